@@ -1,0 +1,58 @@
+package budget
+
+import "time"
+
+// Kind is what an attempt is sent for.
+type Kind uint8
+
+const (
+	First Kind = iota // the call's first attempt: never refused
+	Retry             // the one before failed
+	Hedge             // the one before is slow
+)
+
+// Evidence is what an attempt's end says of the destination.
+type Evidence uint8
+
+const (
+	None       Evidence = iota // nothing: the caller gave up, or another attempt of the call won
+	Alive                      // it works: a success, or an application's own refusal
+	Failed                     // it failed
+	Overloaded                 // it said that it is overloaded
+	Silent                     // it said nothing within the attempt's timeout
+	Unsent                     // the attempt was admitted and then not sent: what it cost is given back
+)
+
+// Permit is a budget's own record of one attempt: what it cost, and when it was admitted. It means nothing to
+// anybody else, and must be ended exactly once.
+type Permit uint64
+
+// Budget says whether one more attempt is affordable. It is safe for concurrent use; each method is one atomic
+// decision. A budget that is Timeless may be given the zero time.
+type Budget interface {
+	// Begin is told of a call's first attempt, which no budget refuses.
+	Begin(now time.Time) Permit
+	// Admit asks for one more attempt of kind k. because is what the last attempt's end, or its silence, said;
+	// held is the permit of the call's last attempt, which may be ended already.
+	Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool)
+	// End is told what became of an attempt, exactly once for each permit.
+	End(now time.Time, p Permit, e Evidence)
+}
+
+// Spec is plain data that describes a budget; a policy makes one budget of it for each destination.
+type Spec interface {
+	Validate() error // every mistake, joined, each with its field's name
+	New() Budget     // a budget in the state of a new process
+}
+
+// Timeless is implemented by a Budget that never looks at the time. Others cost a call that succeeds two clock reads.
+type Timeless interface{ Timeless() }
+
+// Leveler is implemented by a Budget that can tell how much of it is left, from 0 (no retries now) to 1 (full).
+type Leveler interface{ Level() float64 }
+
+// Gate is implemented by a Budget that may refuse even a first attempt, which only the user can ask for
+// (ClientThrottle). u is a random number in [0, 1).
+type Gate interface {
+	Allow(now time.Time, u float64) bool
+}
