@@ -1,0 +1,115 @@
+package backoff
+
+import (
+	"errors"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// Cap makes the delays of s above max into max. Put it inside of jitter, Full(Cap(s, max)): outside, all the delays
+// above max become the same one. It panics if s is nil or invalid, or max is not above 0.
+func Cap(s Strategy, max time.Duration) Strategy { return wrap(must("Cap", capped{s, max})) }
+
+// Floor makes the delays of s below min into min, as a lower bound under jitter; Constant(min) with jitter added is
+// a smoother one. It panics if s is nil or invalid, or min is negative.
+func Floor(s Strategy, min time.Duration) Strategy { return wrap(must("Floor", floored{s, min})) }
+
+// Full puts full jitter on s: a time drawn evenly between 0 and its delay. It is for curves without jitter of their
+// own: both would use the same random number. It panics if s is nil or invalid.
+func Full(s Strategy) Strategy { return wrap(must("Full", full{s})) }
+
+// Equal puts equal jitter on s: half of its delay and a time drawn evenly from the other half. It is for curves
+// without jitter of their own: both would use the same random number. It panics if s is nil or invalid.
+func Equal(s Strategy) Strategy { return wrap(must("Equal", equal{s})) }
+
+// Proportional multiplies the delay of s by a number drawn evenly from [1-x, 1+x). gRPC's retries are
+// Proportional(curve, 0.2) (gRFC A6), those of cenkalti/backoff Proportional(curve, 0.5), and both put it on the
+// capped curve as this does, so the longest delay is 1+x times the cap of s. With x = 0 it is s. It is for curves
+// without jitter of their own: both would use the same random number. It panics if s is nil or invalid, or x is not
+// within 0 and 1.
+func Proportional(s Strategy, x float64) Strategy {
+	return wrap(must("Proportional", proportional{s, x}))
+}
+
+type capped struct {
+	Of  Strategy
+	Max time.Duration
+}
+
+func (c capped) Validate() error {
+	if c.Max <= 0 {
+		return errors.Join(validOf(c.Of), conf.Errorf("Max", "must be above 0, not %v", c.Max))
+	}
+	return validOf(c.Of)
+}
+
+func (c capped) Delay(wait int, prev time.Duration, u float64) time.Duration {
+	return min(c.Of.Delay(wait, prev, u), c.Max)
+}
+
+type floored struct {
+	Of  Strategy
+	Min time.Duration
+}
+
+func (f floored) Validate() error {
+	if f.Min < 0 {
+		return errors.Join(validOf(f.Of), conf.Errorf("Min", "must not be negative, not %v", f.Min))
+	}
+	return validOf(f.Of)
+}
+
+func (f floored) Delay(wait int, prev time.Duration, u float64) time.Duration {
+	d := f.Of.Delay(wait, prev, u)
+	if d < 0 {
+		return d
+	}
+	return max(d, f.Min)
+}
+
+type full struct{ Of Strategy }
+
+func (f full) Validate() error { return validOf(f.Of) }
+
+func (f full) Delay(wait int, prev time.Duration, u float64) time.Duration {
+	d := f.Of.Delay(wait, prev, u)
+	if d < 0 {
+		return d
+	}
+	return part(d, unit(u))
+}
+
+type equal struct{ Of Strategy }
+
+func (e equal) Validate() error { return validOf(e.Of) }
+
+func (e equal) Delay(wait int, prev time.Duration, u float64) time.Duration {
+	d := e.Of.Delay(wait, prev, u)
+	if d < 0 {
+		return d
+	}
+	return upperHalf(d, unit(u))
+}
+
+type proportional struct {
+	Of Strategy
+	By float64
+}
+
+func (p proportional) Validate() error {
+	if !(p.By >= 0 && p.By <= 1) { // NaN is neither
+		return errors.Join(validOf(p.Of), conf.Errorf("By", "must be within 0 and 1, not %v", p.By))
+	}
+	return validOf(p.Of)
+}
+
+func (p proportional) Delay(wait int, prev time.Duration, u float64) time.Duration {
+	d := p.Of.Delay(wait, prev, u)
+	if d <= 0 || p.By == 0 {
+		return d
+	}
+	return saturated(float64(d) * (1 + p.By*(2*unit(u)-1)))
+}
+
+func validOf(s Strategy) error { return conf.In("Of", Validate(s)) }

@@ -1,0 +1,51 @@
+package backoff
+
+import (
+	"math"
+	"time"
+)
+
+// SmoothDecorrelated spreads the retries of a crowd over time without spikes: the formula of George Polevoy that
+// Polly calls DecorrelatedJitterBackoffV2 and uses for exponential backoff with jitter. The first wait has about
+// median as its median, and each later one about twice as much as the one before.
+//
+// There, retry number n comes at F(n-1+U) after the first attempt, with F(t) = 2^t * tanh(sqrt(4t)) and U drawn
+// evenly from [0, 1), and the wait is the difference to the retry before. That needs the U of the retry before. A
+// Strategy keeps nothing, so here each wait draws both from its one random number: every wait is distributed exactly
+// as Polly's, and what is lost is that a late retry there shortens the wait after it.
+//
+// Where the longest wait that the formula may give is above cap, the whole range is scaled down to end at cap, so
+// that the jitter survives (Polly cuts, and many clients wait for exactly its MaxDelay). It panics unless
+// 0 < median <= cap.
+func SmoothDecorrelated(median, cap time.Duration) Strategy {
+	return must("SmoothDecorrelated", smoothDecorrelated{median, cap})
+}
+
+type smoothDecorrelated struct{ Median, Cap time.Duration }
+
+func (s smoothDecorrelated) Validate() error {
+	return validRange("Median", s.Median, s.Cap)
+}
+
+func (s smoothDecorrelated) Delay(wait int, _ time.Duration, u float64) time.Duration {
+	// From wait 32 on tanh is 1 to the last bit, so that only the scale grows, and that is far above any cap.
+	n := float64(min(max(wait, 1), 64))
+	now, before := split(unit(u))
+	longest := smooth(n)
+	from := 0.0
+	if n > 1 {
+		longest -= smooth(n - 2)
+		from = smooth(n - 2 + before)
+	}
+	scale := min(float64(s.Median)/1.4, float64(s.Cap)/longest) // 1.4 puts the median of the first wait near median
+	return min(s.Cap, saturated(max(0, smooth(n-1+now)-from)*scale))
+}
+
+// smooth is F in units of the first wait's median, but for the factor 1.4.
+func smooth(t float64) float64 { return math.Exp2(t) * math.Tanh(math.Sqrt(4*t)) }
+
+// split makes two independent numbers of 26 and 27 bits from the 53 bits of one.
+func split(u float64) (float64, float64) {
+	high := math.Floor(u * (1 << 26))
+	return high / (1 << 26), u*(1<<26) - high
+}
