@@ -56,3 +56,7 @@ type Leveler interface{ Level() float64 }
 type Gate interface {
 	Allow(now time.Time, u float64) bool
 }
+
+// Stateless is implemented by a Budget in which a first attempt leaves nothing behind until it ends, so that one
+// which never ends (its operation panicked) costs nothing. Drivers guard the first attempts of all others.
+type Stateless interface{ Stateless() }

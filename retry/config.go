@@ -1,0 +1,81 @@
+package retry
+
+import (
+	"errors"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// Unlimited as Config.MaxAttempts sets no limit: the budget, the deadline and the context still do.
+const Unlimited = -1
+
+const (
+	defaultMaxAttempts = 3
+	defaultMaxHint     = time.Minute
+)
+
+// Config is the rules of a policy as plain data, with JSON in and out. The zero value is a good policy.
+type Config struct {
+	// MaxAttempts is how often a call is sent in all, hedges included. 0 means 3; 1 never retries.
+	MaxAttempts int
+	// Backoff is the wait before a retry. nil means backoff.FullJitter(50ms, 20s).
+	Backoff backoff.Strategy
+	// ThrottledBackoff is the wait after a Throttled outcome. nil means backoff.FullJitter(1s, 20s).
+	ThrottledBackoff backoff.Strategy
+	// Budget is what retries and hedges may cost in all, a destination. nil means budget.Adaptive{}.
+	Budget budget.Spec
+	// AttemptTimeout bounds each attempt. nil means that only the call's own deadline does.
+	AttemptTimeout timeout.Spec
+	// Hedge is how long an attempt may be silent before another is sent beside it. nil never hedges. It is used
+	// by DoValue, by httpx and by unary grpcx, for calls that may be sent twice.
+	Hedge timeout.Spec
+	// MaxHint is the longest wait that a server may ask for; a longer one stops the call. 0 means one minute.
+	// The wait that follows is the server's and up to a quarter more.
+	MaxHint time.Duration
+}
+
+// validate reports every mistake, each with its field's path.
+func (c Config) validate() error {
+	var errs []error
+	if c.MaxAttempts < Unlimited {
+		errs = append(errs, conf.Errorf("MaxAttempts", "must be at least 1, 0 for the default or Unlimited, not %d", c.MaxAttempts))
+	}
+	if c.MaxHint < 0 {
+		errs = append(errs, conf.Errorf("MaxHint", "must not be negative, not %v", c.MaxHint))
+	}
+	check := func(field string, v any) {
+		if v, ok := v.(interface{ Validate() error }); ok {
+			errs = append(errs, conf.In(field, v.Validate()))
+		}
+	}
+	check("Backoff", c.Backoff)
+	check("ThrottledBackoff", c.ThrottledBackoff)
+	check("Budget", c.Budget)
+	check("AttemptTimeout", c.AttemptTimeout)
+	check("Hedge", c.Hedge)
+	return errors.Join(errs...)
+}
+
+// withDefaults fills in what the zero value stands for.
+func (c Config) withDefaults() Config {
+	if c.MaxAttempts == 0 {
+		c.MaxAttempts = defaultMaxAttempts
+	}
+	if c.Backoff == nil {
+		c.Backoff = backoff.FullJitter(50*time.Millisecond, 20*time.Second)
+	}
+	if c.ThrottledBackoff == nil {
+		c.ThrottledBackoff = backoff.FullJitter(time.Second, 20*time.Second)
+	}
+	if c.Budget == nil {
+		c.Budget = budget.Adaptive{}
+	}
+	if c.MaxHint == 0 {
+		c.MaxHint = defaultMaxHint
+	}
+	return c
+}

@@ -1,0 +1,99 @@
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+// Do calls op until it succeeds or the policy says to stop. It returns nil or an *Error, which unwraps to op's last
+// error and to the context's error if that ended the call. op should honour the context it is given, which carries
+// the attempt's timeout; Do returns only when op has. Do never hedges, whatever the policy says: op would run twice
+// at once, and race on what it captures. Use DoValue for that.
+//
+// Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. Do panics if p is nil.
+func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
+	if !p.plain || ctx.Err() != nil {
+		return doInTurn(ctx, p, op)
+	}
+	f := First{permit: p.budget.Begin(time.Time{})}
+	err := op(ctx)
+	if err == nil {
+		p.budget.End(time.Time{}, f.permit, budget.Alive)
+		return nil
+	}
+	return doContinue(ctx, p, op, f, err)
+}
+
+func doInTurn(ctx context.Context, p *Policy, op func(context.Context) error) error {
+	w := doWork(ctx, p, op)
+	_, _, stopped := runInTurn(ctx, p, &w)
+	return asError(stopped)
+}
+
+func doContinue(ctx context.Context, p *Policy, op func(context.Context) error, f First, err error) error {
+	w := doWork(ctx, p, op)
+	_, _, stopped := Continue(ctx, p, &w, f, struct{}{}, err)
+	return asError(stopped)
+}
+
+func doWork(ctx context.Context, p *Policy, op func(context.Context) error) Work[struct{}] {
+	return Work[struct{}]{
+		Send:     func(ctx context.Context, _ Step) (struct{}, error) { return struct{}{}, op(ctx) },
+		Classify: func(_ struct{}, err error, ended bool) Outcome { return p.sort(ctx, err, ended) },
+	}
+}
+
+// DoValue is Do for an operation that returns a value. If the policy hedges, op is called again on another goroutine
+// while it is still running, so it must not share memory with itself; attempts that lose are cancelled and have
+// returned before DoValue does, and what they return is dropped. The context of the attempt that won is cancelled
+// when DoValue returns if the attempt was hedged or timed. When the call fails, the value is the last attempt's.
+func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
+	if !p.plain || p.hedge != nil || ctx.Err() != nil {
+		return doValueRun(ctx, p, op)
+	}
+	f := First{permit: p.budget.Begin(time.Time{})}
+	v, err := op(ctx)
+	if err == nil {
+		p.budget.End(time.Time{}, f.permit, budget.Alive)
+		return v, nil
+	}
+	w := doValueWork(ctx, p, op)
+	v, _, stopped := Continue(ctx, p, &w, f, v, err)
+	return v, asError(stopped)
+}
+
+func doValueRun[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
+	w := doValueWork(ctx, p, op)
+	w.Hedge = p.hedge != nil && IdempotencyFrom(ctx) != NotIdempotent
+	v, _, stopped := Run(ctx, p, &w)
+	return v, asError(stopped)
+}
+
+func doValueWork[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) Work[T] {
+	return Work[T]{
+		Send:     func(ctx context.Context, _ Step) (T, error) { return op(ctx) },
+		Classify: func(_ T, err error, ended bool) Outcome { return p.sort(ctx, err, ended) },
+	}
+}
+
+// sort says what an operation's error means under the caller's context ctx.
+func (p *Policy) sort(ctx context.Context, err error, ended bool) Outcome {
+	if err == nil {
+		return Outcome{}
+	}
+	o := p.classify(err)
+	if ended && o.Class != Rejected {
+		o = Outcome{Class: Timeout}
+	}
+	return o.Limit(IdempotencyFrom(ctx) != NotIdempotent)
+}
+
+// asError keeps a nil *Error from becoming an error that is not nil.
+func asError(e *Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}

@@ -1,0 +1,136 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// maxHistory bounds the attempts that an Error remembers: the first, and the latest.
+const maxHistory = 8
+
+// Error is what a call came to that did not succeed. It unwraps to the last attempt's error and, if the caller's
+// context ended the call, to that context's error and cause as well.
+type Error struct {
+	Reason      Reason
+	Attempts    int           // how many were sent
+	Destination string        // of the policy; empty unless it came from For
+	Waited      time.Duration // with no attempt under way
+	Last        error         // the last attempt's error; nil if none was sent
+	Ended       error         // what ended the caller's context, if that ended the call
+	History     []Ended       // the first attempt and the latest, at most 8
+}
+
+// Ended is one attempt in an Error's history.
+type Ended struct {
+	Attempt int
+	Class   Class
+	Err     error
+}
+
+func (e *Error) Error() string {
+	what := e.Last
+	if what == nil {
+		what = e.Ended
+	}
+	plural := "s"
+	if e.Attempts == 1 {
+		plural = ""
+	}
+	if what == nil {
+		return fmt.Sprintf("stopped after %d attempt%s (%s)", e.Attempts, plural, e.Reason)
+	}
+	return fmt.Sprintf("stopped after %d attempt%s (%s): %v", e.Attempts, plural, e.Reason, what)
+}
+
+// Unwrap reaches the last attempt's error and the context's.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	for _, err := range []error{e.Last, e.Ended} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// Timeout reports whether the call ran out of time, its own or the last attempt's. Together with Temporary it makes
+// Error a net.Error, which net/http asks for.
+func (e *Error) Timeout() bool {
+	if e.Reason == ReasonDeadline && errors.Is(e.Ended, context.DeadlineExceeded) {
+		return true
+	}
+	var t interface{ Timeout() bool }
+	return e.Last != nil && errors.As(e.Last, &t) && t.Timeout()
+}
+
+// Temporary reports whether the last attempt's error says so of itself.
+func (e *Error) Temporary() bool {
+	var t interface{ Temporary() bool }
+	return e.Last != nil && errors.As(e.Last, &t) && t.Temporary()
+}
+
+// contextError is what ended ctx, as one error that is both its Err and its Cause; nil if it has not ended.
+func contextError(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return context.Cause(ctx)
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// Permanent marks an error as Rejected: the call ends with it. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type afterError struct {
+	error
+	after time.Duration
+}
+
+func (e *afterError) Unwrap() error { return e.error }
+
+// After marks an error as one after which the server asked for a wait: the next attempt is sent no sooner than d
+// from now. With d below a millisecond the policy's own backoff applies. After(nil, d) is nil.
+func After(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &afterError{err, d}
+}
+
+// Classify is the default classifier: an error marked Permanent is Rejected, one marked After is Transient and
+// waits as told, the *Error of a call inside this one is Rejected (only one layer retries), and any other is
+// Transient.
+func Classify(err error) Outcome {
+	if err == nil {
+		return Outcome{}
+	}
+	var (
+		permanent *permanentError
+		inner     *Error
+		after     *afterError
+	)
+	switch {
+	case errors.As(err, &permanent):
+		return Outcome{Class: Rejected, Alive: true}
+	case errors.As(err, &inner):
+		return Outcome{Class: Rejected}
+	case errors.As(err, &after):
+		return Outcome{Class: Transient, After: after.after}
+	}
+	return Outcome{Class: Transient}
+}

@@ -1,0 +1,214 @@
+package retry
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// defaultMaxDestinations bounds how many destinations a policy keeps state for.
+const defaultMaxDestinations = 1024
+
+// Policy is the rules of a Config together with the state of one destination: its budget and what was learned of its
+// latency. The rules never change. It is safe for concurrent use.
+type Policy struct {
+	rules
+	state
+	destination string
+	family      *family
+	// plain: a first attempt needs no clock, timer, observer or gate, and leaves nothing behind if it panics.
+	plain bool
+	clock bool // a first attempt must be timed
+}
+
+// rules are what all destinations of one policy share.
+type rules struct {
+	cfg         Config // with its defaults
+	maxAttempts int
+	backoff     backoff.Strategy
+	throttled   backoff.Strategy
+	maxHint     time.Duration
+	classify    func(error) Outcome
+	observer    Observer
+	random      func() float64
+	maxDests    int
+}
+
+// Option sets what is code and not data.
+type Option func(*rules) error
+
+// WithClassifier replaces the way Do and DoValue tell what an error means; the default is Classify. It is called
+// for errors that are not nil and not the context's doing, by any number of goroutines at a time.
+func WithClassifier(classify func(error) Outcome) Option {
+	return func(r *rules) error {
+		if classify == nil {
+			return conf.Errorf("WithClassifier", "must not be nil")
+		}
+		r.classify = classify
+		return nil
+	}
+}
+
+// WithObserver tells o of every attempt and of every call's end. Given more than once, each is told, in order.
+func WithObserver(o Observer) Option {
+	return func(r *rules) error {
+		if o == nil {
+			return conf.Errorf("WithObserver", "must not be nil")
+		}
+		if r.observer != nil {
+			o = observers{r.observer, o}
+		}
+		r.observer = o
+		return nil
+	}
+}
+
+// WithRand replaces the source of jitter, which is math/rand/v2's. It must return numbers in [0, 1) and be safe for
+// concurrent use; one with a seed makes a simulation repeatable.
+func WithRand(random func() float64) Option {
+	return func(r *rules) error {
+		if random == nil {
+			return conf.Errorf("WithRand", "must not be nil")
+		}
+		r.random = random
+		return nil
+	}
+}
+
+// WithMaxDestinations bounds how many destinations the policy keeps state for, 1,024 unless told. Over it, a
+// destination that was not used lately is forgotten and would start anew.
+func WithMaxDestinations(n int) Option {
+	return func(r *rules) error {
+		if n < 1 {
+			return conf.Errorf("WithMaxDestinations", "must be at least 1, not %d", n)
+		}
+		r.maxDests = n
+		return nil
+	}
+}
+
+// New makes a policy. Its error names every field that is wrong, by its path.
+func New(cfg Config, opts ...Option) (*Policy, error) {
+	return build(cfg, newStore(), opts)
+}
+
+// Must is for policies that are part of the program: it panics if New returned an error.
+func Must(p *Policy, err error) *Policy {
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// Reload makes a policy of new rules that goes on with p's state: a destination keeps its budget and what was
+// learned of its latency as far as their Specs have not changed, so that a reload in the middle of an outage does not
+// refill every budget. p itself stays as it is and usable, on the same state. Options are not carried over.
+// To swap policies in a running program keep the current one in an atomic.Pointer.
+func (p *Policy) Reload(cfg Config, opts ...Option) (*Policy, error) {
+	return build(cfg, p.family.store, opts)
+}
+
+func build(cfg Config, states *store, opts []Option) (*Policy, error) {
+	r := rules{classify: Classify, random: rand.Float64, maxDests: defaultMaxDestinations}
+	errs := []error{cfg.validate()}
+	for _, opt := range opts {
+		errs = append(errs, opt(&r))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, &ConfigError{err}
+	}
+	r.cfg = cfg.withDefaults()
+	r.maxAttempts, r.maxHint = r.cfg.MaxAttempts, r.cfg.MaxHint
+	r.backoff, r.throttled = r.cfg.Backoff, r.cfg.ThrottledBackoff
+	return newFamily(r, states).policy(""), nil
+}
+
+// ConfigError is what New and Reload return: every mistake in a Config, one a line, each with its field's path.
+type ConfigError struct{ err error }
+
+func (e *ConfigError) Error() string { return "retry: bad policy: " + e.err.Error() }
+
+// Unwrap reaches the joined mistakes.
+func (e *ConfigError) Unwrap() error { return e.err }
+
+// Config returns the rules, defaults filled in.
+func (p *Policy) Config() Config { return p.cfg }
+
+// For returns the policy with the same rules for one destination, with a budget and a latency estimate of its own.
+// The same name gives the same policy. The names are bounded (WithMaxDestinations): use hosts, not URLs. The
+// empty name is the policy's own destination, the one that New returned it for.
+func (p *Policy) For(destination string) *Policy { return p.family.policy(destination) }
+
+func (r *rules) newPolicy(destination string, s state, f *family) *Policy {
+	p := &Policy{rules: *r, state: s, destination: destination, family: f}
+	p.clock = !p.timeless || p.learns || p.observer != nil
+	p.plain = p.simple && !p.clock && p.gate == nil && p.attempt == nil
+	return p
+}
+
+func (p *Policy) attemptTimeout() time.Duration {
+	if p.attempt == nil {
+		return 0
+	}
+	return p.attempt.Timeout()
+}
+
+// usual is what an attempt usually takes; 0 if nobody measures.
+func (s *state) usual() time.Duration {
+	if l, ok := s.attempt.(timeout.Learner); ok {
+		return l.Usual()
+	}
+	if l, ok := s.hedge.(timeout.Learner); ok {
+		return l.Usual()
+	}
+	return 0
+}
+
+// learn tells the limits how long an attempt took.
+func (s *state) learn(now, sent time.Time, o Outcome) {
+	if !s.learns || sent.IsZero() || !o.answered() && !o.silent() {
+		return
+	}
+	took := now.Sub(sent)
+	if l, ok := s.attempt.(timeout.Learner); ok {
+		l.Observe(now, took, o.answered())
+	}
+	if l, ok := s.hedge.(timeout.Learner); ok {
+		l.Observe(now, took, o.answered())
+	}
+}
+
+// First is a first attempt that was told to the budget and has not ended.
+type First struct {
+	sent   time.Time // zero unless the policy times its attempts
+	permit budget.Permit
+}
+
+// Plain reports whether a first attempt of this policy needs nothing but Begin and Succeed around it. Otherwise use
+// Run, which does all that an attempt timeout, an observer, a gate or a budget with a clock need.
+func (p *Policy) Plain() bool { return p.plain }
+
+// Begin tells the budget of a first attempt, for a driver that keeps it outside the state machine. Each First must
+// come to Succeed or Resume, once.
+func (p *Policy) Begin() First {
+	var now time.Time
+	if p.clock {
+		now = time.Now()
+	}
+	return First{now, p.budget.Begin(now)}
+}
+
+// Succeed ends a first attempt that succeeded.
+func (p *Policy) Succeed(f First) {
+	var now time.Time
+	if p.clock {
+		now = time.Now()
+		p.learn(now, f.sent, Outcome{})
+	}
+	p.budget.End(now, f.permit, budget.Alive)
+}

@@ -1,0 +1,246 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+// race drives a call whose attempts may run side by side: the first on the caller's goroutine, the others on one
+// each. Whoever ends an attempt tells the Call, under the lock, and sets going what the Call asks for. All have
+// returned before the caller does: a loser may still be reading the caller's request.
+type race[T any] struct {
+	ctx context.Context
+	p   *Policy
+	w   *Work[T]
+
+	mu     sync.Mutex
+	call   Call
+	live   []racer       // the attempts under way
+	timer  *time.Timer   // runs fire when the next attempt is due
+	over   bool          // the Call has said Stop
+	ended  chan struct{} // closed when over
+	answer result[T]     // of the attempt whose answer is the call's
+	h      history
+	broken *PanicError // an attempt that did not return
+
+	others sync.WaitGroup // every goroutine but the caller's, and the armed timer
+}
+
+type racer struct {
+	attempt int
+	cancel  context.CancelFunc
+}
+
+// PanicError is what DoValue (or Run) panics with when a hedge panicked on a goroutine of its own: the panic goes on
+// where the caller can see it.
+type PanicError struct {
+	Value any    // what the hedge panicked with
+	Stack []byte // of the goroutine that panicked
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic in a hedge: %v\n\n%s", e.Value, e.Stack) }
+
+// Unwrap reaches the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error, stopped *Error) {
+	if stopped := p.admitFirst(ctx); stopped != nil {
+		return v, nil, stopped
+	}
+	deadline, _ := ctx.Deadline()
+	r := &race[T]{ctx: ctx, p: p, w: w, ended: make(chan struct{})}
+	now := time.Now()
+	f := First{sent: now, permit: p.budget.Begin(now)}
+	r.call = p.Resume(f, deadline, true)
+	r.mu.Lock()
+	actx := r.begin(1)
+	r.advance(now)
+	r.mu.Unlock()
+
+	defer r.close()
+	r.run(actx, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, now, 0)
+	select {
+	case <-r.ended:
+	case <-ctx.Done():
+		r.giveUp()
+	}
+	r.others.Wait()
+	if r.broken != nil {
+		panic(r.broken)
+	}
+	return finish(ctx, p, w, &r.call, &r.h, r.answer)
+}
+
+// begin makes the context of an attempt that is about to be sent, cancelled when the race is over.
+func (r *race[T]) begin(attempt int) context.Context {
+	actx, cancel := context.WithCancel(r.ctx)
+	r.live = append(r.live, racer{attempt, cancel})
+	return actx
+}
+
+// advance does what the Call asks for now. It is called with the lock held.
+func (r *race[T]) advance(now time.Time) {
+	for !r.over {
+		before := r.call.waited
+		step := r.call.Next(now)
+		switch step.Op {
+		case Send:
+			actx := r.begin(step.Attempt)
+			r.others.Add(1)
+			go r.runAside(actx, step, now, r.call.waited-before)
+		case Wait:
+			r.arm(now, step.At)
+			return
+		case Stop:
+			r.finish()
+		}
+	}
+}
+
+// runAside is run on a goroutine of its own.
+func (r *race[T]) runAside(actx context.Context, s Step, sent time.Time, waited time.Duration) {
+	defer r.others.Done()
+	returned := false
+	defer func() {
+		if !returned {
+			r.fail(recover()) // nil: runtime.Goexit
+		}
+	}()
+	r.run(actx, s, sent, waited)
+	returned = true
+}
+
+// arm lets advance be called again at the given time; the zero time means not before an attempt ends.
+func (r *race[T]) arm(now, at time.Time) {
+	r.disarm()
+	if at.IsZero() {
+		return
+	}
+	r.others.Add(1)
+	r.timer = time.AfterFunc(at.Sub(now), r.fire)
+}
+
+func (r *race[T]) disarm() {
+	if r.timer != nil && r.timer.Stop() {
+		r.others.Done()
+	}
+	r.timer = nil
+}
+
+func (r *race[T]) fire() {
+	defer r.others.Done()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advance(time.Now())
+}
+
+// run makes one attempt and tells the Call what it came to.
+func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) {
+	res := attempt(actx, r.w, s)
+	now := time.Now()
+	a := Attempt{Number: s.Attempt, Kind: s.Kind, Sent: sent, Waited: waited}
+	answers := r.land(now, a, &res)
+	r.p.observeAttempt(r.ctx, a, now, res.outcome, res.err)
+	if answers {
+		return
+	}
+	res.discard(r.w) // before the next attempt is sent, so that one connection is enough
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advance(time.Now())
+}
+
+// land reports whether the attempt's result is the answer of the call.
+func (r *race[T]) land(now time.Time, a Attempt, res *result[T]) (answers bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	res.cancel = both(res.cancel, r.take(a.Number))
+	if r.over || r.ctx.Err() != nil && res.outcome.Class != Success && res.outcome.Class != Rejected {
+		res.outcome = Outcome{Class: Canceled}
+	}
+	if r.over {
+		return false
+	}
+	r.h.add(a.Number, res.outcome.Class, res.err)
+	r.call.Done(now, a.Number, res.outcome)
+	if r.call.reason == ReasonNone {
+		r.answer.err = res.err // for a call that is given up while it waits
+		return false
+	}
+	r.answer = *res
+	r.h.answerHedged = a.Kind == budget.Hedge
+	r.finish()
+	return true
+}
+
+func both(a, b context.CancelFunc) context.CancelFunc {
+	if a == nil {
+		return b
+	}
+	return func() { a(); b() }
+}
+
+// take takes the attempt off those under way and returns what cancels its context.
+func (r *race[T]) take(attempt int) context.CancelFunc {
+	i := slices.IndexFunc(r.live, func(l racer) bool { return l.attempt == attempt })
+	cancel := r.live[i].cancel
+	r.live = slices.Delete(r.live, i, i+1)
+	return cancel
+}
+
+// finish cancels all attempts that are still under way: they have lost.
+func (r *race[T]) finish() {
+	if r.over {
+		return
+	}
+	r.over = true
+	r.disarm()
+	for _, l := range r.live {
+		l.cancel()
+	}
+	close(r.ended)
+}
+
+func (r *race[T]) giveUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cancel()
+}
+
+func (r *race[T]) cancel() {
+	if !r.over {
+		r.call.Cancel(time.Now())
+		r.finish()
+	}
+}
+
+// fail ends the race because a hedge panicked, or called runtime.Goexit.
+func (r *race[T]) fail(value any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if value == nil {
+		value = errGoexit
+	}
+	if r.broken == nil {
+		r.broken = &PanicError{value, debug.Stack()}
+	}
+	r.cancel()
+}
+
+var errGoexit = errors.New("runtime.Goexit in a hedge")
+
+// close is for the caller's goroutine when it does not return from its own attempt.
+func (r *race[T]) close() {
+	r.giveUp()
+	r.others.Wait()
+}

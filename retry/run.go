@@ -1,0 +1,289 @@
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// Work is one call's work as a driver hands it to Run: what Do and DoValue are to a function, the RoundTripper is to
+// a request. T is what an attempt returns.
+type Work[T any] struct {
+	// Send makes one attempt. ctx ends with the attempt's timeout; the attempt's number is s.Attempt, and for a
+	// resend also AttemptNumber(ctx). When the call is hedged, attempts run on several goroutines at a time.
+	Send func(ctx context.Context, s Step) (T, error)
+	// Classify says what the attempt came to. It is asked only while the caller's context goes on; ended says that
+	// the attempt's own context does not, because of its timeout.
+	Classify func(v T, err error, ended bool) Outcome
+	// Discard, if set, disposes of what an attempt returned that is not the call's answer, errors included. It is
+	// called before the attempt's context is cancelled unless the attempt lost a race.
+	Discard func(v T, err error)
+	// Keep, if set, takes over the context of the attempt that answers: cancel must be called in the end. Without
+	// it the context is cancelled when Run returns.
+	Keep func(v T, cancel context.CancelFunc) T
+	// Hedge says that attempts may run side by side.
+	Hedge bool
+	// Opening says that the attempt timeout bounds only Send and not the use of what it returns; such a timeout is
+	// not a deadline on the attempt's context.
+	Opening bool
+}
+
+// result is what an attempt returned, with the context it still holds.
+type result[T any] struct {
+	value   T
+	err     error
+	cancel  context.CancelFunc // nil: the attempt ran on the caller's context
+	outcome Outcome
+}
+
+// Run makes a call: attempts, waits and hedges as the policy has it. It returns the answer of the last attempt as
+// it was, and what became of the call; Report.Reason is ReasonSuccess or why there was no further attempt. If the
+// call was given up during a wait, ctx.Err is not nil and the value is zero; the error is the last attempt's.
+func Run[T any](ctx context.Context, p *Policy, w *Work[T]) (T, error, *Error) {
+	if w.Hedge && p.hedge != nil && p.maxAttempts != 1 {
+		return runRace(ctx, p, w)
+	}
+	return runInTurn(ctx, p, w)
+}
+
+// runInTurn is Run without hedging. The first attempt stays outside the state machine.
+func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error, stopped *Error) {
+	if stopped := p.admitFirst(ctx); stopped != nil {
+		return v, nil, stopped
+	}
+	f := p.Begin()
+	ended := false
+	defer func() { // a panic or runtime.Goexit in Send
+		if !ended {
+			p.budget.End(time.Now(), f.permit, budget.None)
+		}
+	}()
+	r := attempt(ctx, w, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()})
+	ended = true
+	if r.outcome.Class == Success {
+		p.Succeed(f)
+		p.observeSuccess(ctx, f)
+		return r.keep(w), r.err, nil
+	}
+	return inTurn(ctx, p, w, f, r)
+}
+
+// Continue takes over a call whose first attempt, told by Begin and sent on ctx itself, came to v and err, which
+// is no success.
+func Continue[T any](ctx context.Context, p *Policy, w *Work[T], f First, v T, err error) (T, error, *Error) {
+	return inTurn(ctx, p, w, f, result[T]{value: v, err: err, outcome: w.sort(ctx, ctx, v, err)})
+}
+
+// admitFirst refuses a call whose context has ended, or whose budget has a gate that is shut.
+func (p *Policy) admitFirst(ctx context.Context) *Error {
+	reason := ReasonNone
+	switch {
+	case ctx.Err() != nil:
+		reason = ReasonCanceled
+		if ctx.Err() == context.DeadlineExceeded {
+			reason = ReasonDeadline
+		}
+	case p.gate != nil && !p.gate.Allow(time.Now(), p.random()):
+		reason = ReasonGate
+	default:
+		return nil
+	}
+	e := &Error{Reason: reason, Destination: p.destination, Ended: contextError(ctx)}
+	if reason == ReasonGate {
+		layer.Spend(ctx)
+	}
+	if p.observer != nil {
+		p.observer.CallDone(ctx, Report{Destination: p.destination, Reason: reason, Err: e.Ended})
+	}
+	return e
+}
+
+// attempt makes one attempt and sorts it.
+func attempt[T any](ctx context.Context, w *Work[T], s Step) result[T] {
+	actx, stop := ctx, func() bool { return false }
+	r := result[T]{}
+	switch {
+	case s.Timeout > 0 && w.Opening:
+		actx, r.cancel, stop = opening(ctx, s.Timeout)
+	case s.Timeout > 0:
+		actx, r.cancel = timeout.Attempt(ctx, s.Timeout)
+	}
+	if s.Attempt > 1 {
+		actx = context.WithValue(actx, attemptKey{}, s.Attempt)
+	}
+	r.value, r.err = w.Send(actx, s)
+	stop()
+	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	return r
+}
+
+// sort classifies what an attempt came to. What failed when the caller had given up says nothing.
+func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
+	over := ctx.Err() != nil
+	if over && err != nil {
+		return Outcome{Class: Canceled}
+	}
+	o := w.Classify(v, err, err != nil && actx != ctx && context.Cause(actx) == timeout.ErrAttempt)
+	if over && o.Class != Success && o.Class != Rejected {
+		return Outcome{Class: Canceled}
+	}
+	return o
+}
+
+// opening is a context that a timer cancels after d unless stop is called first: a timeout for the beginning of
+// something that may go on for longer. It has no deadline of its own.
+func opening(ctx context.Context, d time.Duration) (_ context.Context, cancel context.CancelFunc, stop func() bool) {
+	actx, fail := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(d, func() { fail(timeout.ErrAttempt) })
+	return actx, func() { timer.Stop(); fail(context.Canceled) }, timer.Stop
+}
+
+type attemptKey struct{}
+
+// AttemptNumber is which attempt of its call is being made on ctx, from 1. Only resends carry it; 1 is returned for
+// a first attempt and outside a call.
+func AttemptNumber(ctx context.Context) int {
+	if n, ok := ctx.Value(attemptKey{}).(int); ok {
+		return n
+	}
+	return 1
+}
+
+// keep hands the attempt's context over with its answer.
+func (r *result[T]) keep(w *Work[T]) T {
+	switch {
+	case r.cancel == nil:
+	case w.Keep == nil:
+		r.cancel()
+	default:
+		return w.Keep(r.value, r.cancel)
+	}
+	return r.value
+}
+
+// discard disposes of an answer that is not the call's.
+func (r *result[T]) discard(w *Work[T]) {
+	if w.Discard != nil {
+		w.Discard(r.value, r.err)
+	}
+	if r.cancel != nil {
+		r.cancel()
+	}
+}
+
+// inTurn drives a call from the end of its first attempt on, one attempt at a time.
+func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result[T]) (T, error, *Error) {
+	deadline, _ := ctx.Deadline()
+	call := p.Resume(f, deadline, false)
+	defer call.abandon() // a panic or runtime.Goexit in Send
+	var h history
+	now := time.Now()
+	sent := Attempt{Number: 1, Sent: f.sent}
+	for {
+		h.add(sent.Number, r.outcome.Class, r.err)
+		p.observeAttempt(ctx, sent, now, r.outcome, r.err)
+		call.Done(now, sent.Number, r.outcome)
+		step := call.Next(now)
+		if step.Op == Stop {
+			return finish(ctx, p, w, &call, &h, r)
+		}
+		r.discard(w)
+		waited := call.waited
+		if step.Op == Wait {
+			if step = sleep(ctx, &call, step); step.Op == Stop {
+				return finish(ctx, p, w, &call, &h, result[T]{err: r.err})
+			}
+		}
+		sent = Attempt{Number: step.Attempt, Kind: step.Kind, Sent: call.lastSent, Waited: call.waited - waited}
+		r = attempt(ctx, w, step)
+		now = p.endTime(r.outcome)
+	}
+}
+
+// endTime is the time, or the zero time where nobody looks at it.
+func (p *Policy) endTime(o Outcome) time.Time {
+	if o.Class == Success && !p.clock {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// sleep waits until the next attempt is due and returns its step, or a Stop if the caller gave up.
+func sleep(ctx context.Context, call *Call, step Step) Step {
+	timer := time.NewTimer(time.Until(step.At)) // not pooled: a pooled timer is fatal in a synctest bubble
+	defer timer.Stop()
+	for step.Op == Wait {
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		now := time.Now()
+		if ctx.Err() != nil { // also when both were ready
+			call.Cancel(now)
+		}
+		step = call.Next(now)
+		if step.Op == Wait {
+			timer.Reset(time.Until(step.At))
+		}
+	}
+	return step
+}
+
+// finish makes of a call that has stopped what Run returns.
+func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *history, r result[T]) (T, error, *Error) {
+	v := r.keep(w)
+	report := call.Report()
+	report.Err = r.err
+	if p.observer != nil {
+		report.Hedged = h.answerHedged
+		p.observer.CallDone(ctx, report)
+	}
+	if report.Reason == ReasonSuccess {
+		return v, r.err, nil
+	}
+	call.spend(ctx)
+	return v, r.err, h.error(ctx, report)
+}
+
+// spend marks the request that a server is handling under ctx, so that it answers "do not retry" if it fails: what
+// can be done about this failure has been done here. A policy that never retries has done nothing.
+func (c *Call) spend(ctx context.Context) {
+	switch c.reason {
+	case ReasonNoRetry, ReasonHint:
+		layer.Spend(ctx)
+	case ReasonMaxAttempts, ReasonBudget, ReasonDeadline:
+		if c.p.maxAttempts != 1 {
+			layer.Spend(ctx)
+		}
+	}
+}
+
+// abandon gives back what a call holds whose driver does not come back to it.
+func (c *Call) abandon() {
+	if c.reason == ReasonNone {
+		c.Cancel(time.Now())
+	}
+}
+
+func (p *Policy) observeAttempt(ctx context.Context, a Attempt, now time.Time, o Outcome, err error) {
+	if p.observer == nil {
+		return
+	}
+	a.Destination, a.Outcome, a.Err = p.destination, o, err
+	if !a.Sent.IsZero() {
+		a.Took = now.Sub(a.Sent)
+	}
+	p.observer.AttemptDone(ctx, a)
+}
+
+// observeSuccess is for a first attempt that never came to a Call.
+func (p *Policy) observeSuccess(ctx context.Context, f First) {
+	if p.observer == nil {
+		return
+	}
+	p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, time.Now(), Outcome{}, nil)
+	p.observer.CallDone(ctx, Report{Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1})
+}
