@@ -5,11 +5,13 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"strconv"
 	"strings"
 	"unicode"
 )
 
-// FieldError is one mistake in one field. Path uses Go names, outermost first.
+// FieldError is one mistake in one field. Path uses Go names, or JSON's (see Spelled), outermost first.
 type FieldError struct {
 	Path []string
 	Msg  string
@@ -30,30 +32,50 @@ func Errorf(field, format string, args ...any) error {
 // In puts field in front of the path of every mistake in err; nil stays nil.
 // An error that is no FieldError becomes one.
 func In(field string, err error) error {
+	return each(err, func(e *FieldError) {
+		e.Path = append([]string{field}, e.Path...)
+	})
+}
+
+// Spelled turns the path of every mistake in err into JSON's spelling: MaxAttempts becomes max_attempts.
+// An error that is no FieldError becomes one.
+func Spelled(err error) error {
+	return each(err, func(e *FieldError) {
+		path := make([]string, len(e.Path))
+		for i, name := range e.Path {
+			path[i] = Snake(name)
+		}
+		e.Path = path
+	})
+}
+
+// each lets change work on a copy of every mistake in err.
+func each(err error, change func(*FieldError)) error {
 	var all []error
 	for _, e := range Flatten(err) {
-		fe := &FieldError{Msg: e.Error()}
-		var inner *FieldError
-		if errors.As(e, &inner) {
-			fe = &FieldError{Path: inner.Path, Msg: inner.Msg}
+		fe := FieldError{Msg: e.Error()}
+		if inner, ok := e.(*FieldError); ok { // not errors.As: what was wrapped around it would be lost
+			fe = *inner
 		}
-		fe.Path = append([]string{field}, fe.Path...)
-		all = append(all, fe)
+		change(&fe)
+		all = append(all, &fe)
 	}
 	return errors.Join(all...)
 }
 
-// Flatten lists the errors that errors.Join put together, however deeply.
+var joined = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
+
+// Flatten lists the errors that errors.Join put together, however deeply. Other errors with several below them
+// have a text of their own and stay whole.
 func Flatten(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
+	if reflect.TypeOf(err) != joined {
 		return []error{err}
 	}
 	var all []error
-	for _, e := range joined.Unwrap() {
+	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
 		all = append(all, Flatten(e)...)
 	}
 	return all
@@ -66,7 +88,7 @@ func Snake(name string) string {
 	for i, r := range runes {
 		if unicode.IsUpper(r) && i > 0 {
 			after := unicode.IsLower(runes[i-1]) || unicode.IsDigit(runes[i-1])
-			before := i+1 < len(runes) && unicode.IsLower(runes[i+1])
+			before := i+1 < len(runes) && unicode.IsLower(runes[i+1]) && runes[i-1] != '_'
 			if after || before {
 				b.WriteByte('_')
 			}
@@ -74,4 +96,19 @@ func Snake(name string) string {
 		b.WriteRune(unicode.ToLower(r))
 	}
 	return b.String()
+}
+
+// shown is a name from the input as an error may show it: bounded, and quoted unless it is a plain name.
+func shown(name string) string {
+	const most = 64
+	plain := func(r rune) bool {
+		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_')
+	}
+	if len(name) > most {
+		return strconv.Quote(name[:most]) + "…"
+	}
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }
