@@ -1,0 +1,56 @@
+package budget
+
+import (
+	"errors"
+	"math"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// Adaptive is the default budget: a bucket that only successes fill, and that stops retrying altogether while
+// nothing proves that the destination is alive. The package comment explains the rule. The zero value is the
+// default; each field at zero means its own default.
+type Adaptive struct {
+	// Ratio is what one success earns, in retries: 0.1 allows one retry for ten successes in the long run.
+	// It is kept in thousandths. 0 means 0.1; at most 1.
+	Ratio float64
+	// Burst is how many retries a full bucket holds, and a new process starts with. 0 means 10; at most 100.
+	Burst int
+	// Strict asks every retry of a call for permission anew. By default a call whose first retry was admitted may
+	// go on to its fifth attempt while the bucket lasts, so that MaxAttempts means what it says on a quiet client.
+	// Strict costs some availability and halves what an outage costs a large fleet of quiet clients.
+	Strict bool
+}
+
+// Validate reports every field that is out of its range.
+func (a Adaptive) Validate() error {
+	var errs []error
+	if a.Ratio != 0 && !(a.Ratio >= 0.001 && a.Ratio <= 1) {
+		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or between 0.001 and 1, not %v", a.Ratio))
+	}
+	if a.Burst < 0 || a.Burst > 100 {
+		errs = append(errs, conf.Errorf("Burst", "must be between 0 (the default) and 100, not %d", a.Burst))
+	}
+	return errors.Join(errs...)
+}
+
+// New returns a full *Bucket.
+func (a Adaptive) New() Budget {
+	ratio, burst := a.Ratio, a.Burst
+	if ratio == 0 {
+		ratio = 0.1
+	}
+	if burst == 0 {
+		burst = 10
+	}
+	b := &Bucket{
+		gain:   uint32(math.Round(ratio * token)),
+		burst:  uint32(burst) * token,
+		strict: a.Strict,
+	}
+	full := state{tokens: b.burst, window: narrow}
+	b.full = full.pack()
+	b.full &= tokensMask | openMask
+	b.word.Store(full.pack())
+	return b
+}

@@ -1,0 +1,77 @@
+package budget
+
+import (
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// AWS is the retry quota of the AWS SDKs' standard mode: 500 tokens a client. A retry costs some, by what the
+// failure was, and gives them back when it succeeds; other successes earn one.
+type AWS struct {
+	Mode AWSMode // "" means AWSStandard
+}
+
+// AWSMode names a version of the quota.
+type AWSMode string
+
+const (
+	// AWSStandard takes 5 tokens for a retry, 10 after a timeout. Every success earns one.
+	AWSStandard AWSMode = "standard"
+	// AWS2026 takes 14, or 5 after a throttle. A success earns one only on a call's first attempt.
+	AWS2026 AWSMode = "2026"
+)
+
+const awsTokens = 500
+
+// Validate reports an unknown mode.
+func (a AWS) Validate() error {
+	switch a.Mode {
+	case "", AWSStandard, AWS2026:
+		return nil
+	}
+	return conf.Errorf("Mode", "must be %q or %q, not %q", AWSStandard, AWS2026, a.Mode)
+}
+
+// New returns a full quota.
+func (a AWS) New() Budget {
+	b := &awsBudget{mode: or(a.Mode, AWSStandard)}
+	b.tokens.init(awsTokens)
+	return b
+}
+
+type awsBudget struct {
+	tokens pool
+	mode   AWSMode
+}
+
+func (b *awsBudget) Timeless()              {}
+func (b *awsBudget) Level() float64         { return b.tokens.level() }
+func (b *awsBudget) Begin(time.Time) Permit { return 0 }
+
+// Admit's permit is the price, which a first attempt does not pay.
+func (b *awsBudget) Admit(_ time.Time, _ Kind, because Evidence, _ Permit) (Permit, bool) {
+	cost := b.cost(because)
+	return Permit(cost), b.tokens.take(cost, cost)
+}
+
+func (b *awsBudget) cost(because Evidence) int64 {
+	switch {
+	case b.mode == AWSStandard && because == Silent:
+		return 10
+	case b.mode == AWS2026 && because != Overloaded:
+		return 14
+	}
+	return 5
+}
+
+func (b *awsBudget) End(_ time.Time, p Permit, e Evidence) {
+	switch {
+	case e == Unsent:
+		b.tokens.add(int64(p))
+	case e == Alive && (p == 0 || b.mode == AWSStandard):
+		b.tokens.add(int64(p) + 1)
+	case e == Alive:
+		b.tokens.add(int64(p))
+	}
+}

@@ -1,0 +1,113 @@
+package budget
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// ClientThrottle is adaptive throttling on the client's side, of the book Site Reliability Engineering, chapter 21
+// (https://sre.google/sre-book/handling-overload/): it refuses even first attempts, at random, with probability
+// max(0, (requests - K*accepts) / (requests + 1)) over the last two minutes. Requests counts the attempts that the
+// application wanted, the refused ones too; accepts those that ended Alive. An attempt that ended None is not
+// counted at all. Only a policy that names it refuses first attempts. Retries are Retries' to admit.
+type ClientThrottle struct {
+	K       float64       // 0 means 2; between 1 and 1000: lower refuses more
+	Window  time.Duration // 0 means 2m; between 1s and 1h
+	Retries Spec          // the budget of retries and hedges; nil means Adaptive{}
+}
+
+// Validate reports every field that is out of its range.
+func (c ClientThrottle) Validate() error {
+	var errs []error
+	if c.K != 0 && !(c.K >= 1 && c.K <= 1000) {
+		errs = append(errs, conf.Errorf("K", "must be 0 (the default) or between 1 and 1000, not %v", c.K))
+	}
+	if _, nested := c.Retries.(ClientThrottle); nested {
+		errs = append(errs, conf.Errorf("Retries", "must not be a ClientThrottle itself"))
+	} else if c.Retries != nil {
+		errs = append(errs, conf.In("Retries", c.Retries.Validate()))
+	}
+	return joinWindow(c.Window, errs...)
+}
+
+// joinWindow adds to errs what is wrong with a window.
+func joinWindow(w time.Duration, errs ...error) error {
+	if w != 0 && (w < time.Second || w > time.Hour) {
+		errs = append(errs, conf.Errorf("Window", "must be 0 (the default) or between 1s and 1h0m0s, not %v", w))
+	}
+	return errors.Join(errs...)
+}
+
+// New returns a budget that implements Gate and has seen nothing yet.
+func (c ClientThrottle) New() Budget {
+	retries := c.Retries
+	if retries == nil {
+		retries = Adaptive{}
+	}
+	return &clientThrottle{
+		retries: retries.New(),
+		k:       or(c.K, 2),
+		window:  newWindow(or(c.Window, 2*time.Minute), ratioSlots),
+	}
+}
+
+type clientThrottle struct {
+	retries Budget
+	k       float64
+
+	mu     sync.Mutex
+	window window // a sums requests, b accepts
+}
+
+// Allow counts a first attempt, and says whether it may be sent; Begin must follow exactly when it may.
+func (b *clientThrottle) Allow(now time.Time, u float64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.window.move(now)
+	refuse := b.refusal()
+	b.window.add(1, 0)
+	return u >= refuse
+}
+
+func (b *clientThrottle) refusal() float64 {
+	requests, accepts := float64(b.window.sum.a), float64(b.window.sum.b)
+	return max(0, (requests-b.k*accepts)/(requests+1))
+}
+
+func (b *clientThrottle) Begin(now time.Time) Permit { return b.retries.Begin(now) }
+
+func (b *clientThrottle) Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool) {
+	p, ok := b.retries.Admit(now, k, because, held)
+	if ok {
+		b.count(now, 1, 0)
+	}
+	return p, ok
+}
+
+func (b *clientThrottle) End(now time.Time, p Permit, e Evidence) {
+	b.retries.End(now, p, e)
+	switch e {
+	case Alive:
+		b.count(now, 0, 1)
+	case None, Unsent:
+		b.count(now, -1, 0)
+	}
+}
+
+func (b *clientThrottle) count(now time.Time, requests, accepts int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.window.move(now)
+	b.window.add(requests, accepts)
+}
+
+// Level is the level of Retries' budget, or 1 if that tells none.
+func (b *clientThrottle) Level() float64 {
+	if l, ok := b.retries.(Leveler); ok {
+		return l.Level()
+	}
+	return 1
+}

@@ -1,0 +1,81 @@
+package budget
+
+import (
+	"errors"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// Concurrency is Envoy's retry budget
+// (https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/circuit_breaker.proto): a retry is allowed
+// while fewer retries are in flight than Ratio of all attempts in flight, or than Min. An attempt is in flight from
+// its admission, so a retry that waits for its backoff counts, as it does in Envoy.
+type Concurrency struct {
+	Ratio float64 // retries to attempts; 0 means 0.2; at most 1
+	Min   int     // retries that are always allowed; 0 means 3; negative means none
+}
+
+// Validate reports every field that is out of its range.
+func (c Concurrency) Validate() error {
+	var errs []error
+	if !(c.Ratio >= 0 && c.Ratio <= 1) {
+		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or above 0 and at most 1, not %v", c.Ratio))
+	}
+	if c.Min > 1e9 {
+		errs = append(errs, conf.Errorf("Min", "must be at most 1e9, not %d", c.Min))
+	}
+	return errors.Join(errs...)
+}
+
+// New returns a budget with nothing in flight.
+func (c Concurrency) New() Budget {
+	return &concurrency{ratio: or(c.Ratio, 0.2), least: float64(max(or(c.Min, 3), 0))}
+}
+
+type concurrency struct {
+	ratio, least float64
+	inFlight     atomic.Uint64 // attempts in the low half, the retries among them in the high half
+}
+
+const (
+	oneAttempt = 1
+	oneRetry   = 1<<32 + 1
+)
+
+func (b *concurrency) Timeless() {}
+
+func (b *concurrency) Begin(time.Time) Permit {
+	b.inFlight.Add(oneAttempt)
+	return oneAttempt
+}
+
+func (b *concurrency) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
+	for {
+		now := b.inFlight.Load()
+		if float64(now>>32) >= b.limit(now) {
+			return 0, false
+		}
+		if b.inFlight.CompareAndSwap(now, now+oneRetry) {
+			return oneRetry, true
+		}
+	}
+}
+
+func (b *concurrency) limit(now uint64) float64 {
+	return max(math.Floor(b.ratio*float64(now&math.MaxUint32)), b.least)
+}
+
+func (b *concurrency) End(_ time.Time, p Permit, _ Evidence) { b.inFlight.Add(-uint64(p)) }
+
+// Level is the part of the allowed retries that is not in flight.
+func (b *concurrency) Level() float64 {
+	now := b.inFlight.Load()
+	limit := b.limit(now)
+	if limit == 0 {
+		return 0
+	}
+	return max(0, 1-float64(now>>32)/limit)
+}

@@ -1,0 +1,96 @@
+package budget
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// Finagle is the RetryBudget of Twitter's Finagle (and of Linkerd, and of Rust's tower): over a window of TTL in
+// ten slots, each call deposits 1, each retry withdraws 1/Ratio, and MinPerSecond retries a second are always
+// there. A new process starts with that reserve, MinPerSecond x TTL retries.
+type Finagle struct {
+	TTL          time.Duration // 0 means 10s; between 1s and 60s, as Finagle has it
+	Ratio        float64       // retries to calls; 0 means 0.2; at most 1000; negative means none but the reserve
+	MinPerSecond int           // the reserve; 0 means 10; negative means none
+}
+
+const (
+	finagleSlots   = 10
+	finagleDeposit = 1000
+)
+
+// Validate reports every field that is out of its range.
+func (f Finagle) Validate() error {
+	var errs []error
+	if f.TTL != 0 && (f.TTL < time.Second || f.TTL > time.Minute) {
+		errs = append(errs, conf.Errorf("TTL", "must be 0 (the default) or between 1s and 1m0s, not %v", f.TTL))
+	}
+	if !(f.Ratio <= 1000) {
+		errs = append(errs, conf.Errorf("Ratio", "must be at most 1000, not %v", f.Ratio))
+	}
+	if f.MinPerSecond > 1e6 {
+		errs = append(errs, conf.Errorf("MinPerSecond", "must be at most 1000000, not %d", f.MinPerSecond))
+	}
+	return errors.Join(errs...)
+}
+
+// New returns a budget with nothing deposited.
+func (f Finagle) New() Budget {
+	ttl, ratio, minPerSecond := or(f.TTL, 10*time.Second), or(f.Ratio, 0.2), max(or(f.MinPerSecond, 10), 0)
+	b := &finagle{window: newWindow(ttl, finagleSlots), deposit: finagleDeposit, cost: int64(finagleDeposit / ratio)}
+	if ratio < 0 {
+		b.deposit, b.cost = 0, 1
+	}
+	b.reserve = int64(ttl/time.Second) * int64(minPerSecond) * b.cost
+	return b
+}
+
+type finagle struct {
+	deposit, cost, reserve int64
+
+	mu     sync.Mutex
+	window window // a sums deposits less withdrawals
+}
+
+func (b *finagle) Begin(now time.Time) Permit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.window.move(now)
+	b.window.add(b.deposit, 0)
+	return 0
+}
+
+func (b *finagle) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.window.move(now)
+	if b.window.sum.a+b.reserve < b.cost {
+		return 0, false
+	}
+	b.window.add(-b.cost, 0)
+	return Permit(b.cost), true
+}
+
+func (b *finagle) End(now time.Time, p Permit, e Evidence) {
+	if e != Unsent {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.window.move(now)
+	b.window.add(int64(p), 0)
+}
+
+// Level is what is left of the reserve, or 1 when calls have deposited more than retries took.
+func (b *finagle) Level() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := b.window.sum.a + b.reserve
+	if left < b.cost {
+		return 0
+	}
+	return min(1, float64(left)/float64(max(b.reserve, b.cost)))
+}

@@ -1,0 +1,40 @@
+package budget
+
+import "sync/atomic"
+
+// pool is a number between 0 and its size that many goroutines take from and add to.
+type pool struct {
+	left atomic.Int64
+	size int64
+}
+
+func (p *pool) init(size int64) {
+	p.size = size
+	p.left.Store(size)
+}
+
+// take takes cost if at least least is there.
+func (p *pool) take(cost, least int64) bool {
+	for {
+		left := p.left.Load()
+		if left < least {
+			return false
+		}
+		if p.left.CompareAndSwap(left, left-cost) {
+			return true
+		}
+	}
+}
+
+// add adds n, which may be negative, within the bounds.
+func (p *pool) add(n int64) {
+	for {
+		left := p.left.Load()
+		next := min(max(left+n, 0), p.size)
+		if next == left || p.left.CompareAndSwap(left, next) {
+			return
+		}
+	}
+}
+
+func (p *pool) level() float64 { return float64(p.left.Load()) / float64(p.size) }
