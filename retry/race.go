@@ -45,7 +45,9 @@ type PanicError struct {
 	Stack []byte // of the goroutine that panicked
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("panic in a hedge: %v\n\n%s", e.Value, e.Stack) }
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("panic in a hedge: %v\n\n%s", e.Value, e.Stack)
+}
 
 // Unwrap reaches the value if it is an error.
 func (e *PanicError) Unwrap() error {
