@@ -1,0 +1,139 @@
+package timeout
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// An estimator is the Learner of a Percentile. Observations go to a histogram of atomic counters; every now and then
+// the goroutine that observes also works out the limit, which readers find in one word. Nobody ever waits: who finds
+// the work under way leaves it to the other.
+type estimator struct {
+	Percentile
+
+	limit, usual atomic.Int64 // durations
+	base         atomic.Pointer[time.Time]
+	next         atomic.Int64 // when to work out the limit again, as time since base
+	busy         atomic.Bool  // guards what follows, but for window.add
+
+	window  *window
+	buckets []tally                   // what the window held when last looked at
+	past    [slices + 1]time.Duration // the shortest limits of this and the last quarters of a window
+	ticked  time.Duration             // when this quarter began
+}
+
+// longestRefresh is the time between two estimates, unless a short window wants them sooner. An estimate takes
+// microseconds, so this costs nothing, and it lets the limit follow a slowdown closely.
+const longestRefresh = 100 * time.Millisecond
+
+// fewForMedian are answers enough to say what is usual; a median needs far fewer than a tail.
+const fewForMedian = 10
+
+func newEstimator(p Percentile) *estimator {
+	e := &estimator{Percentile: p, window: newWindow(p.Ceiling)}
+	e.buckets = make([]tally, len(e.window.slices[0]))
+	e.limit.Store(int64(p.Ceiling))
+	for i := range e.past {
+		e.past[i] = p.Ceiling
+	}
+	return e
+}
+
+func (e *estimator) Timeout() time.Duration { return time.Duration(e.limit.Load()) }
+
+func (e *estimator) Usual() time.Duration { return time.Duration(e.usual.Load()) }
+
+// Observe counts. A took below 0 says nothing and is ignored.
+func (e *estimator) Observe(now time.Time, took time.Duration, answered bool) {
+	if took < 0 {
+		return
+	}
+	e.window.add(took, answered)
+	base := e.base.Load()
+	if base == nil {
+		base = e.start(now)
+	}
+	at := now.Sub(*base)
+	if int64(at) < e.next.Load() || !e.busy.CompareAndSwap(false, true) {
+		return
+	}
+	e.refresh(at)
+	e.busy.Store(false)
+}
+
+// start makes the first now the beginning of time: what the caller's clock counts from is its own affair.
+func (e *estimator) start(now time.Time) *time.Time {
+	e.base.CompareAndSwap(nil, &now)
+	return e.base.Load()
+}
+
+func (e *estimator) refresh(at time.Duration) {
+	e.next.Store(int64(add(at, min(longestRefresh, e.Window/500))))
+	e.window.turn(at, e.Window/slices, uint64(e.WarmUp))
+	e.window.read(e.buckets)
+	e.tick(at)
+
+	answered, censored := totals(e.buckets)
+	if answered < fewForMedian {
+		return
+	}
+	usual := e.median()
+	e.usual.Store(int64(usual))
+	if answered < float64(e.WarmUp) {
+		return
+	}
+	padded := time.Duration(float64(usual) * (1 + e.Padding))
+	limit := min(max(e.tail(answered+censored), padded), e.mostGrown())
+	e.limit.Store(int64(min(max(limit, e.Floor), e.Ceiling)))
+}
+
+// median is what half of the attempts do not exceed. If most were given up, all that is known is that it is no
+// shorter than this.
+func (e *estimator) median() time.Duration {
+	i, _ := quantile(e.buckets, 0.5)
+	return min(lowerEdge(i+1), e.Ceiling)
+}
+
+// tail is the latency that a share of Rate exceeds, of n samples. They are whole, so the share is rounded to the
+// nearest: rounded down, 1,999 samples would be held to half the rate. Where the curve ends before, it is continued as
+// a Pareto distribution of index 2 would be. Few latencies have so heavy a tail, and what is short of the rate by
+// little goes up by little. It goes up at most to twice what has been tried: of what is beyond, nothing is known.
+func (e *estimator) tail(n float64) time.Duration {
+	share := e.Rate + 0.5/n
+	i, left := quantile(e.buckets, share)
+	edge := lowerEdge(i + 1)
+	if left <= share {
+		return edge
+	}
+	tried := float64(lowerEdge(i))
+	return max(edge, time.Duration(tried*min(2, math.Sqrt(left/e.Rate))))
+}
+
+// tick keeps the shortest limit of each quarter of a window, so that the limit can be held to its growth since.
+func (e *estimator) tick(at time.Duration) {
+	if at-e.ticked < e.Window/slices {
+		e.past[0] = min(e.past[0], e.Timeout())
+		return
+	}
+	copy(e.past[1:], e.past[:])
+	e.past[0] = e.Timeout()
+	e.ticked = at
+}
+
+// mostGrown is Growth times the shortest limit of the last window.
+func (e *estimator) mostGrown() time.Duration {
+	least := e.past[0]
+	for _, d := range e.past {
+		least = min(least, d)
+	}
+	return time.Duration(min(float64(least)*e.Growth, float64(e.Ceiling)))
+}
+
+// add is a+b without overflow; b is not negative.
+func add(a, b time.Duration) time.Duration {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
