@@ -1,0 +1,61 @@
+package backoff
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Every calls run once in each period, at the [Phase] of key, until ctx is done, and returns then. The error is
+// ctx's own, and its cause as well where it has another.
+//
+// The slots lie on a grid from the Unix epoch, so they do not drift, however long run takes, and a restart does not
+// move them: the first run is in the next slot, not at once. Runs never overlap: they are calls on this goroutine,
+// and a run that takes longer than what is left of its period skips the slots that it covers. When the system's
+// clock is set, the slot after the next follows it.
+//
+// What run should do about its own failure is its business; its ctx is Every's. Every panics if period is not above
+// 0. A panic in run is not recovered.
+func Every(ctx context.Context, key string, period time.Duration, run func(ctx context.Context)) error {
+	phase := Phase(key, period)
+	timer := time.NewTimer(period)
+	defer timer.Stop()
+	for last := time.Duration(-1); ; {
+		now := time.Duration(time.Now().UnixNano())
+		wait := untilSlot(now, phase, period)
+		if now+wait == last { // the timer was a little early by the system's clock
+			wait += period
+		}
+		last = now + wait
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		if ctx.Err() != nil {
+			return stopped(ctx)
+		}
+		run(ctx)
+	}
+}
+
+// untilSlot is how long after now the next time of the form n*period + phase comes: 0 if that is now.
+func untilSlot(now, phase, period time.Duration) time.Duration {
+	into := now % period
+	if into < 0 { // before 1970
+		into += period
+	}
+	if into > phase {
+		return period - (into - phase)
+	}
+	return phase - into
+}
+
+// stopped is why ctx is done, for errors.Is with both the context's error and its cause.
+func stopped(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == err {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
