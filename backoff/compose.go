@@ -7,29 +7,30 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Cap makes the delays of s above max into max. Put it inside of jitter, Full(Cap(s, max)): outside, all the delays
-// above max become the same one. It panics if s is nil or invalid, or max is not above 0.
-func Cap(s Strategy, max time.Duration) Strategy { return wrap(must("Cap", capped{s, max})) }
+// Cap makes the delays of another strategy that are above max into max. Put it inside of jitter,
+// Full(Cap(curve, max)): outside, all the delays above max become the same one. It panics if of is nil or invalid,
+// or max is not above 0.
+func Cap(of Strategy, max time.Duration) Strategy { return wrap(must("Cap", capped{of, max})) }
 
-// Floor makes the delays of s below min into min, as a lower bound under jitter; Constant(min) with jitter added is
-// a smoother one. It panics if s is nil or invalid, or min is negative.
-func Floor(s Strategy, min time.Duration) Strategy { return wrap(must("Floor", floored{s, min})) }
+// Floor makes the delays of another strategy that are below min into min. It panics if of is nil or invalid, or min
+// is negative.
+func Floor(of Strategy, min time.Duration) Strategy { return wrap(must("Floor", floored{of, min})) }
 
-// Full puts full jitter on s: a time drawn evenly between 0 and its delay. It is for curves without jitter of their
-// own: both would use the same random number. It panics if s is nil or invalid.
-func Full(s Strategy) Strategy { return wrap(must("Full", full{s})) }
+// Full puts full jitter on a curve: a time drawn evenly between 0 and the curve's delay. The curve should have no
+// jitter of its own, which would use the same random number. It panics if of is nil or invalid.
+func Full(of Strategy) Strategy { return wrap(must("Full", full{of})) }
 
-// Equal puts equal jitter on s: half of its delay and a time drawn evenly from the other half. It is for curves
-// without jitter of their own: both would use the same random number. It panics if s is nil or invalid.
-func Equal(s Strategy) Strategy { return wrap(must("Equal", equal{s})) }
+// Equal puts equal jitter on a curve: half of the curve's delay and a time drawn evenly from the other half. The
+// curve should have no jitter of its own, which would use the same random number. It panics if of is nil or invalid.
+func Equal(of Strategy) Strategy { return wrap(must("Equal", equal{of})) }
 
-// Proportional multiplies the delay of s by a number drawn evenly from [1-x, 1+x). gRPC's retries are
+// Proportional multiplies a curve's delay by a number drawn evenly from [1-by, 1+by). gRPC's retries are
 // Proportional(curve, 0.2) (gRFC A6), those of cenkalti/backoff Proportional(curve, 0.5), and both put it on the
-// capped curve as this does, so the longest delay is 1+x times the cap of s. With x = 0 it is s. It is for curves
-// without jitter of their own: both would use the same random number. It panics if s is nil or invalid, or x is not
-// within 0 and 1.
-func Proportional(s Strategy, x float64) Strategy {
-	return wrap(must("Proportional", proportional{s, x}))
+// capped curve as this does: the jitter survives the cap, and the longest delay is 1+by times the cap. With 0 it is
+// the curve itself. The curve should have no jitter of its own, which would use the same random number. It panics if
+// of is nil or invalid, or by is not within 0 and 1.
+func Proportional(of Strategy, by float64) Strategy {
+	return wrap(must("Proportional", proportional{of, by}))
 }
 
 type capped struct {

@@ -2,6 +2,7 @@ package backoff
 
 import (
 	"math"
+	"math/big"
 	"testing"
 	"time"
 
@@ -18,13 +19,7 @@ func TestUntilSlot(t *testing.T) {
 		wait := untilSlot(now, phase, period)
 		require.GreaterOrEqual(t, wait, time.Duration(0))
 		require.Less(t, wait, period)
-		into := (now%period + wait%period) % period // no sum of two remainders of one sign is needed below
-		if now%period > math.MaxInt64-wait {
-			into = now%period - (period - wait)
-		}
-		if into < 0 {
-			into += period
-		}
-		require.Equal(t, phase, into)
+		slot := new(big.Int).Add(big.NewInt(int64(now)), big.NewInt(int64(wait))) // may be more than an int64 holds
+		require.Equal(t, int64(phase), slot.Mod(slot, big.NewInt(int64(period))).Int64())
 	})
 }

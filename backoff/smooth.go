@@ -6,13 +6,14 @@ import (
 )
 
 // SmoothDecorrelated spreads the retries of a crowd over time without spikes: the formula of George Polevoy that
-// Polly calls DecorrelatedJitterBackoffV2 and uses for exponential backoff with jitter. The first wait has about
-// median as its median, and each later one about twice as much as the one before.
+// Polly calls DecorrelatedJitterBackoffV2 and uses for exponential backoff with jitter. The medians of the waits are
+// 0.9, 1.1, 2, 4, 8 times median, and so on.
 //
 // There, retry number n comes at F(n-1+U) after the first attempt, with F(t) = 2^t * tanh(sqrt(4t)) and U drawn
 // evenly from [0, 1), and the wait is the difference to the retry before. That needs the U of the retry before. A
 // Strategy keeps nothing, so here each wait draws both from its one random number: every wait is distributed exactly
-// as Polly's, and what is lost is that a late retry there shortens the wait after it.
+// as Polly's. What is lost is that a late retry there shortens the wait after it, so the time of a later retry has
+// the same mean, and a standard deviation that is about 30 % greater.
 //
 // Where the longest wait that the formula may give is above cap, the whole range is scaled down to end at cap, so
 // that the jitter survives (Polly cuts, and many clients wait for exactly its MaxDelay). It panics unless
@@ -28,7 +29,7 @@ func (s smoothDecorrelated) Validate() error {
 }
 
 func (s smoothDecorrelated) Delay(wait int, _ time.Duration, u float64) time.Duration {
-	// From wait 32 on tanh is 1 to the last bit, so that only the scale grows, and that is far above any cap.
+	// By wait 64 a nanosecond has passed the longest duration, and only the scale would grow from there.
 	n := float64(min(max(wait, 1), 64))
 	now, before := split(unit(u))
 	longest := smooth(n)
@@ -37,7 +38,7 @@ func (s smoothDecorrelated) Delay(wait int, _ time.Duration, u float64) time.Dur
 		longest -= smooth(n - 2)
 		from = smooth(n - 2 + before)
 	}
-	scale := min(float64(s.Median)/1.4, float64(s.Cap)/longest) // 1.4 puts the median of the first wait near median
+	scale := min(float64(s.Median)/1.4, float64(s.Cap)/longest) // 1.4 makes the medians whole numbers
 	return min(s.Cap, saturated(max(0, smooth(n-1+now)-from)*scale))
 }
 

@@ -11,7 +11,7 @@ import (
 
 // must panics with the constructor's and the argument's name if s is nonsense, as regexp.MustCompile does.
 func must[S Strategy](constructor string, s S) S {
-	if err := Validate(s); err != nil {
+	if err := conf.Spelled(Validate(s)); err != nil {
 		panic(fmt.Sprintf("backoff.%s: %s", constructor, strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	return s
