@@ -47,72 +47,98 @@ type Step struct {
 // call that succeeds at once costs nothing.
 type Call struct {
 	p        *Policy
-	deadline time.Time
+	start    time.Time     // all durations below that are points in time count from here
+	deadline time.Duration // never, if there is none
 
-	inline [3]flight // the attempts under way, n in all; more than fit are in rest
+	inline [2]flight // the attempts under way, n in all; more than fit are in rest
 	rest   []flight
 	n      int
 
 	sent   int  // attempts sent
 	free   int  // of these: resent for nothing
 	hedges int  // of these: hedges
+	wait   int  // the number of the latest backoff
+	answer int  // the attempt that ended last
 	hedge  bool // this call may be hedged
 	shut   bool // the budget or the deadline refused a hedge of the latest attempt
 
-	pending bool // the next attempt is admitted, paid for, and due at due
-	due     time.Time
+	pending bool   // the next attempt is admitted, paid for, and due at due
+	closed  Reason // no further attempt, whatever becomes of those under way
+	reason  Reason // why the call stopped
+	due     time.Duration
 	paid    budget.Permit
 
 	held     budget.Permit // of the latest attempt
-	lastSent time.Time
-	idle     time.Time // since when no attempt is under way
+	lastSent time.Duration
+	idle     time.Duration // since when no attempt is under way
 	waited   time.Duration
+	prev     time.Duration // the latest backoff
 
-	wait      int // of the latest backoff
-	prev      time.Duration
-	backoff   backoff.Strategy // this call's own, if the policy's is Stateful
-	throttled backoff.Strategy
-
-	closed Reason // no further attempt, whatever becomes of those under way
-	reason Reason // why the call stopped
-	answer int    // the attempt that ended last
+	own *[2]backoff.Strategy // this call's own instances of strategies that are Stateful
 }
+
+// never is later than any point in time.
+const never = math.MaxInt64
+
+// unknown is when an attempt was sent that nobody timed.
+const unknown = math.MinInt64
 
 // flight is an attempt under way.
 type flight struct {
 	attempt int
 	permit  budget.Permit
-	sent    time.Time // zero: unknown
+	sent    time.Duration
 }
 
 // Start begins a call whose first attempt is not sent yet. A zero deadline means none. hedge says whether the
 // driver is able to hedge it; it is hedged only if the policy says so too.
-func (p *Policy) Start(deadline time.Time, hedge bool) Call {
-	return Call{p: p, deadline: deadline, hedge: hedge && p.hedge != nil}
+func (p *Policy) Start(now, deadline time.Time, hedge bool) Call {
+	var c Call
+	c.init(p, now, deadline, hedge)
+	return c
 }
 
-// Resume takes over a call after its first attempt, told to the budget by Begin, has come to something but a
-// success; report that with Done(now, 1, …).
-func (p *Policy) Resume(f First, deadline time.Time, hedge bool) Call {
-	c := p.Start(deadline, hedge)
-	c.launch(f.sent, f.permit)
+// Resume takes over a call whose first attempt, told to the budget by Begin, has come to something but a success at
+// now, or is being hedged; report what it came to with Done(now, 1, …).
+func (p *Policy) Resume(now time.Time, f First, deadline time.Time, hedge bool) Call {
+	var c Call
+	c.resume(p, now, f, deadline, hedge)
 	return c
+}
+
+func (c *Call) init(p *Policy, now, deadline time.Time, hedge bool) {
+	c.p, c.start, c.deadline, c.hedge = p, now, never, hedge && p.hedge != nil
+	if !deadline.IsZero() {
+		c.deadline = deadline.Sub(now)
+	}
+}
+
+func (c *Call) resume(p *Policy, now time.Time, f First, deadline time.Time, hedge bool) {
+	c.init(p, now, deadline, hedge)
+	sent := time.Duration(unknown)
+	if !f.sent.IsZero() {
+		sent = f.sent.Sub(now)
+	}
+	c.launch(sent, f.permit)
 }
 
 // Next says what to do at time now. It may be called at any time and again: asking twice is harmless.
 func (c *Call) Next(now time.Time) Step {
-	switch {
-	case c.reason != ReasonNone:
+	if c.reason != ReasonNone {
 		return Step{Op: Stop, Attempt: c.answer, Reason: c.reason}
-	case c.sent == 0:
+	}
+	if c.sent == 0 {
 		return c.first(now)
-	case c.pending && now.Before(c.due):
-		return Step{Op: Wait, At: c.due}
+	}
+	at := now.Sub(c.start)
+	switch {
+	case c.pending && at < c.due:
+		return Step{Op: Wait, At: c.start.Add(c.due)}
 	case c.pending:
 		c.pending = false
-		return c.send(now, budget.Retry, c.paid)
+		return c.send(at, budget.Retry, c.paid)
 	}
-	return c.nextHedge(now)
+	return c.nextHedge(now, at)
 }
 
 func (c *Call) first(now time.Time) Step {
@@ -120,11 +146,11 @@ func (c *Call) first(now time.Time) Step {
 		c.reason = ReasonGate
 		return Step{Op: Stop, Reason: ReasonGate}
 	}
-	return c.send(now, budget.First, c.p.budget.Begin(now))
+	return c.send(now.Sub(c.start), budget.First, c.p.begin(now))
 }
 
 // nextHedge is asked only while attempts are under way and none is pending.
-func (c *Call) nextHedge(now time.Time) Step {
+func (c *Call) nextHedge(now time.Time, at time.Duration) Step {
 	if !c.hedge || c.shut || c.closed != ReasonNone || c.spent() {
 		return Step{Op: Wait}
 	}
@@ -132,10 +158,10 @@ func (c *Call) nextHedge(now time.Time) Step {
 	if delay <= 0 {
 		return Step{Op: Wait}
 	}
-	if at := c.lastSent.Add(delay); now.Before(at) {
-		return Step{Op: Wait, At: at}
+	if due := later(c.lastSent, delay); at < due {
+		return Step{Op: Wait, At: c.start.Add(due)}
 	}
-	if c.tooLate(now) {
+	if c.tooLate(at) {
 		c.shut = true
 		return Step{Op: Wait}
 	}
@@ -145,22 +171,22 @@ func (c *Call) nextHedge(now time.Time) Step {
 		return Step{Op: Wait}
 	}
 	c.hedges++
-	return c.send(now, budget.Hedge, permit)
+	return c.send(at, budget.Hedge, permit)
 }
 
-func (c *Call) send(now time.Time, kind budget.Kind, permit budget.Permit) Step {
-	if c.n == 0 && c.sent > 0 && now.After(c.idle) {
-		c.waited += now.Sub(c.idle)
+func (c *Call) send(at time.Duration, kind budget.Kind, permit budget.Permit) Step {
+	if c.n == 0 && c.sent > 0 && at > c.idle {
+		c.waited += at - c.idle
 	}
-	c.launch(now, permit)
+	c.launch(at, permit)
 	return Step{Op: Send, Kind: kind, Attempt: c.sent, Timeout: c.p.attemptTimeout()}
 }
 
-func (c *Call) launch(now time.Time, permit budget.Permit) {
+func (c *Call) launch(at time.Duration, permit budget.Permit) {
 	c.sent++
 	c.shut = false
-	c.held, c.lastSent = permit, now
-	f := flight{attempt: c.sent, permit: permit, sent: now}
+	c.held, c.lastSent = permit, at
+	f := flight{attempt: c.sent, permit: permit, sent: at}
 	if c.n < len(c.inline) {
 		c.inline[c.n] = f
 	} else {
@@ -200,15 +226,15 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 	if !ok {
 		return
 	}
+	at := now.Sub(c.start)
 	if c.n == 0 {
-		c.idle = now
+		c.idle = at
 	}
 	c.answer = attempt
-	if o.Class == Unprocessed && o.Alive && !o.NoRetry && c.handedBack(now, f) {
+	if o.Class == Unprocessed && o.Alive && !o.NoRetry && c.handedBack(at, f) {
 		return
 	}
-	c.p.learn(now, f.sent, o)
-	c.p.budget.End(now, f.permit, o.evidence())
+	c.end(now, f, o)
 	switch o.Class {
 	case Success:
 		c.stop(now, ReasonSuccess)
@@ -223,12 +249,12 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 
 // handedBack resends an attempt that a live connection gave back unprocessed, in its own place: at once, with the
 // permit it had, and not counted.
-func (c *Call) handedBack(now time.Time, f flight) bool {
+func (c *Call) handedBack(at time.Duration, f flight) bool {
 	if c.free == maxFree || c.pending || c.closed != ReasonNone {
 		return false
 	}
 	c.free++
-	c.pending, c.due, c.paid = true, now, f.permit
+	c.pending, c.due, c.paid = true, at, f.permit
 	return true
 }
 
@@ -275,7 +301,7 @@ func (c *Call) plan(now time.Time, held budget.Permit, o Outcome) Reason {
 	if !ok {
 		return ReasonMaxAttempts
 	}
-	due := now.Add(delay)
+	due := later(now.Sub(c.start), delay)
 	if c.tooLate(due) {
 		return ReasonDeadline
 	}
@@ -292,14 +318,12 @@ func (c *Call) postpone(now time.Time, o Outcome) Reason {
 	if o.After < minHint {
 		return ReasonNone
 	}
-	due := now.Add(c.hint(o.After))
+	due := later(now.Sub(c.start), c.hint(o.After))
 	if c.tooLate(due) {
 		c.withdraw(now)
 		return ReasonDeadline
 	}
-	if due.After(c.due) {
-		c.due = due
-	}
+	c.due = max(c.due, due)
 	return ReasonNone
 }
 
@@ -312,38 +336,38 @@ func (c *Call) delay(o Outcome) (d time.Duration, ok bool) {
 	if c.wait < math.MaxInt {
 		c.wait++
 	}
-	strategy := c.strategy(o.Class == Throttled)
+	strategy := c.p.backoff
+	if o.Class == Throttled {
+		strategy = c.p.throttled
+	}
+	if c.p.stateful {
+		strategy = c.instance(strategy, o.Class == Throttled)
+	}
 	d = strategy.Delay(c.wait, c.prev, c.p.random())
 	if d < 0 {
-		if _, stateful := c.rules(o.Class == Throttled).(backoff.Stateful); stateful {
-			return 0, false
-		}
-		d = 0
+		return 0, !c.p.stateful
 	}
 	c.prev = d
 	return d, true
 }
 
-func (c *Call) rules(throttled bool) backoff.Strategy {
+// instance is this call's own instance of a strategy that is Stateful; another strategy is its own.
+func (c *Call) instance(s backoff.Strategy, throttled bool) backoff.Strategy {
+	stateful, ok := s.(backoff.Stateful)
+	if !ok {
+		return s
+	}
+	if c.own == nil {
+		c.own = new([2]backoff.Strategy)
+	}
+	i := 0
 	if throttled {
-		return c.p.throttled
+		i = 1
 	}
-	return c.p.backoff
-}
-
-// strategy is the policy's, or this call's own instance of it.
-func (c *Call) strategy(throttled bool) backoff.Strategy {
-	s, own := c.rules(throttled), &c.backoff
-	if throttled {
-		own = &c.throttled
+	if c.own[i] == nil {
+		c.own[i] = stateful.NewCall()
 	}
-	if stateful, ok := s.(backoff.Stateful); ok {
-		if *own == nil {
-			*own = stateful.NewCall()
-		}
-		return *own
-	}
-	return s
+	return c.own[i]
 }
 
 func (c *Call) hint(after time.Duration) time.Duration {
@@ -353,9 +377,17 @@ func (c *Call) hint(after time.Duration) time.Duration {
 // spent reports whether MaxAttempts were sent.
 func (c *Call) spent() bool { return c.p.maxAttempts != Unlimited && c.sent-c.free >= c.p.maxAttempts }
 
-// tooLate reports whether an attempt sent at that time could not plausibly finish before the deadline.
-func (c *Call) tooLate(at time.Time) bool {
-	return !c.deadline.IsZero() && !at.Add(c.p.usual()).Before(c.deadline)
+// tooLate reports whether an attempt sent then could not plausibly finish before the deadline.
+func (c *Call) tooLate(at time.Duration) bool {
+	return c.deadline != never && later(at, c.p.usual()) >= c.deadline
+}
+
+// later is a + d for d >= 0, or the latest point in time there is.
+func later(a, d time.Duration) time.Duration {
+	if sum := a + d; sum >= a {
+		return sum
+	}
+	return never
 }
 
 // Cancel ends the call because the caller gave up, or because its deadline has passed: what is under way counts
@@ -367,7 +399,7 @@ func (c *Call) Cancel(now time.Time) {
 }
 
 func (c *Call) gaveUp(now time.Time) Reason {
-	if !c.deadline.IsZero() && !now.Before(c.deadline) {
+	if c.deadline != never && now.Sub(c.start) >= c.deadline {
 		return ReasonDeadline
 	}
 	return ReasonCanceled
@@ -377,12 +409,18 @@ func (c *Call) stop(now time.Time, reason Reason) {
 	c.reason = reason
 	c.withdraw(now)
 	for i := range c.n {
-		f := c.at(i)
-		c.p.learn(now, f.sent, Outcome{Class: Canceled})
-		c.p.budget.End(now, f.permit, budget.None)
+		c.end(now, *c.at(i), Outcome{Class: Canceled})
 	}
 	c.n = 0
 	c.rest = nil
+}
+
+// end tells the limits and the budget what an attempt came to.
+func (c *Call) end(now time.Time, f flight, o Outcome) {
+	if c.p.learns && f.sent != unknown {
+		c.p.learn(now, now.Sub(c.start)-f.sent, o)
+	}
+	c.p.end(now, f.permit, o.evidence())
 }
 
 func (c *Call) withdraw(now time.Time) {
@@ -391,3 +429,6 @@ func (c *Call) withdraw(now time.Time) {
 		c.p.budget.End(now, c.paid, budget.Unsent)
 	}
 }
+
+// lastSentAt is when the latest attempt was sent.
+func (c *Call) lastSentAt() time.Time { return c.start.Add(c.lastSent) }

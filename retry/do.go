@@ -17,10 +17,10 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	if !p.plain || ctx.Err() != nil {
 		return doInTurn(ctx, p, op)
 	}
-	f := First{permit: p.budget.Begin(time.Time{})}
+	f := First{permit: p.begin(time.Time{})}
 	err := op(ctx)
 	if err == nil {
-		p.budget.End(time.Time{}, f.permit, budget.Alive)
+		p.end(time.Time{}, f.permit, budget.Alive)
 		return nil
 	}
 	return doContinue(ctx, p, op, f, err)
@@ -53,12 +53,18 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 	if !p.plain || p.hedge != nil || ctx.Err() != nil {
 		return doValueRun(ctx, p, op)
 	}
-	f := First{permit: p.budget.Begin(time.Time{})}
+	f := First{permit: p.begin(time.Time{})}
 	v, err := op(ctx)
 	if err == nil {
-		p.budget.End(time.Time{}, f.permit, budget.Alive)
+		p.end(time.Time{}, f.permit, budget.Alive)
 		return v, nil
 	}
+	return doValueContinue(ctx, p, op, f, v, err)
+}
+
+func doValueContinue[T any](
+	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, v T, err error,
+) (T, error) {
 	w := doValueWork(ctx, p, op)
 	v, _, stopped := Continue(ctx, p, &w, f, v, err)
 	return v, asError(stopped)

@@ -119,17 +119,13 @@ func Classify(err error) Outcome {
 	if err == nil {
 		return Outcome{}
 	}
-	var (
-		permanent *permanentError
-		inner     *Error
-		after     *afterError
-	)
-	switch {
-	case errors.As(err, &permanent):
+	if _, ok := errors.AsType[*permanentError](err); ok {
 		return Outcome{Class: Rejected, Alive: true}
-	case errors.As(err, &inner):
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
 		return Outcome{Class: Rejected}
-	case errors.As(err, &after):
+	}
+	if after, ok := errors.AsType[*afterError](err); ok {
 		return Outcome{Class: Transient, After: after.after}
 	}
 	return Outcome{Class: Transient}

@@ -32,6 +32,7 @@ type rules struct {
 	maxAttempts int
 	backoff     backoff.Strategy
 	throttled   backoff.Strategy
+	stateful    bool // one of the two is backoff.Stateful
 	maxHint     time.Duration
 	classify    func(error) Outcome
 	observer    Observer
@@ -125,6 +126,9 @@ func build(cfg Config, states *store, opts []Option) (*Policy, error) {
 	r.cfg = cfg.withDefaults()
 	r.maxAttempts, r.maxHint = r.cfg.MaxAttempts, r.cfg.MaxHint
 	r.backoff, r.throttled = r.cfg.Backoff, r.cfg.ThrottledBackoff
+	_, one := r.backoff.(backoff.Stateful)
+	_, two := r.throttled.(backoff.Stateful)
+	r.stateful = one || two
 	return newFamily(r, states).policy(""), nil
 }
 
@@ -169,18 +173,33 @@ func (s *state) usual() time.Duration {
 	return 0
 }
 
-// learn tells the limits how long an attempt took.
-func (s *state) learn(now, sent time.Time, o Outcome) {
-	if !s.learns || sent.IsZero() || !o.answered() && !o.silent() {
+// learn tells the limits that an attempt took so long. What neither answered nor stayed silent says nothing.
+func (s *state) learn(now time.Time, took time.Duration, o Outcome) {
+	if !o.answered() && !o.silent() {
 		return
 	}
-	took := now.Sub(sent)
 	if l, ok := s.attempt.(timeout.Learner); ok {
 		l.Observe(now, took, o.answered())
 	}
 	if l, ok := s.hedge.(timeout.Learner); ok {
 		l.Observe(now, took, o.answered())
 	}
+}
+
+// begin and end spare the default budget the interface: it is what nearly every call meets twice.
+func (s *state) begin(now time.Time) budget.Permit {
+	if s.bucket != nil {
+		return s.bucket.Begin(now)
+	}
+	return s.budget.Begin(now)
+}
+
+func (s *state) end(now time.Time, p budget.Permit, e budget.Evidence) {
+	if s.bucket != nil {
+		s.bucket.End(now, p, e)
+		return
+	}
+	s.budget.End(now, p, e)
 }
 
 // First is a first attempt that was told to the budget and has not ended.
@@ -200,7 +219,7 @@ func (p *Policy) Begin() First {
 	if p.clock {
 		now = time.Now()
 	}
-	return First{now, p.budget.Begin(now)}
+	return First{now, p.begin(now)}
 }
 
 // Succeed ends a first attempt that succeeded.
@@ -208,7 +227,9 @@ func (p *Policy) Succeed(f First) {
 	var now time.Time
 	if p.clock {
 		now = time.Now()
-		p.learn(now, f.sent, Outcome{})
+		if p.learns {
+			p.learn(now, now.Sub(f.sent), Outcome{})
+		}
 	}
-	p.budget.End(now, f.permit, budget.Alive)
+	p.end(now, f.permit, budget.Alive)
 }

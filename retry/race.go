@@ -62,8 +62,8 @@ func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error,
 	deadline, _ := ctx.Deadline()
 	r := &race[T]{ctx: ctx, p: p, w: w, ended: make(chan struct{})}
 	now := time.Now()
-	f := First{sent: now, permit: p.budget.Begin(now)}
-	r.call = p.Resume(f, deadline, true)
+	f := First{sent: now, permit: p.begin(now)}
+	r.call.resume(p, now, f, deadline, true)
 	r.mu.Lock()
 	actx := r.begin(1)
 	r.advance(now)

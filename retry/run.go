@@ -177,10 +177,13 @@ func (r *result[T]) discard(w *Work[T]) {
 // inTurn drives a call from the end of its first attempt on, one attempt at a time.
 func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result[T]) (T, error, *Error) {
 	deadline, _ := ctx.Deadline()
-	call := p.Resume(f, deadline, false)
-	defer call.abandon() // a panic or runtime.Goexit in Send
-	var h history
 	now := time.Now()
+	var (
+		call Call
+		h    history
+	)
+	call.resume(p, now, f, deadline, false)
+	defer call.abandon() // a panic or runtime.Goexit in Send
 	sent := Attempt{Number: 1, Sent: f.sent}
 	for {
 		h.add(sent.Number, r.outcome.Class, r.err)
@@ -197,7 +200,7 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result
 				return finish(ctx, p, w, &call, &h, result[T]{err: r.err})
 			}
 		}
-		sent = Attempt{Number: step.Attempt, Kind: step.Kind, Sent: call.lastSent, Waited: call.waited - waited}
+		sent = Attempt{Number: step.Attempt, Kind: step.Kind, Sent: call.lastSentAt(), Waited: call.waited - waited}
 		r = attempt(ctx, w, step)
 		now = p.endTime(r.outcome)
 	}

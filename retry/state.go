@@ -13,12 +13,13 @@ import (
 // state is what one destination has: its budget and what was learned of its latency.
 type state struct {
 	budget   budget.Budget
-	gate     budget.Gate   // nil: the budget is none
-	attempt  timeout.Limit // nil: no attempt timeout
-	hedge    timeout.Limit // nil: no hedging
-	timeless bool          // the budget never looks at the time
-	simple   bool          // a first attempt that never ends leaves nothing in the budget
-	learns   bool          // attempt or hedge is a timeout.Learner
+	bucket   *budget.Bucket // the same budget, if it is the default one
+	gate     budget.Gate    // nil: the budget is none
+	attempt  timeout.Limit  // nil: no attempt timeout
+	hedge    timeout.Limit  // nil: no hedging
+	timeless bool           // the budget never looks at the time
+	simple   bool           // a first attempt that never ends leaves nothing in the budget
+	learns   bool           // attempt or hedge is a timeout.Learner
 }
 
 // newState makes what c's Specs describe, taking from old what was made of the same Spec.
@@ -29,6 +30,7 @@ func newState(c, was Config, old state) state {
 	}
 	s.attempt = newLimit(c.AttemptTimeout, was.AttemptTimeout, old.attempt)
 	s.hedge = newLimit(c.Hedge, was.Hedge, old.hedge)
+	s.bucket, _ = s.budget.(*budget.Bucket)
 	s.gate, _ = s.budget.(budget.Gate)
 	_, s.timeless = s.budget.(budget.Timeless)
 	_, s.simple = s.budget.(budget.Stateless)
