@@ -28,14 +28,14 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 
 func doInTurn(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	w := doWork(ctx, p, op)
-	_, _, stopped := runInTurn(ctx, p, &w)
-	return asError(stopped)
+	_, err := runInTurn(ctx, p, &w)
+	return err
 }
 
 func doContinue(ctx context.Context, p *Policy, op func(context.Context) error, f First, err error) error {
 	w := doWork(ctx, p, op)
-	_, _, stopped := Continue(ctx, p, &w, f, struct{}{}, err)
-	return asError(stopped)
+	_, err = Continue(ctx, p, &w, f, struct{}{}, err)
+	return err
 }
 
 func doWork(ctx context.Context, p *Policy, op func(context.Context) error) Work[struct{}] {
@@ -66,15 +66,13 @@ func doValueContinue[T any](
 	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, v T, err error,
 ) (T, error) {
 	w := doValueWork(ctx, p, op)
-	v, _, stopped := Continue(ctx, p, &w, f, v, err)
-	return v, asError(stopped)
+	return Continue(ctx, p, &w, f, v, err)
 }
 
 func doValueRun[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
 	w := doValueWork(ctx, p, op)
 	w.Hedge = p.hedge != nil && IdempotencyFrom(ctx) != NotIdempotent
-	v, _, stopped := Run(ctx, p, &w)
-	return v, asError(stopped)
+	return Run(ctx, p, &w)
 }
 
 func doValueWork[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) Work[T] {
@@ -94,12 +92,4 @@ func (p *Policy) sort(ctx context.Context, err error, ended bool) Outcome {
 		o = Outcome{Class: Timeout}
 	}
 	return o.Limit(IdempotencyFrom(ctx) != NotIdempotent)
-}
-
-// asError keeps a nil *Error from becoming an error that is not nil.
-func asError(e *Error) error {
-	if e == nil {
-		return nil
-	}
-	return e
 }

@@ -19,11 +19,11 @@ type Error struct {
 	Waited      time.Duration // with no attempt under way
 	Last        error         // the last attempt's error; nil if none was sent
 	Ended       error         // what ended the caller's context, if that ended the call
-	History     []Ended       // the first attempt and the latest, at most 8
+	History     []Failure     // the first failure and the latest, at most 8
 }
 
-// Ended is one attempt in an Error's history.
-type Ended struct {
+// Failure is one attempt in an Error's history.
+type Failure struct {
 	Attempt int
 	Class   Class
 	Err     error

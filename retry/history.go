@@ -8,13 +8,13 @@ import (
 // history remembers the first attempt of a call and the latest. The first costs no allocation: most calls that fail
 // once do not fail twice.
 type history struct {
-	first        Ended
-	rest         []Ended
+	first        Failure
+	rest         []Failure
 	answerHedged bool
 }
 
 func (h *history) add(attempt int, class Class, err error) {
-	e := Ended{attempt, class, err}
+	e := Failure{attempt, class, err}
 	switch {
 	case h.first.Attempt == 0:
 		h.first = e
@@ -33,7 +33,7 @@ func (h *history) error(ctx context.Context, r Report) *Error {
 		Reason: r.Reason, Attempts: r.Attempts, Destination: r.Destination, Waited: r.Waited, Last: r.Err,
 	}
 	if h.first.Attempt != 0 {
-		e.History = append(slices.Grow([]Ended(nil), 1+len(h.rest)), h.first)
+		e.History = append(slices.Grow([]Failure(nil), 1+len(h.rest)), h.first)
 		e.History = append(e.History, h.rest...)
 	}
 	if r.Reason == ReasonCanceled || r.Reason == ReasonDeadline {

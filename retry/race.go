@@ -55,9 +55,9 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error, stopped *Error) {
+func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error) {
 	if stopped := p.admitFirst(ctx); stopped != nil {
-		return v, nil, stopped
+		return v, stopped
 	}
 	deadline, _ := ctx.Deadline()
 	r := &race[T]{ctx: ctx, p: p, w: w, ended: make(chan struct{})}

@@ -39,10 +39,11 @@ type result[T any] struct {
 	outcome Outcome
 }
 
-// Run makes a call: attempts, waits and hedges as the policy has it. It returns the answer of the last attempt as
-// it was, and what became of the call; Report.Reason is ReasonSuccess or why there was no further attempt. If the
-// call was given up during a wait, ctx.Err is not nil and the value is zero; the error is the last attempt's.
-func Run[T any](ctx context.Context, p *Policy, w *Work[T]) (T, error, *Error) {
+// Run makes a call: attempts, waits and hedges as the policy has it. It returns the value of the attempt that ended
+// the call. If the call did not succeed, the error is an *Error, and the value may still be worth having (a 503): it
+// is zero only if the caller gave up while the call waited. If it did succeed, the error is what that attempt
+// returned, which is not nil only where Classify took an error for a success.
+func Run[T any](ctx context.Context, p *Policy, w *Work[T]) (T, error) {
 	if w.Hedge && p.hedge != nil && p.maxAttempts != 1 {
 		return runRace(ctx, p, w)
 	}
@@ -50,9 +51,9 @@ func Run[T any](ctx context.Context, p *Policy, w *Work[T]) (T, error, *Error) {
 }
 
 // runInTurn is Run without hedging. The first attempt stays outside the state machine.
-func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error, stopped *Error) {
+func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error) {
 	if stopped := p.admitFirst(ctx); stopped != nil {
-		return v, nil, stopped
+		return v, stopped
 	}
 	f := p.Begin()
 	ended := false
@@ -66,14 +67,14 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 	if r.outcome.Class == Success {
 		p.Succeed(f)
 		p.observeSuccess(ctx, f)
-		return r.keep(w), r.err, nil
+		return r.keep(w), r.err
 	}
 	return inTurn(ctx, p, w, f, r)
 }
 
 // Continue takes over a call whose first attempt, told by Begin and sent on ctx itself, came to v and err, which
 // is no success.
-func Continue[T any](ctx context.Context, p *Policy, w *Work[T], f First, v T, err error) (T, error, *Error) {
+func Continue[T any](ctx context.Context, p *Policy, w *Work[T], f First, v T, err error) (T, error) {
 	return inTurn(ctx, p, w, f, result[T]{value: v, err: err, outcome: w.sort(ctx, ctx, v, err)})
 }
 
@@ -175,7 +176,7 @@ func (r *result[T]) discard(w *Work[T]) {
 }
 
 // inTurn drives a call from the end of its first attempt on, one attempt at a time.
-func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result[T]) (T, error, *Error) {
+func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result[T]) (T, error) {
 	deadline, _ := ctx.Deadline()
 	now := time.Now()
 	var (
@@ -236,7 +237,7 @@ func sleep(ctx context.Context, call *Call, step Step) Step {
 }
 
 // finish makes of a call that has stopped what Run returns.
-func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *history, r result[T]) (T, error, *Error) {
+func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *history, r result[T]) (T, error) {
 	v := r.keep(w)
 	report := call.Report()
 	report.Err = r.err
@@ -245,10 +246,10 @@ func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *hi
 		p.observer.CallDone(ctx, report)
 	}
 	if report.Reason == ReasonSuccess {
-		return v, r.err, nil
+		return v, r.err
 	}
 	call.spend(ctx)
-	return v, r.err, h.error(ctx, report)
+	return v, h.error(ctx, report)
 }
 
 // spend marks the request that a server is handling under ctx, so that it answers "do not retry" if it fails: what
