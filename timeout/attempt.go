@@ -7,6 +7,8 @@ import (
 
 // ErrAttempt is the cause of a context that [Attempt] ended: context.Cause(ctx) == ErrAttempt tells an attempt's own
 // timeout, which is worth a retry, from its caller's deadline, which is not. It is a context.DeadlineExceeded.
+//
+// A caller can be an attempt of another call, and its cause is then inherited: ask the caller's context first.
 var ErrAttempt error = &deadlineError{"evenkeel: the attempt's timeout passed"}
 
 // Attempt returns a context for one attempt that may take d. It is ctx itself, and cancel does nothing, when d <= 0

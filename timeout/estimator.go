@@ -10,7 +10,7 @@ import (
 // the goroutine that observes also works out the limit, which readers find in one word. Nobody ever waits: who finds
 // the work under way leaves it to the other.
 type estimator struct {
-	Percentile
+	rules Percentile // with its defaults filled in
 
 	limit, usual atomic.Int64 // durations
 	base         atomic.Pointer[time.Time]
@@ -31,7 +31,7 @@ const longestRefresh = 100 * time.Millisecond
 const fewForMedian = 10
 
 func newEstimator(p Percentile) *estimator {
-	e := &estimator{Percentile: p, window: newWindow(p.Ceiling)}
+	e := &estimator{rules: p, window: newWindow(p.Ceiling)}
 	e.buckets = make([]tally, len(e.window.slices[0]))
 	e.limit.Store(int64(p.Ceiling))
 	for i := range e.past {
@@ -69,8 +69,8 @@ func (e *estimator) start(now time.Time) *time.Time {
 }
 
 func (e *estimator) refresh(at time.Duration) {
-	e.next.Store(int64(add(at, min(longestRefresh, e.Window/500))))
-	e.window.turn(at, e.Window/slices, uint64(e.WarmUp))
+	e.next.Store(int64(add(at, min(longestRefresh, e.rules.Window/500))))
+	e.window.turn(at, e.rules.Window/slices, uint64(e.rules.WarmUp))
 	e.window.read(e.buckets)
 	e.tick(at)
 
@@ -80,19 +80,19 @@ func (e *estimator) refresh(at time.Duration) {
 	}
 	usual := e.median()
 	e.usual.Store(int64(usual))
-	if answered < float64(e.WarmUp) {
+	if answered < float64(e.rules.WarmUp) {
 		return
 	}
-	padded := time.Duration(float64(usual) * (1 + e.Padding))
+	padded := time.Duration(float64(usual) * (1 + e.rules.Padding))
 	limit := min(max(e.tail(answered+censored), padded), e.mostGrown())
-	e.limit.Store(int64(min(max(limit, e.Floor), e.Ceiling)))
+	e.limit.Store(int64(min(max(limit, e.rules.Floor), e.rules.Ceiling)))
 }
 
 // median is what half of the attempts do not exceed. If most were given up, all that is known is that it is no
 // shorter than this.
 func (e *estimator) median() time.Duration {
 	i, _ := quantile(e.buckets, 0.5)
-	return min(lowerEdge(i+1), e.Ceiling)
+	return min(lowerEdge(i+1), e.rules.Ceiling)
 }
 
 // tail is the latency that a share of Rate exceeds, of n samples. They are whole, so the share is rounded to the
@@ -100,19 +100,19 @@ func (e *estimator) median() time.Duration {
 // a Pareto distribution of index 2 would be. Few latencies have so heavy a tail, and what is short of the rate by
 // little goes up by little. It goes up at most to twice what has been tried: of what is beyond, nothing is known.
 func (e *estimator) tail(n float64) time.Duration {
-	share := e.Rate + 0.5/n
+	share := e.rules.Rate + 0.5/n
 	i, left := quantile(e.buckets, share)
 	edge := lowerEdge(i + 1)
 	if left <= share {
 		return edge
 	}
 	tried := float64(lowerEdge(i))
-	return max(edge, time.Duration(tried*min(2, math.Sqrt(left/e.Rate))))
+	return max(edge, time.Duration(tried*min(2, math.Sqrt(left/e.rules.Rate))))
 }
 
 // tick keeps the shortest limit of each quarter of a window, so that the limit can be held to its growth since.
 func (e *estimator) tick(at time.Duration) {
-	if at-e.ticked < e.Window/slices {
+	if at-e.ticked < e.rules.Window/slices {
 		e.past[0] = min(e.past[0], e.Timeout())
 		return
 	}
@@ -127,7 +127,7 @@ func (e *estimator) mostGrown() time.Duration {
 	for _, d := range e.past {
 		least = min(least, d)
 	}
-	return time.Duration(min(float64(least)*e.Growth, float64(e.Ceiling)))
+	return time.Duration(min(float64(least)*e.rules.Growth, float64(e.rules.Ceiling)))
 }
 
 // add is a+b without overflow; b is not negative.

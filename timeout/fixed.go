@@ -3,6 +3,8 @@ package timeout
 import (
 	"fmt"
 	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
 // Fixed is a limit that never changes: every attempt may take this long. It must be more than 0.
@@ -18,11 +20,16 @@ func (f Fixed) Validate() error {
 	return nil
 }
 
-// New returns f.
-func (f Fixed) New() Limit { return f }
+// New returns f. It panics if f is not valid.
+func (f Fixed) New() Limit {
+	if err := f.Validate(); err != nil {
+		panic(conf.In("timeout.Fixed", err))
+	}
+	return f
+}
 
-// Timeout returns f, or 0 (no limit) for a Fixed that is not valid.
-func (f Fixed) Timeout() time.Duration { return max(0, time.Duration(f)) }
+// Timeout returns f.
+func (f Fixed) Timeout() time.Duration { return time.Duration(f) }
 
 // String writes f as a duration: "250ms".
 func (f Fixed) String() string { return time.Duration(f).String() }

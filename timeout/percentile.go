@@ -27,7 +27,7 @@ import (
 // twentieth of the attempts. Such a limit censors nothing by itself, because the attempt goes on beside its hedge,
 // and until it is warm there are next to no hedges.
 //
-// It takes 23 KiB a destination; 31 KiB with a Ceiling of an hour.
+// It takes 24 KiB of memory a destination.
 type Percentile struct {
 	// Rate is the share of attempts that may be given up although they would have been answered, 0.00001 to 0.5.
 	// 0 means 0.001, the 99.9th percentile. Floor and Padding can only make it fewer, Ceiling only more.
@@ -71,9 +71,13 @@ const (
 // Validate reports every field out of its range.
 func (p Percentile) Validate() error {
 	d := p.withDefaults()
+	highest := d.Ceiling
+	if highest < 1 || highest > maxCeiling { // one mistake, not two
+		highest = maxCeiling
+	}
 	return errors.Join(
 		within("Rate", d.Rate, 0.00001, 0.5),
-		within("Floor", d.Floor, 1, d.Ceiling),
+		within("Floor", d.Floor, 1, highest),
 		within("Ceiling", d.Ceiling, 1, maxCeiling),
 		within("Padding", d.Padding, 0, 100),
 		within("Window", d.Window, time.Second, 24*time.Hour),
@@ -85,7 +89,7 @@ func (p Percentile) Validate() error {
 // New returns a [Learner] that knows nothing yet. It panics if p is not valid.
 func (p Percentile) New() Limit {
 	if err := p.Validate(); err != nil {
-		panic("timeout: Percentile." + err.Error())
+		panic(conf.In("timeout.Percentile", err))
 	}
 	return newEstimator(p.withDefaults())
 }
@@ -95,7 +99,12 @@ func (p Percentile) withDefaults() Percentile {
 	if p.Ceiling == 0 {
 		p.Ceiling = min(max(defaultCeiling, p.Floor), maxCeiling)
 	}
-	p.Floor = orElse(p.Floor, min(defaultFloor, p.Ceiling))
+	if p.Floor == 0 {
+		p.Floor = defaultFloor
+		if p.Ceiling > 0 {
+			p.Floor = min(defaultFloor, p.Ceiling)
+		}
+	}
 	p.Padding = orElse(p.Padding, defaultPadding)
 	p.Window = orElse(p.Window, defaultWindow)
 	p.WarmUp = orElse(p.WarmUp, max(leastWarmUp, int(math.Ceil(1/max(p.Rate, 1e-6)))))
