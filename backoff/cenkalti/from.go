@@ -1,0 +1,67 @@
+package cenkalti
+
+import (
+	"math"
+	"time"
+
+	cenkalti "github.com/cenkalti/backoff/v4"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+)
+
+// From makes a strategy of what newBackOff returns: a BackOff of its own for each call, since a BackOff keeps the state of
+// one call and is not safe for concurrent use. It is Reset before the first delay, as backoff.Retry does, and after
+// a wait that the server asked for. A call whose BackOff says Stop, or any negative delay, ends there; the policy's
+// MaxAttempts holds as well. A BackOff draws its own random numbers.
+//
+// The strategy is a backoff.Stateful. A driver that does not know about that gets the delay that a new BackOff
+// would have come to, and for Stop the longest duration there is.
+//
+// newBackOff must be safe for concurrent use, and never return the same BackOff twice. From calls it once to see that
+// it works, and panics if it is nil or returns nil.
+func From(newBackOff func() cenkalti.BackOff) backoff.Strategy {
+	if newBackOff == nil {
+		panic("cenkalti.From: newBackOff: must be a function, not nil")
+	}
+	if newBackOff() == nil {
+		panic("cenkalti.From: newBackOff: must return a BackOff, not nil")
+	}
+	return &maker{newBackOff}
+}
+
+type maker struct{ newBackOff func() cenkalti.BackOff }
+
+func (m *maker) NewCall() backoff.Strategy {
+	b := m.newBackOff()
+	b.Reset()
+	return &call{backOff: b}
+}
+
+// farthest bounds Delay, which starts over each time. The library's own BackOffs are at their longest by then.
+const farthest = 100
+
+func (m *maker) Delay(wait int, _ time.Duration, _ float64) time.Duration {
+	c := m.NewCall()
+	d := c.Delay(1, 0, 0)
+	for i := 2; i <= min(wait, farthest) && d >= 0; i++ {
+		d = c.Delay(i, 0, 0)
+	}
+	if d < 0 {
+		return math.MaxInt64
+	}
+	return d
+}
+
+// call is one call's BackOff, with the wait that it was last asked for.
+type call struct {
+	backOff cenkalti.BackOff
+	wait    int
+}
+
+func (c *call) Delay(wait int, _ time.Duration, _ float64) time.Duration {
+	if wait <= c.wait { // the count began anew, after a hint
+		c.backOff.Reset()
+	}
+	c.wait = wait
+	return max(c.backOff.NextBackOff(), cenkalti.Stop)
+}
