@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 // Do calls op until it succeeds or the policy says to stop. It returns nil or an *Error, which unwraps to op's last
@@ -14,8 +15,13 @@ import (
 //
 // Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. Do panics if p is nil.
 func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
-	if !p.plain || ctx.Err() != nil {
-		return doInTurn(ctx, p, op)
+	switch {
+	case !p.light || ctx.Err() != nil:
+		w := doWork(ctx, p, op)
+		_, err := runInTurn(ctx, p, &w)
+		return err
+	case p.attempt != nil:
+		return doTimed(ctx, p, op)
 	}
 	f := First{permit: p.begin(time.Time{})}
 	err := op(ctx)
@@ -23,18 +29,29 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 		p.end(time.Time{}, f.permit, budget.Alive)
 		return nil
 	}
-	return doContinue(ctx, p, op, f, err)
+	return doContinue(ctx, p, op, f, result[struct{}]{err: err}, ctx)
 }
 
-func doInTurn(ctx context.Context, p *Policy, op func(context.Context) error) error {
-	w := doWork(ctx, p, op)
-	_, err := runInTurn(ctx, p, &w)
-	return err
+// doTimed is Do for a first attempt that needs a timeout and nothing else.
+func doTimed(ctx context.Context, p *Policy, op func(context.Context) error) error {
+	f := First{permit: p.begin(time.Time{})}
+	actx, cancel := timeout.Attempt(ctx, p.attempt.Timeout())
+	defer cancel()
+	err := op(actx)
+	if err == nil {
+		p.end(time.Time{}, f.permit, budget.Alive)
+		return nil
+	}
+	return doContinue(ctx, p, op, f, result[struct{}]{err: err, cancel: cancel}, actx)
 }
 
-func doContinue(ctx context.Context, p *Policy, op func(context.Context) error, f First, err error) error {
+// doContinue goes on after a first attempt that failed on actx.
+func doContinue(
+	ctx context.Context, p *Policy, op func(context.Context) error, f First, r result[struct{}], actx context.Context,
+) error {
 	w := doWork(ctx, p, op)
-	_, err = Continue(ctx, p, &w, f, struct{}{}, err)
+	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	_, err := inTurn(ctx, p, &w, f, r)
 	return err
 }
 
@@ -50,8 +67,11 @@ func doWork(ctx context.Context, p *Policy, op func(context.Context) error) Work
 // returned before DoValue does, and what they return is dropped. The context of the attempt that won is cancelled
 // when DoValue returns if the attempt was hedged or timed. When the call fails, the value is the last attempt's.
 func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
-	if !p.plain || p.hedge != nil || ctx.Err() != nil {
+	switch {
+	case !p.light || p.hedge != nil || ctx.Err() != nil:
 		return doValueRun(ctx, p, op)
+	case p.attempt != nil:
+		return doValueTimed(ctx, p, op)
 	}
 	f := First{permit: p.begin(time.Time{})}
 	v, err := op(ctx)
@@ -59,20 +79,34 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 		p.end(time.Time{}, f.permit, budget.Alive)
 		return v, nil
 	}
-	return doValueContinue(ctx, p, op, f, v, err)
-}
-
-func doValueContinue[T any](
-	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, v T, err error,
-) (T, error) {
-	w := doValueWork(ctx, p, op)
-	return Continue(ctx, p, &w, f, v, err)
+	return doValueContinue(ctx, p, op, f, result[T]{value: v, err: err}, ctx)
 }
 
 func doValueRun[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
 	w := doValueWork(ctx, p, op)
 	w.Hedge = p.hedge != nil && IdempotencyFrom(ctx) != NotIdempotent
 	return Run(ctx, p, &w)
+}
+
+// doValueTimed is DoValue for a first attempt that needs a timeout and nothing else.
+func doValueTimed[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
+	f := First{permit: p.begin(time.Time{})}
+	actx, cancel := timeout.Attempt(ctx, p.attempt.Timeout())
+	defer cancel()
+	v, err := op(actx)
+	if err == nil {
+		p.end(time.Time{}, f.permit, budget.Alive)
+		return v, nil
+	}
+	return doValueContinue(ctx, p, op, f, result[T]{value: v, err: err, cancel: cancel}, actx)
+}
+
+func doValueContinue[T any](
+	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, r result[T], actx context.Context,
+) (T, error) {
+	w := doValueWork(ctx, p, op)
+	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	return inTurn(ctx, p, &w, f, r)
 }
 
 func doValueWork[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) Work[T] {

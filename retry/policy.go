@@ -21,9 +21,9 @@ type Policy struct {
 	state
 	destination string
 	family      *family
-	// plain: a first attempt needs no clock, timer, observer or gate, and leaves nothing behind if it panics.
-	plain bool
-	clock bool // a first attempt must be timed
+	light       bool // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
+	plain       bool // light, and no timer either
+	clock       bool // a first attempt must be timed
 }
 
 // rules are what all destinations of one policy share.
@@ -151,7 +151,8 @@ func (p *Policy) For(destination string) *Policy { return p.family.policy(destin
 func (r *rules) newPolicy(destination string, s state, f *family) *Policy {
 	p := &Policy{rules: *r, state: s, destination: destination, family: f}
 	p.clock = !p.timeless || p.learns || p.observer != nil
-	p.plain = p.simple && !p.clock && p.gate == nil && p.attempt == nil
+	p.light = p.simple && !p.clock && p.gate == nil
+	p.plain = p.light && p.attempt == nil
 	return p
 }
 

@@ -121,14 +121,13 @@ func attempt[T any](ctx context.Context, w *Work[T], s Step) result[T] {
 	return r
 }
 
-// sort classifies what an attempt came to. What failed when the caller had given up says nothing.
+// sort classifies what an attempt on actx came to. What failed when the caller had given up says nothing.
 func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
-	over := ctx.Err() != nil
-	if over && err != nil {
+	if err != nil && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
 	o := w.Classify(v, err, err != nil && actx != ctx && context.Cause(actx) == timeout.ErrAttempt)
-	if over && o.Class != Success && o.Class != Rejected {
+	if o.Class != Success && o.Class != Rejected && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
 	return o
