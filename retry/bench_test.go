@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	cenkalti "github.com/cenkalti/backoff/v4"
+
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -93,6 +95,13 @@ func BenchmarkDo(b *testing.B) {
 		op := failOnce()
 		for b.Loop() {
 			_ = retry.Do(ctx, free, op)
+		}
+	})
+	b.Run("one-fail-cenkalti", func(b *testing.B) {
+		b.ReportAllocs()
+		op := failOnce()
+		for b.Loop() {
+			_ = cenkalti.Retry(func() error { return op(ctx) }, cenkalti.WithContext(cenkalti.WithMaxRetries(&cenkalti.ZeroBackOff{}, 2), ctx))
 		}
 	})
 	hedged := retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(time.Second)}))

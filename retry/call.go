@@ -429,6 +429,3 @@ func (c *Call) withdraw(now time.Time) {
 		c.p.budget.End(now, c.paid, budget.Unsent)
 	}
 }
-
-// lastSentAt is when the latest attempt was sent.
-func (c *Call) lastSentAt() time.Time { return c.start.Add(c.lastSent) }

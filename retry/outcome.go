@@ -34,10 +34,10 @@ type Outcome struct {
 	Alive bool
 	// NoRetry forbids another attempt of this call, for the reason in Why.
 	NoRetry bool
-	// After is how long the server asked us to wait; 0 or less: it did not ask.
-	After time.Duration
 	// Why goes with NoRetry; ReasonNone means that the server said so (ReasonNoRetry).
 	Why Reason
+	// After is how long the server asked us to wait; 0 or less: it did not ask.
+	After time.Duration
 }
 
 // evidence is what the outcome says of the destination, for its budget.

@@ -152,7 +152,6 @@ func (r *rules) newPolicy(destination string, s state, f *family) *Policy {
 	p := &Policy{rules: *r, state: s, destination: destination, family: f}
 	p.clock = !p.timeless || p.learns || p.observer != nil
 	p.light = p.simple && !p.clock && p.gate == nil
-	p.plain = p.light && p.attempt == nil
 	return p
 }
 
@@ -210,8 +209,8 @@ type First struct {
 }
 
 // Plain reports whether a first attempt of this policy needs nothing but Begin and Succeed around it. Otherwise use
-// Run, which does all that an attempt timeout, an observer, a gate or a budget with a clock need.
-func (p *Policy) Plain() bool { return p.plain }
+// Run, which does all that hedging, an attempt timeout, an observer, a gate or a budget with a clock need.
+func (p *Policy) Plain() bool { return p.light && p.attempt == nil && p.hedge == nil }
 
 // Begin tells the budget of a first attempt, for a driver that keeps it outside the state machine. Each First must
 // come to Succeed or Resume, once.

@@ -80,7 +80,7 @@ func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error)
 	if r.broken != nil {
 		panic(r.broken)
 	}
-	return finish(ctx, p, w, &r.call, &r.h, r.answer)
+	return finish(ctx, p, w, &r.call, &r.h, &r.answer)
 }
 
 // begin makes the context of an attempt that is about to be sent, cancelled when the race is over.
@@ -148,7 +148,8 @@ func (r *race[T]) fire() {
 
 // run makes one attempt and tells the Call what it came to.
 func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) {
-	res := attempt(actx, r.w, s)
+	var res result[T]
+	attempt(actx, r.w, s, &res)
 	now := time.Now()
 	a := Attempt{Number: s.Attempt, Kind: s.Kind, Sent: sent, Waited: waited}
 	answers := r.land(now, a, &res)

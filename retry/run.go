@@ -62,7 +62,8 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 			p.budget.End(time.Now(), f.permit, budget.None)
 		}
 	}()
-	r := attempt(ctx, w, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()})
+	var r result[T]
+	attempt(ctx, w, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, &r)
 	ended = true
 	if r.outcome.Class == Success {
 		p.Succeed(f)
@@ -102,14 +103,15 @@ func (p *Policy) admitFirst(ctx context.Context) *Error {
 	return e
 }
 
-// attempt makes one attempt and sorts it.
-func attempt[T any](ctx context.Context, w *Work[T], s Step) result[T] {
+// attempt makes one attempt and sorts what it came to.
+func attempt[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
 	actx, stop := ctx, func() bool { return false }
-	r := result[T]{}
+	r.cancel = nil
 	switch {
-	case s.Timeout > 0 && w.Opening:
+	case s.Timeout <= 0:
+	case w.Opening:
 		actx, r.cancel, stop = opening(ctx, s.Timeout)
-	case s.Timeout > 0:
+	default:
 		actx, r.cancel = timeout.Attempt(ctx, s.Timeout)
 	}
 	if s.Attempt > 1 {
@@ -118,7 +120,6 @@ func attempt[T any](ctx context.Context, w *Work[T], s Step) result[T] {
 	r.value, r.err = w.Send(actx, s)
 	stop()
 	r.outcome = w.sort(ctx, actx, r.value, r.err)
-	return r
 }
 
 // sort classifies what an attempt on actx came to. What failed when the caller had given up says nothing.
@@ -176,34 +177,44 @@ func (r *result[T]) discard(w *Work[T]) {
 
 // inTurn drives a call from the end of its first attempt on, one attempt at a time.
 func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result[T]) (T, error) {
-	deadline, _ := ctx.Deadline()
-	now := time.Now()
 	var (
 		call Call
 		h    history
 	)
+	now, step, waited := time.Now(), Step{Attempt: 1}, time.Duration(0)
+	deadline, _ := ctx.Deadline()
 	call.resume(p, now, f, deadline, false)
 	defer call.abandon() // a panic or runtime.Goexit in Send
-	sent := Attempt{Number: 1, Sent: f.sent}
 	for {
-		h.add(sent.Number, r.outcome.Class, r.err)
-		p.observeAttempt(ctx, sent, now, r.outcome, r.err)
-		call.Done(now, sent.Number, r.outcome)
-		step := call.Next(now)
+		h.add(step.Attempt, r.outcome.Class, r.err)
+		if p.observer != nil {
+			p.observeAttempt(ctx, call.attempt(step, waited), now, r.outcome, r.err)
+		}
+		call.Done(now, step.Attempt, r.outcome)
+		step = call.Next(now)
 		if step.Op == Stop {
-			return finish(ctx, p, w, &call, &h, r)
+			return finish(ctx, p, w, &call, &h, &r)
 		}
 		r.discard(w)
-		waited := call.waited
+		waited = call.waited
 		if step.Op == Wait {
 			if step = sleep(ctx, &call, step); step.Op == Stop {
-				return finish(ctx, p, w, &call, &h, result[T]{err: r.err})
+				return finish(ctx, p, w, &call, &h, &result[T]{err: r.err})
 			}
 		}
-		sent = Attempt{Number: step.Attempt, Kind: step.Kind, Sent: call.lastSentAt(), Waited: call.waited - waited}
-		r = attempt(ctx, w, step)
+		waited = call.waited - waited
+		attempt(ctx, w, step, &r)
 		now = p.endTime(r.outcome)
 	}
+}
+
+// attempt is the attempt that was sent last, which waited that long.
+func (c *Call) attempt(s Step, waited time.Duration) Attempt {
+	a := Attempt{Number: s.Attempt, Kind: s.Kind, Waited: waited}
+	if c.lastSent != unknown {
+		a.Sent = c.start.Add(c.lastSent)
+	}
+	return a
 }
 
 // endTime is the time, or the zero time where nobody looks at it.
@@ -236,12 +247,14 @@ func sleep(ctx context.Context, call *Call, step Step) Step {
 }
 
 // finish makes of a call that has stopped what Run returns.
-func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *history, r result[T]) (T, error) {
+func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *history, r *result[T]) (T, error) {
 	v := r.keep(w)
+	if call.reason == ReasonSuccess && p.observer == nil {
+		return v, r.err
+	}
 	report := call.Report()
-	report.Err = r.err
+	report.Err, report.Hedged = r.err, h.answerHedged
 	if p.observer != nil {
-		report.Hedged = h.answerHedged
 		p.observer.CallDone(ctx, report)
 	}
 	if report.Reason == ReasonSuccess {
