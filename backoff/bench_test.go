@@ -8,9 +8,29 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 )
 
-func BenchmarkFullJitter(b *testing.B) {
-	s := backoff.FullJitter(50*time.Millisecond, 20*time.Second)
-	for i := 0; b.Loop(); i++ {
-		s.Delay(i&7, 0, rand.Float64())
+// Each delay is with the caller's draw, the numbers of the waits as a call has them.
+func BenchmarkDelay(b *testing.B) {
+	for name, s := range everyStrategy() {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			prev := time.Duration(0)
+			for i := 0; b.Loop(); i++ {
+				prev = s.Delay(i&7+1, prev, rand.Float64())
+			}
+		})
+	}
+}
+
+// What a delay's caller pays for the random number alone.
+func BenchmarkDraw(b *testing.B) {
+	for b.Loop() {
+		rand.Float64()
+	}
+}
+
+func BenchmarkPhase(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		backoff.Phase("web-00017.eu-west-1.compute.internal/refresh", time.Minute)
 	}
 }

@@ -156,35 +156,6 @@ func TestThereAndBack(t *testing.T) {
 	}
 }
 
-// Wrapped, a BackOff still keeps a state for each call, and still stops it.
-func TestFromInsideOtherStrategies(t *testing.T) {
-	from := cenkalti.From(func() upstream.BackOff { return upstream.WithMaxRetries(doubling(), 3) })
-	for name, c := range map[string]struct {
-		of   backoff.Strategy
-		want []time.Duration
-	}{
-		"cap":          {backoff.Cap(from, 3*s), []time.Duration{s, 2 * s, 3 * s, -1}},
-		"floor":        {backoff.Floor(from, 3*s), []time.Duration{3 * s, 3 * s, 4 * s, -1}},
-		"full":         {backoff.Full(from), []time.Duration{s / 2, s, 2 * s, -1}},
-		"equal":        {backoff.Equal(from), []time.Duration{3 * s / 4, 3 * s / 2, 3 * s, -1}},
-		"proportional": {backoff.Proportional(from, 0.5), []time.Duration{s, 2 * s, 4 * s, -1}},
-		"nested":       {backoff.Full(backoff.Cap(from, 2*s)), []time.Duration{s / 2, s, s, -1}},
-	} {
-		stateful, ok := c.of.(backoff.Stateful)
-		require.True(t, ok, name)
-		require.NoError(t, backoff.Validate(c.of))
-		for range 2 {
-			call := stateful.NewCall()
-			for i, want := range c.want {
-				require.Equal(t, want, call.Delay(i+1, 0, 0.5), "%s, wait %d", name, i+1)
-			}
-		}
-		require.Equal(t, c.want[0], c.of.Delay(1, 0, 0.5), name)
-	}
-	_, ok := backoff.Cap(backoff.None(), s).(backoff.Stateful)
-	require.False(t, ok, "a strategy without state costs no instance a call")
-}
-
 func TestIsPermanent(t *testing.T) {
 	err := upstream.Permanent(errors.ErrUnsupported)
 	require.True(t, cenkalti.IsPermanent(err))
