@@ -18,9 +18,9 @@ type estimator struct {
 	busy         atomic.Bool  // guards what follows, but for window.add
 
 	window  *window
-	buckets []tally                   // what the window held when last looked at
-	past    [slices + 1]time.Duration // the shortest limits of this and the last quarters of a window
-	ticked  time.Duration             // when this quarter began
+	buckets []tally                      // what the window held when last looked at
+	past    [perWindow + 1]time.Duration // the shortest limits of this and the last quarters of a window
+	ticked  time.Duration                // when this quarter began
 }
 
 // longestRefresh is the time between two estimates, unless a short window wants them sooner. An estimate takes
@@ -70,7 +70,7 @@ func (e *estimator) start(now time.Time) *time.Time {
 
 func (e *estimator) refresh(at time.Duration) {
 	e.next.Store(int64(add(at, min(longestRefresh, e.rules.Window/500))))
-	e.window.turn(at, e.rules.Window/slices, uint64(e.rules.WarmUp))
+	e.window.turn(at, e.rules.Window/perWindow, uint64(e.rules.WarmUp))
 	e.window.read(e.buckets)
 	e.tick(at)
 
@@ -112,7 +112,7 @@ func (e *estimator) tail(n float64) time.Duration {
 
 // tick keeps the shortest limit of each quarter of a window, so that the limit can be held to its growth since.
 func (e *estimator) tick(at time.Duration) {
-	if at-e.ticked < e.rules.Window/slices {
+	if at-e.ticked < e.rules.Window/perWindow {
 		e.past[0] = min(e.past[0], e.Timeout())
 		return
 	}
