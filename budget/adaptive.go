@@ -14,7 +14,8 @@ type Adaptive struct {
 	// Ratio is what one success earns, in retries: 0.1 allows one retry for ten successes in the long run.
 	// It is kept in thousandths. 0 means 0.1; at most 1.
 	Ratio float64
-	// Burst is how many retries a full bucket holds, and a new process starts with. 0 means 10; at most 100.
+	// Burst is how many retries a full bucket holds. A new process starts with two thirds of it, rounded up.
+	// 0 means 15, so 10 at the start; at most 100.
 	Burst int
 	// Strict asks every retry of a call for permission anew. By default a call whose first retry was admitted may
 	// go on to its fifth attempt while the bucket lasts, so that MaxAttempts means what it says on a quiet client.
@@ -41,16 +42,20 @@ func (a Adaptive) New() Budget {
 		ratio = 0.1
 	}
 	if burst == 0 {
-		burst = 10
+		burst = 15
 	}
 	b := &Bucket{
 		gain:   uint32(math.Round(ratio * token)),
 		burst:  uint32(burst) * token,
+		narrow: 2 * eighth,
 		strict: a.Strict,
 	}
-	full := state{tokens: b.burst, window: narrow}
+	if a.Strict {
+		b.narrow = eighth
+	}
+	full := state{tokens: b.burst}
 	b.full = full.pack()
-	b.full &= tokensMask | openMask
-	b.word.Store(full.pack())
+	start := state{tokens: uint32(2*burst+2) / 3 * token, window: b.narrow}
+	b.word.Store(start.pack())
 	return b
 }

@@ -13,6 +13,7 @@ type Bucket struct {
 	full   uint64 // the word's tokens and open fields when there is nothing for a success to change
 	gain   uint32 // what a success earns, in thousandths of a retry
 	burst  uint32 // what a full bucket holds, in thousandths of a retry
+	narrow uint8  // the window of a client that was never refused needlessly, in eighths of a retry
 	strict bool
 }
 
@@ -38,9 +39,9 @@ func (b *Bucket) settle(p Permit, e Evidence) {
 		word := b.word.Load()
 		s := unpack(word)
 		if e == Alive {
-			s.answer(p, b)
+			s.answer(b, p)
 		} else {
-			s.refund(p, b)
+			s.refund(b, p)
 		}
 		if next := s.pack(); next == word || b.word.CompareAndSwap(word, next) {
 			return
@@ -51,11 +52,10 @@ func (b *Bucket) settle(p Permit, e Evidence) {
 // Admit asks for one more attempt; retries and hedges are alike. It looks at now only to forget what is old.
 func (b *Bucket) Admit(now time.Time, _ Kind, _ Evidence, held Permit) (Permit, bool) {
 	depth := uint64(held >> depthShift & depthMask)
-	mayFinish := !b.strict && depth > 0 && depth < finish
 	for {
 		word := b.word.Load()
 		s := unpack(word)
-		ok := s.admit(tickOf(now), mayFinish)
+		ok := s.admit(b, tickOf(now), depth)
 		if next := s.pack(); next != word && !b.word.CompareAndSwap(word, next) {
 			continue
 		}
@@ -69,7 +69,7 @@ func (b *Bucket) Admit(now time.Time, _ Kind, _ Evidence, held Permit) (Permit, 
 // Level tells how much of the bucket is left, and 0 while retrying is suspended.
 func (b *Bucket) Level() float64 {
 	s := unpack(b.word.Load())
-	if s.tokens < token || s.open > 0 && s.open >= s.window/narrow {
+	if s.tokens < token || s.open >= s.window/eighth {
 		return 0
 	}
 	return float64(s.tokens) / float64(b.burst)

@@ -4,12 +4,12 @@ import "time"
 
 const (
 	token  = 1000 // one retry, in the units of state.tokens
-	narrow = 8    // one retry, in the units of state.window
-	finish = 4    // retries that a call may finish once its first was admitted: five attempts, as in gRFC A6
+	eighth = 8    // one retry, in the units of state.window
+	finish = 4    // retries that a call may have open when nobody else has: five attempts, as in gRFC A6
 
-	tick        = 30 // a tick is 2^30 ns, 1.07 s
-	forgetAfter = 28 // ticks (30 s) after which the last retry's silence proves nothing any more
-	clockSkew   = 64 // ticks that one caller's clock reading may lag behind another's
+	tick        = 32 // a tick is 2^32 ns, 4.3 s
+	forgetAfter = 7  // ticks, 30 s, after which the last retry proves nothing any more
+	clockSkew   = 16 // ticks that one reading of the clock may lag behind another
 )
 
 // A word, from its lowest bit:
@@ -69,11 +69,12 @@ func (s state) pack() uint64 {
 
 func tickOf(now time.Time) uint16 { return uint16(now.UnixNano() >> tick) }
 
-// admit takes one retry, if there is a token and the window has room. A call that may finish needs no room.
-func (s *state) admit(now uint16, mayFinish bool) bool {
+// admit takes one retry, if there is a token and the window has room. A call that had depth retries before needs no
+// room when no more than those are open: on a quiet client, MaxAttempts means what it says.
+func (s *state) admit(b *Bucket, now uint16, depth uint64) bool {
 	window, open := s.window, s.open
 	if age := now - s.tick; age < -clockSkew&0xffff {
-		window -= uint8(min(uint16(window-narrow), age))
+		window -= uint8(min(uint16(window-b.narrow), age))
 		if age >= forgetAfter {
 			open = 0
 		}
@@ -83,7 +84,8 @@ func (s *state) admit(now uint16, mayFinish bool) bool {
 	if s.tokens < token {
 		return false
 	}
-	if open >= window/narrow && !mayFinish {
+	alone := !b.strict && uint64(open) <= depth && depth < finish
+	if open >= window/eighth && !alone {
 		s.refused = true
 		return false
 	}
@@ -96,7 +98,7 @@ func (s *state) admit(now uint16, mayFinish bool) bool {
 }
 
 // answer is told of a success: it fills the bucket, and answers the retries that were admitted before it was sent.
-func (s *state) answer(p Permit, b *Bucket) {
+func (s *state) answer(b *Bucket, p Permit) {
 	s.tokens = min(s.tokens+b.gain, b.burst)
 	later := s.stamp - uint16(p) // retries admitted since
 	if later >= uint16(s.open) {
@@ -105,12 +107,12 @@ func (s *state) answer(p Permit, b *Bucket) {
 	s.open = uint8(later)
 	if s.refused { // needlessly, as it turns out
 		s.refused = false
-		s.window += min(narrow, 255-s.window)
+		s.window += min(eighth, 255-s.window)
 	}
 }
 
 // refund takes back a retry that was never sent.
-func (s *state) refund(p Permit, b *Bucket) {
+func (s *state) refund(b *Bucket, p Permit) {
 	s.tokens = min(s.tokens+token, b.burst)
 	if s.stamp-uint16(p) < uint16(s.open) {
 		s.open--
