@@ -71,6 +71,15 @@ func (e *Error) Temporary() bool {
 	return e.Last != nil && errors.As(e.Last, &t) && t.Temporary()
 }
 
+// error is what a call returns that has stopped without success.
+func (c *Call) error(ctx context.Context, last error) *Error {
+	e := &Error{Reason: c.reason, Attempts: c.sent, Destination: c.p.destination, Waited: c.waited, Last: last}
+	if c.reason == ReasonCanceled || c.reason == ReasonDeadline {
+		e.Ended = contextError(ctx)
+	}
+	return e
+}
+
 // contextError is what ended ctx, as one error that is both its Err and its Cause; nil if it has not ended.
 func contextError(ctx context.Context) error {
 	err := ctx.Err()

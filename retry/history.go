@@ -1,10 +1,5 @@
 package retry
 
-import (
-	"context"
-	"slices"
-)
-
 // history remembers the first attempt of a call and the latest. The first costs no allocation: most calls that fail
 // once do not fail twice.
 type history struct {
@@ -27,17 +22,10 @@ func (h *history) add(attempt int, class Class, err error) {
 	}
 }
 
-// error is what the call returns that came to report.
-func (h *history) error(ctx context.Context, r Report) *Error {
-	e := &Error{
-		Reason: r.Reason, Attempts: r.Attempts, Destination: r.Destination, Waited: r.Waited, Last: r.Err,
+// failures are the first and the latest, in order.
+func (h *history) failures() []Failure {
+	if h.first.Attempt == 0 {
+		return nil
 	}
-	if h.first.Attempt != 0 {
-		e.History = append(slices.Grow([]Failure(nil), 1+len(h.rest)), h.first)
-		e.History = append(e.History, h.rest...)
-	}
-	if r.Reason == ReasonCanceled || r.Reason == ReasonDeadline {
-		e.Ended = contextError(ctx)
-	}
-	return e
+	return append([]Failure{h.first}, h.rest...)
 }

@@ -212,6 +212,9 @@ type First struct {
 // Run, which does all that hedging, an attempt timeout, an observer, a gate or a budget with a clock need.
 func (p *Policy) Plain() bool { return p.light && p.attempt == nil && p.hedge == nil }
 
+// Hedges reports whether the policy hedges calls that may be sent twice.
+func (p *Policy) Hedges() bool { return p.hedge != nil && p.maxAttempts != 1 }
+
 // Begin tells the budget of a first attempt, for a driver that keeps it outside the state machine. Each First must
 // come to Succeed or Resume, once.
 func (p *Policy) Begin() First {

@@ -249,19 +249,42 @@ func sleep(ctx context.Context, call *Call, step Step) Step {
 // finish makes of a call that has stopped what Run returns.
 func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *history, r *result[T]) (T, error) {
 	v := r.keep(w)
-	if call.reason == ReasonSuccess && p.observer == nil {
-		return v, r.err
-	}
-	report := call.Report()
-	report.Err, report.Hedged = r.err, h.answerHedged
 	if p.observer != nil {
+		report := call.Report()
+		report.Err, report.Hedged = r.err, h.answerHedged
 		p.observer.CallDone(ctx, report)
 	}
-	if report.Reason == ReasonSuccess {
+	if call.reason == ReasonSuccess {
 		return v, r.err
 	}
 	call.spend(ctx)
-	return v, h.error(ctx, report)
+	e := call.error(ctx, r.err)
+	e.History = h.failures()
+	return v, e
+}
+
+// AttemptDone tells the policy's observer, if it has one, of an attempt. It is for drivers of a Call; Run does it.
+func (p *Policy) AttemptDone(ctx context.Context, a Attempt) {
+	if p.observer != nil {
+		a.Destination = p.destination
+		p.observer.AttemptDone(ctx, a)
+	}
+}
+
+// CallDone tells the policy's observer, if it has one, that a call has stopped, and the request that a server is
+// handling under ctx, if there is one, that repeating it would not help. It returns nil for a success, and else
+// an *Error around last, the last attempt's. It is for drivers of a Call; Run does it.
+func (p *Policy) CallDone(ctx context.Context, c *Call, last error) error {
+	if p.observer != nil {
+		report := c.Report()
+		report.Err = last
+		p.observer.CallDone(ctx, report)
+	}
+	if c.reason == ReasonSuccess {
+		return nil
+	}
+	c.spend(ctx)
+	return c.error(ctx, last)
 }
 
 // spend marks the request that a server is handling under ctx, so that it answers "do not retry" if it fails: what
