@@ -2,7 +2,6 @@ package retry_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +12,6 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
-
-var errDown = errors.New("down")
 
 func TestDoRetriesUntilSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
