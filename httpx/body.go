@@ -1,0 +1,184 @@
+package httpx
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// bodies hands each attempt of a call its request body: the first the original, the others GetBody's or, of a body
+// without GetBody, what a recording has kept. Each is closed by whom it is handed to.
+type bodies struct {
+	req    *http.Request
+	fenced bool       // each body is behind a fence
+	record *recording // of a body without GetBody
+	shared bool       // attempts run side by side
+
+	mu     sync.Mutex // GetBody is not called twice at a time
+	latest stopper
+}
+
+// stopper is a body that an attempt still under way can be kept from reading on.
+type stopper interface {
+	stop()
+	broke() bool
+}
+
+// init looks at the request's body. begun says that it was handed out already, or will be once only.
+func (b *bodies) init(req *http.Request, limit int, begun bool) {
+	b.req = req
+	switch {
+	case b.none() || begun || inMemory(req):
+	case req.GetBody != nil:
+		b.fenced = true
+	default:
+		b.record = newRecording(req.Body, limit)
+	}
+}
+
+func (b *bodies) none() bool { return b.req.Body == nil || b.req.Body == http.NoBody }
+
+// copies reports whether attempts can each read a copy of their own at the same time.
+func (b *bodies) copies() bool { return b.none() || b.req.GetBody != nil }
+
+// next is the body of an attempt.
+func (b *bodies) next(attempt int) (io.ReadCloser, error) {
+	switch {
+	case b.none():
+		return b.req.Body, nil
+	case b.record != nil:
+		r := b.record.open()
+		b.latest = r
+		return r, nil
+	case attempt == 1:
+		return b.fence(b.req.Body), nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	body, err := b.req.GetBody()
+	if err != nil {
+		return nil, &bodyError{err}
+	}
+	return b.fence(body), nil
+}
+
+func (b *bodies) fence(body io.ReadCloser) io.ReadCloser {
+	if !b.fenced {
+		return body
+	}
+	f := &fence{body: body}
+	if !b.shared {
+		b.latest = f
+	}
+	return f
+}
+
+// hold reports whether the body can be sent again, and keeps it so until cut or end.
+func (b *bodies) hold() bool {
+	if b.record != nil {
+		return b.record.hold()
+	}
+	return b.copies()
+}
+
+// cut keeps the latest attempt, which is over, from reading on: its upload may still be running. With hedges nobody
+// knows whose is the latest, and GetBody has to give copies that do not share a file's offset, as its contract says.
+func (b *bodies) cut() {
+	if b.latest != nil {
+		b.latest.stop()
+		b.latest = nil
+	}
+}
+
+// end is called when no further attempt will be made. The latest may still be reading.
+func (b *bodies) end() {
+	if b.record != nil {
+		b.record.release()
+	}
+}
+
+// unused closes the body of a call that sent nothing.
+func (b *bodies) unused() {
+	if b.record == nil && !b.none() {
+		b.req.Body.Close()
+	}
+}
+
+// broke reports whether an attempt failed because its body did.
+func (b *bodies) broke(err error) bool {
+	if _, ok := err.(*bodyError); ok {
+		return true
+	}
+	return b.latest != nil && b.latest.broke()
+}
+
+// bodyError is GetBody's error, which ends the call.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return fmt.Sprintf("httpx: GetBody: %v", e.err) }
+func (e *bodyError) Unwrap() error { return e.err }
+
+var nopCloser = reflect.TypeOf(io.NopCloser(new(bytes.Reader)))
+
+// inMemory reports whether the request's body is what http.NewRequest makes of a bytes.Buffer, bytes.Reader or
+// strings.Reader: GetBody then gives copies that share nothing, and no fence is needed. This is the common case, and
+// the one that has to be free.
+func inMemory(req *http.Request) bool {
+	if req.GetBody == nil || reflect.TypeOf(req.Body) != nopCloser {
+		return false
+	}
+	switch reflect.ValueOf(req.Body).Field(0).Interface().(type) {
+	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+		return true
+	}
+	return false
+}
+
+var errCut = errors.New("httpx: the attempt that reads this body is over")
+
+// fence stands between an attempt and its body. GetBody often rewinds one file instead of opening another, and a
+// response may arrive while the upload is still running: without a fence the old attempt would read away bytes of the
+// next.
+type fence struct {
+	body   io.ReadCloser
+	failed atomic.Bool // Read came to an error
+	closed atomic.Bool
+	mu     sync.Mutex // held during Read
+	over   bool
+}
+
+func (f *fence) Read(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		return 0, errCut
+	}
+	n, err := f.body.Read(p)
+	if err != nil && err != io.EOF && !f.closed.Load() {
+		f.failed.Store(true)
+	}
+	return n, err
+}
+
+func (f *fence) Close() error {
+	if f.closed.Swap(true) {
+		return nil
+	}
+	return f.body.Close()
+}
+
+// stop returns when nobody reads the body, and nobody will. Close unblocks a Read (as http.Request.Body demands).
+func (f *fence) stop() {
+	f.Close()
+	f.mu.Lock()
+	f.over = true
+	f.mu.Unlock()
+}
+
+func (f *fence) broke() bool { return f.failed.Load() }

@@ -1,0 +1,189 @@
+package httpx
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// call is one call that is more than a first attempt with the caller's own request.
+type call struct {
+	t          *Transport
+	req        *http.Request // the caller's
+	key        string        // the Idempotency-Key to add
+	idempotent bool
+	once       bool // the policy never retries
+	bodies     bodies
+}
+
+// call makes a call that needs more than the happy path gives.
+func (t *Transport) call(req *http.Request, p *retry.Policy) (*http.Response, error) {
+	c := t.newCall(req, p, false)
+	ctx := req.Context()
+	w := c.work()
+	if !p.Plain() {
+		w.Hedge = c.idempotent && c.bodies.copies()
+		c.bodies.shared = w.Hedge
+		return c.finish(retry.Run(ctx, p, &w))
+	}
+	f := p.Begin()
+	resp, err := c.send(ctx, retry.Step{Attempt: 1})
+	if err == nil && t.settled(req, resp) {
+		p.Succeed(f)
+		c.bodies.end()
+		return resp, nil
+	}
+	return c.finish(retry.Continue(ctx, p, &w, f, resp, err))
+}
+
+// resume goes on after a first attempt with the caller's own request.
+func (t *Transport) resume(
+	req *http.Request, p *retry.Policy, f retry.First, resp *http.Response, err error,
+) (*http.Response, error) {
+	c := t.newCall(req, p, true)
+	w := c.work()
+	if resp == nil && err == nil {
+		err = errNothing
+	}
+	return c.finish(retry.Continue(req.Context(), p, &w, f, resp, err))
+}
+
+func (t *Transport) newCall(req *http.Request, p *retry.Policy, begun bool) *call {
+	c := &call{t: t, req: req, once: p.Config().MaxAttempts == 1}
+	if t.wantsKey(req) {
+		c.key = newKey()
+	}
+	c.idempotent = c.key != "" || Idempotent(req)
+	c.bodies.init(req, t.buffer, begun || c.once)
+	return c
+}
+
+func (c *call) work() retry.Work[*http.Response] {
+	return retry.Work[*http.Response]{
+		Send: c.send, Classify: c.classify, Discard: c.discard, Keep: keep, Opening: true,
+	}
+}
+
+var errNothing = errors.New("httpx: the base RoundTripper returned neither a response nor an error")
+
+// send makes one attempt.
+func (c *call) send(ctx context.Context, s retry.Step) (*http.Response, error) {
+	body, err := c.bodies.next(s.Attempt)
+	if err != nil {
+		return nil, err
+	}
+	req := c.request(ctx, s.Attempt)
+	if req.Body != body {
+		if req == c.req {
+			req = req.WithContext(ctx)
+		}
+		req.Body = body
+	}
+	resp, err := c.t.base.RoundTrip(req)
+	if resp == nil && err == nil {
+		err = errNothing
+	}
+	return resp, err
+}
+
+// classify says what an attempt came to, and whether it may be sent again.
+func (c *call) classify(resp *http.Response, err error, ended bool) retry.Outcome {
+	o := retry.Outcome{Class: retry.Timeout}
+	switch {
+	case err != nil && c.bodies.broke(err):
+		o = retry.Outcome{Class: retry.Rejected}
+	case err != nil && given(c.req.Cancel):
+		o = retry.Outcome{Class: retry.Canceled}
+	case !ended && c.t.classify != nil:
+		o = c.t.classify(c.req, resp, err)
+	case !ended:
+		o = Classify(c.req, resp, err)
+	}
+	o = o.Limit(c.idempotent)
+	if retryable(o) && !c.once && !c.bodies.hold() {
+		o.NoRetry, o.Why = true, retry.ReasonNotReplayable
+	}
+	return o
+}
+
+// given reports whether the caller gave up by the deprecated Request.Cancel.
+func given(cancel <-chan struct{}) bool {
+	select {
+	case <-cancel:
+		return true
+	default:
+		return false
+	}
+}
+
+func retryable(o retry.Outcome) bool {
+	switch o.Class {
+	case retry.Transient, retry.Throttled, retry.Timeout, retry.Unprocessed:
+		return !o.NoRetry
+	}
+	return false
+}
+
+// discard frees the connection of an attempt that is not the answer, and stops its upload.
+func (c *call) discard(resp *http.Response, _ error) {
+	if resp != nil {
+		drain(resp.Body)
+	}
+	c.bodies.cut()
+}
+
+// finish makes of what a call came to what a RoundTripper returns.
+func (c *call) finish(resp *http.Response, err error) (*http.Response, error) {
+	c.bodies.end()
+	stopped, ok := err.(*retry.Error)
+	switch {
+	case !ok:
+		return resp, err
+	case resp != nil && stopped.Last == nil:
+		if !c.once && (stopped.Reason != retry.ReasonRejected || stopped.Attempts > 1) {
+			report(resp, c.req, stopped)
+		}
+		return resp, nil
+	case stopped.Attempts == 0:
+		c.bodies.unused()
+	}
+	switch {
+	case stopped.Last != nil && (c.once || knownByType(stopped.Last)):
+		return nil, stopped.Last
+	case c.once && stopped.Ended != nil:
+		return nil, context.Cause(c.req.Context())
+	}
+	c.awaitCancel()
+	return nil, stopped
+}
+
+// knownByType reports whether net/http looks at the error's own type, so that it must not be wrapped: http.Client says
+// "server gave HTTP response to HTTPS client" for one, and http.Transport goes on after the other.
+func knownByType(err error) bool {
+	if _, ok := err.(tls.RecordHeaderError); ok {
+		return true
+	}
+	return err == http.ErrSkipAltProtocol
+}
+
+// cancelGrace is how long awaitCancel waits.
+const cancelGrace = 10 * time.Millisecond
+
+// awaitCancel lets http.Client say that it was its Timeout. That sets a deadline on the context and a timer of its
+// own beside it, which closes Request.Cancel, and the error says "Client.Timeout exceeded" only if the timer came
+// first. Both are due at the same instant.
+func (c *call) awaitCancel() {
+	if c.req.Cancel == nil || c.req.Context().Err() != context.DeadlineExceeded {
+		return
+	}
+	timer := time.NewTimer(cancelGrace)
+	defer timer.Stop()
+	select {
+	case <-c.req.Cancel:
+	case <-timer.C:
+	}
+}

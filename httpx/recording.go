@@ -1,0 +1,140 @@
+package httpx
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// recording is a request body without GetBody, read as the attempts ask for it and remembered up to a limit.
+type recording struct {
+	source io.ReadCloser
+	limit  int
+	users  atomic.Int32 // open readers, and the call; with the last one the source is closed
+
+	reading sync.Mutex // held during source.Read, which may block
+
+	mu   sync.Mutex
+	kept []byte // what was read, from the beginning; nil once over
+	over bool   // more than limit was read: only front goes on
+	held bool   // another attempt is being decided on: let go of nothing
+	err  error  // what source.Read came to
+	// front is the reader that reads past what is kept.
+	front *replay
+}
+
+func newRecording(source io.ReadCloser, limit int) *recording {
+	r := &recording{source: source, limit: limit}
+	r.users.Store(1)
+	return r
+}
+
+// replay is one attempt's reader of a recording.
+type replay struct {
+	*recording
+	at      int // below len(kept), or past it if front
+	stopped atomic.Bool
+	closed  atomic.Bool
+}
+
+// open returns a reader from the beginning. The one before must have been stopped.
+func (r *recording) open() *replay {
+	r.users.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = false
+	return &replay{recording: r}
+}
+
+// hold reports whether the recording is complete so far, and keeps it so until open or release.
+func (r *recording) hold() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = !r.over && (r.err == nil || r.err == io.EOF)
+	return r.held
+}
+
+// release is called when no further reader will be opened.
+func (r *recording) release() {
+	r.mu.Lock()
+	r.held, r.limit = false, 0
+	r.mu.Unlock()
+	r.leave()
+}
+
+// leave closes the source when its last user is gone.
+func (r *recording) leave() error {
+	if r.users.Add(-1) == 0 {
+		return r.source.Close()
+	}
+	return nil
+}
+
+var errOver = errors.New("httpx: the body cannot be replayed: it is longer than its buffer")
+
+func (r *replay) Read(p []byte) (int, error) {
+	if n, err, done := r.fromKept(p); done {
+		return n, err
+	}
+	r.reading.Lock() // an attempt that is over may be in the middle of source.Read: what it gets is kept
+	defer r.reading.Unlock()
+	if n, err, done := r.fromKept(p); done {
+		return n, err
+	}
+	n, err := r.source.Read(p)
+	r.keep(p[:n], err)
+	return n, err
+}
+
+// fromKept answers a Read without the source, if it can.
+func (r *replay) fromKept(p []byte) (n int, err error, done bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.stopped.Load() || r.closed.Load():
+		return 0, errCut, true
+	case r.at < len(r.kept):
+		n = copy(p, r.kept[r.at:])
+		r.at += n
+		return n, nil, true
+	case r.over && r.front != r:
+		return 0, errOver, true
+	case r.err != nil:
+		return 0, r.err, true
+	}
+	return 0, nil, len(p) == 0
+}
+
+// keep remembers what the source gave. A reader that was stopped meanwhile has read on behalf of the next.
+func (r *replay) keep(p []byte, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+	if r.over {
+		return
+	}
+	if len(r.kept)+len(p) > r.limit && !r.held && !r.stopped.Load() {
+		r.over, r.front, r.kept = true, r, nil
+		return
+	}
+	r.kept = append(r.kept, p...)
+	r.at += len(p)
+}
+
+// Close ends this attempt's use of the body.
+func (r *replay) Close() error {
+	if r.closed.Swap(true) {
+		return nil
+	}
+	return r.leave()
+}
+
+func (r *replay) stop() { r.stopped.Store(true) }
+
+// broke reports whether the source failed.
+func (r *replay) broke() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err != nil && r.err != io.EOF && !r.stopped.Load()
+}

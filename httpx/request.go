@@ -1,0 +1,105 @@
+package httpx
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"strconv"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+const (
+	headerAttempt = "X-Retry-Attempt"
+	headerTimeout = "Request-Timeout"
+	headerKey     = "Idempotency-Key"
+	headerXKey    = "X-Idempotency-Key"
+)
+
+// request is what is sent as an attempt: the caller's own request if nothing is to be changed, else a copy with a
+// header map of its own.
+func (c *call) request(ctx context.Context, attempt int) *http.Request {
+	left, timed := "", false
+	if !c.t.quiet {
+		left, timed = timeLeft(ctx)
+	}
+	resend := attempt > 1 && !c.t.quiet
+	if attempt == 1 && !timed && c.key == "" && ctx == c.req.Context() {
+		return c.req
+	}
+	req := c.req.WithContext(ctx)
+	if req.Header == nil || !timed && !resend && c.key == "" {
+		return req // without a header map the base refuses it, and says so
+	}
+	req.Header = maps.Clone(req.Header)
+	if timed {
+		req.Header[headerTimeout] = []string{left}
+	}
+	if resend {
+		req.Header[headerAttempt] = []string{strconv.Itoa(attempt)}
+	}
+	if c.key != "" {
+		req.Header[headerKey] = []string{c.key}
+	}
+	return req
+}
+
+// timeLeft is the value of Request-Timeout for an attempt that is sent now. An attempt timeout is not in it: that
+// bounds the wait for the headers only, and the server would cut the body short.
+func timeLeft(ctx context.Context) (string, bool) {
+	left, ok := timeout.Left(ctx)
+	if !ok || left == 0 {
+		return "", false // too late: the base says so
+	}
+	return formatTimeout(left), true
+}
+
+// Idempotent reports whether a request may have its effect twice: what retry.WithIdempotency declared on its context;
+// else whether its method is idempotent (RFC 9110, section 9.2.2) or it has an Idempotency-Key or X-Idempotency-Key.
+// As in net/http the key's presence in the map counts: a nil slice makes a request idempotent and sends no header.
+func Idempotent(req *http.Request) bool {
+	switch retry.IdempotencyFrom(req.Context()) {
+	case retry.Idempotent:
+		return true
+	case retry.NotIdempotent:
+		return false
+	}
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return hasKey(req)
+}
+
+func hasKey(req *http.Request) bool {
+	if _, ok := req.Header[headerKey]; ok {
+		return true
+	}
+	_, ok := req.Header[headerXKey]
+	return ok
+}
+
+// wantsKey reports whether an Idempotency-Key is to be added to the request.
+func (t *Transport) wantsKey(req *http.Request) bool {
+	return t.addsKey && (req.Method == http.MethodPost || req.Method == http.MethodPatch) && !hasKey(req) &&
+		retry.IdempotencyFrom(req.Context()) != retry.NotIdempotent
+}
+
+// newKey is a random UUID (RFC 9562, version 4).
+func newKey() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	var s [36]byte
+	hex.Encode(s[:8], b[:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:], b[10:])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
+}
