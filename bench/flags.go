@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// command is the command line.
+type command struct {
+	list, quick, check bool
+	json               string
+	seed               uint64
+	workers            int
+	user               []Policy
+	chosen             []Experiment
+}
+
+func parse(args []string, stderr io.Writer) (*command, error) {
+	var (
+		c        command
+		pattern  string
+		policies []string
+	)
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // Parse's error says it all; the usage goes to who asks for it
+	flags.BoolVar(&c.list, "list", false, "list the experiments and exit")
+	flags.StringVar(&pattern, "run", "", "run only the experiments whose name matches `REGEXP`")
+	flags.Uint64Var(&c.seed, "seed", 1, "seed of all that is random: same `N`, same figures")
+	flags.StringVar(&c.json, "json", "", "write the figures to `FILE` as JSON; - means stdout, and then no tables")
+	flags.BoolVar(&c.quick, "quick", false, "smaller runs: under ten seconds, coarser figures")
+	flags.Func("policy", "add the policy in `FILE`, a retry.Config in JSON, as a row everywhere; may be given again",
+		func(file string) error { policies = append(policies, file); return nil })
+	flags.BoolVar(&c.check, "check", false, "exit with status 1 if a figure is off its published value or its bar")
+	flags.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "run `N` simulations at a time")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			usage(flags, stderr)
+		}
+		return nil, err
+	}
+	var errs []error
+	if flags.NArg() > 0 {
+		errs = append(errs, fmt.Errorf("unexpected argument %q (use -run to choose experiments)", flags.Arg(0)))
+	}
+	if c.workers < 1 {
+		errs = append(errs, fmt.Errorf("-workers must be at least 1, not %d", c.workers))
+	}
+	var err error
+	c.chosen, err = choose(pattern)
+	errs = append(errs, err)
+	for _, file := range policies {
+		p, err := readPolicy(file)
+		errs = append(errs, err)
+		c.user = append(c.user, p)
+	}
+	return &c, errors.Join(errs...)
+}
+
+func usage(flags *flag.FlagSet, w io.Writer) {
+	fmt.Fprintln(w, "usage: go run ./bench [flags]")
+	flags.SetOutput(w)
+	flags.PrintDefaults()
+}
+
+// choose returns the experiments whose name matches, all of them for an empty pattern.
+func choose(pattern string) ([]Experiment, error) {
+	if pattern == "" {
+		return experiments, nil
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("-run: %w", err)
+	}
+	var chosen []Experiment
+	names := make([]string, len(experiments))
+	for i, e := range experiments {
+		names[i] = e.Name
+		if re.MatchString(e.Name) {
+			chosen = append(chosen, e)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-run %q matches no experiment; there are %s", pattern, strings.Join(names, ", "))
+	}
+	return chosen, nil
+}
+
+// readPolicy reads a user's policy; its row is named after the file.
+func readPolicy(file string) (Policy, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Policy{}, fmt.Errorf("-policy: %w", err)
+	}
+	var cfg retry.Config
+	if err := json.Unmarshal(data, &cfg); err != nil {
+		return Policy{}, fmt.Errorf("-policy %s: %w", file, err)
+	}
+	if _, err := retry.New(cfg); err != nil {
+		return Policy{}, fmt.Errorf("-policy %s: %w", file, err)
+	}
+	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	return Policy{Name: "user:" + name, Config: cfg, user: true}, nil
+}
+
+func (c *command) options(bar *progress) Options {
+	return Options{Seed: c.seed, Quick: c.quick, User: c.user, pool: newPool(c.workers), progress: bar}
+}

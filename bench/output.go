@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+)
+
+// outputs is where results go. Files are opened before anything runs, so that a path that cannot be written costs
+// no minute.
+type outputs struct {
+	tables io.Writer // nil: none
+	json   io.Writer // nil: none
+	files  []*os.File
+}
+
+func openOutputs(c *command, stdout io.Writer) (*outputs, error) {
+	o := &outputs{tables: stdout}
+	switch c.json {
+	case "":
+	case "-":
+		o.tables, o.json = nil, stdout
+	default:
+		f, err := os.Create(c.json)
+		if err != nil {
+			return nil, err
+		}
+		o.json, o.files = f, append(o.files, f)
+	}
+	return o, nil
+}
+
+func (o *outputs) write(results []Performed) error {
+	var errs []error
+	if o.tables != nil {
+		errs = append(errs, printTables(o.tables, results))
+	}
+	if o.json != nil {
+		errs = append(errs, writeJSON(o.json, results))
+	}
+	for _, f := range o.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// record is a row in JSON.
+type record struct {
+	Experiment string              `json:"experiment"`
+	Policy     string              `json:"policy"`
+	Params     map[string]any      `json:"params"`
+	Metrics    map[string]*float64 `json:"metrics"`
+}
+
+func writeJSON(w io.Writer, results []Performed) error {
+	records := []record{}
+	for _, r := range results {
+		for _, row := range r.Rows {
+			params := row.Params
+			if params == nil {
+				params = map[string]any{}
+			}
+			records = append(records, record{r.Name, row.Policy, params, row.Metrics})
+		}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(records)
+}
