@@ -1,15 +1,15 @@
 package budget
 
 import (
+	"cmp"
 	"errors"
 	"math"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Adaptive is the default budget: a bucket that only successes fill, and that stops retrying altogether while
-// nothing proves that the destination is alive. The package comment explains the rule. The zero value is the
-// default; each field at zero means its own default.
+// Adaptive is the default budget: a bucket that only successes fill, and that stops retrying while nothing proves
+// that the destination is alive. The package comment explains the rule. Each field at zero means its default.
 type Adaptive struct {
 	// Ratio is what one success earns, in retries: 0.1 allows one retry for ten successes in the long run.
 	// It is kept in thousandths. 0 means 0.1; at most 1.
@@ -17,9 +17,8 @@ type Adaptive struct {
 	// Burst is how many retries a full bucket holds. A new process starts with two thirds of it, rounded up.
 	// 0 means 15, so 10 at the start; at most 100.
 	Burst int
-	// Strict asks every retry of a call for permission anew. By default a call whose first retry was admitted may
-	// go on to its fifth attempt while the bucket lasts, so that MaxAttempts means what it says on a quiet client.
-	// Strict costs some availability and halves what an outage costs a large fleet of quiet clients.
+	// Strict lets one retry be unanswered at first instead of two, whatever MaxAttempts says. That halves what an
+	// outage costs a large fleet of quiet clients, and a quiet client's call stops after its second failure.
 	Strict bool
 }
 
@@ -37,16 +36,10 @@ func (a Adaptive) Validate() error {
 
 // New returns a full *Bucket.
 func (a Adaptive) New() Budget {
-	ratio, burst := a.Ratio, a.Burst
-	if ratio == 0 {
-		ratio = 0.1
-	}
-	if burst == 0 {
-		burst = 15
-	}
+	burst := uint32(cmp.Or(a.Burst, 15))
 	b := &Bucket{
-		gain:   uint32(math.Round(ratio * token)),
-		burst:  uint32(burst) * token,
+		gain:   uint32(math.Round(cmp.Or(a.Ratio, 0.1) * token)),
+		burst:  burst * token,
 		narrow: 2 * eighth,
 		strict: a.Strict,
 	}
@@ -55,7 +48,7 @@ func (a Adaptive) New() Budget {
 	}
 	full := state{tokens: b.burst}
 	b.full = full.pack()
-	start := state{tokens: uint32(2*burst+2) / 3 * token, window: b.narrow}
+	start := state{tokens: (2*burst + 2) / 3 * token, window: b.narrow}
 	b.word.Store(start.pack())
 	return b
 }

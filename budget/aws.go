@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
@@ -35,7 +36,7 @@ func (a AWS) Validate() error {
 
 // New returns a full quota.
 func (a AWS) New() Budget {
-	b := &awsBudget{mode: or(a.Mode, AWSStandard)}
+	b := &awsBudget{mode: cmp.Or(a.Mode, AWSStandard)}
 	b.tokens.init(awsTokens)
 	return b
 }

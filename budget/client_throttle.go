@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"cmp"
 	"errors"
 	"sync"
 	"time"
@@ -30,15 +31,14 @@ func (c ClientThrottle) Validate() error {
 	} else if c.Retries != nil {
 		errs = append(errs, conf.In("Retries", c.Retries.Validate()))
 	}
-	return joinWindow(c.Window, errs...)
+	return errors.Join(append(errs, checkWindow(c.Window))...)
 }
 
-// joinWindow adds to errs what is wrong with a window.
-func joinWindow(w time.Duration, errs ...error) error {
+func checkWindow(w time.Duration) error {
 	if w != 0 && (w < time.Second || w > time.Hour) {
-		errs = append(errs, conf.Errorf("Window", "must be 0 (the default) or between 1s and 1h0m0s, not %v", w))
+		return conf.Errorf("Window", "must be 0 (the default) or between 1s and 1h0m0s, not %v", w)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // New returns a budget that implements Gate and has seen nothing yet.
@@ -49,8 +49,8 @@ func (c ClientThrottle) New() Budget {
 	}
 	return &clientThrottle{
 		retries: retries.New(),
-		k:       or(c.K, 2),
-		window:  newWindow(or(c.Window, 2*time.Minute), ratioSlots),
+		k:       cmp.Or(c.K, 2),
+		window:  newWindow(cmp.Or(c.Window, 2*time.Minute), ratioSlots),
 	}
 }
 
@@ -73,7 +73,8 @@ func (b *clientThrottle) Allow(now time.Time, u float64) bool {
 }
 
 func (b *clientThrottle) refusal() float64 {
-	requests, accepts := float64(b.window.sum.a), float64(b.window.sum.b)
+	// What is not counted after all may have left the window before it was taken back: hence the 0.
+	requests, accepts := float64(max(b.window.sum.a, 0)), float64(b.window.sum.b)
 	return max(0, (requests-b.k*accepts)/(requests+1))
 }
 

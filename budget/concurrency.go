@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"sync/atomic"
@@ -32,7 +33,7 @@ func (c Concurrency) Validate() error {
 
 // New returns a budget with nothing in flight.
 func (c Concurrency) New() Budget {
-	return &concurrency{ratio: or(c.Ratio, 0.2), least: float64(max(or(c.Min, 3), 0))}
+	return &concurrency{ratio: cmp.Or(c.Ratio, 0.2), least: float64(max(cmp.Or(c.Min, 3), 0))}
 }
 
 type concurrency struct {

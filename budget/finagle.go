@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"cmp"
 	"errors"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 // there. A new process starts with that reserve, MinPerSecond x TTL retries.
 type Finagle struct {
 	TTL          time.Duration // 0 means 10s; between 1s and 60s, as Finagle has it
-	Ratio        float64       // retries to calls; 0 means 0.2; at most 1000; negative means none but the reserve
+	Ratio        float64       // retries to calls; 0 means 0.2; between 0.001 and 1000
 	MinPerSecond int           // the reserve; 0 means 10; negative means none
 }
 
@@ -28,8 +29,8 @@ func (f Finagle) Validate() error {
 	if f.TTL != 0 && (f.TTL < time.Second || f.TTL > time.Minute) {
 		errs = append(errs, conf.Errorf("TTL", "must be 0 (the default) or between 1s and 1m0s, not %v", f.TTL))
 	}
-	if !(f.Ratio <= 1000) {
-		errs = append(errs, conf.Errorf("Ratio", "must be at most 1000, not %v", f.Ratio))
+	if f.Ratio != 0 && !(f.Ratio >= 0.001 && f.Ratio <= 1000) {
+		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or between 0.001 and 1000, not %v", f.Ratio))
 	}
 	if f.MinPerSecond > 1e6 {
 		errs = append(errs, conf.Errorf("MinPerSecond", "must be at most 1000000, not %d", f.MinPerSecond))
@@ -39,17 +40,15 @@ func (f Finagle) Validate() error {
 
 // New returns a budget with nothing deposited.
 func (f Finagle) New() Budget {
-	ttl, ratio, minPerSecond := or(f.TTL, 10*time.Second), or(f.Ratio, 0.2), max(or(f.MinPerSecond, 10), 0)
-	b := &finagle{window: newWindow(ttl, finagleSlots), deposit: finagleDeposit, cost: int64(finagleDeposit / ratio)}
-	if ratio < 0 {
-		b.deposit, b.cost = 0, 1
-	}
-	b.reserve = int64(ttl/time.Second) * int64(minPerSecond) * b.cost
+	ttl := cmp.Or(f.TTL, 10*time.Second)
+	perSecond := max(cmp.Or(f.MinPerSecond, 10), 0)
+	b := &finagle{cost: int64(finagleDeposit / cmp.Or(f.Ratio, 0.2)), window: newWindow(ttl, finagleSlots)}
+	b.reserve = int64(ttl/time.Second) * int64(perSecond) * b.cost
 	return b
 }
 
 type finagle struct {
-	deposit, cost, reserve int64
+	cost, reserve int64
 
 	mu     sync.Mutex
 	window window // a sums deposits less withdrawals
@@ -59,7 +58,7 @@ func (b *finagle) Begin(now time.Time) Permit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.window.move(now)
-	b.window.add(b.deposit, 0)
+	b.window.add(finagleDeposit, 0)
 	return 0
 }
 
@@ -71,17 +70,18 @@ func (b *finagle) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bo
 		return 0, false
 	}
 	b.window.add(-b.cost, 0)
-	return Permit(b.cost), true
+	return b.window.permit(), true
 }
 
 func (b *finagle) End(now time.Time, p Permit, e Evidence) {
-	if e != Unsent {
+	slot, paid := paidIn(p)
+	if e != Unsent || !paid {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.window.move(now)
-	b.window.add(int64(p), 0)
+	b.window.addAt(slot, b.cost, 0)
 }
 
 // Level is what is left of the reserve, or 1 when calls have deposited more than retries took.

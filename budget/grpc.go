@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"time"
@@ -39,8 +40,8 @@ func threeDecimals(v float64) bool {
 
 // New returns a budget of MaxTokens.
 func (g GRPC) New() Budget {
-	size := or(g.MaxTokens, 10)
-	ratio := min(or(g.TokenRatio, 0.1), size) // more than the maximum cannot be added anyway
+	size := cmp.Or(g.MaxTokens, 10)
+	ratio := min(cmp.Or(g.TokenRatio, 0.1), size) // more than the maximum cannot be added anyway
 	b := &grpcBudget{ratio: int64(math.Round(ratio * milli))}
 	b.tokens.init(int64(math.Round(size * milli)))
 	return b

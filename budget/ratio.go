@@ -1,6 +1,8 @@
 package budget
 
 import (
+	"cmp"
+	"errors"
 	"sync"
 	"time"
 
@@ -19,17 +21,16 @@ const ratioSlots = 24
 
 // Validate reports every field that is out of its range.
 func (r Ratio) Validate() error {
-	return joinWindow(r.Window, func() error {
-		if r.Ratio >= 0 && r.Ratio <= 1 {
-			return nil
-		}
-		return conf.Errorf("Ratio", "must be 0 (the default) or above 0 and at most 1, not %v", r.Ratio)
-	}())
+	var errs []error
+	if !(r.Ratio >= 0 && r.Ratio <= 1) {
+		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or above 0 and at most 1, not %v", r.Ratio))
+	}
+	return errors.Join(append(errs, checkWindow(r.Window))...)
 }
 
 // New returns a budget that has seen nothing yet, and so allows no retry before the first call.
 func (r Ratio) New() Budget {
-	return &ratio{ratio: or(r.Ratio, 0.1), window: newWindow(or(r.Window, 2*time.Minute), ratioSlots)}
+	return &ratio{ratio: cmp.Or(r.Ratio, 0.1), window: newWindow(cmp.Or(r.Window, 2*time.Minute), ratioSlots)}
 }
 
 type ratio struct {
@@ -55,17 +56,18 @@ func (b *ratio) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bool
 		return 0, false
 	}
 	b.window.add(1, 1)
-	return 1, true
+	return b.window.permit(), true
 }
 
 func (b *ratio) End(now time.Time, p Permit, e Evidence) {
-	if e != Unsent || p == 0 {
+	slot, paid := paidIn(p)
+	if e != Unsent || !paid {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.window.move(now)
-	b.window.add(-1, -1)
+	b.window.addAt(slot, -1, -1)
 }
 
 // Level is the part of the allowed retries that was not used.

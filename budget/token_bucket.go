@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"time"
@@ -33,7 +34,7 @@ func (t TokenBucket) Validate() error {
 
 // New returns a full bucket.
 func (t TokenBucket) New() Budget {
-	ratio, size := or(t.Ratio, 0.1), or(t.Cap, 5)
+	ratio, size := cmp.Or(t.Ratio, 0.1), cmp.Or(t.Cap, 5)
 	b := &tokenBucket{deposit: int64(math.Round(ratio * micro)), onSuccess: t.OnSuccess}
 	b.tokens.init(int64(math.Round(size * micro)))
 	return b
@@ -66,12 +67,4 @@ func (b *tokenBucket) End(_ time.Time, p Permit, e Evidence) {
 	case e == Unsent:
 		b.tokens.add(int64(p))
 	}
-}
-
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }

@@ -2,7 +2,8 @@ package budget
 
 import "time"
 
-// window sums two counts over the last so many slots of time; the current slot is one of them. Its owner locks it.
+// window sums two counts over the last so many slots of time; the current slot is one of them. Its owner locks it,
+// and moves it to the present before all else.
 type window struct {
 	slot  time.Duration
 	slots []counts
@@ -27,22 +28,33 @@ func (w *window) move(now time.Time) {
 	}
 	for w.last < to {
 		w.last++
-		old := w.at()
+		old := w.at(w.last)
 		w.sum.a -= old.a
 		w.sum.b -= old.b
 		*old = counts{}
 	}
 }
 
-func (w *window) at() *counts {
+func (w *window) at(slot int64) *counts {
 	n := int64(len(w.slots))
-	return &w.slots[(w.last%n+n)%n]
+	return &w.slots[(slot%n+n)%n]
 }
 
-func (w *window) add(a, b int64) {
-	c := w.at()
+func (w *window) add(a, b int64) { w.addAt(w.last, a, b) }
+
+// addAt adds to a slot of the past, unless it is forgotten already.
+func (w *window) addAt(slot, a, b int64) {
+	if slot <= w.last-int64(len(w.slots)) || slot > w.last {
+		return
+	}
+	c := w.at(slot)
 	c.a += a
 	c.b += b
 	w.sum.a += a
 	w.sum.b += b
 }
+
+// permit remembers the current slot; paidIn is that slot, or false for the permit of a first attempt.
+func (w *window) permit() Permit { return Permit(w.last)<<1 | 1 }
+
+func paidIn(p Permit) (int64, bool) { return int64(p) >> 1, p&1 != 0 }

@@ -5,34 +5,37 @@ import "time"
 const (
 	token  = 1000 // one retry, in the units of state.tokens
 	eighth = 8    // one retry, in the units of state.window
-	finish = 4    // retries that a call may have open when nobody else has: five attempts, as in gRFC A6
+	alone  = 4    // retries that a call may have open when nobody else has: five attempts, the most of gRFC A6
 
-	tick        = 32 // a tick is 2^32 ns, 4.3 s
-	forgetAfter = 7  // ticks, 30 s, after which the last retry proves nothing any more
-	clockSkew   = 16 // ticks that one reading of the clock may lag behind another
+	tickBits = 32 // a tick is 2^32 ns, 4.3 s
+	forget   = 7  // ticks, 30 s, after which a retry without an answer proves nothing any more
+	skew     = 16 // ticks that one caller's reading of the clock may lag behind another's
 )
 
 // A word, from its lowest bit:
 //
-//	stamp    16  retries admitted so far, modulo 2^16; a permit carries the stamp of its sending
+//	stamp    16  retries admitted so far, modulo 2^16
 //	tokens   17  what is left, in thousandths of a retry
-//	open      6  admitted retries after which no attempt was sent that succeeded
+//	open      6  admitted retries that are unanswered: no attempt sent after them has succeeded
 //	window    8  how many may be open, in eighths
-//	refused   1  the window refused a retry since an open one was last answered
-//	tick     16  when the last retry was admitted
+//	refused   1  the window refused a retry since one was last answered
+//	tick     16  when the last retry was admitted, in ticks modulo 2^16
+//
+// A permit, from its lowest bit: the stamp at its attempt's sending, whether it was paid for, and how many retries
+// its call has had. A stamp comes around after 65,536 retries: an attempt that takes longer than that many may
+// answer what it should not, which costs at most a window.
 const (
 	stampMask   = 1<<16 - 1
 	tokensShift = 16
 	tokensMask  = (1<<17 - 1) << tokensShift
 	openShift   = 33
-	openMask    = (1<<6 - 1) << openShift
+	openMask    = maxOpen << openShift
+	maxOpen     = 1<<6 - 1
 	windowShift = 39
+	maxWindow   = 1<<8 - 1
 	refusedBit  = 1 << 47
 	tickShift   = 48
-)
 
-// A permit: the stamp, whether it was paid for, and how many retries its call has had.
-const (
 	paid       Permit = 1 << 16
 	depthShift        = 17
 	depthMask         = 7
@@ -67,34 +70,40 @@ func (s state) pack() uint64 {
 	return w
 }
 
-func tickOf(now time.Time) uint16 { return uint16(now.UnixNano() >> tick) }
+func tickOf(now time.Time) uint16 { return uint16(now.UnixNano() >> tickBits) }
 
-// admit takes one retry, if there is a token and the window has room. A call that had depth retries before needs no
-// room when no more than those are open: on a quiet client, MaxAttempts means what it says.
-func (s *state) admit(b *Bucket, now uint16, depth uint64) bool {
-	window, open := s.window, s.open
-	if age := now - s.tick; age < -clockSkew&0xffff {
-		window -= uint8(min(uint16(window-b.narrow), age))
-		if age >= forgetAfter {
-			open = 0
-		}
-	} else {
-		now = s.tick
-	}
-	if s.tokens < token {
+// admit takes one retry, for a call that had depth retries before.
+func (s *state) admit(b *Bucket, now uint16, depth uint8) bool {
+	aged := s.aged(b, now)
+	switch {
+	case s.tokens < token:
 		return false
-	}
-	alone := !b.strict && uint64(open) <= depth && depth < finish
-	if open >= window/eighth && !alone {
+	case aged.open < aged.window/eighth:
+	case !b.strict && depth < alone && aged.open <= depth: // all that is open is the call's own
+	default:
 		s.refused = true
 		return false
 	}
-	s.stamp++
-	s.tokens -= token
-	s.open = min(open+1, openMask>>openShift)
-	s.window = window
-	s.tick = now
+	aged.stamp++
+	aged.tokens -= token
+	aged.open = min(aged.open+1, maxOpen)
+	*s = aged
 	return true
+}
+
+// aged is s as the time that has passed leaves it: the window narrows by an eighth a tick, and what has been open
+// for long is forgotten.
+func (s state) aged(b *Bucket, now uint16) state {
+	age := now - s.tick
+	if -age <= skew { // now is not after the last admission
+		return s
+	}
+	s.window -= uint8(min(uint16(s.window-b.narrow), age))
+	if age >= forget {
+		s.open = 0
+	}
+	s.tick = now
+	return s
 }
 
 // answer is told of a success: it fills the bucket, and answers the retries that were admitted before it was sent.
@@ -107,7 +116,7 @@ func (s *state) answer(b *Bucket, p Permit) {
 	s.open = uint8(later)
 	if s.refused { // needlessly, as it turns out
 		s.refused = false
-		s.window += min(eighth, 255-s.window)
+		s.window += min(eighth, maxWindow-s.window)
 	}
 }
 

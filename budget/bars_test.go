@@ -1,0 +1,166 @@
+package budget_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+// each runs f with five seeds (one with -short) and shows what came of it.
+func each(t *testing.T, f fleet, check func(tally)) {
+	t.Helper()
+	seeds := uint64(5)
+	if testing.Short() {
+		seeds = 1
+	}
+	for f.seed = 1; f.seed <= seeds; f.seed++ {
+		r := f.run()
+		t.Logf("seed %d: load %.4f, success %.4f", f.seed, r.load(), r.success())
+		check(r)
+	}
+}
+
+// bars says what one scenario must hold, for the default and for Strict.
+type bars struct {
+	fleet                  fleet
+	load, strictLoad       float64
+	success, strictSuccess float64
+}
+
+func (b bars) test(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		t.Run(fmt.Sprintf("strict=%v", strict), func(t *testing.T) {
+			t.Parallel()
+			f, load, success := b.fleet, b.load, b.success
+			f.spec = budget.Adaptive{Strict: strict}
+			if strict {
+				load, success = b.strictLoad, b.strictSuccess
+			}
+			each(t, f, func(r tally) {
+				require.LessOrEqual(t, r.load(), load)
+				require.GreaterOrEqual(t, r.success(), success)
+			})
+		})
+	}
+}
+
+func steady(clients int, p float64) fleet {
+	return fleet{clients: clients, rate: 1000 / float64(clients), fail: constant(p), seconds: 60}
+}
+
+// outage is 30 s of health and the first 10 s of a total outage.
+func outage(clients int) fleet {
+	return fleet{clients: clients, rate: 1000 / float64(clients), fail: outageAt(30), seconds: 40, from: 30, to: 40}
+}
+
+func with(f fleet, change func(*fleet)) fleet {
+	change(&f)
+	return f
+}
+
+func TestRandomFailures(t *testing.T) {
+	for p, success := range map[float64][2]float64{
+		0.01: {0.9999, 0.9997}, 0.05: {0.9995, 0.996}, 0.1: {0.992, 0.983},
+		0.2: {0.87, 0.87}, 0.3: {0.75, 0.75}, 0.5: {0.52, 0.52}, 0.75: {0.25, 0.25}, 1: {0, 0},
+	} {
+		t.Run(fmt.Sprint(p), bars{steady(100, p), 1.11, 1.11, success[0], success[1]}.test)
+	}
+}
+
+func TestABusyClient(t *testing.T) {
+	t.Run("0.01", bars{steady(1, 0.01), 1.11, 1.11, 0.9998, 0.9997}.test)
+	t.Run("0.05", bars{steady(1, 0.05), 1.11, 1.11, 0.9995, 0.9995}.test)
+	t.Run("0.1", bars{steady(1, 0.1), 1.11, 1.11, 0.985, 0.983}.test)
+}
+
+func TestOutage(t *testing.T) {
+	t.Run("1", bars{outage(1), 1.001, 1.001, 0, 0}.test)
+	t.Run("10", bars{outage(10), 1.003, 1.002, 0, 0}.test)
+	t.Run("100", bars{outage(100), 1.03, 1.02, 0, 0}.test)
+	t.Run("1000", bars{outage(1000), 1.21, 1.11, 0, 0}.test)
+}
+
+func TestOutageThatHangs(t *testing.T) {
+	hang := func(f *fleet) { f.hang = 3 }
+	t.Run("100", bars{with(outage(100), hang), 1.03, 1.02, 0, 0}.test)
+	t.Run("1000", bars{with(outage(1000), hang), 1.21, 1.11, 0, 0}.test)
+}
+
+func TestOutageOfThrottles(t *testing.T) {
+	throttle := func(f *fleet) { f.because = budget.Overloaded }
+	t.Run("100", bars{with(outage(100), throttle), 1.03, 1.02, 0, 0}.test)
+	t.Run("1000", bars{with(outage(1000), throttle), 1.21, 1.11, 0, 0}.test)
+}
+
+// Hundreds of successes are under way when the outage begins.
+func TestOutageAfterSlowSuccesses(t *testing.T) {
+	slow := func(f *fleet) { f.slow = 5 }
+	t.Run("10", bars{with(outage(10), slow), 1.003, 1.002, 0, 0}.test)
+	t.Run("100", bars{with(outage(100), slow), 1.03, 1.02, 0, 0}.test)
+	t.Run("1000", bars{with(outage(1000), slow), 1.21, 1.11, 0, 0}.test)
+}
+
+func TestOutageAfterFailures(t *testing.T) {
+	limp := func(f *fleet) {
+		f.fail = func(t float64) float64 {
+			if t < 30 {
+				return 0.05
+			}
+			return 1
+		}
+	}
+	t.Run("1", bars{with(outage(1), limp), 1.005, 1.005, 0, 0}.test)
+	t.Run("10", bars{with(outage(10), limp), 1.01, 1.01, 0, 0}.test)
+	t.Run("100", bars{with(outage(100), limp), 1.03, 1.02, 0, 0}.test)
+	t.Run("1000", bars{with(outage(1000), limp), 1.21, 1.11, 0, 0}.test)
+}
+
+func TestBursts(t *testing.T) {
+	burst := func(f *fleet) { f.burst = 50 } // 50 calls at once, every five seconds on average
+	t.Run("outage", bars{with(outage(100), burst), 1.03, 1.02, 0, 0}.test)
+	t.Run("0.01", bars{with(steady(100, 0.01), burst), 1.11, 1.11, 0.9995, 0.998}.test)
+	t.Run("0.1", bars{with(steady(100, 0.1), burst), 1.11, 1.11, 0.98, 0.97}.test)
+}
+
+// A destination that is dead for 30 s of each minute: the tenth outage costs what the first one did.
+func TestFlapping(t *testing.T) {
+	flap := fleet{clients: 1000, rate: 1, fail: func(t float64) float64 {
+		if int(t)%60 < 30 {
+			return 0
+		}
+		return 1
+	}, seconds: 580, from: 570, to: 580}
+	if testing.Short() {
+		t.Skip()
+	}
+	t.Run("1000", bars{flap, 1.21, 1.11, 0, 0}.test)
+}
+
+// A long outage: what is forgotten every half minute costs a few percent, until the buckets are empty.
+func TestALongOutage(t *testing.T) {
+	f := fleet{clients: 1000, rate: 1, fail: outageAt(30), seconds: 330, from: 40, to: 330}
+	if testing.Short() {
+		t.Skip()
+	}
+	t.Run("1000", bars{f, 1.06, 1.05, 0, 0}.test)
+}
+
+func TestOneCallAMinute(t *testing.T) {
+	f := fleet{clients: 1000, every: 60, fail: constant(0.1), seconds: 3600}
+	t.Run("0.1", bars{f, 1.12, 1.11, 0.998, 0.985}.test)
+}
+
+// What no rule inside one process can hold: the numbers are the point of these two, not bars to be proud of.
+
+func TestTenThousandClientsOfACallEveryTenSeconds(t *testing.T) {
+	f := fleet{clients: 10_000, rate: 0.1, fail: outageAt(30), seconds: 40, from: 30, to: 40}
+	t.Run("leaks", bars{f, 2.30, 1.66, 0, 0}.test)
+}
+
+func TestAFleetThatRestartsDuringTheOutage(t *testing.T) {
+	f := with(outage(1000), func(f *fleet) { f.restarts = 5 }) // each process lives 5 s: three starts in 10 s
+	t.Run("leaks", bars{f, 1.55, 1.32, 0, 0}.test)
+}

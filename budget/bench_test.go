@@ -1,0 +1,87 @@
+package budget_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+var benched = []struct {
+	name string
+	spec budget.Spec
+}{
+	{"adaptive", budget.Adaptive{}},
+	{"token_bucket", budget.TokenBucket{OnSuccess: true}},
+	{"grpc", budget.GRPC{}},
+	{"aws", budget.AWS{}},
+	{"finagle", budget.Finagle{}},
+	{"concurrency", budget.Concurrency{}},
+	{"ratio", budget.Ratio{}},
+	{"client_throttle", budget.ClientThrottle{}},
+}
+
+// A call that succeeds first time, on a full bucket.
+func BenchmarkOK(b *testing.B) {
+	for _, s := range benched {
+		b.Run(s.name, func(b *testing.B) {
+			bud := full(s.spec)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				now := at(0)
+				for pb.Next() {
+					bud.End(now, bud.Begin(now), budget.Alive)
+				}
+			})
+		})
+	}
+	b.Run("adaptive/direct", func(b *testing.B) { // as a caller that knows the type, so that both calls inline
+		bud := full(budget.Adaptive{}).(*budget.Bucket)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				bud.End(time.Time{}, bud.Begin(time.Time{}), budget.Alive)
+			}
+		})
+	})
+}
+
+// A call whose first attempt fails and whose retry, if it is admitted, succeeds.
+func BenchmarkRetry(b *testing.B) {
+	for _, s := range benched {
+		b.Run(s.name, func(b *testing.B) {
+			bud := full(s.spec)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				now := at(0)
+				for pb.Next() {
+					p := bud.Begin(now)
+					bud.End(now, p, budget.Failed)
+					if p, ok := bud.Admit(now, budget.Retry, budget.Failed, p); ok {
+						bud.End(now, p, budget.Alive)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A call that fails while nothing works: what an outage costs each caller.
+func BenchmarkRefused(b *testing.B) {
+	for _, s := range benched {
+		b.Run(s.name, func(b *testing.B) {
+			bud := full(s.spec)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				now := at(0)
+				for pb.Next() {
+					p := bud.Begin(now)
+					bud.End(now, p, budget.Failed)
+					if p, ok := bud.Admit(now, budget.Retry, budget.Failed, p); ok {
+						bud.End(now, p, budget.Failed)
+					}
+				}
+			})
+		})
+	}
+}
