@@ -115,11 +115,12 @@ func (c *Call) init(p *Policy, now, deadline time.Time, hedge bool) {
 
 func (c *Call) resume(p *Policy, now time.Time, f First, deadline time.Time, hedge bool) {
 	c.init(p, now, deadline, hedge)
-	sent := time.Duration(unknown)
 	if !f.sent.IsZero() {
-		sent = f.sent.Sub(now)
+		c.launch(f.sent.Sub(now), f.permit)
+		return
 	}
-	c.launch(sent, f.permit)
+	c.launch(unknown, f.permit)
+	c.lastSent = 0 // for a hedge, better late than at once
 }
 
 // Next says what to do at time now. It may be called at any time and again: asking twice is harmless.
@@ -243,14 +244,14 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 	case Canceled:
 		c.stop(now, c.gaveUp(now))
 	default:
-		c.failed(now, f.permit, o)
+		c.failed(now, o)
 	}
 }
 
 // handedBack resends an attempt that a live connection gave back unprocessed, in its own place: at once, with the
 // permit it had, and not counted.
 func (c *Call) handedBack(at time.Duration, f flight) bool {
-	if c.free == maxFree || c.pending || c.closed != ReasonNone {
+	if c.free == maxFree || c.pending || c.closed != ReasonNone || c.tooLate(at) {
 		return false
 	}
 	c.free++
@@ -266,8 +267,8 @@ func (c *Call) rejection(o Outcome) Reason {
 }
 
 // failed decides after a failure that a retry might mend.
-func (c *Call) failed(now time.Time, held budget.Permit, o Outcome) {
-	reason := c.plan(now, held, o)
+func (c *Call) failed(now time.Time, o Outcome) {
+	reason := c.plan(now, o)
 	if reason == ReasonNoRetry || reason == ReasonHint || o.NoRetry {
 		c.closed = reason
 		c.withdraw(now)
@@ -282,7 +283,7 @@ func (c *Call) failed(now time.Time, held budget.Permit, o Outcome) {
 }
 
 // plan schedules a retry, or says why there is none.
-func (c *Call) plan(now time.Time, held budget.Permit, o Outcome) Reason {
+func (c *Call) plan(now time.Time, o Outcome) Reason {
 	switch {
 	case o.NoRetry && o.Why != ReasonNone:
 		return o.Why
@@ -305,7 +306,7 @@ func (c *Call) plan(now time.Time, held budget.Permit, o Outcome) Reason {
 	if c.tooLate(due) {
 		return ReasonDeadline
 	}
-	permit, ok := c.p.budget.Admit(now, budget.Retry, o.evidence(), held)
+	permit, ok := c.p.budget.Admit(now, budget.Retry, o.evidence(), c.held)
 	if !ok {
 		return ReasonBudget
 	}

@@ -95,7 +95,7 @@ func WithMaxDestinations(n int) Option {
 
 // New makes a policy. Its error names every field that is wrong, by its path.
 func New(cfg Config, opts ...Option) (*Policy, error) {
-	return build(cfg, newStore(), opts)
+	return build(cfg, nil, opts)
 }
 
 // Must is for policies that are part of the program: it panics if New returned an error.
@@ -106,18 +106,22 @@ func Must(p *Policy, err error) *Policy {
 	return p
 }
 
-// Reload makes a policy of new rules that goes on with p's state: a destination keeps its budget and what was
-// learned of its latency as far as their Specs have not changed, so that a reload in the middle of an outage does not
-// refill every budget. p itself stays as it is and usable, on the same state. Options are not carried over.
-// To swap policies in a running program keep the current one in an atomic.Pointer.
+// Reload makes a policy of new rules that goes on with p's state: each destination that p knows keeps its budget and
+// what was learned of its latency as far as their Specs have not changed, so that a reload in the middle of an outage
+// does not refill every budget. p stays as it is, and shares with the new policy what that kept. Options are not
+// carried over. To swap policies in a running program keep the current one in an atomic.Pointer.
 func (p *Policy) Reload(cfg Config, opts ...Option) (*Policy, error) {
-	return build(cfg, p.family.store, opts)
+	return build(cfg, p.family, opts)
 }
 
-func build(cfg Config, states *store, opts []Option) (*Policy, error) {
+func build(cfg Config, from *family, opts []Option) (*Policy, error) {
 	r := rules{classify: Classify, random: rand.Float64, maxDests: defaultMaxDestinations}
 	errs := []error{cfg.validate()}
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			errs = append(errs, conf.Errorf("Option", "must not be nil (number %d)", i+1))
+			continue
+		}
 		errs = append(errs, opt(&r))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -129,7 +133,7 @@ func build(cfg Config, states *store, opts []Option) (*Policy, error) {
 	_, one := r.backoff.(backoff.Stateful)
 	_, two := r.throttled.(backoff.Stateful)
 	r.stateful = one || two
-	return newFamily(r, states).policy(""), nil
+	return newFamily(r, from).own, nil
 }
 
 // ConfigError is what New and Reload return: every mistake in a Config, one a line, each with its field's path.
@@ -148,8 +152,9 @@ func (p *Policy) Config() Config { return p.cfg }
 // empty name is the policy's own destination, the one that New returned it for.
 func (p *Policy) For(destination string) *Policy { return p.family.policy(destination) }
 
-func (r *rules) newPolicy(destination string, s state, f *family) *Policy {
-	p := &Policy{rules: *r, state: s, destination: destination, family: f}
+// newPolicy makes the policy of one destination, whose state was old under the rules of was.
+func (f *family) newPolicy(destination string, was Config, old state) *Policy {
+	p := &Policy{rules: f.rules, state: newState(f.rules.cfg, was, old), destination: destination, family: f}
 	p.clock = !p.timeless || p.learns || p.observer != nil
 	p.light = p.simple && !p.clock && p.gate == nil
 	return p

@@ -20,15 +20,16 @@ type race[T any] struct {
 	p   *Policy
 	w   *Work[T]
 
-	mu     sync.Mutex
-	call   Call
-	live   []racer       // the attempts under way
-	timer  *time.Timer   // runs fire when the next attempt is due
-	over   bool          // the Call has said Stop
-	ended  chan struct{} // closed when over
-	answer result[T]     // of the attempt whose answer is the call's
-	h      history
-	broken *PanicError // an attempt that did not return
+	mu        sync.Mutex
+	call      Call
+	live      []racer       // the attempts under way
+	timer     *time.Timer   // runs fire when the next attempt is due
+	over      bool          // the Call has said Stop
+	ended     chan struct{} // closed when over
+	answer    result[T]     // of the attempt whose answer is the call's
+	delivered bool          // the caller gets it
+	h         history
+	broken    *PanicError // an attempt that did not return
 
 	others sync.WaitGroup // every goroutine but the caller's, and the armed timer
 }
@@ -80,6 +81,7 @@ func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error)
 	if r.broken != nil {
 		panic(r.broken)
 	}
+	r.delivered = true
 	return finish(ctx, p, w, &r.call, &r.h, &r.answer)
 }
 
@@ -93,6 +95,10 @@ func (r *race[T]) begin(attempt int) context.Context {
 // advance does what the Call asks for now. It is called with the lock held.
 func (r *race[T]) advance(now time.Time) {
 	for !r.over {
+		if r.ctx.Err() != nil { // whether or not the caller's own attempt has noticed
+			r.cancel()
+			return
+		}
 		before := r.call.waited
 		step := r.call.Next(now)
 		switch step.Op {
@@ -242,8 +248,14 @@ func (r *race[T]) fail(value any) {
 
 var errGoexit = errors.New("runtime.Goexit in a hedge")
 
-// close is for the caller's goroutine when it does not return from its own attempt.
+// close is for the caller's goroutine when an attempt has panicked: nothing may be left of the race.
 func (r *race[T]) close() {
+	if r.delivered {
+		return
+	}
 	r.giveUp()
 	r.others.Wait()
+	if r.answer.cancel != nil {
+		r.answer.discard(r.w)
+	}
 }

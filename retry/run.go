@@ -105,21 +105,39 @@ func (p *Policy) admitFirst(ctx context.Context) *Error {
 
 // attempt makes one attempt and sorts what it came to.
 func attempt[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
-	actx, stop := ctx, func() bool { return false }
+	var opened *time.Timer
+	actx, returned := ctx, false
 	r.cancel = nil
 	switch {
 	case s.Timeout <= 0:
 	case w.Opening:
-		actx, r.cancel, stop = opening(ctx, s.Timeout)
+		actx, r.cancel, opened = opening(ctx, s.Timeout)
 	default:
 		actx, r.cancel = timeout.Attempt(ctx, s.Timeout)
 	}
+	defer func() { // a panic or runtime.Goexit in Send
+		if !returned && r.cancel != nil {
+			r.cancel()
+		}
+	}()
 	if s.Attempt > 1 {
 		actx = context.WithValue(actx, attemptKey{}, s.Attempt)
 	}
 	r.value, r.err = w.Send(actx, s)
-	stop()
+	if opened != nil && !opened.Stop() && r.err == nil {
+		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
+	}
 	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	returned = true
+}
+
+// drop makes a timeout of an answer.
+func (w *Work[T]) drop(r *result[T]) {
+	if w.Discard != nil {
+		w.Discard(r.value, nil)
+	}
+	var none T
+	r.value, r.err = none, timeout.ErrAttempt
 }
 
 // sort classifies what an attempt on actx came to. What failed when the caller had given up says nothing.
@@ -127,19 +145,20 @@ func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
 	if err != nil && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
-	o := w.Classify(v, err, err != nil && actx != ctx && context.Cause(actx) == timeout.ErrAttempt)
+	lapsed := err != nil && actx != ctx && (err == timeout.ErrAttempt || context.Cause(actx) == timeout.ErrAttempt)
+	o := w.Classify(v, err, lapsed)
 	if o.Class != Success && o.Class != Rejected && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
 	return o
 }
 
-// opening is a context that a timer cancels after d unless stop is called first: a timeout for the beginning of
+// opening is a context that a timer cancels after d unless it is stopped first: a timeout for the beginning of
 // something that may go on for longer. It has no deadline of its own.
-func opening(ctx context.Context, d time.Duration) (_ context.Context, cancel context.CancelFunc, stop func() bool) {
+func opening(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc, *time.Timer) {
 	actx, fail := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(d, func() { fail(timeout.ErrAttempt) })
-	return actx, func() { timer.Stop(); fail(context.Canceled) }, timer.Stop
+	return actx, func() { timer.Stop(); fail(context.Canceled) }, timer
 }
 
 type attemptKey struct{}
@@ -165,14 +184,15 @@ func (r *result[T]) keep(w *Work[T]) T {
 	return r.value
 }
 
-// discard disposes of an answer that is not the call's.
-func (r *result[T]) discard(w *Work[T]) {
+// discard disposes of an answer that is not the call's, and reports whether that may have taken time.
+func (r *result[T]) discard(w *Work[T]) bool {
 	if w.Discard != nil {
 		w.Discard(r.value, r.err)
 	}
 	if r.cancel != nil {
 		r.cancel()
 	}
+	return w.Discard != nil
 }
 
 // inTurn drives a call from the end of its first attempt on, one attempt at a time.
@@ -191,16 +211,16 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result
 			p.observeAttempt(ctx, call.attempt(step, waited), now, r.outcome, r.err)
 		}
 		call.Done(now, step.Attempt, r.outcome)
-		step = call.Next(now)
-		if step.Op == Stop {
+		if call.reason != ReasonNone {
 			return finish(ctx, p, w, &call, &h, &r)
 		}
-		r.discard(w)
+		if r.discard(w) {
+			now = time.Now()
+		}
 		waited = call.waited
-		if step.Op == Wait {
-			if step = sleep(ctx, &call, step); step.Op == Stop {
-				return finish(ctx, p, w, &call, &h, &result[T]{err: r.err})
-			}
+		step = sleep(ctx, &call, now)
+		if step.Op == Stop {
+			return finish(ctx, p, w, &call, &h, &result[T]{err: r.err})
 		}
 		waited = call.waited - waited
 		attempt(ctx, w, step, &r)
@@ -210,11 +230,7 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result
 
 // attempt is the attempt that was sent last, which waited that long.
 func (c *Call) attempt(s Step, waited time.Duration) Attempt {
-	a := Attempt{Number: s.Attempt, Kind: s.Kind, Waited: waited}
-	if c.lastSent != unknown {
-		a.Sent = c.start.Add(c.lastSent)
-	}
-	return a
+	return Attempt{Number: s.Attempt, Kind: s.Kind, Waited: waited, Sent: c.start.Add(c.lastSent)}
 }
 
 // endTime is the time, or the zero time where nobody looks at it.
@@ -226,7 +242,14 @@ func (p *Policy) endTime(o Outcome) time.Time {
 }
 
 // sleep waits until the next attempt is due and returns its step, or a Stop if the caller gave up.
-func sleep(ctx context.Context, call *Call, step Step) Step {
+func sleep(ctx context.Context, call *Call, now time.Time) Step {
+	if ctx.Err() != nil {
+		call.Cancel(now)
+	}
+	step := call.Next(now)
+	if step.Op != Wait {
+		return step
+	}
 	timer := time.NewTimer(time.Until(step.At)) // not pooled: a pooled timer is fatal in a synctest bubble
 	defer timer.Stop()
 	for step.Op == Wait {
@@ -234,7 +257,7 @@ func sleep(ctx context.Context, call *Call, step Step) Step {
 		case <-ctx.Done():
 		case <-timer.C:
 		}
-		now := time.Now()
+		now = time.Now()
 		if ctx.Err() != nil { // also when both were ready
 			call.Cancel(now)
 		}

@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"iter"
 	"maps"
 	"reflect"
 	"sync"
@@ -22,10 +23,12 @@ type state struct {
 	learns   bool           // attempt or hedge is a timeout.Learner
 }
 
-// newState makes what c's Specs describe, taking from old what was made of the same Spec.
+// newState makes what c's Specs describe, taking from old, made by the Specs of was, what has the same Spec.
 func newState(c, was Config, old state) state {
-	s := state{budget: old.budget, attempt: old.attempt, hedge: old.hedge}
-	if s.budget == nil || !reflect.DeepEqual(c.Budget, was.Budget) {
+	var s state
+	if old.budget != nil && same(c.Budget, was.Budget) {
+		s.budget = old.budget
+	} else {
 		s.budget = c.Budget.New()
 	}
 	s.attempt = newLimit(c.AttemptTimeout, was.AttemptTimeout, old.attempt)
@@ -44,51 +47,42 @@ func newLimit(spec, was timeout.Spec, old timeout.Limit) timeout.Limit {
 	switch {
 	case spec == nil:
 		return nil
-	case old != nil && reflect.DeepEqual(spec, was):
+	case old != nil && same(spec, was):
 		return old
 	}
 	return spec.New()
 }
 
-// store keeps the state of destinations across the policies that Reload makes of one another.
-type store struct {
-	mu   sync.Mutex
-	kept table[*kept]
-}
-
-type kept struct {
-	cfg   Config
-	state state
-}
-
-func newStore() *store { return new(store) }
-
-// get returns the destination's state under the rules of cfg.
-func (s *store) get(destination string, cfg Config, limit int) state {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k, ok := s.kept.get(destination)
-	if !ok {
-		k = new(kept)
-		s.kept.add(destination, k, limit)
+// same reports whether two Specs are the same data. One that holds a pointer (budget.Shared) is the same only if
+// it is the same pointer: what that points to is alive.
+func same(a, b any) bool {
+	if va := reflect.ValueOf(a); va.IsValid() && va.Comparable() {
+		return a == b
 	}
-	k.state = newState(cfg, k.cfg, k.state)
-	k.cfg = cfg
-	return k.state
+	return reflect.DeepEqual(a, b)
 }
 
 // family is the policies of one set of rules, a destination each.
 type family struct {
 	rules rules
-	store *store
 	own   *Policy // the destination ""
 	mu    sync.Mutex
 	named table[*Policy]
 }
 
-func newFamily(r rules, s *store) *family {
-	f := &family{rules: r, store: s}
-	f.own = f.rules.newPolicy("", s.get("", r.cfg, r.maxDests+1), f)
+// newFamily takes over the state of from's destinations, if there is one.
+func newFamily(r rules, from *family) *family {
+	f := &family{rules: r}
+	if from == nil {
+		f.own = f.newPolicy("", Config{}, state{})
+		return f
+	}
+	f.own = f.newPolicy("", from.rules.cfg, from.own.state)
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	for name, old := range from.named.all() {
+		f.named.add(name, f.newPolicy(name, from.rules.cfg, old.state), r.maxDests)
+	}
 	return f
 }
 
@@ -108,8 +102,7 @@ func (f *family) add(destination string) *Policy {
 	if p, ok := f.named.get(destination); ok {
 		return p
 	}
-	// The store holds one more than the family: the destination "".
-	p := f.rules.newPolicy(destination, f.store.get(destination, f.rules.cfg, f.rules.maxDests+1), f)
+	p := f.newPolicy(destination, Config{}, state{})
 	f.named.add(destination, p, f.rules.maxDests)
 	return p
 }
@@ -152,6 +145,17 @@ func (t *table[V]) add(key string, v V, limit int) {
 	next[key] = &entry[V]{value: v}
 	t.hand = append(t.hand, key)
 	t.entries.Store(&next)
+}
+
+// all yields the entries, the first to be evicted first.
+func (t *table[V]) all() iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, key := range t.hand {
+			if !yield(key, (*t.entries.Load())[key].value) {
+				return
+			}
+		}
+	}
 }
 
 // evict takes out the first entry that was not read since the hand last passed it.
