@@ -1,0 +1,89 @@
+package grpcx
+
+import (
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// WithPolicy makes one call follow p and not the interceptor's policy, nor that of WithPolicies. p keeps its own
+// budget for the call's target. It panics if p is nil.
+func WithPolicy(p *retry.Policy) grpc.CallOption {
+	return policyOption{policy: mustPolicy("WithPolicy", p)}
+}
+
+type policyOption struct {
+	grpc.EmptyCallOption
+	policy *retry.Policy
+}
+
+// callOptions is what the interceptors have to know of a call's options.
+type callOptions struct {
+	policy *retry.Policy // of WithPolicy, the last one
+	finish bool          // OnFinish is among them
+}
+
+func scan(opts []grpc.CallOption) (found callOptions) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case policyOption:
+			found.policy = o.policy
+		case grpc.OnFinishCallOption:
+			found.finish = true
+		}
+	}
+	return found
+}
+
+// outputs is where the caller wants to see what came with the answer. An attempt never writes there itself, or an
+// attempt that lost would show.
+type outputs struct {
+	header  []*metadata.MD
+	trailer []*metadata.MD
+	peer    []*peer.Peer
+	finish  []func(error)
+}
+
+// take keeps the caller's outputs and adds the other options, which every attempt gets, to rest.
+func (w *outputs) take(rest, opts []grpc.CallOption) []grpc.CallOption {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case policyOption:
+		case grpc.HeaderCallOption:
+			w.header = append(w.header, o.HeaderAddr)
+		case grpc.TrailerCallOption:
+			w.trailer = append(w.trailer, o.TrailerAddr)
+		case grpc.PeerCallOption:
+			w.peer = append(w.peer, o.PeerAddr)
+		case grpc.OnFinishCallOption:
+			w.finish = append(w.finish, o.OnFinish)
+		default:
+			rest = append(rest, o)
+		}
+	}
+	return rest
+}
+
+// publish shows the caller what came with the attempt that answered; nothing, if none did.
+func (w *outputs) publish(a *attempt) {
+	if a == nil {
+		a = &attempt{}
+	}
+	for _, md := range w.header {
+		*md = a.header
+	}
+	for _, md := range w.trailer {
+		*md = a.trailer
+	}
+	for _, p := range w.peer {
+		*p = a.peer
+	}
+}
+
+func (w *outputs) finished(err error) {
+	for _, f := range w.finish {
+		f(err)
+	}
+}

@@ -1,0 +1,73 @@
+package grpcx
+
+import (
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// client is what the interceptors of one DialOptions share.
+type client struct {
+	config
+	policy *retry.Policy
+	last   atomic.Pointer[target]
+}
+
+func newClient(caller string, p *retry.Policy, opts []Option) *client {
+	return &client{config: newConfig(opts), policy: mustPolicy(caller, p)}
+}
+
+// target is the rules for one target. An interceptor nearly always has one: the first is remembered.
+type target struct {
+	name    string
+	base    rule
+	methods *targetPolicies // nil: every method has the base
+}
+
+// rule is how the calls of one method are made.
+type rule struct {
+	policy  *retry.Policy
+	codes   codeSet       // the codes that are retried; 0: by the table of the package documentation
+	hedged  bool          // a hedgingPolicy: the user's word that the method may be sent twice
+	timeout time.Duration // of a call; 0: the caller's own
+	wait    *bool         // wait-for-ready, unless the caller says
+}
+
+// custom reports whether the first attempt needs more than the policy does.
+func (r *rule) custom() bool { return r.timeout > 0 || r.wait != nil }
+
+// targetOf is the destination's name. Tests of interceptors have no connection.
+func targetOf(cc *grpc.ClientConn) string {
+	if cc == nil {
+		return ""
+	}
+	return cc.Target()
+}
+
+// rule returns what applies to a method of cc.
+func (c *client) rule(cc *grpc.ClientConn, method string) *rule {
+	name := targetOf(cc)
+	t := c.last.Load()
+	if t == nil || t.name != name {
+		t = c.target(name)
+	}
+	if t.methods != nil {
+		if r := t.methods.rule(method); r != nil {
+			return r
+		}
+	}
+	return &t.base
+}
+
+// target makes the rules of a target. Only the first is kept, so that two connections do not push each other out.
+func (c *client) target(name string) *target {
+	t := &target{name: name, base: rule{policy: c.policy.For(name)}}
+	if c.policies != nil {
+		t.methods = c.policies.target(name)
+	}
+	c.last.CompareAndSwap(nil, t)
+	return t
+}

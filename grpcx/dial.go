@@ -1,0 +1,34 @@
+package grpcx
+
+import (
+	"google.golang.org/grpc"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// DialOptions makes a ClientConn's calls follow p: both client interceptors, chained behind those already given, and
+// gRPC-Go's own retries off, so that there is one layer. What remains of gRPC-Go's own are its transparent retries:
+// an attempt that never left the client is sent again without limit, and one that the server refused unprocessed is
+// sent again once. Neither shows up in p's observers.
+//
+// It panics if p is nil.
+func DialOptions(p *retry.Policy, opts ...Option) []grpc.DialOption {
+	c := newClient("DialOptions", p, opts)
+	return []grpc.DialOption{
+		grpc.WithDisableRetry(),
+		grpc.WithChainUnaryInterceptor(c.unary),
+		grpc.WithChainStreamInterceptor(c.stream),
+	}
+}
+
+// UnaryClientInterceptor makes unary calls follow p. Use DialOptions unless the connection's own retries are turned
+// off elsewhere. It panics if p is nil.
+func UnaryClientInterceptor(p *retry.Policy, opts ...Option) grpc.UnaryClientInterceptor {
+	return newClient("UnaryClientInterceptor", p, opts).unary
+}
+
+// StreamClientInterceptor makes streams follow p; see DialOptions and the package documentation. Streams are not
+// hedged. It panics if p is nil.
+func StreamClientInterceptor(p *retry.Policy, opts ...Option) grpc.StreamClientInterceptor {
+	return newClient("StreamClientInterceptor", p, opts).stream
+}

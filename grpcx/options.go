@@ -1,0 +1,71 @@
+package grpcx
+
+import "github.com/evenkeel-go/evenkeel/retry"
+
+// defaultReplayBuffer is gRPC-Go's own.
+const defaultReplayBuffer = 256 << 10
+
+// Option sets up the client interceptors.
+type Option func(*config)
+
+type config struct {
+	strict     bool            // UNAVAILABLE needs a declared method as well
+	idempotent map[string]bool // full method names
+	policies   *Policies
+	replay     int // bytes a stream may keep to be replayed
+}
+
+func newConfig(opts []Option) config {
+	c := config{replay: defaultReplayBuffer}
+	for _, opt := range opts {
+		opt(&c)
+	}
+	return c
+}
+
+// WithStrictIdempotency withdraws gRPC's convention that UNAVAILABLE may be retried for any method: methods that are
+// not declared idempotent are then sent again only if the attempt was provably unprocessed.
+func WithStrictIdempotency() Option { return func(c *config) { c.strict = true } }
+
+// WithIdempotentMethods declares methods by their full name, "/package.Service/Method", as if their idempotency_level
+// were IDEMPOTENT. It panics if a name has another form.
+func WithIdempotentMethods(fullMethods ...string) Option {
+	for _, m := range fullMethods {
+		if _, _, ok := splitMethod(m); !ok {
+			panic("grpcx: WithIdempotentMethods: must be like /package.Service/Method, not " + m)
+		}
+	}
+	return func(c *config) {
+		if c.idempotent == nil {
+			c.idempotent = map[string]bool{}
+		}
+		for _, m := range fullMethods {
+			c.idempotent[m] = true
+		}
+	}
+}
+
+// WithPolicies gives methods policies of their own; those that ps does not name keep the interceptor's.
+func WithPolicies(ps *Policies) Option {
+	if ps == nil {
+		panic("grpcx: WithPolicies: must not be nil")
+	}
+	return func(c *config) { c.policies = ps }
+}
+
+// WithReplayBuffer sets how many bytes of messages a stream keeps to send them again, 256 KiB unless told, as in
+// gRPC-Go. A stream that has sent more is not retried. The call option grpc.MaxRetryRPCBufferSize goes before this.
+// With 0 no stream that sends anything is retried. It panics if bytes is negative.
+func WithReplayBuffer(bytes int) Option {
+	if bytes < 0 {
+		panic("grpcx: WithReplayBuffer: must not be negative")
+	}
+	return func(c *config) { c.replay = bytes }
+}
+
+func mustPolicy(caller string, p *retry.Policy) *retry.Policy {
+	if p == nil {
+		panic("grpcx: " + caller + ": policy must not be nil")
+	}
+	return p
+}

@@ -1,0 +1,37 @@
+package grpcx
+
+import (
+	"reflect"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// emptyReply returns a reply of the same type that shares nothing with it, or reply itself if its type cannot be
+// made anew: then the attempts of a call that is not hedged write to the caller's one after the other.
+func emptyReply(reply any) (_ any, fresh bool) {
+	if m, ok := reply.(proto.Message); ok {
+		return m.ProtoReflect().New().Interface(), true
+	}
+	if t := reflect.TypeOf(reply); t != nil && t.Kind() == reflect.Pointer {
+		return reflect.New(t.Elem()).Interface(), true
+	}
+	return reply, false
+}
+
+// canCopy reports whether emptyReply makes a new one.
+func canCopy(reply any) bool {
+	_, generated := reply.(proto.Message)
+	t := reflect.TypeOf(reply)
+	return generated || t != nil && t.Kind() == reflect.Pointer
+}
+
+// copyReply makes dst what src is. Both come from the same emptyReply.
+func copyReply(dst, src any) {
+	if m, ok := dst.(proto.Message); ok {
+		proto.Reset(m)
+		proto.Merge(m, src.(proto.Message))
+		return
+	}
+	reflect.ValueOf(dst).Elem().Set(reflect.ValueOf(src).Elem())
+}
+

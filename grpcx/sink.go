@@ -1,0 +1,82 @@
+package grpcx
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// A first attempt needs a place for its trailer: pushback comes in it, and gRPC tells it only to a call option given
+// in advance. Allocating the place and the options would be the only allocation of a call that succeeds, and
+// sync.Pool costs more than all else this package does to such a call. So there is a small fixed table of places:
+// a call takes the one that its goroutine's stack points to, or allocates if that is taken.
+
+// arrived is the metadata that came with an answer; see ending.
+type arrived struct{ header, trailer metadata.MD }
+
+// sink is a place for an answer's metadata, with the options that lead there.
+type sink struct {
+	busy atomic.Bool
+	got  arrived
+	opts [8]grpc.CallOption // the first two are its own
+	_    [64]byte           // no two on a cache line
+}
+
+// own is where the sink's own options end.
+const own = 2
+
+func (s *sink) init() {
+	s.opts[0] = grpc.Header(&s.got.header)
+	s.opts[1] = grpc.Trailer(&s.got.trailer)
+}
+
+var sinks [64]sink
+
+func init() {
+	for i := range sinks {
+		sinks[i].init()
+	}
+}
+
+// newSink returns a sink that nobody else has. It is given back with free, or kept for good.
+func newSink() *sink {
+	var here byte
+	const stack = 11 // stacks are 2 KiB and more
+	s := &sinks[uintptr(unsafe.Pointer(&here))>>stack%uintptr(len(sinks))]
+	if !s.busy.Load() && s.busy.CompareAndSwap(false, true) {
+		return s
+	}
+	s = new(sink)
+	s.init()
+	return s
+}
+
+// with returns the sink's own options and the caller's, which are not touched. The header, which costs gRPC a copy of
+// it, is asked for only if header says so: it tells for certain that nothing came from the server.
+func (s *sink) with(opts []grpc.CallOption, header bool) []grpc.CallOption {
+	from := own - 1
+	if header {
+		from = 0
+	}
+	to := own + len(opts)
+	if to > len(s.opts) {
+		return append(s.opts[from:own:own], opts...)
+	}
+	copy(s.opts[own:], opts)
+	return s.opts[from:to:to]
+}
+
+// free gives the sink back, after a call with so many options of the caller's, and returns what was in it.
+func (s *sink) free(opts int) arrived {
+	got := s.got
+	if got.trailer != nil || got.header != nil {
+		s.got = arrived{}
+	}
+	if opts > 0 {
+		clear(s.opts[own:])
+	}
+	s.busy.Store(false)
+	return got
+}

@@ -1,0 +1,163 @@
+package grpcx
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// unary is the interceptor. A first attempt that succeeds passes the caller's own reply and options through, with a
+// place for the trailer added.
+func (c *client) unary(
+	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker,
+	opts ...grpc.CallOption,
+) error {
+	r := c.rule(cc, method)
+	p, plain := r.policy, !r.custom()
+	if len(opts) > 0 {
+		found := scan(opts)
+		if found.policy != nil {
+			p, r, plain = found.policy.For(targetOf(cc)), &byTable, true
+		}
+		plain = plain && !found.finish
+	}
+	if !plain || !p.Plain() {
+		return newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts).run()
+	}
+	s := newSink()
+	f := p.Begin()
+	err := invoker(ctx, method, req, reply, cc, s.with(opts, c.strict)...)
+	got := s.free(len(opts))
+	if err == nil {
+		p.Succeed(f)
+		return nil
+	}
+	return newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts).resume(f, got, err)
+}
+
+// byTable is the rule of a call with a policy of its own.
+var byTable rule
+
+// unaryCall is a unary call that needs more than one plain attempt, or may.
+type unaryCall struct {
+	c       *client
+	p       *retry.Policy
+	r       *rule
+	ctx     context.Context
+	method  string
+	req     any
+	reply   any // the caller's
+	cc      *grpc.ClientConn
+	invoker grpc.UnaryInvoker
+	opts    []grpc.CallOption // for every attempt
+	out     outputs
+	passed  bool // the first attempt wrote to out by itself
+	work    retry.Work[*attempt]
+	first   attempt
+	second  attempt
+}
+
+// attempt is what one attempt got.
+type attempt struct {
+	reply   any
+	own     bool // reply is not the caller's
+	header  metadata.MD
+	trailer metadata.MD
+	peer    peer.Peer
+}
+
+func newUnary(
+	c *client, p *retry.Policy, r *rule, ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoker grpc.UnaryInvoker, opts []grpc.CallOption,
+) *unaryCall {
+	u := &unaryCall{c: c, p: p, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
+	if r.wait != nil {
+		u.opts = append(u.opts, grpc.WaitForReady(*r.wait)) // before the caller's, which overrides it
+	}
+	u.opts = u.out.take(u.opts, opts)
+	u.work.Send, u.work.Classify = u.send, u.classify
+	return u
+}
+
+// resume goes on after a plain first attempt that failed.
+func (u *unaryCall) resume(f retry.First, got arrived, err error) error {
+	u.passed = true
+	u.first = attempt{reply: u.reply, header: got.header, trailer: got.trailer}
+	return u.end(retry.Continue(u.ctx, u.p, &u.work, f, &u.first, err))
+}
+
+// run makes the whole call.
+func (u *unaryCall) run() error {
+	if u.r.timeout > 0 {
+		var cancel context.CancelFunc
+		u.ctx, cancel = context.WithTimeout(u.ctx, u.r.timeout)
+		defer cancel()
+	}
+	u.work.Hedge = u.p.Hedges() && u.mayHedge()
+	return u.end(retry.Run(u.ctx, u.p, &u.work))
+}
+
+func (u *unaryCall) mayHedge() bool {
+	word := u.c.declared(u.ctx, u.method)
+	return canCopy(u.reply) && (word == retry.Idempotent || word == retry.Undeclared && u.r.hedged)
+}
+
+// send makes one attempt.
+func (u *unaryCall) send(ctx context.Context, s retry.Step) (*attempt, error) {
+	a := u.attempt(s.Attempt)
+	if s.Attempt > 1 {
+		ctx = resendContext(ctx, s.Attempt-1)
+	}
+	opts := make([]grpc.CallOption, len(u.opts), len(u.opts)+3)
+	copy(opts, u.opts)
+	opts = append(opts, grpc.Header(&a.header), grpc.Trailer(&a.trailer))
+	if len(u.out.peer) > 0 {
+		opts = append(opts, grpc.Peer(&a.peer))
+	}
+	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, opts...)
+}
+
+// attempt is a new attempt with the reply it may write to. The first writes to the caller's, as do all of a call that
+// is not hedged if it can be emptied in between. Others have one of their own.
+func (u *unaryCall) attempt(n int) *attempt {
+	a := &u.second
+	switch {
+	case n == 1:
+		u.first.reply = u.reply
+		return &u.first
+	case n > 2:
+		a = new(attempt)
+	}
+	if r, ok := u.reply.(interface{ Reset() }); ok && !u.work.Hedge { // all generated messages, of any API version
+		r.Reset()
+		a.reply = u.reply
+		return a
+	}
+	a.reply, a.own = emptyReply(u.reply)
+	return a
+}
+
+func (u *unaryCall) classify(a *attempt, err error, ended bool) retry.Outcome {
+	if err == nil {
+		return retry.Outcome{}
+	}
+	return u.c.classify(u.ctx, u.method, u.r, ending{err: err, header: a.header, trailer: a.trailer, ended: ended})
+}
+
+// end hands the answer over. Run has joined all attempts, so that nobody else writes to the caller's reply any more.
+func (u *unaryCall) end(a *attempt, err error) error {
+	if a != &u.first || !u.passed {
+		u.out.publish(a)
+	}
+	if err != nil {
+		err = failure(u.p, err)
+	} else if a.own {
+		copyReply(u.reply, a.reply)
+	}
+	u.out.finished(err)
+	return err
+}
