@@ -101,10 +101,8 @@ func unit(u float64) float64 {
 	return 0
 }
 
-// part is d*u for u in [0, 1), never above d: a float64 may round a d above 2^53 up.
-func part(d time.Duration, u float64) time.Duration {
-	return min(d, time.Duration(float64(d)*u))
-}
+// part is d*u, never above d: u is below 1 by 2^-53 at least, which outweighs what a d above 2^53 is rounded up by.
+func part(d time.Duration, u float64) time.Duration { return time.Duration(float64(d) * u) }
 
 // saturated is the duration nearest to f, which is not negative and may be more than a duration holds.
 func saturated(f float64) time.Duration {

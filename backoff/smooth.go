@@ -39,7 +39,7 @@ func (s smoothDecorrelated) Delay(wait int, _ time.Duration, u float64) time.Dur
 		from = smooth(n - 2 + before)
 	}
 	scale := min(float64(s.Median)/1.4, float64(s.Cap)/longest) // 1.4 makes the medians whole numbers
-	return min(s.Cap, saturated(max(0, smooth(n-1+now)-from)*scale))
+	return min(s.Cap, saturated((smooth(n-1+now)-from)*scale))
 }
 
 // smooth is F in units of the first wait's median, but for the factor 1.4.

@@ -38,23 +38,25 @@ func TestCurves(t *testing.T) {
 		u    float64
 		want []time.Duration
 	}{
-		"none":                {backoff.None(), 0.5, seconds(0, 0, 0)},
-		"constant":            {backoff.Constant(2 * s), 0.5, seconds(2, 2, 2)},
-		"linear":              {backoff.Linear(2*s, 7*s), 0.5, seconds(2, 4, 6, 7, 7)},
-		"exponential":         {backoff.Exponential(2*s, 30*s), 0.5, seconds(2, 4, 8, 16, 30, 30)},
-		"fibonacci":           {backoff.Fibonacci(2*s, 30*s), 0.5, seconds(2, 2, 4, 6, 10, 16, 26, 30, 30)},
-		"full jitter":         {backoff.FullJitter(2*s, 30*s), 0.25, seconds(.5, 1, 2, 4, 7.5, 7.5)},
-		"equal jitter":        {backoff.EqualJitter(2*s, 30*s), 0.25, seconds(1.25, 2.5, 5, 10, 18.75, 18.75)},
-		"decorrelated lowest": {backoff.DecorrelatedJitter(2*s, 30*s), 0, seconds(2, 2, 2)},
-		"decorrelated":        {backoff.DecorrelatedJitter(2*s, 30*s), 0.5, seconds(4, 7, 11.5, 16, 16)},
-		"full":                {backoff.Full(backoff.Linear(2*s, 7*s)), 0.5, seconds(1, 2, 3, 3.5)},
-		"equal":               {backoff.Equal(backoff.Linear(2*s, 7*s)), 0.5, seconds(1.5, 3, 4.5, 5.25)},
-		"proportional lowest": {backoff.Proportional(backoff.Exponential(10*s, 30*s), 0.2), 0, seconds(8, 16, 24, 24)},
-		"proportional middle": {backoff.Proportional(backoff.Exponential(10*s, 30*s), 0.2), 0.5, seconds(10, 20, 30, 30)},
-		"proportional above":  {backoff.Proportional(backoff.Exponential(10*s, 30*s), 0.2), 0.75, seconds(11, 22, 33, 33)},
-		"cap":                 {backoff.Cap(backoff.Linear(2*s, 7*s), 5*s), 0.5, seconds(2, 4, 5, 5)},
-		"floor":               {backoff.Floor(backoff.Linear(2*s, 7*s), 5*s), 0.5, seconds(5, 5, 6, 7)},
-		"a wait below 1 is 1": {backoff.Full(first{backoff.Exponential(2*s, 30*s)}), 0.5, seconds(1, 1, 1)},
+		"none":                                {backoff.None(), 0.5, seconds(0, 0, 0)},
+		"constant":                            {backoff.Constant(2 * s), 0.5, seconds(2, 2, 2)},
+		"linear":                              {backoff.Linear(2*s, 7*s), 0.5, seconds(2, 4, 6, 7, 7)},
+		"exponential":                         {backoff.Exponential(2*s, 30*s), 0.5, seconds(2, 4, 8, 16, 30, 30)},
+		"fibonacci":                           {backoff.Fibonacci(2*s, 30*s), 0.5, seconds(2, 2, 4, 6, 10, 16, 26, 30, 30)},
+		"full jitter":                         {backoff.FullJitter(2*s, 30*s), 0.25, seconds(.5, 1, 2, 4, 7.5, 7.5)},
+		"equal jitter":                        {backoff.EqualJitter(2*s, 30*s), 0.25, seconds(1.25, 2.5, 5, 10, 18.75, 18.75)},
+		"decorrelated lowest":                 {backoff.DecorrelatedJitter(2*s, 30*s), 0, seconds(2, 2, 2)},
+		"decorrelated":                        {backoff.DecorrelatedJitter(2*s, 30*s), 0.5, seconds(4, 7, 11.5, 16, 16)},
+		"full":                                {backoff.Full(backoff.Linear(2*s, 7*s)), 0.5, seconds(1, 2, 3, 3.5)},
+		"equal":                               {backoff.Equal(backoff.Linear(2*s, 7*s)), 0.5, seconds(1.5, 3, 4.5, 5.25)},
+		"proportional lowest":                 {backoff.Proportional(backoff.Exponential(10*s, 30*s), 0.2), 0, seconds(8, 16, 24, 24)},
+		"proportional middle":                 {backoff.Proportional(backoff.Exponential(10*s, 30*s), 0.2), 0.5, seconds(10, 20, 30, 30)},
+		"proportional above":                  {backoff.Proportional(backoff.Exponential(10*s, 30*s), 0.2), 0.75, seconds(11, 22, 33, 33)},
+		"cap":                                 {backoff.Cap(backoff.Linear(2*s, 7*s), 5*s), 0.5, seconds(2, 4, 5, 5)},
+		"floor":                               {backoff.Floor(backoff.Linear(2*s, 7*s), 5*s), 0.5, seconds(5, 5, 6, 7)},
+		"a base that does not divide the cap": {backoff.Exponential(2, 5), 0, []time.Duration{2, 4, 5, 5}},
+		"equal jitter of odd delays":          {backoff.EqualJitter(3, 5), 0.75, []time.Duration{2, 4, 4}},
+		"a wait below 1 is 1":                 {backoff.Full(first{backoff.Exponential(2*s, 30*s)}), 0.5, seconds(1, 1, 1)},
 	} {
 		require.Equal(t, c.want, delays(c.s, len(c.want), c.u), name)
 	}
@@ -68,7 +70,7 @@ func (f first) Delay(wait int, prev time.Duration, u float64) time.Duration {
 }
 
 func TestZeroRandomisationIsDeterministic(t *testing.T) {
-	curve := backoff.Exponential(3*time.Nanosecond, math.MaxInt64)
+	curve := backoff.Linear(math.MaxInt64/13-1, math.MaxInt64-12345) // more digits than a float64 has
 	s := backoff.Proportional(curve, 0)
 	for wait := 1; wait < 70; wait++ {
 		for _, u := range []float64{0, 0.3, 0.999999} {
@@ -154,13 +156,46 @@ func anyWait() *rapid.Generator[int] {
 		rapid.SampledFrom([]int{0, -1, math.MinInt, math.MaxInt, 63, 64, 65}))
 }
 
+func anyPrev() *rapid.Generator[int64] {
+	return rapid.OneOf(
+		rapid.Int64(), rapid.Int64Range(0, int64(time.Hour)),
+		rapid.SampledFrom([]int64{0, math.MinInt64, math.MaxInt64, math.MaxInt64 / 2, math.MaxInt64/3 + 1}))
+}
+
+func TestExponentialToTheLastBit(t *testing.T) {
+	s := backoff.Exponential(1, math.MaxInt64)
+	for wait := 1; wait <= 63; wait++ {
+		require.Equal(t, time.Duration(1)<<(wait-1), s.Delay(wait, 0, 0))
+	}
+	for _, wait := range []int{64, 65, 66, 127, 128, 129, 1_000_000, math.MaxInt} {
+		require.Equal(t, time.Duration(math.MaxInt64), s.Delay(wait, 0, 0), wait)
+	}
+}
+
+// The longest delays have more digits than a float64.
+func TestLongestDelaysAreWithinTheirCap(t *testing.T) {
+	for _, cap := range []time.Duration{1<<53 + 1, 1<<54 - 1, 1<<62 + 513, 1<<62 - 1, math.MaxInt64 - 511, math.MaxInt64} {
+		for _, s := range []backoff.Strategy{
+			backoff.FullJitter(cap, cap), backoff.EqualJitter(cap, cap), backoff.DecorrelatedJitter(1, cap),
+		} {
+			d := s.Delay(10, cap, 1)
+			require.LessOrEqual(t, d, cap)
+			require.Greater(t, d, cap/10*9)
+		}
+		// Its longest is where the first half of u is all ones and the second zero.
+		d := backoff.SmoothDecorrelated(cap, cap).Delay(10, cap, 1-0x1p-26)
+		require.LessOrEqual(t, d, cap)
+		require.Greater(t, d, cap/10*9)
+	}
+}
+
 // Law 3: no delay is negative, overflows or exceeds its cap, whatever the arguments.
 func TestDelayIsWithinZeroAndCap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawStrategy(t, 3)
 		for range 20 {
 			wait := anyWait().Draw(t, "wait")
-			prev := time.Duration(rapid.Int64().Draw(t, "prev"))
+			prev := time.Duration(anyPrev().Draw(t, "prev"))
 			u := anyU().Draw(t, "u")
 			d := s.Delay(wait, prev, u)
 			require.GreaterOrEqual(t, d, time.Duration(0))

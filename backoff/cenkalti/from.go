@@ -63,5 +63,5 @@ func (c *call) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 		c.backOff.Reset()
 	}
 	c.wait = wait
-	return max(c.backOff.NextBackOff(), cenkalti.Stop)
+	return c.backOff.NextBackOff()
 }

@@ -61,7 +61,22 @@ type loose struct{ List []int }
 
 func (loose) Area() float64 { return 2 }
 
-var shapes = conf.Set[shape]{"fixed": fixed(0), "box": box{Count: 3, Deep: true}, "loose": loose{}}
+type strict struct{ Limit, Max int }
+
+func (strict) Area() float64 { return 3 }
+
+func (s strict) Validate() error {
+	var errs []error
+	if s.Limit < 1 {
+		errs = append(errs, conf.Errorf("Limit", "must be at least 1"))
+	}
+	if s.Max < 1 {
+		errs = append(errs, conf.Errorf("Max", "must be at least 1"))
+	}
+	return errors.Join(errs...)
+}
+
+var shapes = conf.Set[shape]{"fixed": fixed(0), "box": box{Count: 3, Deep: true}, "loose": loose{}, "strict": strict{}}
 
 func TestSetSpelling(t *testing.T) {
 	for want, v := range map[string]shape{
@@ -93,8 +108,8 @@ func TestSetRefuses(t *testing.T) {
 		`5`:                                  `must be a name, or an object with one name as its key`,
 		`{"box":{},"box":{}}`:                `box: given twice`,
 		`{"box":{},"fixed":"1s"}`:            `must have one name as its key, not 2`,
-		`"tree"`:                             `unknown name tree (known: box, fixed, loose)`,
-		`"tr\nee"`:                           `unknown name "tr\nee" (known: box, fixed, loose)`,
+		`"tree"`:                             `unknown name tree (known: box, fixed, loose, strict)`,
+		`"tr\nee"`:                           `unknown name "tr\nee" (known: box, fixed, loose, strict)`,
 		`{"fixed":"-1s"}`:                    `fixed: must not be negative`,
 		`{"fixed":{}}`:                       `fixed: must be a duration like "250ms"`,
 		`{"box":null}`:                       `box: must be a JSON object`,
@@ -114,6 +129,8 @@ func TestSetRefuses(t *testing.T) {
 		`{"box":{"inner":null}}`:             `box.inner: must be a name, or an object with one name as its key`,
 		`{"box":{"inner":{"fixed":"-1s"}}}`:  `box.inner.fixed: must not be negative`,
 		`{"box":{"inner":{"box":{"x":1}}}}`:  `box.inner.box.x: unknown field`,
+		`"strict"`:                           "strict.limit: must be at least 1\nstrict.max: must be at least 1",
+		`{"strict":{"limit":"a"}}`:           "strict.limit: must be a whole number\nstrict.max: must be at least 1",
 		`{"loose":{"list":"a"}}`:             `loose.list: must be a JSON value for a Go slice`,
 		`{"box":{"count":0,"deep":1,"x":1}}`: "box.deep: must be true or false\nbox.x: unknown field\nbox.count: must be at least 1",
 	} {
