@@ -49,3 +49,11 @@ func mean(samples []float64) float64 {
 	}
 	return sum / float64(len(samples))
 }
+
+func deviation(samples []float64) float64 {
+	m, sum := mean(samples), 0.0
+	for _, x := range samples {
+		sum += (x - m) * (x - m)
+	}
+	return math.Sqrt(sum / float64(len(samples)))
+}

@@ -9,8 +9,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 )
 
-// From makes a strategy of what newBackOff returns: a BackOff of its own for each call, since a BackOff keeps the state of
-// one call and is not safe for concurrent use. It is Reset before the first delay, as backoff.Retry does, and after
+// From makes a strategy of what newBackOff returns: a BackOff of its own for each call, since a BackOff keeps the
+// state of one call and is not safe for concurrent use. It is Reset before the first delay, as backoff.Retry does, and after
 // a wait that the server asked for. A call whose BackOff says Stop, or any negative delay, ends there; the policy's
 // MaxAttempts holds as well. A BackOff draws its own random numbers.
 //
