@@ -5,6 +5,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -17,7 +18,7 @@ type row struct {
 	Experiment string
 	Policy     string
 	Params     map[string]any
-	Metrics    map[string]float64
+	Metrics    map[string]*float64 // null: never
 }
 
 // check is a condition on one figure: at least low and at most high.
@@ -75,11 +76,11 @@ func (c check) find(rows []row) (float64, error) {
 	if len(found) != 1 {
 		return 0, fmt.Errorf("%d rows, want 1", len(found))
 	}
-	value, ok := found[0].Metrics[c.metric]
-	if !ok {
-		return 0, fmt.Errorf("the row has no such metric, only %v", found[0].Metrics)
+	value := found[0].Metrics[c.metric]
+	if value == nil {
+		return 0, errors.New("the row has no figure for it")
 	}
-	return value, nil
+	return *value, nil
 }
 
 // matches allows a row more params than the check names.
