@@ -2,6 +2,7 @@ package timeout
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -14,14 +15,22 @@ var ErrAttempt error = &deadlineError{"evenkeel: the attempt's timeout passed"}
 // Attempt returns a context for one attempt that may take d. It is ctx itself, and cancel does nothing, when d <= 0
 // (no limit) or when ctx's own deadline comes no later: a timer could change nothing, so none is set and nothing is
 // allocated. Else it is context.WithTimeoutCause(ctx, d, ErrAttempt), and cancel must be called.
-// The clock is not read when ctx has no deadline or d <= 0, beyond what context.WithTimeout does.
+// Without a deadline on ctx, or with d <= 0, it reads the clock no more often than context.WithTimeout.
 func Attempt(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return ctx, nothing
 	}
 	deadline, ok := ctx.Deadline()
-	if ok && time.Until(deadline) <= d {
+	if !ok {
+		return context.WithTimeoutCause(ctx, d, ErrAttempt)
+	}
+	left := time.Until(deadline)
+	if left <= d {
 		return ctx, nothing
 	}
-	return context.WithTimeoutCause(ctx, d, ErrAttempt)
+	if left == math.MaxInt64 { // or more: a Duration reaches no further
+		return context.WithTimeoutCause(ctx, d, ErrAttempt)
+	}
+	// d from now, without the second and dearer reading of the clock that context.WithTimeout would make.
+	return context.WithDeadlineCause(ctx, deadline.Add(d-left), ErrAttempt)
 }

@@ -21,6 +21,18 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
+func until(t *testing.T, deadline time.Time) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithDeadline(t.Context(), deadline)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func inTheYear(t *testing.T, year int) context.Context {
+	t.Helper()
+	return until(t, time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))
+}
+
 func TestReserveTakesFromTheCallersTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -107,6 +119,8 @@ func TestAttemptEndsByItsOwnTimeout(t *testing.T) {
 		for name, caller := range map[string]context.Context{
 			"no deadline":      context.Background(),
 			"a later deadline": within(t, time.Hour),
+			"in 500 years":     inTheYear(t, 2500),
+			"wall clock only":  until(t, time.Now().Add(time.Hour).Round(0)),
 		} {
 			start := time.Now()
 			ctx, cancel := timeout.Attempt(caller, 250*time.Millisecond)

@@ -18,6 +18,9 @@ type latency = func(time.Duration, *rand.Rand) time.Duration
 // let through: at the rate of traffic at which a window holds hardly more than the least it works with, and at ten
 // times that.
 func TestFalseTimeoutsLandWithinAFactorOfTwo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("28 hours of virtual time take some seconds")
+	}
 	for name, latency := range map[string]latency{
 		"lognormal":                lognormal(20*time.Millisecond, 0.5),
 		"lognormal, heavy":         lognormal(20*time.Millisecond, 1),
