@@ -463,3 +463,34 @@ func TestUnlimitedAttemptsKeepMemoryFlat(t *testing.T) {
 	require.Greater(t, c.Report().Attempts, 100_000)
 	runtime.KeepAlive(&c)
 }
+
+func TestAdmitIsToldTheLatestPermit(t *testing.T) {
+	l := newLedger()
+	p := always(t, retry.Config{MaxAttempts: 4, Hedge: timeout.Fixed(time.Second), Budget: budget.Shared(l)})
+	now := time.Unix(0, 0)
+	c := p.Start(now, time.Time{}, true)
+	require.Equal(t, retry.Send, c.Next(now).Op)
+	now = now.Add(time.Second)
+	require.Equal(t, budget.Hedge, c.Next(now).Kind) // permit 2
+	c.Done(now, 1, retry.Outcome{Class: retry.Transient})
+	require.Equal(t, []ask{{budget.Hedge, budget.Silent, 1}, {budget.Retry, budget.Failed, 2}}, l.asked)
+}
+
+func TestResumeOfAnUntimedFirstAttemptHedgesAfterTheDelay(t *testing.T) {
+	p := always(t, retry.Config{Hedge: timeout.Fixed(time.Second)})
+	now := time.Unix(0, 0)
+	c := p.Resume(now, p.Begin(), time.Time{}, true)
+	require.Equal(t, retry.Step{Op: retry.Wait, At: now.Add(time.Second)}, c.Next(now))
+}
+
+func TestHandedBackAtTheDeadlineIsNotResent(t *testing.T) {
+	p := always(t, retry.Config{})
+	start := time.Unix(0, 0)
+	deadline := start.Add(time.Second)
+	c := p.Start(start, deadline, false)
+	c.Next(start)
+	c.Done(deadline, 1, retry.Outcome{Class: retry.Unprocessed, Alive: true})
+	s := c.Next(deadline)
+	require.Equal(t, retry.Stop, s.Op)
+	require.Equal(t, retry.ReasonDeadline, s.Reason)
+}

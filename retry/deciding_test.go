@@ -1,0 +1,350 @@
+package retry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+func TestPermanentEndsTheCall(t *testing.T) {
+	for _, wrap := range []func(error) error{
+		retry.Permanent,
+		func(err error) error { return fmt.Errorf("order 7: %w", retry.Permanent(err)) },
+		func(err error) error { return retry.Permanent(retry.After(err, time.Second)) },
+	} {
+		calls := 0
+		err := retry.Do(t.Context(), always(t, retry.Config{}), func(context.Context) error {
+			calls++
+			return wrap(errDown)
+		})
+		require.Equal(t, 1, calls)
+		require.ErrorIs(t, err, errDown)
+		e := stopped(t, err)
+		require.Equal(t, retry.ReasonRejected, e.Reason)
+		require.Equal(t, 1, e.Attempts)
+	}
+	require.NoError(t, retry.Permanent(nil))
+	require.EqualError(t, retry.Permanent(errDown), "down", "the mark does not show")
+}
+
+func TestPermanentIsProofOfLife(t *testing.T) {
+	l := newLedger()
+	p := always(t, retry.Config{Budget: budget.Shared(l)})
+	_ = retry.Do(t.Context(), p, func(context.Context) error { return retry.Permanent(errDown) })
+	require.Equal(t, []budget.Evidence{budget.Alive}, l.ends)
+}
+
+func TestCancelWithACause(t *testing.T) {
+	for _, name := range []string{"while it waits", "during an attempt"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cause := errors.New("the user closed the window")
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(1500*time.Millisecond, func() { cancel(cause) })
+				wait, work := time.Hour, time.Millisecond
+				if name == "during an attempt" {
+					wait, work = time.Second, time.Second
+				}
+				calls := 0
+				err := retry.Do(ctx, always(t, retry.Config{Backoff: backoff.Constant(wait)}), func(ctx context.Context) error {
+					calls++
+					_ = pause(ctx, work)
+					return errDown
+				})
+				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, cause)
+				require.ErrorIs(t, err, errDown, "the attempt's own error as well")
+				e := stopped(t, err)
+				require.Equal(t, retry.ReasonCanceled, e.Reason)
+				require.Equal(t, calls, e.Attempts)
+				require.False(t, e.Timeout())
+			})
+		})
+	}
+}
+
+func TestACauseThatIsTheContextsErrorIsNotDoubled(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := fmt.Errorf("shutting down: %w", context.Canceled)
+	cancel(cause)
+	err := retry.Do(ctx, always(t, retry.Config{}), func(context.Context) error { return nil })
+	require.Equal(t, cause, stopped(t, err).Ended)
+}
+
+func TestAContextThatHasEndedSendsNothing(t *testing.T) {
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel2 := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel2()
+	for _, p := range []*retry.Policy{
+		always(t, retry.Config{}),
+		always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)}),
+		always(t, retry.Config{Hedge: timeout.Fixed(time.Second)}),
+		always(t, retry.Config{}, retry.WithObserver(&watcher{})),
+	} {
+		for ctx, want := range map[context.Context]retry.Reason{
+			canceled: retry.ReasonCanceled, late: retry.ReasonDeadline,
+		} {
+			v, err := retry.DoValue(ctx, p, func(context.Context) (int, error) { panic("sent") })
+			e := stopped(t, err)
+			require.Equal(t, want, e.Reason)
+			require.ErrorIs(t, err, ctx.Err())
+			require.Zero(t, e.Attempts)
+			require.NoError(t, e.Last)
+			require.Zero(t, v)
+			require.Equal(t, want == retry.ReasonDeadline, e.Timeout())
+
+			err = retry.Do(ctx, p, func(context.Context) error { panic("sent") })
+			require.Equal(t, want, stopped(t, err).Reason)
+		}
+	}
+}
+
+func TestTheAttemptsTimeoutIsRetriedAndTheCallersDeadlineIsNot(t *testing.T) {
+	policies := map[string][]retry.Option{"alone": nil, "observed": {retry.WithObserver(&watcher{})}}
+	for name, opts := range policies {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second), MaxAttempts: 5}, opts...)
+				var causes []error
+				hang := func(ctx context.Context) error {
+					<-ctx.Done()
+					causes = append(causes, context.Cause(ctx))
+					return ctx.Err()
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+				defer cancel()
+				start := time.Now()
+				err := retry.Do(ctx, p, hang) // 1s, wait 1s, and half a second of the second attempt
+				require.Equal(t, 2500*time.Millisecond, time.Since(start))
+				require.Equal(t, []error{timeout.ErrAttempt, context.DeadlineExceeded}, causes)
+				e := stopped(t, err)
+				require.Equal(t, retry.ReasonDeadline, e.Reason)
+				require.Equal(t, 2, e.Attempts)
+				require.Equal(t, retry.Timeout, e.History[0].Class)
+				require.Equal(t, retry.Canceled, e.History[1].Class)
+				require.True(t, e.Timeout())
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+			})
+		})
+	}
+}
+
+func TestAnAttemptThatTimesOutAndThenSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second), Budget: budget.Shared(l)})
+		v, err := retry.DoValue(t.Context(), p, func(ctx context.Context) (int, error) {
+			if n := retry.AttemptNumber(ctx); n > 1 {
+				return n, nil
+			}
+			return 0, pause(ctx, time.Hour)
+		})
+		require.NoError(t, err)
+		require.Equal(t, 2, v)
+		require.Equal(t, []budget.Evidence{budget.Silent, budget.Alive}, l.ends)
+	})
+}
+
+func TestARefusalAfterTheAttemptsTimeoutIsARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
+		err := retry.Do(t.Context(), p, func(ctx context.Context) error {
+			<-ctx.Done()
+			return retry.Permanent(errDown)
+		})
+		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason)
+	})
+}
+
+func TestAnOuterAttemptsTimeoutIsNotTheInnersToRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outer := always(t, retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(time.Second)})
+		inner := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)})
+		innerCalls := 0
+		var innerErrs []error
+		err := retry.Do(t.Context(), outer, func(ctx context.Context) error {
+			err := retry.Do(ctx, inner, func(ctx context.Context) error {
+				innerCalls++
+				<-ctx.Done()
+				return ctx.Err()
+			})
+			innerErrs = append(innerErrs, err)
+			return errors.New("text only")
+		})
+		require.Equal(t, retry.ReasonMaxAttempts, stopped(t, err).Reason)
+		require.Equal(t, 2, innerCalls)
+		for _, err := range innerErrs {
+			require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+			require.ErrorIs(t, err, timeout.ErrAttempt)
+		}
+	})
+}
+
+func TestAServerThatHangsUpEveryTime(t *testing.T) {
+	for _, max := range []int{1, 2, 3, 7} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			err := retry.Do(t.Context(), always(t, retry.Config{MaxAttempts: max}), func(context.Context) error {
+				calls++
+				return fmt.Errorf("hung up %d: %w", calls, errDown)
+			})
+			require.Equal(t, max, calls)
+			e := stopped(t, err)
+			require.Equal(t, retry.ReasonMaxAttempts, e.Reason)
+			require.Equal(t, max, e.Attempts)
+			require.EqualError(t, e.Last, fmt.Sprintf("hung up %d: down", max), "the last attempt's error")
+			require.Equal(t, time.Duration(max-1)*time.Second, e.Waited)
+		})
+	}
+}
+
+func TestMaxAttempts1ReturnsWhatCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		v, err := retry.DoValue(t.Context(), always(t, retry.Config{MaxAttempts: 1}), func(context.Context) (string, error) {
+			return "half an answer", errDown
+		})
+		require.ErrorIs(t, err, errDown)
+		require.Equal(t, "half an answer", v)
+		require.Zero(t, time.Since(start))
+	})
+}
+
+func TestNotIdempotentIsSentOnceUnlessUnprocessed(t *testing.T) {
+	ctx := retry.WithIdempotency(t.Context(), retry.NotIdempotent)
+	for class, want := range map[retry.Class]int{
+		retry.Transient: 1, retry.Throttled: 1, retry.Timeout: 1, retry.Unprocessed: 3, retry.Rejected: 1,
+	} {
+		p := always(t, retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None()},
+			retry.WithClassifier(func(error) retry.Outcome { return retry.Outcome{Class: class} }))
+		calls := 0
+		op := func(context.Context) error { calls++; return errDown }
+		err := retry.Do(ctx, p, op)
+		require.Equal(t, want, calls, class)
+		require.ErrorIs(t, err, errDown)
+		if want == 1 && class != retry.Rejected {
+			require.Equal(t, retry.ReasonNotIdempotent, stopped(t, err).Reason)
+		}
+		if class != retry.Rejected {
+			calls = 0
+			require.Error(t, retry.Do(retry.WithIdempotency(ctx, retry.Idempotent), p, op))
+			require.Equal(t, 3, calls, "the innermost word counts: %v", class)
+		}
+	}
+	require.Equal(t, retry.Undeclared, retry.IdempotencyFrom(t.Context()))
+	require.Equal(t, retry.NotIdempotent, retry.IdempotencyFrom(ctx))
+}
+
+func TestLimitForbidsOnlyWhatCouldRepeatAnEffect(t *testing.T) {
+	for class := retry.Success; class <= retry.Canceled; class++ {
+		o := retry.Outcome{Class: class, Alive: true, After: time.Second}
+		require.Equal(t, o, o.Limit(true))
+		limited := o
+		switch class {
+		case retry.Transient, retry.Throttled, retry.Timeout:
+			limited.NoRetry, limited.Why = true, retry.ReasonNotIdempotent
+		}
+		require.Equal(t, limited, o.Limit(false), class)
+	}
+	pushback := retry.Outcome{Class: retry.Transient, NoRetry: true}
+	require.Equal(t, pushback, pushback.Limit(false), "what the server said stands")
+}
+
+func TestOnlyOneLayerRetries(t *testing.T) {
+	p := always(t, retry.Config{Backoff: backoff.None()})
+	leaf := 0
+	inner := func(ctx context.Context) error {
+		return retry.Do(ctx, p, func(context.Context) error { leaf++; return errDown })
+	}
+	for name, outer := range map[string]func(context.Context) error{
+		"as it is":    inner,
+		"wrapped":     func(ctx context.Context) error { return fmt.Errorf("in the handler: %w", inner(ctx)) },
+		"with a hint": func(ctx context.Context) error { return retry.After(inner(ctx), time.Second) },
+		"three deep": func(ctx context.Context) error {
+			return retry.Do(ctx, p, func(ctx context.Context) error { return retry.Do(ctx, p, inner) })
+		},
+	} {
+		leaf = 0
+		err := retry.Do(t.Context(), p, outer)
+		require.Equal(t, 3, leaf, name)
+		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason, name)
+		require.ErrorIs(t, err, errDown)
+	}
+}
+
+func TestClassifierDecides(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := 0
+		p := always(t, retry.Config{}, retry.WithClassifier(func(err error) retry.Outcome {
+			seen++
+			require.ErrorIs(t, err, errDown)
+			if seen == 1 {
+				return retry.Outcome{Class: retry.Throttled}
+			}
+			return retry.Outcome{Class: retry.Success}
+		}))
+		start := time.Now()
+		err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
+		require.Equal(t, errDown, err, "an error that is a success is handed over as it is")
+		require.Equal(t, 10*time.Second, time.Since(start), "a throttled answer has its own backoff")
+		require.Equal(t, 2, seen)
+	})
+}
+
+func TestClassifyOfNil(t *testing.T) {
+	require.Equal(t, retry.Outcome{}, retry.Classify(nil))
+	require.Equal(t, retry.Outcome{Class: retry.Transient}, retry.Classify(errDown))
+}
+
+func TestBudgetRunsOutMidCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		l.refuse = func(budget.Kind) bool { return l.admits >= 1 }
+		p := always(t, retry.Config{MaxAttempts: 10, Budget: budget.Shared(l)})
+		start := time.Now()
+		err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
+		e := stopped(t, err)
+		require.Equal(t, retry.ReasonBudget, e.Reason)
+		require.Equal(t, 2, e.Attempts)
+		require.ErrorIs(t, err, errDown, "the last real error")
+		require.Equal(t, time.Second, time.Since(start), "no wait for an attempt that is not sent")
+		l.settled(t)
+	})
+}
+
+func TestTheFirstAttemptIsNeverRefused(t *testing.T) {
+	l := newLedger()
+	l.refuse = func(budget.Kind) bool { return true }
+	p := always(t, retry.Config{Budget: budget.Shared(l)})
+	require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
+	require.Empty(t, l.asked)
+	l.settled(t)
+}
+
+func TestAttemptNumber(t *testing.T) {
+	require.Equal(t, 1, retry.AttemptNumber(t.Context()))
+	var numbers []int
+	_ = retry.Do(t.Context(), always(t, retry.Config{Backoff: backoff.None()}), func(ctx context.Context) error {
+		numbers = append(numbers, retry.AttemptNumber(ctx))
+		return errDown
+	})
+	require.Equal(t, []int{1, 2, 3}, numbers)
+}
+
+func TestNilPolicyPanics(t *testing.T) {
+	require.Panics(t, func() { _ = retry.Do(t.Context(), nil, func(context.Context) error { return nil }) })
+	require.Panics(t, func() {
+		_, _ = retry.DoValue(t.Context(), nil, func(context.Context) (int, error) { return 0, nil })
+	})
+}

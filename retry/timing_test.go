@@ -1,0 +1,353 @@
+package retry_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+func TestDoRetriesUntilSuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, calls := time.Now(), 0
+		err := retry.Do(t.Context(), always(t, retry.Config{}), func(context.Context) error {
+			if calls++; calls < 3 {
+				return errDown
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, 3, calls)
+		require.Equal(t, 2*time.Second, time.Since(start))
+	})
+}
+
+func TestNoSleepAfterTheLastAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var last time.Time
+		err := retry.Do(t.Context(), always(t, retry.Config{}), func(context.Context) error {
+			last = time.Now()
+			return errDown
+		})
+		require.Equal(t, retry.ReasonMaxAttempts, stopped(t, err).Reason)
+		require.Equal(t, 2*time.Second, last.Sub(start))
+		require.Equal(t, last, time.Now())
+	})
+}
+
+func TestADelayPastTheDeadlineReturnsAtOnce(t *testing.T) {
+	for delay, attempts := range map[time.Duration]int{
+		3 * time.Second:            2,
+		5*time.Second - 1:          2,
+		5 * time.Second:            1, // due at the deadline
+		time.Hour:                  1,
+		100 * 365 * 24 * time.Hour: 1,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			start := time.Now()
+			p := always(t, retry.Config{Backoff: backoff.Constant(delay)})
+			err := retry.Do(ctx, p, func(context.Context) error { return errDown })
+			require.Equal(t, time.Duration(attempts-1)*delay, time.Since(start))
+			e := stopped(t, err)
+			require.Equal(t, retry.ReasonDeadline, e.Reason)
+			require.Equal(t, attempts, e.Attempts)
+			require.Equal(t, errDown, e.Last)
+			require.NoError(t, e.Ended, "the context has not ended, and is not said to have")
+			require.NotErrorIs(t, err, context.DeadlineExceeded)
+			require.False(t, e.Timeout())
+		})
+	}
+}
+
+// usual is a limit that has learned what an attempt takes.
+type usual time.Duration
+
+func (u usual) Validate() error                              { return nil }
+func (u usual) New() timeout.Limit                           { return u }
+func (u usual) Timeout() time.Duration                       { return time.Minute }
+func (u usual) Usual() time.Duration                         { return time.Duration(u) }
+func (u usual) Observe(_ time.Time, _ time.Duration, _ bool) {}
+
+func TestAnAttemptThatCannotFinishInTimeIsNotSent(t *testing.T) {
+	for usually, attempts := range map[usual]int{
+		usual(time.Second):               2, // sent at 1s, 1s of 2.5s used: 1.5 s left
+		usual(1500 * time.Millisecond):   1,
+		usual(1500*time.Millisecond - 1): 2,
+	} {
+		for name, cfg := range map[string]retry.Config{
+			"timeout": {MaxAttempts: 2, AttemptTimeout: usually},
+			"hedge":   {MaxAttempts: 2, Hedge: usually},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+				defer cancel()
+				err := retry.Do(ctx, always(t, cfg), func(context.Context) error { return errDown })
+				require.Equal(t, attempts, stopped(t, err).Attempts, "%s %v", name, time.Duration(usually))
+			})
+		}
+	}
+}
+
+func TestCancelDuringTheWait(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLedger()
+				cfg.Budget = budget.Shared(l)
+				cfg.Backoff = backoff.Constant(time.Minute)
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				start, calls := time.Now(), 0
+				v, err := retry.DoValue(ctx, always(t, cfg), func(context.Context) (int, error) {
+					calls++
+					return 7, errDown
+				})
+				require.Equal(t, time.Second, time.Since(start))
+				require.Equal(t, 1, calls)
+				require.Zero(t, v, "the value of an attempt that is not the answer")
+				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, errDown)
+				require.Equal(t, []budget.Evidence{budget.Failed, budget.Unsent}, l.ends)
+				l.settled(t)
+			})
+		})
+	}
+}
+
+func TestCancelAtTheVeryEndOfTheWait(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
+		t.Run(name, func(t *testing.T) {
+			for range 50 { // either may come first
+				synctest.Test(t, func(t *testing.T) {
+					l := newLedger()
+					cfg.Budget = budget.Shared(l)
+					ctx, cancel := context.WithCancel(t.Context())
+					time.AfterFunc(time.Second+ms, cancel) // the first attempt takes one
+					var calls atomic.Int32
+					_, err := retry.DoValue(ctx, always(t, cfg), func(context.Context) (int, error) {
+						calls.Add(1)
+						time.Sleep(ms)
+						return 0, errDown
+					})
+					time.Sleep(time.Hour)
+					e := stopped(t, err)
+					require.Equal(t, retry.ReasonCanceled, e.Reason)
+					require.EqualValues(t, e.Attempts, calls.Load())
+					l.settled(t)
+				})
+			}
+		})
+	}
+}
+
+func TestHints(t *testing.T) {
+	const most = 0.999999
+	for _, c := range []struct {
+		name  string
+		after time.Duration
+		u     float64
+		want  time.Duration
+	}{
+		{"honoured as a minimum", 8 * time.Second, 0, 8 * time.Second},
+		{"jitter in proportion to it", 8 * time.Second, 0.5, 9 * time.Second},
+		{"jitter in proportion to it, small", 8 * time.Millisecond, 0.5, 9 * time.Millisecond},
+		{"at the limit", time.Minute, 0, time.Minute},
+		{"the shortest that counts", time.Millisecond, 0, time.Millisecond},
+		{"too short to count", time.Millisecond - 1, most, time.Second},
+		{"none", 0, most, time.Second},
+		{"negative", -time.Hour, most, time.Second},
+		{"most negative", -1 << 63, most, time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := always(t, retry.Config{}, retry.WithRand(func() float64 { return c.u }))
+				start := time.Now()
+				err := retry.Do(t.Context(), p, func(ctx context.Context) error {
+					if retry.AttemptNumber(ctx) == 1 {
+						return retry.After(errDown, c.after)
+					}
+					return nil
+				})
+				require.NoError(t, err)
+				require.Equal(t, c.want, time.Since(start))
+			})
+		})
+	}
+	require.NoError(t, retry.After(nil, time.Second))
+	require.ErrorIs(t, retry.After(errDown, time.Second), errDown)
+	require.EqualError(t, retry.After(errDown, time.Second), "down")
+}
+
+func TestAHintAboveMaxHintStopsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, cfg := range []retry.Config{{}, {MaxHint: 2 * time.Second}} {
+			p := always(t, cfg)
+			start := time.Now()
+			hint := p.Config().MaxHint + 1
+			err := retry.Do(t.Context(), p, func(context.Context) error { return retry.After(errDown, hint) })
+			e := stopped(t, err)
+			require.Equal(t, retry.ReasonHint, e.Reason)
+			require.Equal(t, 1, e.Attempts)
+			require.ErrorIs(t, err, errDown)
+			require.Zero(t, time.Since(start))
+		}
+	})
+}
+
+func TestAHintPastTheDeadlineStopsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		err := retry.Do(ctx, always(t, retry.Config{}), func(context.Context) error {
+			return retry.After(errDown, 5*time.Second)
+		})
+		require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+		require.Zero(t, time.Since(start))
+	})
+}
+
+// asked is a strategy that records what it is asked.
+type asked struct {
+	mu    *sync.Mutex
+	waits *[]int
+	prevs *[]time.Duration
+}
+
+func newAsked() asked { return asked{new(sync.Mutex), new([]int), new([]time.Duration)} }
+
+func (a asked) Delay(wait int, prev time.Duration, _ float64) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	*a.waits = append(*a.waits, wait)
+	*a.prevs = append(*a.prevs, prev)
+	return time.Duration(wait) * time.Second
+}
+
+func TestAHintResetsTheBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAsked()
+		p := always(t, retry.Config{MaxAttempts: 6, Backoff: s, ThrottledBackoff: s})
+		_ = retry.Do(t.Context(), p, func(ctx context.Context) error {
+			if retry.AttemptNumber(ctx) == 3 {
+				return retry.After(errDown, time.Second)
+			}
+			return errDown
+		})
+		require.Equal(t, []int{1, 2, 1, 2}, *s.waits)
+		require.Equal(t, []time.Duration{0, time.Second, 0, time.Second}, *s.prevs)
+	})
+}
+
+func TestASharedPolicyCountsEachCallFromOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newAsked()
+		p := always(t, retry.Config{MaxAttempts: 4, Backoff: s})
+		var wg sync.WaitGroup
+		for range 256 {
+			wg.Go(func() {
+				var numbers []int
+				err := retry.Do(t.Context(), p, func(ctx context.Context) error {
+					numbers = append(numbers, retry.AttemptNumber(ctx))
+					return errDown
+				})
+				require.Equal(t, 4, stopped(t, err).Attempts)
+				require.Equal(t, []int{1, 2, 3, 4}, numbers)
+			})
+		}
+		wg.Wait()
+		counts := map[int]int{}
+		for _, w := range *s.waits {
+			counts[w]++
+		}
+		require.Equal(t, map[int]int{1: 256, 2: 256, 3: 256}, counts)
+	})
+}
+
+func TestAStrategyThatSaysStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var made int
+		p := always(t, retry.Config{MaxAttempts: 9, Backoff: twice{&made, 0}})
+		for range 2 {
+			err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
+			e := stopped(t, err)
+			require.Equal(t, retry.ReasonMaxAttempts, e.Reason)
+			require.Equal(t, 3, e.Attempts, "each call has two waits of its own")
+		}
+		require.Equal(t, 2, made)
+		require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
+		require.Equal(t, 2, made, "a call that succeeds at once needs no state")
+	})
+}
+
+func TestAThrottledStrategyWithStateOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var made int
+		p := always(t, retry.Config{MaxAttempts: 9, ThrottledBackoff: twice{&made, 0}}, retry.WithClassifier(
+			func(error) retry.Outcome { return retry.Outcome{Class: retry.Throttled} },
+		))
+		err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
+		require.Equal(t, 3, stopped(t, err).Attempts)
+		require.Equal(t, 1, made)
+	})
+}
+
+// twice is Stateful: two waits of a second for each call, and no more.
+type twice struct {
+	made *int
+	n    int
+}
+
+func (s twice) NewCall() backoff.Strategy { *s.made++; return &inCall{} }
+
+func (s twice) Delay(int, time.Duration, float64) time.Duration { panic("asked without NewCall") }
+
+type inCall struct{ n int }
+
+func (s *inCall) Delay(int, time.Duration, float64) time.Duration {
+	if s.n++; s.n > 2 {
+		return -1
+	}
+	return time.Second
+}
+
+func TestASuccessWaitsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, cfg := range []retry.Config{
+			{}, {Hedge: timeout.Fixed(time.Second)}, {AttemptTimeout: timeout.Fixed(time.Second)},
+			{Hedge: timeout.Fixed(time.Second), AttemptTimeout: timeout.Fixed(time.Minute)},
+		} {
+			ctx := newParent()
+			start := time.Now()
+			v, err := retry.DoValue(ctx, always(t, cfg), func(context.Context) (int, error) { return 3, nil })
+			require.NoError(t, err)
+			require.Equal(t, 3, v)
+			require.NoError(t, retry.Do(ctx, always(t, cfg), func(context.Context) error { return nil }))
+			require.Zero(t, time.Since(start))
+			require.Zero(t, ctx.registered())
+		}
+	})
+}
+
+func TestNoAttemptAfterAnObserverCancels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := &watcher{on: func(retry.Attempt) { cancel() }}
+		p := always(t, retry.Config{Backoff: backoff.None()}, retry.WithObserver(w))
+		err := retry.Do(ctx, p, func(context.Context) error { return errDown })
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, 1, stopped(t, err).Attempts)
+	})
+}
