@@ -68,6 +68,15 @@ func TestOnlyWhatWasSentAfterARetryAnswersIt(t *testing.T) {
 	require.Equal(t, 1, retries(b, 0, 5), "the retry's own success answers it")
 }
 
+func TestASuccessAnswersTheRetriesBeforeItAndNoOthers(t *testing.T) {
+	b := full(budget.Adaptive{})
+	require.Equal(t, 1, retries(b, 0, 1))
+	between := b.Begin(at(0))
+	require.Equal(t, 1, retries(b, 0, 1))
+	b.End(at(0), between, alive)
+	require.Equal(t, 1, retries(b, 0, 100), "the second is still open")
+}
+
 func TestMaxAttemptsMeansWhatItSaysOnAQuietClient(t *testing.T) {
 	require.Equal(t, 3, call(budget.Adaptive{}.New(), 0, failed, failed, alive))
 	require.Equal(t, 5, call(budget.Adaptive{}.New(), 0, failed, failed, failed, failed, alive))
@@ -123,8 +132,11 @@ func TestUnsentGivesBackItsTokenAndItsPlace(t *testing.T) {
 		b.End(at(0), p, unsent)
 	}
 	require.Equal(t, 1., b.(budget.Leveler).Level())
+	require.Equal(t, 1, retries(b, 0, 10))
 	b.End(at(0), b.Begin(at(0)), unsent)
-	require.Equal(t, 1, retries(b, 0, 10), "a first attempt had nothing to give back")
+	require.Zero(t, retries(b, 0, 10), "a first attempt has nothing to give back")
+	succeed(b, 0, 1)
+	require.InDelta(t, 14.1/15, b.(budget.Leveler).Level(), 1e-9)
 }
 
 func TestALoserIsNotRefunded(t *testing.T) {
@@ -173,8 +185,8 @@ func TestEndingTwiceMintsNoMoreThanABucket(t *testing.T) {
 	b := full(budget.Adaptive{})
 	p, _ := b.Admit(at(0), budget.Retry, failed, b.Begin(at(0)))
 	for range 1000 {
-		b.End(at(0), p, unsent)
 		b.End(at(0), p, alive)
+		b.End(at(0), p, unsent)
 	}
 	require.Equal(t, 1., b.(budget.Leveler).Level())
 	require.Equal(t, 2, retries(b, 0, 100))

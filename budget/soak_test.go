@@ -1,0 +1,179 @@
+package budget_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+// together runs f on 256 goroutines that start as one.
+func together(f func(rng *rand.Rand)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for g := range uint64(256) {
+		wg.Go(func() {
+			<-start
+			f(rand.New(rand.NewPCG(g, 7)))
+		})
+	}
+	close(start)
+	wg.Wait()
+}
+
+func TestAllFailAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		spec     budget.Spec
+		attempts int
+		want     int64 // retries and hedges, exactly
+	}{
+		{budget.Adaptive{}, 3, 2},
+		{budget.Adaptive{Strict: true}, 3, 1},
+		{budget.TokenBucket{OnSuccess: true}, 3, 4},
+		{budget.AWS{}, 3, 100},
+		{budget.AWS{Mode: budget.AWS2026}, 3, 35},
+	} {
+		t.Run(fmt.Sprintf("%#v", c.spec), func(t *testing.T) {
+			for range 20 {
+				b := full(c.spec)
+				var admitted atomic.Int64
+				together(func(rng *rand.Rand) {
+					for range 10 {
+						p := b.Begin(at(1))
+						for range c.attempts - 1 {
+							kind := budget.Retry
+							if rng.IntN(4) == 0 {
+								kind = budget.Hedge
+							} else {
+								b.End(at(1), p, failed)
+							}
+							var ok bool
+							if p, ok = b.Admit(at(1), kind, failed, p); !ok {
+								break
+							}
+							admitted.Add(1)
+						}
+					}
+				})
+				require.Equal(t, c.want, admitted.Load())
+			}
+		})
+	}
+}
+
+// With unlimited attempts a call may be alone with all that is open up to four times, never more.
+func TestAllFailForEver(t *testing.T) {
+	for range 20 {
+		b := full(budget.Adaptive{})
+		var admitted atomic.Int64
+		together(func(*rand.Rand) {
+			p := b.Begin(at(1))
+			for ok := true; ok; {
+				b.End(at(1), p, failed)
+				if p, ok = b.Admit(at(1), budget.Retry, failed, p); ok {
+					admitted.Add(1)
+				}
+			}
+		})
+		require.GreaterOrEqual(t, admitted.Load(), int64(2))
+		require.LessOrEqual(t, admitted.Load(), int64(4))
+	}
+}
+
+// What is spent was there at the start or earned since, whatever the goroutines do.
+func TestNobodySpendsWhatWasNotEarned(t *testing.T) {
+	for _, c := range []struct {
+		spec               budget.Spec
+		size, earn, refund float64 // in retries: of a full budget, of a success, of a retry's success
+	}{
+		{budget.Adaptive{}, 15, 0.1, 0},
+		{budget.Adaptive{Strict: true, Ratio: 0.01, Burst: 3}, 3, 0.01, 0},
+		{budget.TokenBucket{OnSuccess: true}, 5, 0.1, 0},
+		{budget.AWS{}, 100, 0.2, 1},
+		{budget.AWS{Mode: budget.AWS2026}, 500. / 14, 1. / 14, 1},
+	} {
+		t.Run(fmt.Sprintf("%#v", c.spec), func(t *testing.T) {
+			b := full(c.spec)
+			var spent, earned, refunded atomic.Int64
+			together(func(rng *rand.Rand) {
+				for range 1000 {
+					p, paid := b.Begin(at(1)), false
+					for range 3 {
+						switch n := rng.IntN(10); {
+						case n < 5:
+							b.End(at(1), p, alive)
+							earned.Add(1)
+							if paid {
+								refunded.Add(1)
+							}
+						case n == 5 && paid:
+							b.End(at(1), p, unsent)
+							spent.Add(-1)
+						default:
+							b.End(at(1), p, failed)
+							var ok bool
+							if p, ok = b.Admit(at(1), budget.Retry, failed, p); ok {
+								spent.Add(1)
+								paid = true
+								continue
+							}
+						}
+						break
+					}
+				}
+			})
+			require.Positive(t, spent.Load())
+			require.LessOrEqual(t, float64(spent.Load()),
+				c.size+c.earn*float64(earned.Load())+c.refund*float64(refunded.Load())+1e-9)
+		})
+	}
+}
+
+// Envoy's rule, seen from outside: what is in flight at any time.
+func TestRetriesInFlightNeverExceedTheLimit(t *testing.T) {
+	b := budget.Concurrency{Min: 5}.New()
+	var retries atomic.Int64
+	together(func(*rand.Rand) { // nobody begins, so that only the minimum is allowed
+		for range 1000 {
+			if p, ok := b.Admit(at(0), budget.Retry, failed, 0); ok {
+				if n := retries.Add(1); n > 5 {
+					t.Errorf("%d retries in flight", n)
+				}
+				retries.Add(-1)
+				b.End(at(0), p, alive)
+			}
+		}
+	})
+	require.Equal(t, 1., b.(budget.Leveler).Level(), "all is given back")
+}
+
+func TestEveryBudgetIsSafeForConcurrentUse(t *testing.T) {
+	for _, s := range benched {
+		t.Run(s.name, func(t *testing.T) {
+			b := s.spec.New()
+			var clock atomic.Int64
+			together(func(rng *rand.Rand) {
+				for range 200 {
+					now := at(float64(clock.Add(1)) / 1000)
+					if g, ok := b.(budget.Gate); ok && !g.Allow(now, rng.Float64()) {
+						continue
+					}
+					p := b.Begin(now)
+					e := budget.Evidence(rng.IntN(6))
+					b.End(now, p, e)
+					if p, ok := b.Admit(now, budget.Retry, e, p); ok {
+						b.End(now, p, budget.Evidence(rng.IntN(6)))
+					}
+					if l := b.(budget.Leveler).Level(); !(l >= 0 && l <= 1) {
+						t.Errorf("level %v", l)
+					}
+				}
+			})
+		})
+	}
+}
