@@ -54,7 +54,7 @@ func (t *Transport) resume(
 
 func (t *Transport) newCall(req *http.Request, p *retry.Policy, begun bool) *call {
 	c := &call{t: t, req: req, once: p.Config().MaxAttempts == 1}
-	if t.wantsKey(req) {
+	if t.addsKey && wantsKey(req) {
 		c.key = newKey()
 	}
 	c.idempotent = c.key != "" || Idempotent(req)

@@ -82,9 +82,9 @@ func hasKey(req *http.Request) bool {
 	return ok
 }
 
-// wantsKey reports whether an Idempotency-Key is to be added to the request.
-func (t *Transport) wantsKey(req *http.Request) bool {
-	return t.addsKey && (req.Method == http.MethodPost || req.Method == http.MethodPatch) && !hasKey(req) &&
+// wantsKey reports whether an Idempotency-Key would make the request idempotent.
+func wantsKey(req *http.Request) bool {
+	return (req.Method == http.MethodPost || req.Method == http.MethodPatch) && !hasKey(req) &&
 		retry.IdempotencyFrom(req.Context()) != retry.NotIdempotent
 }
 

@@ -12,6 +12,7 @@ type Transport struct {
 	base   http.RoundTripper
 	policy *retry.Policy
 	options
+	hosts hosts
 }
 
 // NewTransport wraps base, or http.DefaultTransport if it is nil, with the rules of p, or of the zero retry.Config if
@@ -77,7 +78,7 @@ func (t *Transport) policyFor(req *http.Request) *retry.Policy {
 	if req.URL == nil {
 		return p // the base says what is wrong
 	}
-	return p.For(req.URL.Host)
+	return t.hosts.get(p, req.URL.Host)
 }
 
 // sendsAsIs reports whether the first attempt of a call can be the caller's own request.
@@ -85,7 +86,7 @@ func (t *Transport) sendsAsIs(req *http.Request) bool {
 	if req.Body != nil && req.Body != http.NoBody && !inMemory(req) {
 		return false
 	}
-	if t.wantsKey(req) {
+	if t.addsKey && wantsKey(req) {
 		return false
 	}
 	if t.quiet {

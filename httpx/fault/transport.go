@@ -1,0 +1,134 @@
+package fault
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Transport puts the faults of a plan in front of base, or of http.DefaultTransport if it is nil. It panics if plan is
+// nil.
+func Transport(base http.RoundTripper, plan Plan) http.RoundTripper {
+	if plan == nil {
+		panic("fault: Transport: nil plan")
+	}
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &transport{base, plan}
+}
+
+type transport struct {
+	base http.RoundTripper
+	plan Plan
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	f := t.plan(req)
+	if f.Refuse {
+		closeBody(req)
+		return nil, broken("dial", "connect", syscall.ECONNREFUSED)
+	}
+	if err := sleep(req.Context(), f.Latency); err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	switch {
+	case f.Reset:
+		readBody(req)
+		return nil, broken("read", "read", syscall.ECONNRESET)
+	case f.Status != 0:
+		readBody(req)
+		return f.cut(f.answer(req)), nil
+	}
+	resp, err := t.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	return f.cut(resp), nil
+}
+
+// CloseIdleConnections is forwarded to the base, if that has it.
+func (t *transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// broken is a connection's error as package net makes it.
+func broken(op, call string, errno syscall.Errno) error {
+	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		req.Body.Close()
+	}
+}
+
+func readBody(req *http.Request) {
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+		req.Body.Close()
+	}
+}
+
+// sleep waits for d, or until the context ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// answer is the fault's own response.
+func (f *Fault) answer(req *http.Request) *http.Response {
+	header := f.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	header.Set("Content-Length", strconv.Itoa(len(f.Body)))
+	return &http.Response{
+		Status: strconv.Itoa(f.Status) + " " + http.StatusText(f.Status), StatusCode: f.Status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, ContentLength: int64(len(f.Body)),
+		Body: io.NopCloser(strings.NewReader(f.Body)), Request: req,
+	}
+}
+
+// cut breaks a response's body off, if the fault says so.
+func (f *Fault) cut(resp *http.Response) *http.Response {
+	if f.Partial != 0 && resp.Body != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		resp.Body = &partialBody{resp.Body, max(f.Partial, 0)}
+	}
+	return resp
+}
+
+// partialBody ends with an error after left bytes.
+type partialBody struct {
+	io.ReadCloser
+	left int
+}
+
+// Read implements io.Reader.
+func (b *partialBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}

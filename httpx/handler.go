@@ -1,0 +1,105 @@
+package httpx
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+)
+
+// Handler is the server's side of what a Transport sends, around next:
+//
+//   - The request's deadline comes from Request-Timeout ("1.5s", or bare digits for seconds),
+//     X-Envoy-Expected-Rq-Timeout-Ms, Grpc-Timeout or Connect-Timeout-Ms, the shortest if there are several. It is
+//     put on the context, at most WithMaxTimeout away. What is malformed counts as absent.
+//   - A request whose time is up, which says 0 or less, is answered with 504 Gateway Timeout and X-Should-Retry: false,
+//     and next is not called: nobody waits for the answer any more.
+//   - Attempt(ctx) is which attempt the client says this is.
+//   - If a call made under the request's context, over HTTP or gRPC or by retry.Do, was spent (out of attempts or
+//     budget, or told not to retry), and next then fails with 5xx or 429, the answer says X-Should-Retry: false, so that
+//     only one layer of a stack retries. next need only pass the context on.
+//
+// The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and io.ReaderFrom if the
+// one below does, and is transparent for http.ResponseController. Handler panics if an option makes no sense, with
+// the option's name.
+func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
+	if next == nil {
+		panic("httpx: Handler: nil handler")
+	}
+	h := &handler{next: next, max: defaultMaxTimeout}
+	for _, opt := range opts {
+		opt(h)
+	}
+	return h
+}
+
+type handler struct {
+	next     http.Handler
+	max      time.Duration
+	observed []func(*http.Request, int)
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	attempt := parseAttempt(r.Header)
+	for _, observe := range h.observed {
+		observe(r, attempt)
+	}
+	left, timed := requestTimeout(r.Header)
+	if timed && left <= 0 {
+		refuse(w)
+		return
+	}
+	ctx, mark := layer.With(r.Context())
+	if attempt > 1 {
+		ctx = context.WithValue(ctx, attemptKey{}, attempt)
+	}
+	if timed {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, min(left, h.max))
+		defer cancel()
+	}
+	h.next.ServeHTTP(wrapWriter(w, mark), r.WithContext(ctx))
+}
+
+// refuse answers a request that nobody waits for. 504 says that time ran out on the way, as it did, and is the one
+// status for it that does not ask for a retry as 408 does, or speak of overload as 503 does.
+func refuse(w http.ResponseWriter) {
+	w.Header().Set(headerShouldRetry, "false")
+	http.Error(w, "the request's deadline has passed", http.StatusGatewayTimeout)
+}
+
+type attemptKey struct{}
+
+// Attempt is which attempt of its call the request is that a Handler has put ctx on, as the client says: 1 for a first
+// attempt, and if it says nothing. The share of a server's load that is retries is that of the requests above 1.
+func Attempt(ctx context.Context) int {
+	if n, ok := ctx.Value(attemptKey{}).(int); ok {
+		return n
+	}
+	return 1
+}
+
+// maxAttempt bounds the attempt number that a client may claim.
+const maxAttempt = 1_000_000
+
+// parseAttempt reads X-Retry-Attempt, which counts from 1, or grpc-previous-rpc-attempts, which counts from 0.
+func parseAttempt(h http.Header) int {
+	if n, ok := parseCount(first(h, headerAttempt)); ok {
+		return max(n, 1)
+	}
+	n, _ := parseCount(first(h, "Grpc-Previous-Rpc-Attempts"))
+	return n + 1
+}
+
+func parseCount(v string) (int, bool) {
+	n := 0
+	for _, c := range []byte(v) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = min(10*n+int(c-'0'), maxAttempt)
+	}
+	return n, v != ""
+}
