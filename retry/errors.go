@@ -123,19 +123,52 @@ func After(err error, d time.Duration) error {
 
 // Classify is the default classifier: an error marked Permanent is Rejected, one marked After is Transient and
 // waits as told, the *Error of a call inside this one is Rejected (only one layer retries), and any other is
-// Transient.
+// Transient. Marks are found wherever errors.As would find them; Permanent outweighs the others.
 func Classify(err error) Outcome {
 	if err == nil {
 		return Outcome{}
 	}
-	if _, ok := errors.AsType[*permanentError](err); ok {
+	var m marks
+	m.find(err)
+	switch {
+	case m.permanent:
 		return Outcome{Class: Rejected, Alive: true}
-	}
-	if _, ok := errors.AsType[*Error](err); ok {
+	case m.inner:
 		return Outcome{Class: Rejected}
 	}
-	if after, ok := errors.AsType[*afterError](err); ok {
-		return Outcome{Class: Transient, After: after.after}
+	return Outcome{Class: Transient, After: m.after}
+}
+
+// marks are what Classify looks for, in one walk: nearly every failure passes here, and most have no mark.
+type marks struct {
+	permanent, inner bool
+	after            time.Duration
+}
+
+func (m *marks) find(err error) {
+	for err != nil {
+		switch e := err.(type) {
+		case *permanentError:
+			m.permanent = true
+			return
+		case *Error:
+			m.inner = true
+			return
+		case *afterError:
+			if m.after == 0 {
+				m.after = e.after
+			}
+		}
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			err = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			for _, err := range e.Unwrap() {
+				m.find(err)
+			}
+			return
+		default:
+			return
+		}
 	}
-	return Outcome{Class: Transient}
 }
