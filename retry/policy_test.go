@@ -1,0 +1,211 @@
+package retry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+func TestNewFillsInTheDefaults(t *testing.T) {
+	p, err := retry.New(retry.Config{})
+	require.NoError(t, err)
+	require.Equal(t, retry.Config{
+		MaxAttempts:      3,
+		Backoff:          backoff.FullJitter(50*time.Millisecond, 20*time.Second),
+		ThrottledBackoff: backoff.FullJitter(time.Second, 20*time.Second),
+		Budget:           budget.Adaptive{},
+		MaxHint:          time.Minute,
+	}, p.Config())
+	require.True(t, p.Plain())
+	require.False(t, p.Hedges())
+	_, err = retry.New(p.Config())
+	require.NoError(t, err, "the defaults are valid")
+}
+
+// badStrategy is a strategy from elsewhere that knows that it is wrong.
+type badStrategy struct{ backoff.Strategy }
+
+func (badStrategy) Validate() error { return errors.New("made of cheese") }
+
+func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
+	_, err := retry.New(
+		retry.Config{
+			MaxAttempts:      -2,
+			Backoff:          badStrategy{},
+			ThrottledBackoff: badStrategy{},
+			Budget:           budget.ClientThrottle{K: -1, Retries: budget.Adaptive{Ratio: 7, Burst: -1}},
+			AttemptTimeout:   timeout.Fixed(-time.Second),
+			Hedge:            timeout.Percentile{Rate: 3},
+			MaxHint:          -1,
+		},
+		retry.WithClassifier(nil), retry.WithObserver(nil), retry.WithRand(nil), retry.WithMaxDestinations(0), nil,
+	)
+	var bad *retry.ConfigError
+	require.ErrorAs(t, err, &bad)
+	for _, path := range []string{
+		"MaxAttempts: ", "Backoff: made of cheese", "ThrottledBackoff: made of cheese", "Budget.K: ",
+		"Budget.Retries.Ratio: ", "Budget.Retries.Burst: ", "AttemptTimeout: ", "Hedge.Rate: ", "MaxHint: ",
+		"WithClassifier: ", "WithObserver: ", "WithRand: ", "WithMaxDestinations: ", "Option: ",
+	} {
+		require.ErrorContains(t, err, path)
+	}
+	require.Equal(t, 14, 1+strings.Count(err.Error(), "\n"), "one a line:\n%v", err)
+	require.NotNil(t, errors.Unwrap(err))
+}
+
+func TestMust(t *testing.T) {
+	require.Panics(t, func() { retry.Must(retry.New(retry.Config{MaxAttempts: -3})) })
+	require.NotNil(t, retry.Must(retry.New(retry.Config{})))
+}
+
+func TestNilOptionIsAnError(t *testing.T) {
+	require.NotPanics(t, func() {
+		_, err := retry.New(retry.Config{MaxAttempts: -9}, nil)
+		require.ErrorContains(t, err, "MaxAttempts")
+	})
+}
+
+func TestPlainIsOnlyWhatNeedsNothing(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{
+		"hedge":   {Hedge: timeout.Fixed(1)},
+		"timeout": {AttemptTimeout: timeout.Fixed(1)},
+		"a clock": {Budget: budget.Finagle{}},
+		"a gate":  {Budget: budget.ClientThrottle{}},
+		"a guard": {Budget: budget.Concurrency{}},
+	} {
+		require.False(t, retry.Must(retry.New(cfg)).Plain(), name)
+	}
+	require.False(t, retry.Must(retry.New(retry.Config{}, retry.WithObserver(&watcher{}))).Plain())
+	require.True(t, retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(1)})).Hedges())
+	require.False(t, retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(1), MaxAttempts: 1})).Hedges())
+}
+
+func TestForGivesEachDestinationItsOwn(t *testing.T) {
+	p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry})
+	require.Same(t, p.For("a"), p.For("a"))
+	require.NotSame(t, p.For("a"), p.For("b"))
+	require.Same(t, p, p.For(""))
+	require.Same(t, p.For("b"), p.For("a").For("b"), "names are not nested")
+	require.Same(t, p, p.For("a").For(""))
+	require.Equal(t, p.Config(), p.For("a").Config())
+	for range 3 {
+		reason(t, p.For("a"))
+	}
+	require.Equal(t, retry.ReasonBudget, reason(t, p.For("a")))
+	require.Equal(t, retry.ReasonMaxAttempts, reason(t, p.For("b")), "one failing host does not drain another's")
+	require.Equal(t, retry.ReasonMaxAttempts, reason(t, p))
+	e := stopped(t, retry.Do(t.Context(), p.For("a"), func(context.Context) error { return errDown }))
+	require.Equal(t, "a", e.Destination)
+}
+
+func TestForIsOneToManyGoroutines(t *testing.T) {
+	p := always(t, retry.Config{})
+	var wg sync.WaitGroup
+	got := make([][]*retry.Policy, 16)
+	for g := range got {
+		wg.Go(func() {
+			for i := range 200 {
+				got[g] = append(got[g], p.For(fmt.Sprint(i%50)))
+			}
+		})
+	}
+	wg.Wait()
+	for _, g := range got {
+		require.Equal(t, len(got[0]), len(g))
+		for i := range g {
+			require.Same(t, got[0][i], g[i])
+		}
+	}
+}
+
+func TestDestinationsAreBounded(t *testing.T) {
+	p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}, retry.WithMaxDestinations(8))
+	busy, idle := p.For("busy"), p.For("idle")
+	for i := range 100 {
+		p.For(fmt.Sprint("stranger ", i))
+		require.Same(t, busy, p.For("busy"), "what is in use is not forgotten")
+	}
+	require.NotSame(t, idle, p.For("idle"), "what is not, is")
+	require.Error(t, retry.Do(t.Context(), idle, func(context.Context) error { return errDown }), "it still works")
+}
+
+func TestAHundredThousandNames(t *testing.T) {
+	p := always(t, retry.Config{}, retry.WithMaxDestinations(64))
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for i := range 1000 {
+		p.For(fmt.Sprint(i))
+	}
+	before := heap()
+	for i := range 100_000 {
+		p.For(fmt.Sprint("host ", i))
+	}
+	require.Less(t, heap(), before+1<<20, "memory grows with the names")
+	require.Same(t, p.For("host 99999"), p.For("host 99999"))
+	runtime.KeepAlive(p)
+}
+
+// closedGate refuses first attempts, all of them.
+type closedGate struct {
+	*ledger
+	us []float64
+}
+
+func (g *closedGate) Allow(_ time.Time, u float64) bool {
+	g.us = append(g.us, u)
+	return false
+}
+
+func TestAGateRefusesEvenTheFirstAttempt(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Second)}} {
+		t.Run(name, func(t *testing.T) {
+			g, w := &closedGate{ledger: newLedger()}, &watcher{}
+			cfg.Budget = budget.Shared(g)
+			p := always(t, cfg, retry.WithObserver(w), retry.WithRand(func() float64 { return 0.25 }))
+			v, err := retry.DoValue(t.Context(), p.For("x"), func(context.Context) (int, error) { panic("sent") })
+			require.Zero(t, v)
+			e := stopped(t, err)
+			require.Equal(t, retry.ReasonGate, e.Reason)
+			require.Zero(t, e.Attempts)
+			require.Empty(t, errors.Join(e.Unwrap()...))
+			require.Equal(t, "stopped after 0 attempts (gate)", err.Error())
+			require.Equal(t, []float64{0.25}, g.us)
+			require.Zero(t, g.last, "nothing began")
+			require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonGate}}, w.reports)
+			require.Empty(t, w.attempts)
+
+			c := p.Start(time.Now(), time.Time{}, false)
+			want := retry.Step{Op: retry.Stop, Reason: retry.ReasonGate}
+			require.Equal(t, want, c.Next(time.Now()))
+			require.Equal(t, want, c.Next(time.Now()))
+			require.Len(t, g.us, 2, "the gate is asked once a call")
+		})
+	}
+}
+
+func TestClientThrottleShutsTheGate(t *testing.T) {
+	p := always(t, retry.Config{MaxAttempts: 1, Budget: budget.ClientThrottle{}}, retry.WithRand(func() float64 { return 0.1 }))
+	reasons := map[retry.Reason]int{}
+	for range 50 {
+		reasons[reason(t, p)]++
+	}
+	require.Positive(t, reasons[retry.ReasonGate])
+	require.Positive(t, reasons[retry.ReasonMaxAttempts])
+	require.Len(t, reasons, 2)
+}

@@ -1,0 +1,215 @@
+package retry_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// oneRetry is a budget of one retry and no more, until the policy gets a new one.
+var oneRetry = budget.TokenBucket{Ratio: 0.000001, Cap: 1.5}
+
+// reason is why a call to the destination that always fails stops.
+func reason(t *testing.T, p *retry.Policy) retry.Reason {
+	t.Helper()
+	return stopped(t, retry.Do(t.Context(), p, func(context.Context) error { return errDown })).Reason
+}
+
+func TestReloadKeepsWhatDidNotChange(t *testing.T) {
+	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}
+	names := []string{"", "payments", "stock"}
+	drained := func(t *testing.T) *retry.Policy {
+		p, err := retry.New(cfg)
+		require.NoError(t, err)
+		for _, name := range names {
+			require.Equal(t, retry.ReasonMaxAttempts, reason(t, p.For(name)))
+			require.Equal(t, retry.ReasonBudget, reason(t, p.For(name)))
+		}
+		return p
+	}
+	t.Run("the same budget", func(t *testing.T) {
+		p := drained(t)
+		next := cfg
+		next.MaxHint = time.Hour
+		for range 3 { // and again
+			next.MaxAttempts++
+			q, err := p.Reload(next)
+			require.NoError(t, err)
+			require.Equal(t, next.MaxAttempts, q.Config().MaxAttempts)
+			for _, name := range names {
+				require.Equal(t, retry.ReasonBudget, reason(t, q.For(name)), "the reload refilled %q", name)
+			}
+			p = q
+		}
+	})
+	t.Run("another budget", func(t *testing.T) {
+		p := drained(t)
+		next := cfg
+		next.Budget = budget.Unlimited{}
+		q, err := p.Reload(next)
+		require.NoError(t, err)
+		for _, name := range names {
+			require.Equal(t, retry.ReasonMaxAttempts, reason(t, q.For(name)))
+			require.Equal(t, retry.ReasonBudget, reason(t, p.For(name)), "the old policy is as it was")
+		}
+	})
+	t.Run("a bad one", func(t *testing.T) {
+		p := drained(t)
+		_, err := p.Reload(retry.Config{MaxAttempts: -7})
+		require.ErrorContains(t, err, "MaxAttempts")
+		require.Equal(t, retry.ReasonBudget, reason(t, p.For("stock")))
+	})
+}
+
+// counted is a limit that counts how often it is made.
+type counted struct {
+	made *atomic.Int32
+	d    time.Duration
+}
+
+func (c counted) Validate() error { return nil }
+func (c counted) New() timeout.Limit {
+	c.made.Add(1)
+	return timeout.Fixed(c.d)
+}
+
+func TestReloadKeepsLimitsWhoseSpecDidNotChange(t *testing.T) {
+	var attempts, hedges atomic.Int32
+	cfg := retry.Config{
+		AttemptTimeout: counted{&attempts, time.Second}, Hedge: counted{&hedges, time.Second},
+	}
+	p, err := retry.New(cfg)
+	require.NoError(t, err)
+	p.For("a")
+	p.For("b")
+	require.EqualValues(t, 3, attempts.Load())
+	cfg.Hedge = counted{&hedges, 2 * time.Second}
+	q, err := p.Reload(cfg)
+	require.NoError(t, err)
+	q.For("a")
+	q.For("b")
+	require.EqualValues(t, 3, attempts.Load(), "an attempt timeout that did not change is kept, a destination each")
+	require.EqualValues(t, 6, hedges.Load(), "a hedge delay that changed is made anew")
+	cfg.AttemptTimeout = nil
+	q, err = q.Reload(cfg)
+	require.NoError(t, err)
+	require.Nil(t, q.Config().AttemptTimeout)
+	require.EqualValues(t, 3, attempts.Load())
+}
+
+// incomparable is a Spec that == would panic on.
+type incomparable struct{ budgets []budget.Budget }
+
+func (s incomparable) Validate() error    { return nil }
+func (s incomparable) New() budget.Budget { return s.budgets[0] }
+
+func TestReloadOfASpecThatCannotBeCompared(t *testing.T) {
+	one := oneRetry.New()
+	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: incomparable{[]budget.Budget{one}}}
+	p, err := retry.New(cfg)
+	require.NoError(t, err)
+	require.Equal(t, retry.ReasonMaxAttempts, reason(t, p))
+	q, err := p.Reload(cfg)
+	require.NoError(t, err)
+	require.Equal(t, retry.ReasonBudget, reason(t, q))
+}
+
+func TestReloadDuringCalls(t *testing.T) {
+	var current atomic.Pointer[retry.Policy]
+	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.Adaptive{}, Hedge: timeout.Percentile{}}
+	p, err := retry.New(cfg)
+	require.NoError(t, err)
+	current.Store(p)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				_, err := retry.DoValue(t.Context(), current.Load().For(fmt.Sprint(i%5)), func(context.Context) (int, error) {
+					if (i+g)%3 == 0 {
+						return 0, errDown
+					}
+					return i, nil
+				})
+				if err != nil {
+					require.ErrorIs(t, err, errDown)
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		cfg.MaxAttempts = 1 + i%4
+		if i%10 == 0 {
+			cfg.Hedge = timeout.Fixed(time.Duration(i+1) * time.Second)
+		}
+		q, err := current.Load().Reload(cfg)
+		require.NoError(t, err)
+		current.Store(q)
+	}
+	wg.Wait()
+}
+
+func TestReloadToAnotherSharedBudgetUsesIt(t *testing.T) {
+	one, two := budget.Adaptive{}.New(), budget.Adaptive{}.New()
+	p := always(t, retry.Config{Budget: budget.Shared(one), Backoff: backoff.None()})
+	q, err := p.Reload(retry.Config{Budget: budget.Shared(two), Backoff: backoff.None()})
+	require.NoError(t, err)
+	for {
+		if _, ok := two.Admit(time.Now(), budget.Retry, budget.Failed, 0); !ok {
+			break
+		}
+	}
+	err = retry.Do(t.Context(), q, func(context.Context) error { return errDown })
+	require.Equal(t, retry.ReasonBudget, stopped(t, err).Reason, "it spent from the budget of before")
+}
+
+// Run with -race: the comparison of two Specs must not look into live budgets.
+func TestReloadOfSharedBudgetsDoesNotReadThem(t *testing.T) {
+	one, two := budget.Adaptive{}.New(), budget.Adaptive{}.New()
+	p := always(t, retry.Config{Budget: budget.Shared(one)})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 1000 {
+			one.Admit(time.Now(), budget.Retry, budget.Failed, 0)
+			one.End(time.Now(), 0, budget.Alive)
+		}
+	}()
+	for range 100 {
+		_, err := p.Reload(retry.Config{Budget: budget.Shared(two)})
+		require.NoError(t, err)
+	}
+	<-done
+}
+
+func TestReloadKeepsABusyDestinationThroughAChurnOfNames(t *testing.T) {
+	for _, name := range []string{"hot", ""} {
+		t.Run("destination "+name, func(t *testing.T) {
+			cfg := retry.Config{Backoff: backoff.None(), Budget: budget.AWS{}}
+			p, err := retry.New(cfg, retry.WithMaxDestinations(4))
+			require.NoError(t, err)
+			fail := func(p *retry.Policy) retry.Reason {
+				err := retry.Do(t.Context(), p.For(name), func(context.Context) error { return errDown })
+				return stopped(t, err).Reason
+			}
+			for fail(p) != retry.ReasonBudget {
+			}
+			for i := range 20 {
+				p.For(fmt.Sprint("stranger ", i))
+				require.Equal(t, retry.ReasonBudget, fail(p), "it is in use, and not forgotten")
+			}
+			q, err := p.Reload(cfg, retry.WithMaxDestinations(4))
+			require.NoError(t, err)
+			require.Equal(t, retry.ReasonBudget, fail(q), "the reload refilled its budget")
+		})
+	}
+}
