@@ -299,6 +299,7 @@ func TestClientThrottle(t *testing.T) {
 func TestUnlimited(t *testing.T) {
 	require.NoError(t, budget.Unlimited{}.Validate())
 	require.Equal(t, 1000, retries(budget.Unlimited{}.New(), 0, 1000))
+	require.Implements(t, (*budget.Timeless)(nil), budget.Unlimited{}.New())
 	require.Equal(t, 1., budget.Unlimited{}.New().(budget.Leveler).Level())
 }
 

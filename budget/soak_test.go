@@ -134,6 +134,21 @@ func TestNobodySpendsWhatWasNotEarned(t *testing.T) {
 	}
 }
 
+func TestWhatIsGivenBackIsNotLost(t *testing.T) {
+	for _, s := range []budget.Spec{budget.Adaptive{}, budget.TokenBucket{}, budget.AWS{}} {
+		b := s.New()
+		before := b.(budget.Leveler).Level()
+		together(func(*rand.Rand) {
+			for range 3000 {
+				if p, ok := b.Admit(at(0), budget.Retry, failed, 0); ok {
+					b.End(at(0), p, unsent)
+				}
+			}
+		})
+		require.Equal(t, before, b.(budget.Leveler).Level(), "%#v", s)
+	}
+}
+
 // Envoy's rule, seen from outside: what is in flight at any time.
 func TestRetriesInFlightNeverExceedTheLimit(t *testing.T) {
 	b := budget.Concurrency{Min: 5}.New()

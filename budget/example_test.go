@@ -1,0 +1,124 @@
+package budget_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+// outages shows how many retries a budget affords when everything fails at once, after a time of health.
+func outages(s budget.Spec) int {
+	b := s.New()
+	now := time.Now()
+	for range 1000 {
+		b.End(now, b.Begin(now), budget.Alive)
+	}
+	retries := 0
+	for range 1000 {
+		p := b.Begin(now)
+		b.End(now, p, budget.Failed)
+		if p, ok := b.Admit(now, budget.Retry, budget.Failed, p); ok {
+			retries++
+			b.End(now, p, budget.Failed)
+		}
+	}
+	return retries
+}
+
+func ExampleAdaptive() {
+	fmt.Println("retries of 1,000 calls that fail:", outages(budget.Adaptive{}))
+	fmt.Println("strict:", outages(budget.Adaptive{Strict: true}))
+	// Output:
+	// retries of 1,000 calls that fail: 2
+	// strict: 1
+}
+
+func ExampleBucket() {
+	b := budget.Adaptive{}.New()
+	now := time.Now()
+
+	p := b.Begin(now)            // the first attempt goes out
+	b.End(now, p, budget.Failed) // and fails
+	retry, ok := b.Admit(now, budget.Retry, budget.Failed, p)
+	fmt.Println("retry:", ok)
+	b.End(now, retry, budget.Alive) // it succeeds, so the next failure may be retried too
+	// Output: retry: true
+}
+
+func ExampleTokenBucket() {
+	fmt.Println(outages(budget.TokenBucket{}), "when calls fill it,", outages(budget.TokenBucket{OnSuccess: true}), "when successes do")
+	// Output: 104 when calls fill it, 4 when successes do
+}
+
+func ExampleGRPC() {
+	fmt.Println(outages(budget.GRPC{MaxTokens: 100, TokenRatio: 0.1}))
+	fmt.Println(budget.GRPC{MaxTokens: 1001}.Validate())
+	// Output:
+	// 25
+	// MaxTokens: must be above 0 and at most 1000, with at most three decimals, not 1001
+}
+
+func ExampleAWS() {
+	fmt.Println(outages(budget.AWS{}), outages(budget.AWS{Mode: budget.AWS2026}))
+	// Output: 100 35
+}
+
+func ExampleFinagle() {
+	fmt.Println(outages(budget.Finagle{TTL: 10 * time.Second, Ratio: 0.2, MinPerSecond: 10}))
+	// Output: 500
+}
+
+func ExampleConcurrency() {
+	fmt.Println(outages(budget.Concurrency{Ratio: 0.2, Min: 3}), "because one call runs at a time")
+	// Output: 1000 because one call runs at a time
+}
+
+func ExampleRatio() {
+	fmt.Println(outages(budget.Ratio{Ratio: 0.1, Window: 2 * time.Minute}))
+	// Output: 223
+}
+
+func ExampleClientThrottle() {
+	b := budget.ClientThrottle{K: 2, Retries: budget.Adaptive{}}.New()
+	gate := b.(budget.Gate)
+	now := time.Now()
+	sent := 0
+	for i := range 1000 {
+		u := float64(i%10) / 10 // a random number in [0, 1)
+		if gate.Allow(now, u) {
+			sent++
+			b.End(now, b.Begin(now), budget.Overloaded)
+		}
+	}
+	fmt.Println(sent < 200)
+	// Output: true
+}
+
+func ExampleUnlimited() {
+	fmt.Println(outages(budget.Unlimited{}))
+	// Output: 1000
+}
+
+func ExampleShared() {
+	one := budget.Shared(budget.Adaptive{}.New())
+	fmt.Println(one.New() == one.New())
+	// Output: true
+}
+
+func ExampleMarshalSpec() {
+	text, err := budget.MarshalSpec(budget.Finagle{TTL: 5 * time.Second})
+	fmt.Println(string(text), err)
+	// Output: {"finagle":{"ttl":"5s"}} <nil>
+}
+
+func ExampleUnmarshalSpec() {
+	spec, err := budget.UnmarshalSpec([]byte(`{"adaptive": {"ratio": 0.05}}`))
+	fmt.Printf("%+v %v\n", spec, err)
+	_, err = budget.UnmarshalSpec([]byte(`{"adaptive": {"ratio": 5, "brust": 20}}`))
+	fmt.Println(err)
+	// Output:
+	// {Ratio:0.05 Burst:0 Strict:false} <nil>
+	// adaptive.brust: unknown field
+	// adaptive.ratio: must be 0 (the default) or between 0.001 and 1, not 5
+}
