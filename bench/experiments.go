@@ -1,4 +1,10 @@
 package main
 
 // experiments is all there is, in the order of the report.
-var experiments = []Experiment{}
+var experiments []Experiment
+
+func init() { // parse's error names them all, which would be a cycle of initialisation
+	experiments = []Experiment{
+		retryBudget,
+	}
+}

@@ -129,3 +129,17 @@ func bare(v float64) string {
 	}
 	return fmt.Sprintf("%.4g", v)
 }
+
+// publish adds the figure that a source has for a metric.
+func (r *Row) publish(metric string, v float64, within Within) {
+	if r.Published == nil {
+		r.Published, r.Within = map[string]float64{}, map[string]Within{}
+	}
+	r.Published[metric], r.Within[metric] = v, within
+}
+
+// points is agreement within so many points of a percentage.
+func points(n float64) Within { return Within{Abs: n / 100} }
+
+// share is agreement within a part of what was published.
+func share(rel float64) Within { return Within{Rel: rel} }

@@ -1,0 +1,126 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// callers are the processes that make one kind of call: the clients, or the instances of a service. They have one
+// retry.Policy between them, whose budget and limits are those of whichever process is at work: current. That is
+// what keeps a million clients, each with a state of its own, within memory: a Policy is hundreds of bytes, the
+// default budget is tens.
+type callers struct {
+	policy  *retry.Policy
+	current uint32 // set before each use of the policy or of one of its calls
+	n       int
+	tell    bool // pass "do not retry" on
+	single  bool // the policy sends one attempt: it has nothing to tell
+
+	budget  budget.Spec
+	budgets []budget.Budget
+	attempt limits
+	hedge   limits
+}
+
+func newCallers(cfg retry.Config, n int, random func() float64) (*callers, error) {
+	if _, err := retry.New(cfg); err != nil {
+		return nil, err
+	}
+	c := &callers{n: n, single: cfg.MaxAttempts == 1, budget: cfg.Budget}
+	if c.budget == nil {
+		c.budget = budget.Adaptive{}
+	}
+	c.budgets = make([]budget.Budget, n)
+	for i := range c.budgets {
+		c.budgets[i] = c.budget.New()
+	}
+	cfg.Budget = boundBudget{c}
+	cfg.AttemptTimeout = c.attempt.bind(cfg.AttemptTimeout, c)
+	cfg.Hedge = c.hedge.bind(cfg.Hedge, c)
+	var err error
+	c.policy, err = retry.New(cfg, retry.WithRand(random))
+	return c, err
+}
+
+// restart replaces a process by a new one.
+func (c *callers) restart(i uint32) {
+	c.budgets[i] = c.budget.New()
+	c.attempt.restart(i)
+	c.hedge.restart(i)
+}
+
+// boundBudget is the Spec of the current process's budget, and that budget.
+type boundBudget struct{ *callers }
+
+func (b boundBudget) Validate() error { return nil } // newCallers has asked the Spec itself
+
+func (b boundBudget) New() budget.Budget {
+	if _, ok := b.budgets[0].(budget.Gate); ok {
+		return gatedBudget{b}
+	}
+	return b
+}
+
+func (b boundBudget) Begin(now time.Time) budget.Permit { return b.budgets[b.current].Begin(now) }
+
+func (b boundBudget) Admit(now time.Time, k budget.Kind, because budget.Evidence, held budget.Permit) (budget.Permit, bool) {
+	return b.budgets[b.current].Admit(now, k, because, held)
+}
+
+func (b boundBudget) End(now time.Time, p budget.Permit, e budget.Evidence) {
+	b.budgets[b.current].End(now, p, e)
+}
+
+// gatedBudget is one that may refuse first attempts.
+type gatedBudget struct{ boundBudget }
+
+func (b gatedBudget) Allow(now time.Time, u float64) bool {
+	return b.budgets[b.current].(budget.Gate).Allow(now, u)
+}
+
+// limits are what an attempt may take, by process.
+type limits struct {
+	spec timeout.Spec
+	of   []timeout.Limit // nil if the limit learns nothing, and so is the same for all
+}
+
+// bind returns the Spec of the current process's limit. One that learns nothing is itself.
+func (l *limits) bind(spec timeout.Spec, c *callers) timeout.Spec {
+	if spec == nil {
+		return nil
+	}
+	if _, learns := spec.New().(timeout.Learner); !learns {
+		return spec
+	}
+	l.spec = spec
+	l.of = make([]timeout.Limit, c.n)
+	for i := range l.of {
+		l.of[i] = spec.New()
+	}
+	return boundLimit{l, c}
+}
+
+func (l *limits) restart(i uint32) {
+	if l.of != nil {
+		l.of[i] = l.spec.New()
+	}
+}
+
+// boundLimit is the Spec of the current process's limit, and that limit.
+type boundLimit struct {
+	*limits
+	callers *callers
+}
+
+func (b boundLimit) Validate() error        { return nil }
+func (b boundLimit) New() timeout.Limit     { return b }
+func (b boundLimit) mine() timeout.Learner  { return b.of[b.callers.current].(timeout.Learner) }
+func (b boundLimit) Timeout() time.Duration { return b.mine().Timeout() }
+func (b boundLimit) Usual() time.Duration   { return b.mine().Usual() }
+
+func (b boundLimit) Observe(now time.Time, took time.Duration, answered bool) {
+	b.mine().Observe(now, took, answered)
+}

@@ -1,0 +1,208 @@
+package fleet
+
+import (
+	"math"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+const never = math.MaxInt64
+
+// root is the parent of a call that a client makes.
+const root = math.MaxUint32
+
+// call is one call, by a client or by a service.
+type call struct {
+	machine retry.Call
+	limit   int64  // when its caller gives up; never if not
+	wakeAt  int64  // the latest wake-up that is scheduled
+	bin     int32  // when it began
+	by      uint32 // which of the callers at its hop makes it
+	parent  uint32 // the attempt that a service makes it for
+	gen     uint32 // how often the slot was used: an event of an earlier call is told by it
+	hop     uint8
+}
+
+// attempt is one attempt, until both its caller and who was called are done with it.
+type attempt struct {
+	call    uint32
+	callGen uint32
+	number  int
+	expires int64 // when its caller gives up
+	gen     uint32
+	hop     uint8
+	gone    bool // its caller has given up
+	silent  bool // no answer will come
+	outcome retry.Outcome
+}
+
+// begin starts a call at a hop.
+func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
+	slot := s.calls.take()
+	c := s.calls.at(slot)
+	c.gen++
+	c.hop, c.by, c.parent, c.limit, c.wakeAt = hop, by, parent, limit, -1
+	var until time.Time
+	if limit != never {
+		until = s.start.Add(time.Duration(limit))
+		s.schedule(limit, deadline, slot, c.gen)
+	}
+	who := s.bind(c)
+	c.machine = who.policy.Start(s.time, until, true)
+	if parent == root {
+		c.bin = s.bins.call(s.now)
+	}
+	s.advance(slot, c)
+}
+
+// bind makes the policy's state that of the process which makes c.
+func (s *sim) bind(c *call) *callers {
+	who := s.hops[c.hop]
+	who.current = c.by
+	return who
+}
+
+// advance carries out what the call wants until it waits or stops.
+func (s *sim) advance(slot uint32, c *call) {
+	for {
+		switch step := c.machine.Next(s.time); step.Op {
+		case retry.Send:
+			s.send(slot, c, step)
+		case retry.Wait:
+			if step.At.IsZero() {
+				return
+			}
+			if at := int64(step.At.Sub(s.start)); at != c.wakeAt {
+				c.wakeAt = at
+				s.schedule(at, wake, slot, c.gen)
+			}
+			return
+		case retry.Stop:
+			s.finish(slot, c, step.Reason)
+			return
+		}
+	}
+}
+
+func (s *sim) send(slot uint32, c *call, step retry.Step) {
+	i := s.attempts.take()
+	a := s.attempts.at(i)
+	*a = attempt{call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, gen: a.gen + 1}
+	if step.Timeout > 0 && int64(step.Timeout) < c.limit-s.now {
+		a.expires = s.now + int64(step.Timeout)
+		s.schedule(a.expires, expire, i, a.gen)
+	}
+	if int(c.hop) == len(s.hops)-1 {
+		s.bins.attempt(s.now)
+	}
+	s.schedule(s.now+s.leg(), reach, i, 0)
+}
+
+// finish ends a call: its client counts it, or its service answers.
+func (s *sim) finish(slot uint32, c *call, reason retry.Reason) {
+	parent, gen := c.parent, c.gen
+	ok := reason == retry.ReasonSuccess
+	if parent == root {
+		s.bins.end(s.now, c.bin, ok)
+	}
+	c.gen = gen + 1
+	s.calls.release(slot)
+	if parent == root {
+		return
+	}
+	o := retry.Outcome{}
+	if !ok {
+		o = retry.Outcome{Class: retry.Transient, NoRetry: s.hops[c.hop].tells(reason)}
+	}
+	s.answer(parent, o)
+}
+
+// tells reports whether a service that failed for this reason tells its caller not to retry: what retry does when it
+// marks a request that is being handled.
+func (c *callers) tells(reason retry.Reason) bool {
+	switch reason {
+	case retry.ReasonNoRetry, retry.ReasonHint:
+		return c.tell
+	case retry.ReasonMaxAttempts, retry.ReasonBudget, retry.ReasonDeadline:
+		return c.tell && !c.single
+	}
+	return false
+}
+
+// answer sends an attempt's outcome back to its caller.
+func (s *sim) answer(i uint32, o retry.Outcome) {
+	s.attempts.at(i).outcome = o
+	s.schedule(s.now+s.leg(), reply, i, 0)
+}
+
+// waiting returns the call that still waits for an attempt, or nil.
+func (s *sim) waiting(a *attempt) *call {
+	if a.gone {
+		return nil
+	}
+	if c := s.calls.at(a.call); c.gen == a.callGen {
+		return c
+	}
+	return nil
+}
+
+// reply brings an answer to the caller, if that still waits for it.
+func (s *sim) reply(i uint32) {
+	a := s.attempts.at(i)
+	c, slot := s.waiting(a), a.call
+	if c != nil {
+		s.bind(c)
+		c.machine.Done(s.time, a.number, a.outcome)
+	}
+	s.forget(i)
+	if c != nil {
+		s.advance(slot, c)
+	}
+}
+
+// forget takes an attempt's slot back; nobody may look at it any more.
+func (s *sim) forget(i uint32) {
+	s.attempts.at(i).gen++
+	s.attempts.release(i)
+}
+
+// expire ends an attempt in the eyes of its caller. The server may go on with it.
+func (s *sim) expire(i, gen uint32) {
+	a := s.attempts.at(i)
+	if a.gen != gen {
+		return
+	}
+	c := s.waiting(a)
+	a.gone = true
+	slot, number := a.call, a.number
+	if a.silent {
+		s.forget(i)
+	}
+	if c == nil {
+		return
+	}
+	s.bind(c)
+	c.machine.Done(s.time, number, retry.Outcome{Class: retry.Timeout})
+	s.advance(slot, c)
+}
+
+func (s *sim) wake(slot, gen uint32) {
+	c := s.calls.at(slot)
+	if c.gen != gen {
+		return
+	}
+	c.wakeAt = -1
+	s.bind(c)
+	s.advance(slot, c)
+}
+
+func (s *sim) giveUp(slot, gen uint32) {
+	c := s.calls.at(slot)
+	if c.gen != gen {
+		return
+	}
+	s.bind(c)
+	c.machine.Cancel(s.time)
+	s.advance(slot, c)
+}

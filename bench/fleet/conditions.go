@@ -1,0 +1,52 @@
+package fleet
+
+import (
+	"slices"
+	"time"
+)
+
+// conditions is what all faults together come to from one point in time to the next.
+type conditions struct {
+	from     int64   // ns since the start
+	fail     float64 // probability that an attempt fails at once
+	throttle float64 // … of those that do not: that it is turned away
+	hang     float64 // … of the rest: that it is never answered
+	capacity float64 // what is left of the server's rate, as a share
+	slow     int64   // ns on top of each answer
+	load     float64 // factor on the rate of calls
+}
+
+// timeline cuts time where a fault begins or ends.
+func timeline(faults []Fault) []conditions {
+	times := []time.Duration{0}
+	for _, f := range faults {
+		times = append(times, f.From, f.To)
+	}
+	slices.Sort(times)
+	times = slices.Compact(times)
+	line := make([]conditions, len(times))
+	for i, at := range times {
+		line[i] = conditionsAt(faults, at)
+	}
+	return line
+}
+
+func conditionsAt(faults []Fault, at time.Duration) conditions {
+	ok, accepted, answered := 1.0, 1.0, 1.0
+	c := conditions{from: int64(at), capacity: 1, load: 1}
+	for _, f := range faults {
+		if at < f.From || at >= f.To {
+			continue
+		}
+		ok *= 1 - f.Fail
+		accepted *= 1 - f.Throttle
+		answered *= 1 - f.Hang
+		c.capacity *= 1 - f.Cut
+		c.slow += int64(f.Slow)
+		if f.Load > 0 {
+			c.load *= f.Load
+		}
+	}
+	c.fail, c.throttle, c.hang = 1-ok, 1-accepted, 1-answered
+	return c
+}

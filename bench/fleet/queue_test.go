@@ -1,0 +1,145 @@
+package fleet
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// Whatever is pushed, at whatever times and in whatever mixture with pops, comes out in order, the same events, and
+// at equal times in the order of scheduling.
+func TestQueueHandsOutInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var (
+			q       queue
+			pending []event
+			now     int64
+			n       uint64
+		)
+		horizon := int64(1) << rapid.IntRange(0, 45).Draw(t, "horizon")
+		gap := rapid.OneOf(
+			rapid.Just(int64(0)), rapid.Int64Range(0, 20), rapid.Int64Range(0, horizon), rapid.Int64Range(0, horizon/1000+1),
+		)
+		push := func(most int) {
+			for range rapid.IntRange(0, most).Draw(t, "pushes") {
+				n++
+				e := event{at: now + gap.Draw(t, "gap"), order: n << kindBits, slot: uint32(n)}
+				q.push(e)
+				pending = append(pending, e)
+			}
+		}
+		pop := func(most int) {
+			for range min(rapid.IntRange(0, most).Draw(t, "pops"), len(pending)) {
+				slices.SortFunc(pending, compareEvents)
+				e, ok := q.pop()
+				require.True(t, ok)
+				require.Equal(t, pending[0], e)
+				pending = pending[1:]
+				now = e.at
+			}
+		}
+		for range rapid.IntRange(1, 8).Draw(t, "rounds") {
+			push(150)
+			pop(150)
+		}
+		pop(len(pending))
+		for range pending {
+			pop(1)
+		}
+	})
+}
+
+// Many events, over many reviews and changes of width, against a sort.
+func TestQueueOfManyEvents(t *testing.T) {
+	r := newRand(1)
+	var (
+		q     queue
+		n     uint64
+		got   []event
+		still = 60_000
+	)
+	push := func(at int64) {
+		n++
+		q.push(event{at: at, order: n << kindBits})
+	}
+	for range 5_000 {
+		push(int64(r.ExpFloat64() * 1e9))
+	}
+	for {
+		e, ok := q.pop()
+		if !ok {
+			break
+		}
+		got = append(got, e)
+		if still > 0 {
+			still--
+			scale := 1e9
+			if still < 30_000 {
+				scale = 1e5 // the density changes by four orders of magnitude
+			}
+			push(e.at + int64(r.ExpFloat64()*scale))
+		}
+	}
+	require.Len(t, got, 65_000)
+	require.True(t, slices.IsSortedFunc(got, compareEvents))
+}
+
+func TestQueueIsEmptyAtFirst(t *testing.T) {
+	var q queue
+	_, ok := q.pop()
+	require.False(t, ok)
+}
+
+func TestHeapSorts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		times := rapid.SliceOf(rapid.Int64Range(0, 50)).Draw(t, "times")
+		split := rapid.IntRange(0, len(times)).Draw(t, "split")
+		var h heap
+		for i, at := range times[:split] {
+			h = append(h, event{at: at, order: uint64(i)})
+		}
+		h.order()
+		for i, at := range times[split:] {
+			h.push(event{at: at, order: uint64(split + i)})
+		}
+		var got []event
+		for len(h) > 0 {
+			got = append(got, h.pop())
+		}
+		require.Len(t, got, len(times))
+		require.True(t, slices.IsSortedFunc(got, compareEvents))
+	})
+}
+
+func compareEvents(a, b event) int {
+	switch {
+	case a.before(&b):
+		return -1
+	case b.before(&a):
+		return 1
+	}
+	return 0
+}
+
+func BenchmarkQueue(b *testing.B) {
+	for _, pending := range []int{1_000, 1_000_000} {
+		b.Run(map[int]string{1_000: "1k", 1_000_000: "1M"}[pending], func(b *testing.B) {
+			r := newRand(1)
+			var (
+				q queue
+				n uint64
+			)
+			for range pending {
+				n++
+				q.push(event{at: int64(r.ExpFloat64() * 1e9), order: n << kindBits})
+			}
+			for b.Loop() {
+				e, _ := q.pop()
+				n++
+				q.push(event{at: e.at + int64(r.ExpFloat64()*1e9), order: n << kindBits})
+			}
+		})
+	}
+}

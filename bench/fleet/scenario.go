@@ -1,0 +1,168 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// Scenario is a fleet, its load and what goes wrong. It is plain data and not changed by a run.
+type Scenario struct {
+	Clients  int           // processes that call, each with a budget of its own; 0 means 1
+	Load     Load          // how their calls come
+	Deadline time.Duration // what a caller waits for its call, retries included; it travels. 0: for ever
+	Services []Service     // what a call passes on its way to Server, in that order
+	Server   Server        // what does the work
+	Network  Delay         // one way between any two of them; nil: no time at all
+	Faults   []Fault       // what goes wrong; they may overlap
+
+	Duration time.Duration // how long calls come; 0 means a minute after the last fault (or in all)
+	Drain    time.Duration // how long the last calls may take after that; 0 means a minute
+	Seed     uint64        // same seed, same figures
+
+	Survival Survival // what Survives asks for
+}
+
+// Load is how calls come to the whole fleet.
+type Load struct {
+	Rate     float64 // calls a second, of all clients together
+	Periodic bool    // each client calls at even intervals, from a random phase. Otherwise: a Poisson process
+	Burst    int     // calls that a client makes at once, at the same overall rate; 0 means 1
+}
+
+// Service is what passes calls on: for each attempt that reaches it, it makes a call of its own.
+type Service struct {
+	Instances int           // processes, each with a budget of its own; attempts go to one at random. 0 means 1
+	Policy    *retry.Config // how it calls; nil means as the clients do
+	// Tell passes "do not retry" on to the caller when the service's own call stopped for want of anything that
+	// would help: out of attempts, budget or time, or told so itself. evenkeel's server side does this.
+	Tell bool
+}
+
+// Server is what does the work. The zero value does any amount of it in no time.
+type Server struct {
+	// Rate is how much it can do, in attempts a second. It does one after another, first come, first served.
+	// 0: no limit.
+	Rate float64
+	// Queue is how many attempts may wait; those above are answered as throttled, at once. 0: no limit.
+	Queue int
+	// Drops says that it does not execute an attempt whose caller has given up. Otherwise it does, for nobody, as
+	// servers do that do not know their callers' deadlines.
+	Drops bool
+	// Latency is what an answer takes besides the wait for capacity.
+	Latency Delay
+	// Slowdown is what each attempt under way adds to the latency of one that comes.
+	Slowdown time.Duration
+}
+
+// Fault is something that goes wrong from From until To, counted from the start of the run.
+type Fault struct {
+	From, To time.Duration
+	Fail     float64       // share of attempts that fail at once when they reach the server; 1 is an outage
+	Throttle float64       // share of attempts that the server turns away as overloaded
+	Hang     float64       // share of attempts that are never answered
+	Cut      float64       // share of the server's Rate that is gone; 1 stops it
+	Slow     time.Duration // what each answer takes in addition
+	Load     float64       // factor on the rate of calls; 0 means 1
+	Restart  bool          // every client's process is replaced once, at a random time from From to To
+}
+
+// Survival is what Survives asks for. The zero value asks that calls succeed again within ten seconds.
+type Survival struct {
+	// Recovery is how soon after the end of the last fault calls must succeed again. 0 means 10 s.
+	Recovery time.Duration
+	// Load is the most attempts a call that any second may see, as a ratio to the calls of that second; 0: any.
+	Load float64
+	// Lost is the most calls that may be lost to the faults; 0: any number.
+	Lost int
+}
+
+const (
+	defaultDuration = time.Minute
+	defaultDrain    = time.Minute
+	maxClients      = 1 << 24
+)
+
+// Validate reports everything that is out of its range, each with its field's path.
+func (s Scenario) Validate() error {
+	var errs []error
+	bad := func(wrong bool, field, format string, args ...any) {
+		if wrong {
+			errs = append(errs, conf.Errorf(field, format, args...))
+		}
+	}
+	bad(s.Clients < 0 || s.Clients > maxClients, "Clients", "must be between 0 (one) and %d, not %d", maxClients, s.Clients)
+	bad(!(s.Load.Rate > 0 && s.Load.Rate <= 1e9), "Load.Rate", "must be above 0 and at most 1e9, not %v", s.Load.Rate)
+	bad(s.Load.Burst < 0, "Load.Burst", "must not be negative, not %d", s.Load.Burst)
+	for field, d := range map[string]time.Duration{
+		"Deadline": s.Deadline, "Duration": s.Duration, "Drain": s.Drain, "Server.Slowdown": s.Server.Slowdown,
+		"Survival.Recovery": s.Survival.Recovery,
+	} {
+		bad(d < 0, field, "must not be negative, not %v", d)
+	}
+	bad(!(s.Server.Rate >= 0 && s.Server.Rate <= 1e9), "Server.Rate", "must be between 0 (no limit) and 1e9, not %v", s.Server.Rate)
+	bad(s.Server.Queue < 0, "Server.Queue", "must not be negative, not %d", s.Server.Queue)
+	bad(len(s.Services) > 100, "Services", "must be at most 100, not %d", len(s.Services))
+	for i, v := range s.Services {
+		bad(v.Instances < 0 || v.Instances > maxClients, fmt.Sprintf("Services[%d].Instances", i),
+			"must be between 0 (one) and %d, not %d", maxClients, v.Instances)
+	}
+	for i, f := range s.Faults {
+		errs = append(errs, conf.In(fmt.Sprintf("Faults[%d]", i), f.validate()))
+	}
+	return errors.Join(errs...)
+}
+
+func (f Fault) validate() error {
+	var errs []error
+	if f.From < 0 || f.To < f.From {
+		errs = append(errs, conf.Errorf("To", "must not be before From (%v), nor From negative, not %v", f.From, f.To))
+	}
+	share := func(field string, v float64) {
+		if !(v >= 0 && v <= 1) {
+			errs = append(errs, conf.Errorf(field, "must be between 0 and 1, not %v", v))
+		}
+	}
+	share("Fail", f.Fail)
+	share("Throttle", f.Throttle)
+	share("Hang", f.Hang)
+	share("Cut", f.Cut)
+	if f.Slow < 0 {
+		errs = append(errs, conf.Errorf("Slow", "must not be negative, not %v", f.Slow))
+	}
+	if !(f.Load >= 0 && f.Load <= 1e6) {
+		errs = append(errs, conf.Errorf("Load", "must be between 0 (unchanged) and 1e6, not %v", f.Load))
+	}
+	return errors.Join(errs...)
+}
+
+// withDefaults fills in what zero stands for.
+func (s Scenario) withDefaults() Scenario {
+	s.Clients = max(s.Clients, 1)
+	s.Load.Burst = max(s.Load.Burst, 1)
+	if s.Duration == 0 {
+		_, end := s.trigger()
+		s.Duration = end + defaultDuration
+	}
+	if s.Drain == 0 {
+		s.Drain = defaultDrain
+	}
+	if s.Survival.Recovery == 0 {
+		s.Survival.Recovery = 10 * time.Second
+	}
+	return s
+}
+
+// trigger is when the first fault begins and when the last one ends.
+func (s Scenario) trigger() (from, to time.Duration) {
+	for i, f := range s.Faults {
+		if i == 0 || f.From < from {
+			from = f.From
+		}
+		to = max(to, f.To)
+	}
+	return from, to
+}

@@ -1,0 +1,174 @@
+package fleet
+
+import "github.com/evenkeel-go/evenkeel/retry"
+
+// server is the state of what does the work.
+type server struct {
+	Server
+	rate float64 // attempts a second just now; 0: it stands still
+
+	queue   ring
+	busy    bool
+	current uint32  // the attempt in its hands
+	left    float64 // what was left to do of it, as a share, at the time since
+	since   int64
+	gen     uint32 // of the event that says it is done
+	inside  int64  // attempts under way in a server that does any number at a time
+}
+
+// reach brings an attempt to a service or to the server.
+func (s *sim) reach(i uint32) {
+	a := s.attempts.at(i)
+	if int(a.hop) < len(s.hops)-1 {
+		s.pass(i, a)
+		return
+	}
+	w := &s.weather
+	switch {
+	case w.fail > 0 && s.rng.Float64() < w.fail:
+		s.answer(i, retry.Outcome{Class: retry.Transient})
+	case w.throttle > 0 && s.rng.Float64() < w.throttle:
+		s.answer(i, retry.Outcome{Class: retry.Throttled})
+	case w.hang > 0 && s.rng.Float64() < w.hang:
+		s.ignore(i, a)
+	case s.server.Rate > 0:
+		s.enqueue(i)
+	default:
+		s.admit(i)
+	}
+}
+
+// pass makes a service's own call for an attempt that reached it, unless nobody waits for it any more.
+func (s *sim) pass(i uint32, a *attempt) {
+	if a.expires <= s.now {
+		s.ignore(i, a)
+		return
+	}
+	hop := a.hop + 1
+	s.begin(hop, s.pick(s.hops[hop].n), i, a.expires)
+}
+
+// ignore leaves an attempt without an answer.
+func (s *sim) ignore(i uint32, a *attempt) {
+	if s.waiting(a) == nil {
+		s.forget(i)
+		return
+	}
+	a.silent = true
+}
+
+// admit is the server that does any number of attempts at a time.
+func (s *sim) admit(i uint32) {
+	v := &s.server
+	v.inside++
+	took := sample(v.Latency, s.rng) + s.weather.slow + v.inside*int64(v.Slowdown)
+	if v.Slowdown == 0 { // nobody asks how many are inside
+		s.leave(i, took)
+		return
+	}
+	s.schedule(s.now+took, leave, i, 0)
+}
+
+// leave answers an attempt after some time more.
+func (s *sim) leave(i uint32, more int64) {
+	s.server.inside--
+	s.attempts.at(i).outcome = retry.Outcome{}
+	s.schedule(s.now+more+s.leg(), reply, i, 0)
+}
+
+// enqueue is the server that does one attempt after another.
+func (s *sim) enqueue(i uint32) {
+	v := &s.server
+	if v.Queue > 0 && v.queue.len() >= v.Queue {
+		s.answer(i, retry.Outcome{Class: retry.Throttled})
+		return
+	}
+	v.queue.push(i)
+	if !v.busy {
+		s.work()
+	}
+}
+
+// work takes the next attempt in hand.
+func (s *sim) work() {
+	v := &s.server
+	v.busy = false
+	for v.rate > 0 && v.queue.len() > 0 {
+		i := v.queue.pop()
+		if v.Drops && s.waiting(s.attempts.at(i)) == nil {
+			s.forget(i)
+			continue
+		}
+		v.busy, v.current, v.left = true, i, 1
+		s.resume()
+		return
+	}
+}
+
+// resume goes on with the attempt in hand at the present rate.
+func (s *sim) resume() {
+	v := &s.server
+	v.since = s.now
+	v.gen++
+	if v.rate > 0 {
+		s.schedule(s.now+int64(v.left*1e9/v.rate), served, 0, v.gen)
+	}
+}
+
+// done answers the attempt in hand and takes the next.
+func (s *sim) done(gen uint32) {
+	v := &s.server
+	if gen != v.gen {
+		return
+	}
+	v.inside++
+	s.leave(v.current, sample(v.Latency, s.rng)+s.weather.slow)
+	s.work()
+}
+
+// setRate changes how much the server can do, in the middle of its work.
+func (s *sim) setRate(rate float64) {
+	v := &s.server
+	if rate == v.rate {
+		return
+	}
+	if v.busy {
+		v.left = max(0, v.left-float64(s.now-v.since)*1e-9*v.rate)
+	}
+	v.rate = rate
+	if v.busy {
+		s.resume()
+	} else {
+		s.work()
+	}
+}
+
+// ring is a queue of attempts.
+type ring struct {
+	slots      []uint32
+	head, size int
+}
+
+func (r *ring) len() int { return r.size }
+
+func (r *ring) push(i uint32) {
+	if r.size == len(r.slots) {
+		r.grow()
+	}
+	r.slots[(r.head+r.size)&(len(r.slots)-1)] = i
+	r.size++
+}
+
+func (r *ring) pop() uint32 {
+	i := r.slots[r.head]
+	r.head = (r.head + 1) & (len(r.slots) - 1)
+	r.size--
+	return i
+}
+
+func (r *ring) grow() {
+	slots := make([]uint32, max(16, 2*len(r.slots)))
+	n := copy(slots, r.slots[r.head:])
+	copy(slots[n:], r.slots[:r.head])
+	r.slots, r.head = slots, 0
+}

@@ -1,0 +1,172 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// ErrRunaway is returned when a run does not come to an end within a billion events: a policy without any limit that
+// retries at once, most likely.
+var ErrRunaway = errors.New("fleet: the run does not end (a policy without limit or wait?)")
+
+const maxEvents = 1e9
+
+// epoch is when a run starts, for the policy. Any time would do.
+var epoch = time.Unix(1_000_000_000, 0)
+
+// sim is one run.
+type sim struct {
+	scenario Scenario
+	rng      *rand.Rand
+	network  Delay
+
+	queue  queue
+	events uint64
+	start  time.Time
+	now    int64 // ns since start
+	time   time.Time
+
+	hops     []*callers // the clients, and each service
+	load     loadgen
+	calls    arena[call]
+	attempts arena[attempt]
+	server   server
+	timeline []conditions
+	era      int // the conditions that hold now, in timeline
+	weather  conditions
+	bins     bins
+}
+
+// Run runs a scenario on a policy. Its error is the scenario's, the policy's, or ErrRunaway.
+func Run(policy retry.Config, scenario Scenario) (*Result, error) {
+	s, err := newSim(policy, scenario)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	return s.result(), nil
+}
+
+func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
+	if err := scenario.Validate(); err != nil {
+		return nil, fmt.Errorf("fleet: bad scenario: %w", err)
+	}
+	scenario = scenario.withDefaults()
+	s := &sim{
+		scenario: scenario,
+		rng:      newRand(scenario.Seed),
+		network:  scenario.Network,
+		start:    epoch,
+		time:     epoch,
+		load:     newLoadgen(scenario),
+		server:   server{Server: scenario.Server, rate: scenario.Server.Rate},
+		timeline: timeline(scenario.Faults),
+	}
+	clients, err := newCallers(policy, scenario.Clients, s.rng.Float64)
+	if err != nil {
+		return nil, err
+	}
+	s.hops = append(s.hops, clients)
+	for i, v := range scenario.Services {
+		cfg := policy
+		if v.Policy != nil {
+			cfg = *v.Policy
+		}
+		hop, err := newCallers(cfg, max(v.Instances, 1), s.rng.Float64)
+		if err != nil {
+			return nil, fmt.Errorf("Services[%d].Policy: %w", i, err)
+		}
+		hop.tell = v.Tell
+		s.hops = append(s.hops, hop)
+	}
+	return s, nil
+}
+
+func (s *sim) run() error {
+	for _, c := range s.timeline[1:] {
+		s.schedule(c.from, shift, 0, 0)
+	}
+	s.change(0)
+	for _, f := range s.scenario.Faults {
+		if f.Restart {
+			s.restarts(f)
+		}
+	}
+	s.first()
+	end := int64(s.scenario.Duration + s.scenario.Drain)
+	for {
+		e, ok := s.queue.pop()
+		if !ok || e.at > end {
+			return nil
+		}
+		if s.events++; s.events > maxEvents {
+			return ErrRunaway
+		}
+		if e.at != s.now {
+			s.now = e.at
+			s.time = s.start.Add(time.Duration(e.at))
+		}
+		s.happen(&e)
+	}
+}
+
+func (s *sim) happen(e *event) {
+	switch e.kind() {
+	case arrive:
+		s.arrive(e.slot)
+	case reach:
+		s.reach(e.slot)
+	case served:
+		s.done(e.gen)
+	case leave:
+		s.leave(e.slot, 0)
+	case reply:
+		s.reply(e.slot)
+	case expire:
+		s.expire(e.slot, e.gen)
+	case wake:
+		s.wake(e.slot, e.gen)
+	case deadline:
+		s.giveUp(e.slot, e.gen)
+	case shift:
+		s.change(s.era + 1)
+	case restart:
+		s.hops[0].restart(e.slot)
+	}
+}
+
+// schedule makes something happen at a time that is not past.
+func (s *sim) schedule(at int64, k kind, slot, gen uint32) {
+	s.queue.pushed++
+	s.queue.push(event{at: at, order: s.queue.pushed<<kindBits | uint64(k), slot: slot, gen: gen})
+}
+
+// leg is what one network leg takes.
+func (s *sim) leg() int64 { return sample(s.network, s.rng) }
+
+// pick returns one of n processes.
+func (s *sim) pick(n int) uint32 {
+	if n == 1 {
+		return 0
+	}
+	return s.rng.Uint32N(uint32(n))
+}
+
+// change goes on to the next conditions.
+func (s *sim) change(era int) {
+	s.era, s.weather = era, s.timeline[era]
+	s.setRate(s.server.Rate * s.weather.capacity)
+}
+
+// restarts replaces every client once while the fault lasts.
+func (s *sim) restarts(f Fault) {
+	for i := range uint32(s.hops[0].n) {
+		s.schedule(int64(f.From)+int64(s.rng.Float64()*float64(f.To-f.From)), restart, i, 0)
+	}
+}
