@@ -16,11 +16,17 @@ import (
 // attempts; errors.As reaches the retry.Error with the reason, and the attempts' errors below it.
 type Error struct{ Call *retry.Error }
 
-// Error is the last attempt's text, and why there was no further attempt.
+// Error is the last attempt's text, and why there was no further attempt unless that is the error's own nature.
 func (e *Error) Error() string {
 	last := e.status().Err()
 	if e.Call.Last != nil && status.Code(e.Call.Last) == status.Code(last) {
 		last = e.Call.Last
+	}
+	if e.Call.Attempts == 1 {
+		switch e.Call.Reason {
+		case retry.ReasonRejected, retry.ReasonNotIdempotent, retry.ReasonNoRetry, retry.ReasonCommitted:
+			return last.Error()
+		}
 	}
 	return fmt.Sprintf("%v (stopped after attempt %d: %v)", last, e.Call.Attempts, e.Call.Reason)
 }

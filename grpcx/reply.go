@@ -34,4 +34,3 @@ func copyReply(dst, src any) {
 	}
 	reflect.ValueOf(dst).Elem().Set(reflect.ValueOf(src).Elem())
 }
-

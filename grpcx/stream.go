@@ -2,13 +2,321 @@ package grpcx
 
 import (
 	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
+
+// clientStream is a stream whose beginning may be sent more than once. What the caller sends is kept until the call
+// is settled: until its first message has come (or its header, if the caller sends a stream or has asked for it), or
+// there is no attempt left. From then on all goes straight to the attempt's own stream.
+//
+// A goroutine that receives and one that sends share it. Receiving is what finds out that an attempt has failed, and
+// one at a time may do it; it then claims the attempt, replaces it while the sender waits, and goes on. A sender
+// whose stream broke takes the receiver's part if nobody else has it.
+type clientStream struct {
+	c        *client
+	p        *retry.Policy
+	r        *rule
+	ctx      context.Context // the caller's, with the rule's timeout
+	release  context.CancelFunc
+	desc     *grpc.StreamDesc
+	cc       *grpc.ClientConn
+	method   string
+	streamer grpc.Streamer
+	opts     []grpc.CallOption // for every attempt
+	out      outputs
+
+	// receiving is a lock. It is a channel because a goroutine that waits for it is idle in the eyes of
+	// testing/synctest, and that the one which has it may be waiting for a backoff to pass.
+	receiving chan struct{}
+	settled   atomic.Bool // cur is final, and so is err
+	err       error       // what receiving returns after the end, if the attempt's own stream would say otherwise
+
+	mu      sync.Mutex // never held across a call of a stream or of the caller's code; see unlock
+	cur     *streamAttempt
+	call    retry.Call   // the claimant's alone while cur is claimed
+	fixed   retry.Reason // why there may be no further attempt; ReasonNone: there may
+	replay  replayBuffer
+	ops     int  // calls by the caller under way
+	done    bool // the call is over, with doneErr
+	told    bool // those who asked to be told of it have been
+	doneErr error
+}
+
+// streamAttempt is one attempt of a stream.
+type streamAttempt struct {
+	attempt
+	retry.Attempt
+	grpc.ClientStream
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	left   time.Duration // of the attempt timeout, 0 for none
+
+	// Guarded by the stream's mu:
+	claimed bool          // somebody deals with its failure
+	over    chan struct{} // closed when another attempt has taken its place, or none will
+	ended   bool          // gRPC has finished it
+	endErr  error
+}
 
 func (c *client) stream(
 	ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
 	opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	return streamer(ctx, desc, cc, method, opts...)
+	r := c.rule(cc, method)
+	s := &clientStream{
+		c: c, p: r.policy, r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
+		receiving: make(chan struct{}, 1), replay: replayBuffer{limit: c.replay},
+	}
+	if found := scan(opts); found.policy != nil {
+		s.p, s.r = found.policy.For(targetOf(cc)), &byTable
+	}
+	if s.r.wait != nil {
+		s.opts = append(s.opts, grpc.WaitForReady(*s.r.wait))
+	}
+	s.opts = s.out.take(s.opts, opts)
+	s.replay.configure(s.opts)
+	if s.r.timeout > 0 {
+		s.ctx, s.release = context.WithTimeout(ctx, s.r.timeout)
+	}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// begin opens the first attempt that can be opened.
+func (s *clientStream) begin() error {
+	now := time.Now()
+	deadline, _ := s.ctx.Deadline()
+	s.call = s.p.Start(now, deadline, false)
+	a, err := s.open(nil)
+	s.mu.Lock()
+	defer s.unlock()
+	if err != nil {
+		s.finish(err)
+		return err
+	}
+	s.cur = a
+	if a.ended { // the caller's context has ended in the meantime
+		s.abandon()
+	}
+	return nil
+}
+
+// RecvMsg receives a message. Until the first it may take any number of attempts.
+func (s *clientStream) RecvMsg(m any) error {
+	if s.settled.Load() {
+		return s.relay(m)
+	}
+	defer s.enter()()
+	s.receiving <- struct{}{}
+	defer func() { <-s.receiving }()
+	for !s.settled.Load() {
+		a := s.current()
+		header := s.header(a)
+		if header != nil && s.desc.ClientStreams {
+			s.succeed(a, nil)
+			break
+		}
+		err := a.RecvMsg(m)
+		if err == nil || err == io.EOF {
+			s.succeed(a, nil)
+			return err
+		}
+		s.failed(a, header, err)
+	}
+	return s.relay(m)
+}
+
+// relay receives from the attempt that is final.
+func (s *clientStream) relay(m any) error {
+	if s.err != nil {
+		return s.err
+	}
+	err := s.cur.RecvMsg(m)
+	if err != nil {
+		s.cur.cancel(nil)
+	}
+	return err
+}
+
+// Header waits for the header. Once the caller has seen one, the call is not sent again.
+func (s *clientStream) Header() (metadata.MD, error) {
+	if !s.settled.Load() {
+		defer s.enter()()
+		s.receiving <- struct{}{}
+		defer func() { <-s.receiving }()
+	}
+	for !s.settled.Load() {
+		a := s.current()
+		if header := s.header(a); header != nil {
+			s.succeed(a, nil)
+			return header, nil
+		}
+		s.headless(a)
+	}
+	if s.err != nil {
+		return nil, nil // as gRPC has it: RecvMsg tells
+	}
+	return s.cur.Header()
+}
+
+// headless deals with an attempt that has ended without a header, and so without a message.
+func (s *clientStream) headless(a *streamAttempt) {
+	switch err := a.RecvMsg(&struct{}{}); err {
+	case nil, io.EOF:
+		s.succeed(a, io.EOF)
+	default:
+		s.failed(a, nil, err)
+	}
+}
+
+// header waits for an attempt's header, at most what is left of its timeout.
+func (s *clientStream) header(a *streamAttempt) (header metadata.MD) {
+	if !a.within(func() { header, _ = a.Header() }) {
+		return nil
+	}
+	return header
+}
+
+// within runs f, which waits for the server, and cancels the attempt when its timeout passes. It reports whether
+// there was time enough. Only such waiting counts: an attempt timeout is for what the server does, not for the pauses of a
+// caller who has nothing to send yet.
+func (a *streamAttempt) within(f func()) bool {
+	if a.left <= 0 {
+		f()
+		return true
+	}
+	start := time.Now()
+	timer := time.AfterFunc(a.left, func() { a.cancel(timeout.ErrAttempt) })
+	f()
+	inTime := timer.Stop()
+	a.left = max(1, a.left-time.Since(start))
+	return inTime
+}
+
+// Trailer is the final attempt's.
+func (s *clientStream) Trailer() metadata.MD { return s.fix(retry.ReasonCommitted).Trailer() }
+
+// Context is the attempt's own, which ties the caller to that attempt: the call is not sent again, as with gRPC-Go.
+func (s *clientStream) Context() context.Context {
+	return s.fix(retry.ReasonCommitted).ClientStream.Context()
+}
+
+// fix makes the present attempt the last.
+func (s *clientStream) fix(why retry.Reason) *streamAttempt {
+	for {
+		a := s.current()
+		s.mu.Lock()
+		mine := s.holds(a)
+		if mine {
+			s.fixLocked(why)
+		}
+		s.mu.Unlock()
+		if mine {
+			return a
+		}
+	}
+}
+
+// holds reports whether a is still the attempt that the call goes by. Called with mu.
+func (s *clientStream) holds(a *streamAttempt) bool {
+	return s.cur == a && (!a.claimed || s.settled.Load())
+}
+
+func (s *clientStream) fixLocked(why retry.Reason) {
+	if s.fixed == retry.ReasonNone {
+		s.fixed = why
+	}
+	s.replay.drop()
+}
+
+// current is the attempt to use: while another goroutine replaces one, it waits.
+func (s *clientStream) current() *streamAttempt {
+	for {
+		s.mu.Lock()
+		a := s.cur
+		wait := a.claimed && !s.settled.Load()
+		s.mu.Unlock()
+		if !wait {
+			return a
+		}
+		<-a.over
+	}
+}
+
+// enter marks that the caller is doing something, and returns what marks the end of it.
+func (s *clientStream) enter() (leave func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ops++
+	return func() {
+		s.mu.Lock()
+		defer s.unlock()
+		s.ops--
+		if s.cur.ended {
+			s.abandon()
+		}
+	}
+}
+
+// onFinish is told by gRPC that an attempt has ended, perhaps because the caller has left it to its context or to
+// closing the connection.
+func (s *clientStream) onFinish(a *streamAttempt, err error) {
+	a.cancel(nil)
+	s.mu.Lock()
+	defer s.unlock()
+	a.ended, a.endErr = true, err
+	switch {
+	case s.cur != a:
+	case s.settled.Load():
+		s.finish(err)
+	default:
+		s.abandon()
+	}
+}
+
+// abandon settles a call whose attempt has ended while the caller does nothing that would find out. Called with mu.
+func (s *clientStream) abandon() {
+	a := s.cur
+	if s.ops > 0 || a.claimed || s.settled.Load() {
+		return
+	}
+	a.claimed = true
+	s.call.Cancel(time.Now())
+	s.stop(a, a.endErr)
+}
+
+// finish is the end of the call. Called with mu.
+func (s *clientStream) finish(err error) {
+	if !s.done {
+		s.done, s.doneErr = true, err
+	}
+}
+
+// unlock releases mu, and tells those who asked for it if the call is over.
+func (s *clientStream) unlock() {
+	tell := s.done && !s.told
+	s.told = s.done
+	a := s.cur
+	s.mu.Unlock()
+	if !tell {
+		return
+	}
+	var got *attempt
+	if a != nil {
+		got = &a.attempt
+	}
+	s.out.publish(got)
+	s.out.finished(s.doneErr)
+	s.release()
 }

@@ -1,0 +1,141 @@
+package grpcx
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+)
+
+// maxAttempt bounds the attempt number that a client may claim.
+const maxAttempt = 1000
+
+// ServerOption sets up the server interceptors.
+type ServerOption func(*serverConfig)
+
+type serverConfig struct {
+	longest time.Duration
+	attempt func(ctx context.Context, fullMethod string, attempt int)
+}
+
+// WithMaxDeadline bounds how long a handler may take, whatever deadline the client gave, and if it gave none. It
+// panics if d is not above 0.
+func WithMaxDeadline(d time.Duration) ServerOption {
+	if d <= 0 {
+		panic("grpcx: WithMaxDeadline: must be above 0")
+	}
+	return func(c *serverConfig) { c.longest = d }
+}
+
+// WithAttemptObserver tells observe of each call that arrives, and which attempt of its client's call it is (see
+// IncomingAttempt): the share of those above 1 is the share of the load that retries are. It is called before the
+// handler, on the handler's goroutine, also for calls that are refused as expired.
+func WithAttemptObserver(observe func(ctx context.Context, fullMethod string, attempt int)) ServerOption {
+	if observe == nil {
+		panic("grpcx: WithAttemptObserver: must not be nil")
+	}
+	return func(c *serverConfig) { c.attempt = observe }
+}
+
+// UnaryServerInterceptor is the server's side of "one layer retries": a call whose deadline has passed is refused
+// before the handler runs; and when a handler fails after a client call made under its context was given up (its
+// attempts or budget used up, or told "do not retry"), the client is told not to repeat the request, by the trailer
+// grpc-retry-pushback-ms: -1 of gRFC A6, which plain gRPC clients obey too. The handler only has to pass its context
+// on to its clients, be they of grpcx, httpx or retry.Do.
+func UnaryServerInterceptor(opts ...ServerOption) grpc.UnaryServerInterceptor {
+	c := newServerConfig(opts)
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		ctx, mark, done, err := c.begin(ctx, info.FullMethod)
+		defer done()
+		if err != nil {
+			_ = grpc.SetTrailer(ctx, doNotRetry())
+			return nil, err
+		}
+		reply, err := handler(ctx, req)
+		if err != nil && mark.Spent() {
+			_ = grpc.SetTrailer(ctx, doNotRetry())
+		}
+		return reply, err
+	}
+}
+
+// StreamServerInterceptor does for streams what UnaryServerInterceptor does for unary calls.
+func StreamServerInterceptor(opts ...ServerOption) grpc.StreamServerInterceptor {
+	c := newServerConfig(opts)
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		ctx, mark, done, err := c.begin(stream.Context(), info.FullMethod)
+		defer done()
+		if err != nil {
+			stream.SetTrailer(doNotRetry())
+			return err
+		}
+		err = handler(srv, &serverStream{stream, ctx})
+		if err != nil && mark.Spent() {
+			stream.SetTrailer(doNotRetry())
+		}
+		return err
+	}
+}
+
+type serverStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *serverStream) Context() context.Context { return s.ctx }
+
+func newServerConfig(opts []ServerOption) *serverConfig {
+	c := new(serverConfig)
+	for _, opt := range opts {
+		opt(c)
+	}
+	return c
+}
+
+// begin is what comes before the handler. done must be called in any case.
+func (c *serverConfig) begin(ctx context.Context, method string) (_ context.Context, _ *layer.Mark, done func(), _ error) {
+	if c.attempt != nil {
+		c.attempt(ctx, method, IncomingAttempt(ctx))
+	}
+	if expired(ctx) {
+		return ctx, nil, func() {}, status.Error(codes.DeadlineExceeded, "the deadline had passed before the call was handled")
+	}
+	done = func() {}
+	if c.longest > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.longest)
+		done = cancel
+	}
+	ctx, mark := layer.With(ctx)
+	return ctx, mark, done, nil
+}
+
+func expired(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return true
+	}
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= 0
+}
+
+func doNotRetry() metadata.MD { return metadata.Pairs(pushbackKey, "-1") }
+
+// IncomingAttempt is which attempt of its client's call a server is handling, from 1, as the client says by
+// grpc-previous-rpc-attempts. What is not a number from 0 up counts as nothing said, and more than 1,000 as 1,000;
+// of several values (retries over retries) the greatest counts.
+func IncomingAttempt(ctx context.Context) int {
+	attempt := 1
+	values := metadata.ValueFromIncomingContext(ctx, previousAttempts)
+	for _, v := range values[:min(len(values), 8)] {
+		if n, err := strconv.ParseUint(v, 10, 31); err == nil {
+			attempt = max(attempt, int(min(n, maxAttempt-1))+1)
+		}
+	}
+	return attempt
+}

@@ -1,0 +1,181 @@
+package grpcx
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// succeed settles the call: its answer has begun. err is what receiving returns from now on, nil for what the
+// attempt's own stream says.
+func (s *clientStream) succeed(a *streamAttempt, err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.settled.Load() || s.cur != a {
+		return
+	}
+	s.report(a, retry.Outcome{}, nil)
+	_ = s.p.CallDone(s.ctx, &s.call, nil)
+	s.err = err
+	s.settle(a)
+	if a.ended {
+		s.finish(a.endErr)
+	}
+}
+
+func (s *clientStream) settle(a *streamAttempt) {
+	s.replay.drop()
+	s.settled.Store(true)
+	close(a.over)
+}
+
+// report tells the call what an attempt came to.
+func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
+	now := time.Now()
+	s.call.Done(now, a.Number, o)
+	a.Took, a.Outcome, a.Err = now.Sub(a.Sent), o, err
+	s.p.AttemptDone(s.ctx, a.Attempt)
+}
+
+// failed puts another attempt in the place of one that failed before the call was settled, or settles it.
+func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
+	s.mu.Lock()
+	if s.settled.Load() {
+		s.mu.Unlock()
+		return
+	}
+	a.claimed = true
+	fixed := s.fixed
+	s.mu.Unlock()
+
+	e := ending{err: err, header: header, trailer: a.Trailer(), ended: a.timedOut()}
+	a.cancel(nil)
+	s.report(a, s.sort(e, fixed), err)
+	next, final := s.open(err)
+	s.mu.Lock()
+	defer s.unlock()
+	if final != nil {
+		s.err = final
+		s.settle(a)
+		s.finish(final)
+		return
+	}
+	s.cur = next
+	close(a.over)
+	if next.ended {
+		s.abandon()
+	}
+}
+
+// refused settles a call that the client itself ended. It reports false if another attempt has taken over.
+func (s *clientStream) refused(a *streamAttempt, err error) bool {
+	s.mu.Lock()
+	if !s.holds(a) || s.settled.Load() {
+		s.mu.Unlock()
+		return false
+	}
+	a.claimed = true
+	s.mu.Unlock()
+	a.cancel(nil)
+	s.report(a, s.sort(ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
+	s.mu.Lock()
+	defer s.unlock()
+	s.stop(a, err)
+	return true
+}
+
+// stop settles a call that has stopped. Called with mu by the claimant.
+func (s *clientStream) stop(a *streamAttempt, err error) {
+	s.err = failure(s.p, s.p.CallDone(s.ctx, &s.call, err))
+	s.settle(a)
+	s.finish(s.err)
+}
+
+// sort says what a failed attempt came to; fixed, if there may be no further one, why.
+func (s *clientStream) sort(e ending, fixed retry.Reason) retry.Outcome {
+	if s.ctx.Err() != nil {
+		return retry.Outcome{Class: retry.Canceled}
+	}
+	o := s.c.classify(s.ctx, s.method, s.r, e)
+	if fixed != retry.ReasonNone && !o.NoRetry && o.Class != retry.Rejected {
+		o.NoRetry, o.Why = true, fixed
+	}
+	return o
+}
+
+// open makes attempts until one is open, waits in between, and sends on it what was sent before. last is the error
+// of the attempt before, nil for the first.
+func (s *clientStream) open(last error) (*streamAttempt, error) {
+	for {
+		waited := s.call.Report().Waited
+		step := s.next()
+		if step.Op == retry.Stop {
+			return nil, failure(s.p, s.p.CallDone(s.ctx, &s.call, last))
+		}
+		a := s.newAttempt(step, s.call.Report().Waited-waited)
+		if last = s.connect(a); last == nil {
+			s.replay.onto(a)
+			return a, nil
+		}
+		a.cancel(nil)
+		s.report(a, s.sort(ending{err: last, ended: a.timedOut()}, retry.ReasonNone), last)
+	}
+}
+
+// next is the next attempt to send, or the end.
+func (s *clientStream) next() retry.Step {
+	now := time.Now()
+	for {
+		if s.ctx.Err() != nil {
+			s.call.Cancel(now)
+		}
+		step := s.call.Next(now)
+		if step.Op != retry.Wait {
+			return step
+		}
+		timer := time.NewTimer(step.At.Sub(now))
+		select {
+		case <-s.ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+		now = time.Now()
+	}
+}
+
+func (s *clientStream) newAttempt(step retry.Step, waited time.Duration) *streamAttempt {
+	a := &streamAttempt{left: step.Timeout, over: make(chan struct{})}
+	a.Attempt = retry.Attempt{Number: step.Attempt, Kind: step.Kind, Sent: time.Now(), Waited: waited}
+	ctx := s.ctx
+	if step.Attempt > 1 {
+		ctx = resendContext(ctx, step.Attempt-1)
+	}
+	a.ctx, a.cancel = context.WithCancelCause(ctx)
+	return a
+}
+
+// connect opens the attempt's stream.
+func (s *clientStream) connect(a *streamAttempt) (err error) {
+	opts := append(s.opts[:len(s.opts):len(s.opts)], grpc.OnFinish(func(err error) { s.onFinish(a, err) }))
+	if len(s.out.header) > 0 {
+		opts = append(opts, grpc.Header(&a.attempt.header))
+	}
+	if len(s.out.trailer) > 0 {
+		opts = append(opts, grpc.Trailer(&a.attempt.trailer))
+	}
+	if len(s.out.peer) > 0 {
+		opts = append(opts, grpc.Peer(&a.attempt.peer))
+	}
+	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts...) })
+	if !inTime && err == nil {
+		err = timeout.ErrAttempt // opened too late: its context has ended
+	}
+	return err
+}
+
+func (a *streamAttempt) timedOut() bool { return context.Cause(a.ctx) == timeout.ErrAttempt }

@@ -1,0 +1,184 @@
+package grpcx
+
+import (
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // the codec of calls that name none
+	"google.golang.org/protobuf/proto"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// SendMsg sends a message, and keeps a copy as long as it may have to be sent again.
+func (s *clientStream) SendMsg(m any) error {
+	if s.settled.Load() {
+		return s.pass(m)
+	}
+	defer s.enter()()
+	for !s.settled.Load() {
+		a := s.current()
+		switch err := a.SendMsg(m); err {
+		case nil:
+			if s.keep(a, m) {
+				return nil
+			}
+		case io.EOF:
+			s.resolve(a)
+		default: // the message's fault: gRPC has ended the stream
+			if s.refused(a, err) {
+				return s.err
+			}
+		}
+	}
+	return s.pass(m)
+}
+
+// pass sends on the attempt that is final.
+func (s *clientStream) pass(m any) error {
+	if s.err != nil {
+		if !s.desc.ClientStreams {
+			return nil // as gRPC has it: RecvMsg tells
+		}
+		return io.EOF
+	}
+	return s.cur.SendMsg(m)
+}
+
+// keep remembers what was sent on a. It reports false if the attempt is not the call's any more.
+func (s *clientStream) keep(a *streamAttempt, m any) bool {
+	size, ok := s.replay.size(m, s.desc.ClientStreams)
+	var kept any
+	if ok {
+		kept = snapshot(m)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.holds(a):
+		return false
+	case s.settled.Load() || s.fixed != retry.ReasonNone:
+	case !ok || !s.replay.fits(size):
+		s.fixLocked(retry.ReasonNotReplayable)
+	default:
+		s.replay.add(kept, size)
+	}
+	return true
+}
+
+// CloseSend ends what the caller sends.
+func (s *clientStream) CloseSend() error {
+	if s.settled.Load() {
+		return s.cur.CloseSend()
+	}
+	defer s.enter()()
+	for {
+		a := s.current()
+		err := a.CloseSend()
+		if err != nil || s.close(a) {
+			return err
+		}
+	}
+}
+
+func (s *clientStream) close(a *streamAttempt) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.holds(a) {
+		return false
+	}
+	s.replay.closed = true
+	return true
+}
+
+// resolve deals with an attempt that takes no more messages: the receiving side knows why.
+func (s *clientStream) resolve(a *streamAttempt) {
+	select {
+	case <-a.over:
+		return
+	case s.receiving <- struct{}{}:
+	}
+	defer func() { <-s.receiving }()
+	if s.settled.Load() || s.current() != a {
+		return
+	}
+	if s.header(a) != nil {
+		s.succeed(a, nil)
+		return
+	}
+	s.headless(a)
+}
+
+// replayBuffer is what the caller has sent so far.
+type replayBuffer struct {
+	limit  int
+	codec  encoding.CodecV2 // what tells the size of a message that is not of protobuf
+	sent   []any
+	bytes  int
+	closed bool
+}
+
+// configure takes up what the call's own options say.
+func (b *replayBuffer) configure(opts []grpc.CallOption) {
+	b.codec = encoding.GetCodecV2("proto")
+	for _, o := range opts {
+		switch o := o.(type) {
+		case grpc.MaxRetryRPCBufferSizeCallOption:
+			b.limit = o.MaxRetryRPCBufferSize
+		case grpc.ForceCodecV2CallOption:
+			b.codec = o.CodecV2
+		case grpc.ForceCodecCallOption:
+			b.codec = nil
+		case grpc.ContentSubtypeCallOption:
+			b.codec = encoding.GetCodecV2(o.ContentSubtype)
+		}
+	}
+}
+
+// size is how many bytes a message is on the wire; not ok if nobody can tell. A message that is the call's only one
+// is the caller's own anyway.
+func (b *replayBuffer) size(m any, many bool) (_ int, ok bool) {
+	if p, ok := m.(proto.Message); ok {
+		return proto.Size(p), true
+	}
+	if b.codec == nil {
+		return 0, !many
+	}
+	data, err := b.codec.Marshal(m)
+	if err != nil {
+		return 0, false
+	}
+	defer data.Free()
+	return data.Len(), true
+}
+
+func (b *replayBuffer) fits(size int) bool { return size <= b.limit-b.bytes }
+
+func (b *replayBuffer) add(m any, size int) {
+	b.sent = append(b.sent, m)
+	b.bytes += size
+}
+
+func (b *replayBuffer) drop() { b.sent = nil }
+
+// snapshot keeps a message safe from a caller who uses it again for the next. Of a message that is not of protobuf
+// there is only the promise of everyone who calls SendMsg not to modify it.
+func snapshot(m any) any {
+	if p, ok := m.(proto.Message); ok {
+		return proto.Clone(p)
+	}
+	return m
+}
+
+// onto sends what was kept on a new attempt. What is wrong with that shows when it is received from.
+func (b *replayBuffer) onto(a *streamAttempt) {
+	for _, m := range b.sent {
+		if a.SendMsg(m) != nil {
+			return
+		}
+	}
+	if b.closed {
+		_ = a.CloseSend()
+	}
+}
