@@ -1,0 +1,179 @@
+package retry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// leave runs f on a goroutine of its own, which may panic or exit, and returns what it panicked with.
+func leave(f func()) (value any, returned bool) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { value = recover() }()
+		f()
+		returned = true
+	}()
+	<-done
+	return value, returned
+}
+
+func TestAnOperationThatDoesNotReturnLeavesNothing(t *testing.T) {
+	policies := map[string]retry.Config{
+		"bare":             {},
+		"timed":            {AttemptTimeout: timeout.Fixed(time.Hour)},
+		"hedged":           {Hedge: timeout.Fixed(10 * ms)},
+		"hedged and timed": {Hedge: timeout.Fixed(10 * ms), AttemptTimeout: timeout.Fixed(time.Hour)},
+	}
+	ways := map[string]func(){
+		"panic":  func() { panic(errDown) },
+		"goexit": runtime.Goexit,
+	}
+	for policy, cfg := range policies {
+		for way, out := range ways {
+			for at := 1; at <= 3; at++ {
+				t.Run(fmt.Sprintf("%s, %s, attempt %d", policy, way, at), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						ctx, l := newParent(), newLedger()
+						cfg.Budget = budget.Shared(l)
+						p := always(t, cfg)
+						value, returned := leave(func() {
+							_, _ = retry.DoValue(ctx, p, func(ctx context.Context) (int, error) {
+								if retry.AttemptNumber(ctx) == at {
+									out()
+								}
+								return 0, errDown
+							})
+						})
+						require.False(t, returned)
+						checkLeft(t, value, way, false)
+						l.settled(t)
+						require.Zero(t, ctx.registered(), "contexts left on the caller's")
+					})
+				})
+			}
+		}
+	}
+}
+
+// checkLeft checks what came out of a call whose attempt left by way of a panic or runtime.Goexit.
+func checkLeft(t *testing.T, value any, way string, aside bool) {
+	t.Helper()
+	var broken *retry.PanicError
+	err, _ := value.(error)
+	aside = errors.As(err, &broken) || aside
+	switch {
+	case way == "panic":
+		require.ErrorIs(t, err, errDown, "the panic goes on")
+	case aside:
+		require.ErrorContains(t, err, "runtime.Goexit in a hedge")
+	default:
+		require.Nil(t, value)
+	}
+	if aside {
+		require.NotNil(t, broken)
+		require.Contains(t, string(broken.Stack), "panic_test.go")
+	}
+}
+
+func TestAHedgeThatDoesNotReturnLeavesNothing(t *testing.T) {
+	for way, out := range map[string]func(){"panic": func() { panic(errDown) }, "goexit": runtime.Goexit} {
+		for name, first := range map[string]func(ctx context.Context) error{
+			"the first is under way":      func(ctx context.Context) error { return pause(ctx, time.Hour) },
+			"the first panics too":        func(ctx context.Context) error { <-ctx.Done(); panic(errDown) },
+			"the first answers all along": func(ctx context.Context) error { <-ctx.Done(); return nil },
+		} {
+			t.Run(way+", "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					ctx, l := newParent(), newLedger()
+					start := time.Now()
+					value, returned := leave(func() {
+						_, _ = retry.DoValue(ctx, hedging(t, retry.Config{Budget: budget.Shared(l)}),
+							func(ctx context.Context) (int, error) {
+								if retry.AttemptNumber(ctx) == 1 {
+									return 1, first(ctx)
+								}
+								if retry.AttemptNumber(ctx) == 2 {
+									time.Sleep(15 * ms) // a third is sent meanwhile
+									out()
+								}
+								return 3, pause(ctx, time.Hour)
+							})
+					})
+					require.False(t, returned)
+					require.Equal(t, 25*ms, time.Since(start), "the others are cancelled")
+					if name == "the first panics too" {
+						require.Equal(t, errDown, value, "the caller's own panic comes first")
+					} else {
+						checkLeft(t, value, way, true)
+					}
+					l.settled(t)
+					require.Zero(t, ctx.registered(), "contexts left on the caller's")
+				})
+			})
+		}
+	}
+}
+
+func TestPanicError(t *testing.T) {
+	e := &retry.PanicError{Value: errDown, Stack: []byte("goroutine 7")}
+	require.EqualError(t, e, "panic in a hedge: down\n\ngoroutine 7")
+	require.ErrorIs(t, e, errDown)
+	require.NoError(t, errors.Unwrap(&retry.PanicError{Value: "text"}))
+}
+
+func TestPanicInSendReleasesTheAttemptsContext(t *testing.T) {
+	for at := 1; at <= 2; at++ {
+		t.Run(fmt.Sprint("attempt ", at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, w := newParent(), &watcher{}
+				p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)}, retry.WithObserver(w))
+				calls := 0
+				require.Panics(t, func() {
+					_ = retry.Do(ctx, p, func(context.Context) error {
+						if calls++; calls == at {
+							panic("boom")
+						}
+						return errDown
+					})
+				})
+				require.Zero(t, ctx.registered(), "contexts left on the caller's")
+			})
+		})
+	}
+}
+
+func TestPanicOfALoserReleasesTheWinner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := newParent()
+		p := always(t, retry.Config{Hedge: timeout.Fixed(time.Second)})
+		var discarded []int
+		w := retry.Work[int]{
+			Hedge: true,
+			Send: func(ctx context.Context, s retry.Step) (int, error) {
+				if s.Attempt == 1 {
+					<-ctx.Done()
+					panic("boom")
+				}
+				return s.Attempt, nil
+			},
+			Classify: func(int, error, bool) retry.Outcome { return retry.Outcome{} },
+			Keep:     func(v int, cancel context.CancelFunc) int { return v },
+			Discard:  func(v int, _ error) { discarded = append(discarded, v) },
+		}
+		require.Panics(t, func() { _, _ = retry.Run(ctx, p, &w) })
+		require.Zero(t, ctx.registered(), "contexts left on the caller's")
+		require.Equal(t, []int{2}, discarded, "an answer that nobody gets is closed")
+	})
+}
