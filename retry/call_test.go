@@ -154,10 +154,14 @@ func (m *callModel) stopped(t *rapid.T, step retry.Step) {
 }
 
 func (m *callModel) done(t *rapid.T, attempt int, o retry.Outcome) {
-	pendingBefore := m.call.Report().Unprocessed
+	before := m.call.Report()
 	m.call.Done(m.now, attempt, o)
+	if before.Reason != retry.ReasonNone { // it had stopped, and the driver had not asked yet
+		require.Equal(t, before, m.call.Report(), "an attempt that ends after the stop")
+		return
+	}
 	m.ended = attempt
-	free := m.call.Report().Unprocessed > pendingBefore
+	free := m.call.Report().Unprocessed > before.Unprocessed
 	switch {
 	case free:
 		require.Equal(t, retry.Unprocessed, o.Class)
