@@ -116,15 +116,15 @@ func parseReset(h http.Header, prefix string, now func() time.Time) (time.Durati
 	if !ok {
 		return 0, false
 	}
-	const epoch = 1_000_000_000 // seconds: 2001 as a time, 31 years as a wait
 	n, err := strconv.ParseFloat(v, 64)
-	switch {
-	case err != nil || n < epoch:
+	if err != nil || d < maxWait {
 		return d, true
-	case n >= epoch*1000:
+	}
+	const millis = 1e11 // in seconds the year 5138, in milliseconds 1973
+	if n >= millis {
 		n /= 1000
 	}
-	if n >= epoch*1000 {
+	if n >= millis {
 		return maxWait, true
 	}
 	at := time.UnixMilli(int64(n * 1000))

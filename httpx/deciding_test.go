@@ -1,0 +1,371 @@
+package httpx_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// counted counts the attempts that reach base.
+func counted(base http.RoundTripper, n *atomic.Int32) http.RoundTripper {
+	return roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		n.Add(1)
+		return base.RoundTrip(r)
+	})
+}
+
+func TestStatusTable(t *testing.T) {
+	classes := map[int]retry.Class{
+		200: retry.Success, 204: retry.Success, 304: retry.Success, 308: retry.Success,
+		400: retry.Rejected, 401: retry.Rejected, 404: retry.Rejected, 409: retry.Rejected, 417: retry.Rejected,
+		408: retry.Transient, 425: retry.Transient, 429: retry.Throttled,
+		500: retry.Transient, 502: retry.Transient, 503: retry.Throttled, 504: retry.Transient, 599: retry.Transient,
+		501: retry.Rejected, 505: retry.Rejected, 507: retry.Rejected, 508: retry.Rejected, 511: retry.Rejected,
+	}
+	for code, class := range classes {
+		s := serve(t, many(9, code)...)
+		c := client(t, policy(t, nil))
+		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		resp, err := c.Get(s.URL)
+		require.NoError(t, err)
+		text(t, resp)
+		require.Equal(t, code, resp.StatusCode)
+		want := 3
+		if class == retry.Success || class == retry.Rejected {
+			want = 1
+		}
+		require.Equal(t, want, s.count(), code)
+		require.Equal(t, class, httpx.Classify(nil, resp, nil).Class, code)
+	}
+}
+
+func TestOneOptionChangesTheTable(t *testing.T) {
+	s := serve(t, 409, 501, 200)
+	c := client(t, policy(t, nil), httpx.WithClassifier(
+		func(req *http.Request, resp *http.Response, err error) retry.Outcome {
+			if err == nil && (resp.StatusCode == 409 || resp.StatusCode == 501) {
+				return retry.Outcome{Class: retry.Transient}
+			}
+			return httpx.Classify(req, resp, err)
+		},
+	))
+	resp, err := c.Get(s.URL)
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	text(t, resp)
+	require.Equal(t, 3, s.count())
+}
+
+func TestAClassifierMayRefuseA200(t *testing.T) {
+	s := serve(t)
+	c := client(t, policy(t, nil), httpx.WithClassifier(func(*http.Request, *http.Response, error) retry.Outcome {
+		return retry.Outcome{Class: retry.Transient}
+	}))
+	resp, err := c.Get(s.URL)
+	require.NoError(t, err)
+	require.Equal(t, "OK", text(t, resp))
+	require.Equal(t, 3, s.count())
+}
+
+func TestGETThatFailsThreeTimesGetsTheLastResponse(t *testing.T) {
+	s := serve(t, 500, 500, 500, 500)
+	var seen recorder
+	resp, err := client(t, policy(t, nil, retry.WithObserver(&seen))).Get(s.URL)
+	require.NoError(t, err)
+	require.Equal(t, 500, resp.StatusCode)
+	require.Equal(t, "Internal Server Error", text(t, resp))
+	stopped, ok := httpx.ReportFrom(resp.Request.Context())
+	require.True(t, ok)
+	require.Equal(t, retry.ReasonMaxAttempts, stopped.Reason)
+	require.Equal(t, 3, stopped.Attempts)
+	require.Len(t, stopped.History, 3)
+	require.Equal(t, strings.TrimPrefix(s.URL, "http://"), stopped.Destination)
+	require.Len(t, seen.attempts, 3)
+	require.Equal(t, retry.ReasonMaxAttempts, seen.calls[0].Reason)
+}
+
+func TestASuccessAndA404TellNothing(t *testing.T) {
+	for _, code := range []int{200, 404} {
+		s := serve(t, code)
+		resp, err := client(t, policy(t, nil)).Get(s.URL)
+		require.NoError(t, err)
+		text(t, resp)
+		_, ok := httpx.ReportFrom(resp.Request.Context())
+		require.False(t, ok)
+	}
+}
+
+func TestPOSTIsSentOnceUnlessVouchedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		set      func(*http.Request)
+		attempts int
+	}{
+		"alone":                        {func(*http.Request) {}, 1},
+		"Idempotency-Key":              {func(r *http.Request) { r.Header.Set("Idempotency-Key", "k") }, 3},
+		"X-Idempotency-Key":            {func(r *http.Request) { r.Header.Set("X-Idempotency-Key", "k") }, 3},
+		"a nil key, which is not sent": {func(r *http.Request) { r.Header["Idempotency-Key"] = nil }, 3},
+		"declared": {func(r *http.Request) {
+			*r = *r.WithContext(retry.WithIdempotency(r.Context(), retry.Idempotent))
+		}, 3},
+		"declared not, with a key": {func(r *http.Request) {
+			r.Header.Set("Idempotency-Key", "k")
+			*r = *r.WithContext(retry.WithIdempotency(r.Context(), retry.NotIdempotent))
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, 500, 500)
+			req := request(t, http.MethodPost, s.URL, strings.NewReader("pay 5"))
+			test.set(req)
+			resp, err := client(t, policy(t, nil)).Do(req)
+			require.NoError(t, err)
+			text(t, resp)
+			require.Equal(t, test.attempts, s.count())
+			if test.attempts == 1 {
+				stopped, _ := httpx.ReportFrom(resp.Request.Context())
+				require.Equal(t, retry.ReasonNotIdempotent, stopped.Reason)
+			}
+		})
+	}
+}
+
+func TestMethodsOfRFC9110AreIdempotent(t *testing.T) {
+	for method, want := range map[string]bool{
+		"": true, "GET": true, "HEAD": true, "OPTIONS": true, "TRACE": true, "PUT": true, "DELETE": true,
+		"POST": false, "PATCH": false, "CONNECT": false, "PROPFIND": false, "get": false,
+	} {
+		require.Equal(t, want, httpx.Idempotent(&http.Request{Method: method}), method)
+	}
+}
+
+func TestIdempotencyKeyIsStableWithinACallAndNewForTheNext(t *testing.T) {
+	s := serve(t, 500, 503)
+	c := client(t, policy(t, nil), httpx.WithIdempotencyKey())
+	keys := func() []string {
+		var ks []string
+		for _, r := range s.Seen {
+			ks = append(ks, r.Header.Get("Idempotency-Key"))
+		}
+		return ks
+	}
+	post := func(method string) {
+		req := request(t, method, s.URL, strings.NewReader("pay 5"))
+		resp, err := c.Do(req)
+		require.NoError(t, err)
+		require.Equal(t, "OK", text(t, resp))
+		require.Empty(t, req.Header)
+	}
+	post(http.MethodPost)
+	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, keys()[0])
+	require.Equal(t, keys()[0], keys()[1])
+	require.Equal(t, keys()[0], keys()[2])
+	post(http.MethodPatch)
+	require.NotEqual(t, keys()[0], keys()[3])
+	post(http.MethodPut)
+	require.Empty(t, keys()[4])
+}
+
+func TestIdempotencyKeyOfTheCallerIsKept(t *testing.T) {
+	s := serve(t)
+	req := request(t, http.MethodPost, s.URL, nil)
+	req.Header.Set("X-Idempotency-Key", "mine")
+	resp, err := client(t, policy(t, nil), httpx.WithIdempotencyKey()).Do(req)
+	require.NoError(t, err)
+	text(t, resp)
+	require.NotContains(t, s.Seen[0].Header, "Idempotency-Key")
+	require.Equal(t, "mine", s.Seen[0].Header.Get("X-Idempotency-Key"))
+}
+
+func TestConnectionRefusedIsRetriedWhateverTheMethod(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l.Close() // nobody listens there now
+	var sent atomic.Int32
+	tr := httpx.NewTransport(counted(&http.Transport{}, &sent), policy(t, nil))
+	_, err = (&http.Client{Transport: tr}).Post("http://"+l.Addr().String(), "text/plain", strings.NewReader("pay 5"))
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.EqualValues(t, 3, sent.Load())
+	stopped, _ := errors.AsType[*retry.Error](err)
+	require.Equal(t, retry.Unprocessed, stopped.History[0].Class)
+}
+
+func TestWhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
+	tlsServer := httptest.NewTLSServer(http.NotFoundHandler())
+	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer tlsServer.Close()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	mutual := httptest.NewUnstartedServer(http.NotFoundHandler())
+	mutual.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	mutual.Config.ErrorLog = log.New(io.Discard, "", 0)
+	mutual.StartTLS()
+	defer mutual.Close()
+	with := func(change func(*http.Request)) *http.Request {
+		req := request(t, http.MethodGet, plain.URL, nil)
+		change(req)
+		return req
+	}
+	insecure := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	for name, test := range map[string]struct {
+		base *http.Transport
+		req  *http.Request
+	}{
+		"unknown certificate authority": {nil, request(t, http.MethodGet, tlsServer.URL, nil)},
+		"client certificate demanded":   {insecure, request(t, http.MethodGet, mutual.URL, nil)},
+		"http where https was meant":    {nil, request(t, http.MethodGet, "https"+strings.TrimPrefix(plain.URL, "http"), nil)},
+		"unsupported scheme":            {nil, request(t, http.MethodGet, "gopher://localhost/", nil)},
+		"no host":                       {nil, with(func(r *http.Request) { r.URL.Host = "" })},
+		"nil URL":                       {nil, with(func(r *http.Request) { r.URL = nil })},
+		"nil header":                    {nil, with(func(r *http.Request) { r.Header = nil })},
+		"invalid method":                {nil, with(func(r *http.Request) { r.Method = "GE T" })},
+		"invalid header name":           {nil, with(func(r *http.Request) { r.Header["a b"] = []string{"x"} })},
+		"invalid header value":          {nil, with(func(r *http.Request) { r.Header["A"] = []string{"x\x00"} })},
+		"invalid port":                  {nil, with(func(r *http.Request) { r.URL.Host = "127.0.0.1:port" })},
+		"invalid address":               {nil, with(func(r *http.Request) { r.URL.Host = "[::1]x:80" })},
+		"wrong length": {nil, with(func(r *http.Request) {
+			r.Method, r.ContentLength, r.Body = http.MethodPut, 10, io.NopCloser(strings.NewReader("x"))
+			r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }
+		})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.base == nil {
+				test.base = &http.Transport{}
+			}
+			defer test.base.CloseIdleConnections()
+			var sent atomic.Int32
+			_, err := httpx.NewTransport(counted(test.base, &sent), policy(t, nil)).RoundTrip(test.req)
+			require.Error(t, err)
+			require.EqualValues(t, 1, sent.Load(), err)
+			require.Equal(t, retry.Rejected, httpx.Classify(nil, nil, err).Class, err)
+		})
+	}
+}
+
+func TestHTTPAnswerToHTTPSKeepsItsHint(t *testing.T) {
+	s := serve(t)
+	_, err := client(t, policy(t, nil)).Get("https" + strings.TrimPrefix(s.URL, "http"))
+	require.ErrorIs(t, err, http.ErrSchemeMismatch)
+}
+
+func TestErrorTable(t *testing.T) {
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	for name, test := range map[string]struct {
+		err   error
+		class retry.Class
+		alive bool
+	}{
+		"refused":              {refusedDial(), retry.Unprocessed, false},
+		"refused, in url":      {&url.Error{Op: "Get", URL: "/", Err: refusedDial()}, retry.Unprocessed, false},
+		"unreachable":          {dial(syscall.EHOSTUNREACH), retry.Unprocessed, false},
+		"proxy refused":        {&net.OpError{Op: "proxyconnect", Net: "tcp", Err: dial(syscall.ECONNREFUSED)}, retry.Unprocessed, false},
+		"no such host":         {dial(&net.DNSError{Err: "no such host", IsNotFound: true}), retry.Rejected, false},
+		"temporary DNS":        {dial(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), retry.Unprocessed, false},
+		"DNS timeout":          {dial(&net.DNSError{Err: "timeout", IsTimeout: true}), retry.Unprocessed, false},
+		"reset":                {&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, retry.Transient, false},
+		"broken pipe":          {&net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, retry.Transient, false},
+		"EOF":                  {io.EOF, retry.Transient, false},
+		"unexpected EOF":       {io.ErrUnexpectedEOF, retry.Transient, false},
+		"closed idle":          {errors.New("http: server closed idle connection"), retry.Transient, false},
+		"connection lost":      {errors.New("http2: client connection lost"), retry.Transient, false},
+		"read timeout":         {&net.OpError{Op: "read", Net: "tcp", Err: timeoutError{}}, retry.Timeout, false},
+		"headers timeout":      {timeoutError{}, retry.Timeout, false},
+		"an inner layer's":     {&retry.Error{Reason: retry.ReasonMaxAttempts, Last: io.EOF}, retry.Rejected, false},
+		"unknown":              {errors.New("what?"), retry.Transient, false},
+		"bad address":          {dial(&net.AddrError{Err: "missing port", Addr: "x"}), retry.Rejected, false},
+		"TLS alert":            {&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, retry.Rejected, false},
+		"TLS handshake":        {errors.New("net/http: TLS handshake timeout"), retry.Unprocessed, false},
+		"GOAWAY":               {errors.New("http2: Transport received Server's graceful shutdown GOAWAY"), retry.Unprocessed, true},
+		"GOAWAY, body written": {errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error"), retry.Unprocessed, true},
+	} {
+		o := httpx.Classify(nil, nil, test.err)
+		require.Equal(t, test.class, o.Class, name)
+		require.Equal(t, test.alive, o.Alive, name)
+	}
+}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "net/http: timeout awaiting response headers" }
+func (timeoutError) Timeout() bool { return true }
+
+func TestAServerThatAcceptsAndHangsUpEndsAfterMaxAttempts(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var accepted atomic.Int32
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted.Add(1)
+			conn.Close()
+		}
+	}()
+	_, err = client(t, policy(t, nil)).Get("http://" + l.Addr().String())
+	require.Error(t, err)
+	stopped, ok := errors.AsType[*retry.Error](err)
+	require.True(t, ok)
+	require.Equal(t, retry.ReasonMaxAttempts, stopped.Reason)
+	require.Equal(t, 3, stopped.Attempts)
+	l.Close()
+	<-done
+	require.EqualValues(t, 3, accepted.Load())
+}
+
+func TestXShouldRetryIsObeyed(t *testing.T) {
+	answer := func(code int, word string) (*http.Response, int) {
+		n := 0
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			n++
+			w.Header().Set("X-Should-Retry", word)
+			w.WriteHeader(code)
+		}))
+		defer s.Close()
+		resp, err := client(t, policy(t, nil)).Get(s.URL)
+		require.NoError(t, err)
+		text(t, resp)
+		return resp, n
+	}
+	resp, n := answer(503, "false")
+	require.Equal(t, 1, n)
+	stopped, _ := httpx.ReportFrom(resp.Request.Context())
+	require.Equal(t, retry.ReasonNoRetry, stopped.Reason)
+	_, n = answer(409, "true")
+	require.Equal(t, 3, n)
+	_, n = answer(404, "false")
+	require.Equal(t, 1, n)
+	_, n = answer(503, "maybe")
+	require.Equal(t, 3, n)
+}
+
+func TestOnlyOneOfTwoNestedTransportsRetries(t *testing.T) {
+	s := serve(t, many(20, 503)...)
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	inner := httpx.NewTransport(base, policy(t, nil))
+	resp, err := (&http.Client{Transport: httpx.NewTransport(inner, policy(t, nil))}).Get(s.URL)
+	require.NoError(t, err)
+	text(t, resp)
+	require.Equal(t, 3, s.count())
+	s.Close()
+	_, err = (&http.Client{Transport: httpx.NewTransport(inner, policy(t, nil))}).Get(s.URL)
+	stopped, ok := errors.AsType[*retry.Error](err)
+	require.True(t, ok)
+	require.Equal(t, 1, stopped.Attempts)
+}

@@ -1,0 +1,91 @@
+package httpx_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// pipeListener is a listener whose connections are net.Pipes, which a synctest bubble can see through.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case l.conns <- there:
+		return here, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// pipeServer serves h over net.Pipes until the test ends, for a client inside the same bubble.
+func pipeServer(t testing.TB, h http.Handler) *http.Transport {
+	t.Helper()
+	l := newPipeListener()
+	server := &http.Server{Handler: h}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(l)
+	}()
+	base := &http.Transport{DialContext: l.dial}
+	t.Cleanup(func() {
+		base.CloseIdleConnections()
+		server.Close()
+		<-done
+		synctest.Wait()
+	})
+	return base
+}
+
+// pipeClient is a client of a server that answers as h does.
+func pipeClient(t testing.TB, h http.HandlerFunc, p *retry.Policy, opts ...httpx.Option) *http.Client {
+	t.Helper()
+	return &http.Client{Transport: httpx.NewTransport(pipeServer(t, h), p, opts...)}
+}
+
+// statuses answers with each in turn, the last for good.
+func statuses(codes ...int) http.HandlerFunc {
+	var mu sync.Mutex
+	n := 0
+	return func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		code := codes[min(n, len(codes)-1)]
+		n++
+		mu.Unlock()
+		w.WriteHeader(code)
+	}
+}
