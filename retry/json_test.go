@@ -1,0 +1,222 @@
+package retry_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// everyConfig has each field set, and each strategy, budget and timeout in one of them.
+func everyConfig() []retry.Config {
+	curve := backoff.Exponential(time.Millisecond, time.Minute)
+	configs := []retry.Config{{}, {
+		MaxAttempts:      5,
+		Backoff:          backoff.FullJitter(time.Millisecond, time.Second),
+		ThrottledBackoff: backoff.Constant(250 * time.Millisecond),
+		Budget:           budget.Adaptive{Ratio: 0.2, Burst: 7, Strict: true},
+		AttemptTimeout:   timeout.Fixed(1500 * time.Millisecond),
+		Hedge:            timeout.Percentile{Rate: 0.05, Ceiling: time.Second},
+		MaxHint:          90 * time.Second,
+	}, {MaxAttempts: 1}, {MaxAttempts: retry.Unlimited}, {MaxHint: 1}, {MaxHint: 1<<63 - 1}}
+	for _, s := range []backoff.Strategy{
+		backoff.None(), backoff.Constant(0), backoff.Linear(1, 2), curve, backoff.Fibonacci(1, 2),
+		backoff.FullJitter(1, 2), backoff.EqualJitter(1, 2), backoff.DecorrelatedJitter(1, 2),
+		backoff.SmoothDecorrelated(1, 2), backoff.Proportional(curve, 0.2), backoff.Cap(curve, 5),
+		backoff.Floor(curve, 5), backoff.Full(curve), backoff.Equal(backoff.Cap(backoff.Floor(curve, 2), 3)),
+	} {
+		configs = append(configs, retry.Config{Backoff: s}, retry.Config{ThrottledBackoff: s})
+	}
+	for _, s := range []budget.Spec{
+		budget.Adaptive{}, budget.TokenBucket{Ratio: 0.5, Cap: 3, OnSuccess: true}, budget.GRPC{}, budget.AWS{},
+		budget.Finagle{}, budget.Concurrency{Ratio: 0.3, Min: -1}, budget.Ratio{}, budget.Unlimited{},
+		budget.ClientThrottle{K: 3, Window: time.Minute, Retries: budget.AWS{}},
+	} {
+		configs = append(configs, retry.Config{Budget: s})
+	}
+	for _, s := range []timeout.Spec{timeout.Fixed(1), timeout.Percentile{}, timeout.Percentile{WarmUp: 9, Growth: 2}} {
+		configs = append(configs, retry.Config{AttemptTimeout: s}, retry.Config{Hedge: s})
+	}
+	return configs
+}
+
+func TestJSONRoundTrip(t *testing.T) {
+	for _, c := range everyConfig() {
+		text, err := json.Marshal(c)
+		require.NoError(t, err)
+		var back retry.Config
+		require.NoError(t, json.Unmarshal(text, &back), "%s", text)
+		require.Equal(t, c, back, "%s", text)
+		_, err = retry.New(back)
+		require.NoError(t, err, "%s", text)
+	}
+}
+
+func TestJSONSetsEveryField(t *testing.T) {
+	full := everyConfig()[1]
+	v := reflect.ValueOf(full)
+	for i := range v.NumField() {
+		require.False(t, v.Field(i).IsZero(), "%s is missing in this test", v.Type().Field(i).Name)
+	}
+}
+
+func TestJSONAsAPersonWritesIt(t *testing.T) {
+	var c retry.Config
+	require.NoError(t, json.Unmarshal([]byte(`{
+		"max_attempts": 4,
+		"backoff": {"full_jitter": {"base": "100ms", "cap": "10s"}},
+		"throttled_backoff": {"constant": "2s"},
+		"budget": "adaptive",
+		"attempt_timeout": "1.5s",
+		"hedge": {"percentile": {"rate": 0.05}},
+		"max_hint": "30s"
+	}`), &c))
+	require.Equal(t, retry.Config{
+		MaxAttempts:      4,
+		Backoff:          backoff.FullJitter(100*time.Millisecond, 10*time.Second),
+		ThrottledBackoff: backoff.Constant(2 * time.Second),
+		Budget:           budget.Adaptive{},
+		AttemptTimeout:   timeout.Fixed(1500 * time.Millisecond),
+		Hedge:            timeout.Percentile{Rate: 0.05},
+		MaxHint:          30 * time.Second,
+	}, c)
+	text, err := json.Marshal(c)
+	require.NoError(t, err)
+	require.JSONEq(t, `{
+		"max_attempts": 4,
+		"backoff": {"full_jitter": {"base": "100ms", "cap": "10s"}},
+		"throttled_backoff": {"constant": "2s"},
+		"budget": {"adaptive": {}},
+		"attempt_timeout": {"fixed": "1.5s"},
+		"hedge": {"percentile": {"rate": 0.05}},
+		"max_hint": "30s"
+	}`, string(text))
+	require.NoError(t, json.Unmarshal([]byte(`{"max_attempts": "unlimited"}`), &c))
+	require.Equal(t, retry.Config{MaxAttempts: retry.Unlimited}, c, "what is absent has its zero value again")
+}
+
+func TestJSONReportsEveryMistakeWithItsPath(t *testing.T) {
+	before := retry.Config{MaxAttempts: 7}
+	c := before
+	err := json.Unmarshal([]byte(`{
+		"max_attempts": 0,
+		"max_attempt": 3,
+		"backoff": {"full_jitter": {"base": "0s", "cap": 5, "cup": "1s"}},
+		"throttled_backoff": {"gamma": {}},
+		"budget": {"client_throttle": {"k": -1, "retries": {"adaptive": {"ratio": 7}}}},
+		"attempt_timeout": "-1s",
+		"hedge": {"percentile": {"rate": 3, "floor": "1ms", "floor": "2ms"}},
+		"max_hint": "0s",
+		"Backoff": {}
+	}`), &c)
+	require.Error(t, err)
+	for _, want := range []string{
+		"max_attempts: must be", "max_attempt: unknown", "backoff.full_jitter.base: ", "backoff.full_jitter.cap: ",
+		"backoff.full_jitter.cup: unknown", "throttled_backoff: unknown name gamma", "budget.client_throttle.k: ",
+		"budget.client_throttle.retries.adaptive.ratio: ", "attempt_timeout: must be", "hedge.percentile.floor: given twice",
+		"max_hint: must be", "Backoff: unknown",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	require.Equal(t, before, c, "it is unchanged")
+}
+
+func TestJSONRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		`null`:                                   "must be a JSON object",
+		`[]`:                                     "must be a JSON object",
+		`3`:                                      "must be a JSON object",
+		`{"max_attempts": null}`:                 "max_attempts: must be a whole number",
+		`{"max_attempts": 1.5}`:                  "max_attempts: must be a whole number",
+		`{"max_attempts": -1}`:                   "max_attempts: must be a whole number",
+		`{"max_attempts": "3"}`:                  "max_attempts: must be a whole number",
+		`{"max_attempts": 1e30}`:                 "max_attempts: must be a whole number",
+		`{"max_attempts": "Unlimited"}`:          "max_attempts: must be a whole number",
+		`{"max_attempts": 2, "max_attempts": 3}`: "max_attempts: given twice",
+		`{"max_hint": 250}`:                      "max_hint: must be a duration",
+		`{"max_hint": "250"}`:                    "max_hint: must be a duration",
+		`{"max_hint": "-1s"}`:                    "max_hint: must be more than 0",
+		`{"max_hint": null}`:                     "max_hint: must be a duration",
+		`{"max_hint": "300000000h"}`:             "max_hint: must be a duration",
+		`{"backoff": null}`:                      "backoff: must be",
+		`{"budget": 3}`:                          "budget: must be",
+		`{"budget": {"unlimited": {"x": 1}}}`:    "budget.unlimited.x: unknown",
+		`{"budget": {}}`:                         "budget: must have one name",
+		`{"hedge": "5"}`:                         "hedge: must be a duration",
+		`{"hedge": "0s"}`:                        "hedge: must be more than 0",
+		`{"attempt_timeout": true}`:              "attempt_timeout: must be",
+	} {
+		var c retry.Config
+		err := json.Unmarshal([]byte(text), &c)
+		if text == "null" { // encoding/json does not ask, and leaves it
+			err = c.UnmarshalJSON([]byte(text))
+		}
+		require.ErrorContains(t, err, want, text)
+		require.Zero(t, c)
+	}
+}
+
+func TestJSONRefusesWhatIsHuge(t *testing.T) {
+	var c retry.Config
+	fat := `{"max_attempts": 3` + strings.Repeat(" ", 64<<10) + `}`
+	require.ErrorContains(t, json.Unmarshal([]byte(fat), &c), "over the limit")
+	require.Zero(t, c)
+	deep := `{"backoff": ` + strings.Repeat(`{"full": {"of": `, 3000) + `"none"` + strings.Repeat(`}}`, 3000) + `}`
+	require.ErrorContains(t, c.UnmarshalJSON([]byte(deep)), "backoff")
+}
+
+func TestJSONErrorsDoNotEchoMuch(t *testing.T) {
+	var c retry.Config
+	err := c.UnmarshalJSON([]byte(`{"` + strings.Repeat("x", 60_000) + `": 1}`))
+	require.Error(t, err)
+	require.Less(t, len(err.Error()), 500)
+}
+
+func TestJSONOfWhatHasNoName(t *testing.T) {
+	for field, c := range map[string]retry.Config{
+		"backoff":           {Backoff: newAsked()},
+		"throttled_backoff": {ThrottledBackoff: newAsked()},
+		"budget":            {Budget: budget.Shared(newLedger())},
+		"attempt_timeout":   {AttemptTimeout: usual(1)},
+		"hedge":             {Hedge: usual(1)},
+	} {
+		_, err := json.Marshal(c)
+		require.ErrorContains(t, err, field+": ")
+	}
+}
+
+// What parses can be used, and says the same again once it is written.
+func FuzzConfigJSON(f *testing.F) {
+	for _, c := range everyConfig() {
+		text, err := json.Marshal(c)
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Add([]byte(`{"max_attempts":"unlimited","hedge":"1s","budget":"aws"}`))
+	f.Add([]byte(`{"backoff":{"full":{"of":{"full":{"of":"none"}}}}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var c retry.Config
+		if c.UnmarshalJSON(text) != nil {
+			require.Zero(t, c)
+			return
+		}
+		_, err := retry.New(c)
+		require.NoError(t, err, "it was read without a mistake")
+		once, err := json.Marshal(c)
+		require.NoError(t, err)
+		var again retry.Config
+		require.NoError(t, json.Unmarshal(once, &again), "%s", once)
+		require.Equal(t, c, again)
+		twice, err := json.Marshal(again)
+		require.NoError(t, err)
+		require.Equal(t, string(once), string(twice))
+	})
+}

@@ -1,0 +1,188 @@
+package retry_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+func TestObserverOfASuccess(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &watcher{}
+				start := time.Now()
+				_, err := retry.DoValue(t.Context(), always(t, cfg, retry.WithObserver(w)).For("x"), play(act{after: time.Second}))
+				require.NoError(t, err)
+				require.Equal(t, []retry.Attempt{{Destination: "x", Number: 1, Sent: start, Took: time.Second}}, w.attempts)
+				require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonSuccess, Attempts: 1, Answer: 1}}, w.reports)
+				require.Equal(t, []string{"attempt 1", "call"}, w.order)
+			})
+		})
+	}
+}
+
+func TestObserverOfAFailureAndARetry(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &watcher{}
+				start := time.Now()
+				_, err := retry.DoValue(t.Context(), always(t, cfg, retry.WithObserver(w)),
+					play(act{after: time.Minute, err: errDown}, act{after: ms}))
+				require.NoError(t, err)
+				require.Equal(t, []retry.Attempt{
+					{Number: 1, Sent: start, Took: time.Minute, Outcome: transient, Err: errDown},
+					{Number: 2, Kind: budget.Retry, Sent: start.Add(time.Minute + time.Second), Took: ms, Waited: time.Second},
+				}, w.attempts)
+				require.Equal(t, []retry.Report{
+					{Reason: retry.ReasonSuccess, Attempts: 2, Answer: 2, Waited: time.Second},
+				}, w.reports)
+				require.Equal(t, 1, w.reports[0].Retries())
+				require.Equal(t, []string{"attempt 1", "attempt 2", "call"}, w.order)
+			})
+		})
+	}
+}
+
+func TestObserverOfAHedge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &watcher{}
+		start := time.Now()
+		_, err := retry.DoValue(t.Context(), hedging(t, retry.Config{}, retry.WithObserver(w)),
+			play(act{after: time.Hour}, act{after: ms}))
+		require.NoError(t, err)
+		require.Len(t, w.attempts, 2)
+		byNumber := map[int]retry.Attempt{}
+		for _, a := range w.attempts {
+			byNumber[a.Number] = a
+		}
+		require.Equal(t, retry.Attempt{
+			Number: 1, Sent: start, Took: 11 * ms, Outcome: retry.Outcome{Class: retry.Canceled}, Err: context.Canceled,
+		}, byNumber[1])
+		require.Equal(t, retry.Attempt{Number: 2, Kind: budget.Hedge, Sent: start.Add(10 * ms), Took: ms}, byNumber[2])
+		require.Equal(t, []retry.Report{
+			{Reason: retry.ReasonSuccess, Attempts: 2, Hedges: 1, Answer: 2, Hedged: true},
+		}, w.reports)
+		require.Zero(t, w.reports[0].Retries())
+	})
+}
+
+func TestObserverOfACancelledCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &watcher{}
+		p := always(t, retry.Config{}, retry.WithObserver(w))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_ = retry.Do(ctx, p, func(ctx context.Context) error { return pause(ctx, time.Hour) })
+		require.Equal(t, retry.Canceled, w.attempts[0].Outcome.Class)
+		require.Equal(t, []retry.Report{
+			{Reason: retry.ReasonDeadline, Attempts: 1, Answer: 1, Err: context.DeadlineExceeded},
+		}, w.reports)
+
+		_ = retry.Do(ctx, p, func(context.Context) error { return nil }) // it has ended already
+		require.Len(t, w.attempts, 1)
+		require.Equal(t, retry.Report{Reason: retry.ReasonDeadline, Err: context.DeadlineExceeded}, w.reports[1])
+		require.Equal(t, []string{"attempt 1", "call", "call"}, w.order)
+	})
+}
+
+func TestObserverOfWhatIsHandedBack(t *testing.T) {
+	w := &watcher{}
+	p := always(t, retry.Config{MaxAttempts: 1}, retry.WithObserver(w), retry.WithClassifier(
+		func(error) retry.Outcome { return handedBack },
+	))
+	require.NoError(t, retry.Do(t.Context(), p, func(ctx context.Context) error {
+		if retry.AttemptNumber(ctx) < 3 {
+			return errDown
+		}
+		return nil
+	}))
+	require.Equal(t, []retry.Report{{Reason: retry.ReasonSuccess, Attempts: 3, Unprocessed: 2, Answer: 3}}, w.reports)
+	require.Zero(t, w.reports[0].Retries())
+	require.Len(t, w.attempts, 3)
+}
+
+func TestSeveralObserversAreToldInOrder(t *testing.T) {
+	var order []string
+	told := func(name string) retry.Option {
+		return retry.WithObserver(&watcher{on: func(retry.Attempt) { order = append(order, name) }})
+	}
+	last := &watcher{}
+	p := always(t, retry.Config{}, told("one"), told("two"), told("three"), retry.WithObserver(last))
+	require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
+	require.Equal(t, []string{"one", "two", "three"}, order)
+	require.Len(t, last.reports, 1)
+}
+
+type tagKey struct{}
+
+type tagged struct{ seen []any }
+
+func (o *tagged) AttemptDone(ctx context.Context, _ retry.Attempt) {
+	o.seen = append(o.seen, ctx.Value(tagKey{}), ctx.Err())
+}
+func (o *tagged) CallDone(ctx context.Context, _ retry.Report) { o.AttemptDone(ctx, retry.Attempt{}) }
+
+func TestObserverGetsTheCallsContext(t *testing.T) {
+	ctx := context.WithValue(t.Context(), tagKey{}, "tag")
+	for _, cfg := range []retry.Config{{AttemptTimeout: timeout.Fixed(time.Hour)}, {Hedge: timeout.Fixed(time.Hour)}} {
+		o := &tagged{}
+		_, err := retry.DoValue(ctx, always(t, cfg, retry.WithObserver(o)), func(context.Context) (int, error) { return 0, nil })
+		require.NoError(t, err)
+		require.Equal(t, []any{"tag", nil, "tag", nil}, o.seen)
+	}
+}
+
+func TestLogObserver(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	p := always(t, retry.Config{Backoff: backoff.None()}, retry.WithObserver(retry.LogObserver(log, slog.LevelWarn))).For("payments")
+	secret := errors.New("card 4111 1111 1111 1111 refused")
+
+	require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
+	require.NoError(t, retry.Do(t.Context(), p, func(ctx context.Context) error {
+		if retry.AttemptNumber(ctx) == 1 {
+			return secret
+		}
+		return nil
+	}))
+	require.Empty(t, out.String(), "a call that succeeds is not logged")
+
+	require.Error(t, retry.Do(t.Context(), p, func(context.Context) error { return secret }))
+	require.Equal(t, 1, strings.Count(out.String(), "\n"), "one record a call")
+	require.NotContains(t, out.String(), "4111")
+	var record map[string]any
+	require.NoError(t, json.Unmarshal(out.Bytes(), &record))
+	delete(record, "time")
+	require.Equal(t, map[string]any{
+		"level": "WARN", "msg": "call stopped", "destination": "payments", "reason": "max_attempts",
+		"attempts": 3.0, "hedges": 0.0, "waited": 0.0,
+	}, zeroWaited(t, record))
+
+	out.Reset()
+	quiet := always(t, retry.Config{}, retry.WithObserver(retry.LogObserver(log, slog.LevelInfo)))
+	require.Error(t, retry.Do(t.Context(), quiet, func(context.Context) error { return retry.Permanent(secret) }))
+	require.Empty(t, out.String(), "below the logger's level")
+	require.Panics(t, func() { retry.LogObserver(nil, slog.LevelInfo) })
+}
+
+// zeroWaited takes out the one figure that the machine's speed decides.
+func zeroWaited(t *testing.T, record map[string]any) map[string]any {
+	require.GreaterOrEqual(t, record["waited"], 0.0)
+	record["waited"] = 0.0
+	return record
+}
