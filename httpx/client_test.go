@@ -1,0 +1,387 @@
+package httpx_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// policies are the ways through RoundTrip: the happy path, one that gives each attempt a context, and one that
+// never retries. What net/http does must come out the same.
+func policies(t testing.TB) map[string]*retry.Policy {
+	return map[string]*retry.Policy{
+		"plain": policy(t, nil),
+		"timed": policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Minute) }),
+		"never": policy(t, func(c *retry.Config) { c.MaxAttempts = 1 }),
+	}
+}
+
+// everyWay runs a test with each policy over HTTP/1 and HTTP/2.
+func everyWay(t *testing.T, h http.Handler, test func(t *testing.T, url string, c *http.Client)) {
+	for name, p := range policies(t) {
+		for _, proto := range []string{"h1", "h2"} {
+			t.Run(name+"-"+proto, func(t *testing.T) {
+				s := httptest.NewUnstartedServer(h)
+				s.EnableHTTP2 = proto == "h2"
+				s.StartTLS()
+				defer s.Close()
+				c := s.Client()
+				c.Transport = httpx.NewTransport(c.Transport, p)
+				test(t, s.URL, c)
+			})
+		}
+	}
+}
+
+func TestRedirect307KeepsTheBody(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("/from", http.RedirectHandler("/to", http.StatusTemporaryRedirect))
+	mux.HandleFunc("/to", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	everyWay(t, mux, func(t *testing.T, url string, c *http.Client) {
+		for _, body := range []func() io.Reader{
+			func() io.Reader { return strings.NewReader("pay 5") },
+			func() io.Reader { return bytes.NewBufferString("pay 5") },
+		} {
+			resp, err := c.Post(url+"/from", "text/plain", body())
+			require.NoError(t, err)
+			require.Equal(t, "pay 5", text(t, resp))
+			require.Equal(t, "/to", resp.Request.URL.Path)
+		}
+	})
+}
+
+func TestARedirectAfterARetryStillHasItsBody(t *testing.T) {
+	failed := false
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !failed:
+			failed = true
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case r.URL.Path == "/from":
+			http.Redirect(w, r, "/to?x=1", http.StatusPermanentRedirect)
+		default:
+			_, _ = io.Copy(w, r.Body)
+		}
+	}))
+	defer s.Close()
+	resp, err := client(t, policy(t, nil)).Do(request(t, http.MethodPut, s.URL+"/from", strings.NewReader("pay 5")))
+	require.NoError(t, err)
+	require.Equal(t, "pay 5", text(t, resp))
+	require.Equal(t, "/to", resp.Request.URL.Path)
+}
+
+func TestCookiesAndGzip(t *testing.T) {
+	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := r.Cookie("session"); err == nil {
+			_, _ = io.WriteString(w, c.Value)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "s1"})
+	}), func(t *testing.T, url string, c *http.Client) {
+		jar, err := cookiejar.New(nil)
+		require.NoError(t, err)
+		c.Jar = jar
+		for _, want := range []string{"", "s1"} {
+			resp, err := c.Get(url)
+			require.NoError(t, err)
+			require.Equal(t, want, text(t, resp))
+		}
+	})
+}
+
+func TestTrailersArrive(t *testing.T) {
+	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Trailer", "X-Sum")
+		_, _ = w.Write(body)
+		w.Header().Set("X-Sum", r.Trailer.Get("X-Sent"))
+	}), func(t *testing.T, url string, c *http.Client) {
+		req := request(t, http.MethodPut, url, io.MultiReader(strings.NewReader("pay 5")))
+		req.Trailer = http.Header{"X-Sent": {"42"}}
+		resp, err := c.Do(req)
+		require.NoError(t, err)
+		require.Equal(t, "pay 5", text(t, resp))
+		require.Equal(t, "42", resp.Trailer.Get("X-Sum"))
+	})
+}
+
+func TestSwitchingProtocolsIsLeftAlone(t *testing.T) {
+	for name, p := range policies(t) {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Upgrade", "echo")
+				w.Header().Set("Connection", "Upgrade")
+				w.WriteHeader(http.StatusSwitchingProtocols)
+				conn, rw, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				line, _ := rw.ReadString('\n')
+				_, _ = rw.WriteString(line)
+				_ = rw.Flush()
+			}))
+			defer s.Close()
+			req := request(t, http.MethodGet, s.URL, nil)
+			req.Header.Set("Connection", "Upgrade")
+			req.Header.Set("Upgrade", "echo")
+			resp, err := client(t, p).Do(req)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
+			conn, ok := resp.Body.(io.ReadWriteCloser)
+			require.True(t, ok)
+			_, err = io.WriteString(conn, "hello\n")
+			require.NoError(t, err)
+			line, err := bufio.NewReader(conn).ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, "hello\n", line)
+			require.NoError(t, conn.Close())
+		})
+	}
+}
+
+func TestInformationalResponsesAndExpectContinue(t *testing.T) {
+	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", "</a>")
+		w.WriteHeader(http.StatusEarlyHints)
+		_, _ = io.Copy(w, r.Body)
+	}), func(t *testing.T, url string, c *http.Client) {
+		var hints, continues atomic.Int32
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+			Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+				if code == http.StatusEarlyHints {
+					hints.Add(1)
+				}
+				return nil
+			},
+			Got100Continue: func() { continues.Add(1) },
+		})
+		req := request(t, http.MethodPut, url, io.MultiReader(strings.NewReader("pay 5"))).WithContext(ctx)
+		req.Header.Set("Expect", "100-continue")
+		resp, err := c.Do(req)
+		require.NoError(t, err)
+		require.Equal(t, "pay 5", text(t, resp))
+		require.EqualValues(t, 1, hints.Load())
+	})
+}
+
+func TestARefusedExpectationIsRetriedWithTheBodyUntouched(t *testing.T) {
+	n := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable) // without having asked for the body
+			return
+		}
+		_, _ = io.Copy(w, r.Body)
+	}))
+	defer s.Close()
+	base := &http.Transport{ExpectContinueTimeout: time.Minute}
+	defer base.CloseIdleConnections()
+	req := request(t, http.MethodPut, s.URL, io.MultiReader(strings.NewReader("pay 5")))
+	req.Header.Set("Expect", "100-continue")
+	resp, err := (&http.Client{Transport: httpx.NewTransport(base, policy(t, nil))}).Do(req)
+	require.NoError(t, err)
+	require.Equal(t, "pay 5", text(t, resp))
+}
+
+func TestSlowReaderGetsEveryByte(t *testing.T) {
+	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for range 16 {
+			_, _ = w.Write(make([]byte, 32<<10))
+			_ = http.NewResponseController(w).Flush()
+		}
+	}), func(t *testing.T, url string, c *http.Client) {
+		resp, err := c.Get(url)
+		require.NoError(t, err)
+		n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{resp.Body}, make([]byte, 1000))
+		require.NoError(t, err)
+		require.EqualValues(t, 512<<10, n)
+		require.NoError(t, resp.Body.Close())
+	})
+}
+
+func TestIdleConnectionsSurviveAnExhaustedCall(t *testing.T) {
+	s := serve(t, 503, 503, 503)
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	c := http.Client{Transport: httpx.NewTransport(base, policy(t, nil))}
+	resp, err := c.Get(s.URL)
+	require.NoError(t, err)
+	require.Equal(t, 503, resp.StatusCode)
+	text(t, resp)
+	reused := false
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused },
+	})
+	resp, err = (&http.Client{Transport: base}).Do(get(t, ctx, s.URL))
+	require.NoError(t, err)
+	text(t, resp)
+	require.True(t, reused)
+}
+
+// idler notes CloseIdleConnections.
+type idler struct {
+	http.RoundTripper
+	closed int
+}
+
+func (i *idler) CloseIdleConnections() { i.closed++ }
+
+func TestCloseIdleConnectionsIsForwarded(t *testing.T) {
+	base := &idler{}
+	tr := httpx.NewTransport(base, nil)
+	(&http.Client{Transport: tr}).CloseIdleConnections()
+	require.Equal(t, 1, base.closed)
+	require.Same(t, base, tr.Unwrap())
+	httpx.NewTransport(roundTripFunc(nil), nil).CloseIdleConnections() // has none to forward to
+}
+
+func TestAPolicyThatNeverRetriesReturnsTheVeryValues(t *testing.T) {
+	deadlined, stop := context.WithTimeout(t.Context(), time.Hour)
+	defer stop()
+	for name, opts := range map[string][]retry.Option{"plain": nil, "observed": {retry.WithObserver(new(recorder))}} {
+		p := policy(t, func(c *retry.Config) { c.MaxAttempts = 1 }, opts...)
+		for _, ctx := range []context.Context{t.Context(), deadlined} {
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				for _, err := range []error{io.EOF, refusedDial(), errors.New("x"), &url.Error{}, context.Canceled} {
+					tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err }), p)
+					_, got := tr.RoundTrip(request(t, method, "http://h/", nil).WithContext(ctx))
+					require.True(t, err == got, "%s: %v is not %v", name, got, err)
+				}
+				for _, code := range []int{200, 404, 429, 500, 503} {
+					resp := &http.Response{StatusCode: code, Body: io.NopCloser(strings.NewReader("x"))}
+					tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+						resp.Request = r
+						return resp, nil
+					}), p)
+					body := resp.Body
+					got, err := tr.RoundTrip(request(t, method, "http://h/", nil).WithContext(ctx))
+					require.NoError(t, err)
+					require.Same(t, resp, got)
+					require.Equal(t, body, got.Body)
+					_, ok := httpx.ReportFrom(got.Request.Context())
+					require.False(t, ok)
+				}
+			}
+		}
+	}
+}
+
+func TestTheFirstAttemptIsTheCallersOwnRequest(t *testing.T) {
+	var got *http.Request
+	tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		got = r
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	}), nil)
+	for _, req := range []*http.Request{
+		request(t, http.MethodGet, "http://h/", nil), request(t, http.MethodPost, "http://h/", strings.NewReader("x")),
+	} {
+		_, err := tr.RoundTrip(req)
+		require.NoError(t, err)
+		require.Same(t, req, got)
+		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = tr.RoundTrip(req) })-1, "the response alone")
+	}
+}
+
+func TestPolicyFuncChoosesAndReloadsWithoutANewBudget(t *testing.T) {
+	s := serve(t, many(100, 503)...)
+	patient, never := policy(t, nil), policy(t, func(c *retry.Config) { c.MaxAttempts = 1 })
+	var current atomic.Pointer[retry.Policy]
+	current.Store(patient)
+	c := client(t, never, httpx.WithPolicyFunc(func(r *http.Request) *retry.Policy {
+		if r.URL.Path == "/once" {
+			return nil
+		}
+		return current.Load()
+	}))
+	send := func(path string) int {
+		before := s.count()
+		resp, err := c.Get(s.URL + path)
+		require.NoError(t, err)
+		text(t, resp)
+		return s.count() - before
+	}
+	require.Equal(t, 1, send("/once"))
+	require.Equal(t, 3, send("/"))
+	for send("/") > 1 { // until the budget is spent
+	}
+	reloaded, err := patient.Reload(quick())
+	require.NoError(t, err)
+	current.Store(reloaded)
+	require.Equal(t, 1, send("/"), "a reload must not refill the budget")
+}
+
+func TestDestinationNamesTheBudget(t *testing.T) {
+	s := serve(t, many(100, 503)...)
+	var seen recorder
+	c := client(t, policy(t, nil, retry.WithObserver(&seen)), httpx.WithDestination(func(r *http.Request) string {
+		return r.Header.Get("X-Shard")
+	}))
+	for _, shard := range []string{"a", "b", ""} {
+		req := request(t, http.MethodGet, s.URL, nil)
+		req.Header.Set("X-Shard", shard)
+		resp, err := c.Do(req)
+		require.NoError(t, err)
+		text(t, resp)
+		require.Equal(t, shard, seen.calls[len(seen.calls)-1].Destination)
+	}
+}
+
+func TestManyHostsHaveEachTheirOwnPolicy(t *testing.T) {
+	var seen recorder
+	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	}), policy(t, nil, retry.WithObserver(&seen)))
+	for range 20 {
+		for i := range 100 {
+			host := strings.Repeat("h", i%10+1) + string(rune('a'+i/10))
+			_, err := tr.RoundTrip(request(t, http.MethodGet, "http://"+host, nil))
+			require.NoError(t, err)
+			require.Equal(t, host, seen.calls[len(seen.calls)-1].Destination)
+		}
+	}
+}
+
+func TestOptionsPanicOnNonsense(t *testing.T) {
+	for name, option := range map[string]func(){
+		"WithPolicyFunc":  func() { httpx.WithPolicyFunc(nil) },
+		"WithDestination": func() { httpx.WithDestination(nil) },
+		"WithClassifier":  func() { httpx.WithClassifier(nil) },
+		"WithBodyBuffer":  func() { httpx.WithBodyBuffer(-1) },
+		"WithMaxTimeout":  func() { httpx.WithMaxTimeout(0) },
+		"OnAttempt":       func() { httpx.OnAttempt(nil) },
+		"Handler":         func() { httpx.Handler(nil) },
+	} {
+		func() {
+			defer func() { require.Contains(t, recover(), name) }()
+			option()
+		}()
+	}
+}
+
+func TestABaseThatReturnsNothingIsAnError(t *testing.T) {
+	nothing := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
+	for _, p := range policies(t) {
+		resp, err := httpx.NewTransport(nothing, p).RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+		require.Nil(t, resp)
+		require.ErrorContains(t, err, "neither a response nor an error")
+	}
+}

@@ -1,0 +1,203 @@
+package httpx_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+const hedgeDelay = 100 * time.Millisecond
+
+func hedging(t testing.TB, change func(*retry.Config)) *retry.Policy {
+	return policy(t, func(c *retry.Config) {
+		c.Hedge = timeout.Fixed(hedgeDelay)
+		c.Budget = budget.Unlimited{}
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+// plan answers the nth request with codes[n] after delays[n], or not at all once the client has gone.
+func plan(sent *atomic.Int32, codes []int, delays ...time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		n := int(sent.Add(1)) - 1
+		body, _ := io.ReadAll(r.Body)
+		select {
+		case <-time.After(delays[n]):
+			w.WriteHeader(codes[n])
+			_, _ = w.Write(body)
+		case <-r.Context().Done():
+		}
+	}
+}
+
+func TestHedgeAFast503AndASlower200The200Wins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		c := pipeClient(t, plan(&sent, []int{200, 503}, 300*time.Millisecond, 0), hedging(t, func(c *retry.Config) { c.MaxAttempts = 2 }))
+		start := time.Now()
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		text(t, resp)
+		require.Equal(t, 300*time.Millisecond, time.Since(start))
+		require.EqualValues(t, 2, sent.Load())
+	})
+}
+
+func TestHedgeAFast404AndASlower200The404IsTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		c := pipeClient(t, plan(&sent, []int{200, 404}, time.Minute, 0), hedging(t, nil))
+		start := time.Now()
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		require.Equal(t, 404, resp.StatusCode)
+		text(t, resp)
+		require.Equal(t, hedgeDelay, time.Since(start))
+	})
+}
+
+func TestHedgedBodiesAreCopiesOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		c := pipeClient(t, plan(&sent, []int{200, 200, 200}, time.Minute, time.Minute, 0), hedging(t, nil))
+		content := strings.Repeat("pay 5 ", 10_000)
+		req := request(t, http.MethodPost, "http://pipe/", strings.NewReader(content))
+		req.Header.Set("Idempotency-Key", "k")
+		resp, err := c.Do(req)
+		require.NoError(t, err)
+		require.Equal(t, content, text(t, resp))
+		require.EqualValues(t, 3, sent.Load())
+	})
+}
+
+func TestWhatIsNotIdempotentOrHasNoCopyIsNotHedged(t *testing.T) {
+	for name, make := range map[string]func(testing.TB) *http.Request{
+		"POST": func(t testing.TB) *http.Request {
+			return request(t, http.MethodPost, "http://pipe/", strings.NewReader("x"))
+		},
+		"no GetBody": func(t testing.TB) *http.Request {
+			return request(t, http.MethodPut, "http://pipe/", io.MultiReader(strings.NewReader("x")))
+		},
+		"declared": func(t testing.TB) *http.Request {
+			return get(t, retry.WithIdempotency(context.Background(), retry.NotIdempotent), "http://pipe/")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var sent atomic.Int32
+				c := pipeClient(t, plan(&sent, []int{200, 200}, time.Second, 0), hedging(t, nil), httpx.WithBodyBuffer(10))
+				resp, err := c.Do(make(t))
+				require.NoError(t, err)
+				text(t, resp)
+				require.EqualValues(t, 1, sent.Load())
+			})
+		})
+	}
+}
+
+func TestHedgeAFailureBringsTheNextAttemptAfterItsBackoffNotTheDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		p := hedging(t, func(c *retry.Config) { c.Backoff = backoff.Constant(10 * time.Millisecond) })
+		c := pipeClient(t, plan(&sent, []int{500, 200}, 0, 0), p)
+		start := time.Now()
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		text(t, resp)
+		require.Equal(t, 10*time.Millisecond, time.Since(start))
+	})
+}
+
+func TestRetriesAndHedgesTogetherStayWithinMaxAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		second := time.Second
+		codes := many(20, 503)
+		p := hedging(t, func(c *retry.Config) { c.MaxAttempts = 4 })
+		c := pipeClient(t, plan(&sent, codes, second, second, 0, second, 0, 0, 0), p)
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		require.Equal(t, 503, resp.StatusCode)
+		text(t, resp)
+		require.EqualValues(t, 4, sent.Load())
+	})
+}
+
+func TestTheWinnersContextIsReleasedWhenItsBodyIsClosedOrRead(t *testing.T) {
+	for _, how := range []string{"close", "read"} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var contexts []context.Context
+			var sent atomic.Int32
+			base := pipeServer(t, plan(&sent, []int{200, 200}, time.Minute, 0))
+			tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+				mu.Lock()
+				contexts = append(contexts, r.Context())
+				mu.Unlock()
+				return base.RoundTrip(r)
+			}), hedging(t, nil))
+			req := request(t, http.MethodPut, "http://pipe/", strings.NewReader("some body"))
+			resp, err := tr.RoundTrip(req)
+			require.NoError(t, err)
+			require.Len(t, contexts, 2)
+			require.Error(t, contexts[0].Err(), "the loser is cancelled")
+			require.NoError(t, contexts[1].Err())
+			if how == "close" {
+				require.NoError(t, resp.Body.Close())
+			} else {
+				_, err = io.ReadAll(resp.Body)
+				require.NoError(t, err)
+			}
+			require.Error(t, contexts[1].Err())
+		})
+	}
+}
+
+func TestALoserThatAnswersAfterTheRaceIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent, closed atomic.Int32
+		deaf := roundTripFunc(func(*http.Request) (*http.Response, error) { // ignores its context
+			if sent.Add(1) == 1 {
+				time.Sleep(time.Second)
+			}
+			return &http.Response{StatusCode: 200, Body: closer{strings.NewReader("late"), &closed}}, nil
+		})
+		resp, err := httpx.NewTransport(deaf, hedging(t, nil)).RoundTrip(request(t, http.MethodGet, "http://host/", nil))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, closed.Load())
+		text(t, resp)
+		require.EqualValues(t, 2, closed.Load())
+	})
+}
+
+func TestAHedgeThatIsNotNeededIsNotSentAndNothingWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		c := pipeClient(t, plan(&sent, []int{200}, 0), hedging(t, nil))
+		start := time.Now()
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		text(t, resp)
+		require.Zero(t, time.Since(start))
+		time.Sleep(time.Minute)
+		require.EqualValues(t, 1, sent.Load())
+	})
+}
