@@ -17,32 +17,19 @@ type Info struct {
 	Target string
 }
 
-// Context is a call's context with an Info. Embed it in what is allocated for the call anyway:
-//
-//	u.rpc = rpcinfo.Context{Context: ctx, Info: info}
-//	u.ctx = &u.rpc
-//
-// so that it costs no allocation of its own. It must not change once it is in use.
+// Context is a call's context with an Info. It must be the very context that the policy's observer is told of, not a
+// parent of it: what is made on contexts derived from it (a token fetched over HTTP for the RPC) is another call.
+// Embed it in what is allocated for the call anyway, and it costs no allocation of its own.
 type Context struct {
 	context.Context
 	Info Info
 }
 
-type key struct{}
-
-// Value returns the Info to From, and what the parent has to all others.
-func (c *Context) Value(k any) any {
-	if k == (key{}) {
-		return &c.Info
-	}
-	return c.Context.Value(k)
-}
-
-// From is which RPC is being made on ctx.
+// From is which RPC the call on ctx is.
 func From(ctx context.Context) (Info, bool) {
-	i, ok := ctx.Value(key{}).(*Info)
+	c, ok := ctx.(*Context)
 	if !ok {
 		return Info{}, false
 	}
-	return *i, true
+	return c.Info, true
 }

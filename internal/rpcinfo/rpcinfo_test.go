@@ -9,19 +9,22 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 )
 
-type other struct{}
+type otherKey struct{}
 
-func TestFromFindsTheInfoThroughDerivedContexts(t *testing.T) {
-	parent := context.WithValue(t.Context(), other{}, "kept")
+func TestOnlyTheCallsOwnContextHasTheInfo(t *testing.T) {
+	parent := context.WithValue(t.Context(), otherKey{}, "kept")
 	want := rpcinfo.Info{Method: "pkg.Service/Method", Target: "dns:///host"}
-	ctx, cancel := context.WithCancel(&rpcinfo.Context{Context: parent, Info: want})
-	defer cancel()
+	ctx := &rpcinfo.Context{Context: parent, Info: want}
 
 	got, ok := rpcinfo.From(ctx)
 	require.True(t, ok)
 	require.Equal(t, want, got)
-	require.Equal(t, "kept", ctx.Value(other{}))
+	require.Equal(t, "kept", ctx.Value(otherKey{}))
 
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	_, ok = rpcinfo.From(inner)
+	require.False(t, ok, "a call made inside the RPC is not the RPC")
 	_, ok = rpcinfo.From(parent)
 	require.False(t, ok)
 }
