@@ -12,6 +12,9 @@ import (
 // each runs f with five seeds (one with -short) and shows what came of it.
 func each(t *testing.T, f fleet, check func(tally)) {
 	t.Helper()
+	if race {
+		t.Skip("a simulation is one goroutine")
+	}
 	seeds := uint64(5)
 	if testing.Short() {
 		seeds = 1
