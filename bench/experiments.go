@@ -6,5 +6,10 @@ var experiments []Experiment
 func init() { // parse's error names them all, which would be a cycle of initialisation
 	experiments = []Experiment{
 		retryBudget,
+		outage,
+		stack,
+		metastable,
+		brownout,
+		spike,
 	}
 }

@@ -17,7 +17,7 @@ type call struct {
 	machine retry.Call
 	limit   int64  // when its caller gives up; never if not
 	wakeAt  int64  // the latest wake-up that is scheduled
-	bin     int32  // when it began
+	bin     int32  // when the client's call began that it belongs to
 	by      uint32 // which of the callers at its hop makes it
 	parent  uint32 // the attempt that a service makes it for
 	gen     uint32 // how often the slot was used: an event of an earlier call is told by it
@@ -31,6 +31,7 @@ type attempt struct {
 	number  int
 	expires int64 // when its caller gives up
 	gen     uint32
+	bin     int32 // as its call's
 	hop     uint8
 	gone    bool // its caller has given up
 	silent  bool // no answer will come
@@ -52,6 +53,8 @@ func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
 	c.machine = who.policy.Start(s.time, until, true)
 	if parent == root {
 		c.bin = s.bins.call(s.now)
+	} else {
+		c.bin = s.attempts.at(parent).bin
 	}
 	s.advance(slot, c)
 }
@@ -88,13 +91,13 @@ func (s *sim) advance(slot uint32, c *call) {
 func (s *sim) send(slot uint32, c *call, step retry.Step) {
 	i := s.attempts.take()
 	a := s.attempts.at(i)
-	*a = attempt{call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, gen: a.gen + 1}
+	*a = attempt{call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, bin: c.bin, gen: a.gen + 1}
 	if step.Timeout > 0 && int64(step.Timeout) < c.limit-s.now {
 		a.expires = s.now + int64(step.Timeout)
 		s.schedule(a.expires, expire, i, a.gen)
 	}
 	if int(c.hop) == len(s.hops)-1 {
-		s.bins.attempt(s.now)
+		s.bins.attempt(s.now, c.bin)
 	}
 	s.schedule(s.now+s.leg(), reach, i, 0)
 }

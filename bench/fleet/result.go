@@ -15,7 +15,7 @@ type Result struct {
 type Tally struct {
 	Calls     int // that clients made
 	Succeeded int // of these
-	Attempts  int // sent to the server, by whoever calls it
+	Attempts  int // made for these calls, by whoever calls the server
 }
 
 // Load is attempts a call.
@@ -29,7 +29,8 @@ func (t Tally) Lost() int { return t.Calls - t.Succeeded }
 
 // Point is what happened within one bin.
 type Point struct {
-	Tally     // calls that began in it, how many of these succeeded in the end, and attempts sent in it
+	Tally     // calls that began in it, and what they came to, whenever that was
+	Sent  int // attempts sent in it, for whichever call
 	Good  int // calls that ended in it, with success
 	Bad   int // calls that ended in it, without
 }
@@ -38,6 +39,7 @@ func (p *Point) add(q Point) {
 	p.Calls += q.Calls
 	p.Succeeded += q.Succeeded
 	p.Attempts += q.Attempts
+	p.Sent += q.Sent
 	p.Good += q.Good
 	p.Bad += q.Bad
 }
@@ -97,7 +99,7 @@ func (r *Result) Peak(from, to time.Duration) float64 {
 	peak := 0.0
 	for at := from; at+time.Second <= to; at += r.Bin {
 		if p := r.Between(at, at+time.Second); p.Calls > 0 {
-			peak = max(peak, p.Load())
+			peak = max(peak, float64(p.Sent)/float64(p.Calls))
 		}
 	}
 	return peak
@@ -124,9 +126,11 @@ func (b *bins) call(now int64) int32 {
 	return int32(i)
 }
 
-func (b *bins) attempt(now int64) {
+// attempt counts one that is made for a call which began in bin begun.
+func (b *bins) attempt(now int64, begun int32) {
 	i := b.reach(now)
-	b.series[i].Attempts++
+	b.series[i].Sent++
+	b.series[begun].Attempts++
 }
 
 // end counts a call that began in bin begun.

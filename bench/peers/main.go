@@ -1,0 +1,7 @@
+package main
+
+import "errors"
+
+var errDown = errors.New("down")
+
+func main() {}
