@@ -37,9 +37,10 @@ func classifyError(err error) retry.Outcome {
 // net/http makes these errors with errors.New or fmt.Errorf and exports none of them: there is only the text to go
 // by. The tests produce each with net/http itself, so a change there does not pass unseen.
 var (
-	// handedBack is what a stream comes to that the server's GOAWAY says was not processed, or that found no room
-	// on its connection.
+	// handedBack is what a stream comes to that the server's GOAWAY says was not processed, that it refused (also
+	// inside the text of an error that net/http makes of it), or that found no room on its connection.
 	handedBack = []string{
+		"; REFUSED_STREAM",
 		"http2: Transport received Server's graceful shutdown GOAWAY",
 		"http2: Transport received GOAWAY from server ErrCode:",
 		"http2: client conn not usable",

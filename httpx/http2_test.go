@@ -1,0 +1,226 @@
+package httpx_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// rawHTTP2 is a server that does to each stream, once its request is complete, what react says: n counts streams over
+// all connections, from 1. It speaks HTTP/2 without TLS over net.Pipes.
+type rawHTTP2 struct {
+	react func(f *http2.Framer, n int, stream uint32)
+
+	mu     sync.Mutex
+	n      int
+	bodies []string
+}
+
+func (s *rawHTTP2) next(body string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bodies = append(s.bodies, body)
+	s.n++
+	return s.n
+}
+
+func (s *rawHTTP2) serve(conn net.Conn) {
+	defer conn.Close()
+	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		return
+	}
+	out := make(queue, 1000) // a pipe holds nothing, and both sides begin by writing
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for p := range out {
+			_, _ = conn.Write(p)
+		}
+	})
+	defer writer.Wait()
+	defer close(out)
+	defer conn.Close()
+	f := http2.NewFramer(out, conn)
+	if f.WriteSettings() != nil {
+		return
+	}
+	bodies := map[uint32]*bytes.Buffer{}
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return
+		}
+		id, ended := frame.Header().StreamID, frame.Header().Flags.Has(http2.FlagDataEndStream)
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			if !frame.IsAck() {
+				_ = f.WriteSettingsAck()
+			}
+			continue
+		case *http2.HeadersFrame:
+			bodies[id] = new(bytes.Buffer)
+		case *http2.DataFrame:
+			bodies[id].Write(frame.Data())
+		default:
+			continue
+		}
+		if ended {
+			s.react(f, s.next(bodies[id].String()), id)
+		}
+	}
+}
+
+// queue is a writer that does not wait.
+type queue chan []byte
+
+func (q queue) Write(p []byte) (int, error) {
+	q <- bytes.Clone(p)
+	return len(p), nil
+}
+
+func answer(f *http2.Framer, stream uint32, status string) {
+	var block bytes.Buffer
+	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})
+	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+}
+
+// transport is a client of s.
+func (s *rawHTTP2) transport(t testing.TB) *http.Transport {
+	l := newPipeListener()
+	var conns sync.WaitGroup
+	conns.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() { s.serve(conn) })
+		}
+	})
+	base := &http.Transport{DialContext: l.dial, Protocols: new(http.Protocols)}
+	base.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(func() {
+		l.Close()
+		base.CloseIdleConnections()
+		conns.Wait()
+	})
+	return base
+}
+
+// stream is a body without GetBody, so that net/http does not replay it by itself.
+func stream(body string) io.Reader { return io.MultiReader(strings.NewReader(body)) }
+
+func TestREFUSED_STREAMIsReplayedEvenForPOST(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
+			if n <= 2 {
+				_ = f.WriteRSTStream(id, http2.ErrCodeRefusedStream)
+				return
+			}
+			answer(f, id, "200")
+		}}
+		var seen recorder
+		p := policy(t, func(c *retry.Config) { c.MaxAttempts = 2 }, retry.WithObserver(&seen))
+		tr := httpx.NewTransport(s.transport(t), p, httpx.WithBodyBuffer(100))
+		resp, err := tr.RoundTrip(request(t, http.MethodPost, "http://pipe/", stream("pay 5")))
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		text(t, resp)
+		require.Equal(t, []string{"pay 5", "pay 5", "pay 5"}, s.bodies)
+		require.Equal(t, retry.Unprocessed, seen.attempts[0].Outcome.Class)
+		require.True(t, seen.attempts[0].Outcome.Alive)
+		require.Equal(t, 2, seen.calls[0].Unprocessed, "free of MaxAttempts")
+	})
+}
+
+func TestREFUSED_STREAMForEverEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) { _ = f.WriteRSTStream(id, http2.ErrCodeRefusedStream) }}
+		tr := httpx.NewTransport(s.transport(t), policy(t, nil), httpx.WithBodyBuffer(100))
+		_, err := tr.RoundTrip(request(t, http.MethodPost, "http://pipe/", stream("pay 5")))
+		stopped, ok := errors.AsType[*retry.Error](err)
+		require.True(t, ok)
+		require.Equal(t, retry.ReasonMaxAttempts, stopped.Reason)
+		require.Equal(t, 5, stopped.Attempts, "three, and two that were free")
+	})
+}
+
+func TestGOAWAYAboveTheLastStreamIsReplayedEvenForPOST(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
+			if n == 1 {
+				_ = f.WriteGoAway(id-1, http2.ErrCodeNo, nil)
+				return
+			}
+			answer(f, id, "200")
+		}}
+		var seen recorder
+		tr := httpx.NewTransport(s.transport(t), policy(t, nil, retry.WithObserver(&seen)), httpx.WithBodyBuffer(100))
+		resp, err := tr.RoundTrip(request(t, http.MethodPost, "http://pipe/", stream("pay 5")))
+		require.NoError(t, err)
+		text(t, resp)
+		require.Equal(t, []string{"pay 5", "pay 5"}, s.bodies)
+		require.Equal(t, 1, seen.calls[0].Unprocessed)
+	})
+}
+
+func TestGOAWAYReplayedByNetHTTPStillHasTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
+			if n == 1 {
+				_ = f.WriteGoAway(id-1, http2.ErrCodeNo, nil)
+				return
+			}
+			answer(f, id, "200")
+		}}
+		tr := httpx.NewTransport(s.transport(t), policy(t, nil))
+		resp, err := (&http.Client{Transport: tr}).Post("http://pipe/", "text/plain", strings.NewReader("pay 5"))
+		require.NoError(t, err)
+		text(t, resp)
+		require.Equal(t, []string{"pay 5", "pay 5"}, s.bodies)
+	})
+}
+
+func TestStreamErrorsBySentCode(t *testing.T) {
+	for code, class := range map[http2.ErrCode]retry.Class{
+		http2.ErrCodeEnhanceYourCalm: retry.Throttled,
+		http2.ErrCodeInternal:        retry.Transient,
+		http2.ErrCodeCancel:          retry.Transient,
+		http2.ErrCodeHTTP11Required:  retry.Rejected,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) { _ = f.WriteRSTStream(id, code) }}
+			base := s.transport(t)
+			_, err := base.RoundTrip(request(t, http.MethodGet, "http://pipe/", nil))
+			require.Error(t, err)
+			require.Equal(t, class, httpx.Classify(nil, nil, err).Class, "%v: %v", code, err)
+		})
+	}
+}
+
+func TestAConnectionThatDiesUnderARequestIsNotTakenForUnprocessed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) {
+			_ = f.WriteGoAway(id, http2.ErrCodeInternal, nil) // this stream may have been processed
+			_ = f.WriteRSTStream(id, http2.ErrCodeInternal)
+		}}
+		tr := httpx.NewTransport(s.transport(t), policy(t, nil))
+		_, err := tr.RoundTrip(request(t, http.MethodPost, "http://pipe/", strings.NewReader("pay 5")))
+		stopped, ok := errors.AsType[*retry.Error](err)
+		require.True(t, ok)
+		require.Equal(t, retry.ReasonNotIdempotent, stopped.Reason)
+		require.Len(t, s.bodies, 1)
+	})
+}
