@@ -156,3 +156,5 @@ func within(t testing.TB, d time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+func attempts(n int) func(*retry.Config) { return func(c *retry.Config) { c.MaxAttempts = n } }

@@ -1,10 +1,192 @@
 package grpcx
 
-// Policies gives methods policies of their own.
-type Policies struct{}
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
-type targetPolicies struct{}
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
 
-func (ps *Policies) target(string) *targetPolicies { return nil }
+// maxTargets bounds the targets that a Policies keeps state for.
+const maxTargets = 1024
 
-func (t *targetPolicies) rule(string) *rule { return nil }
+// Policies gives methods policies of their own; see WithPolicies. Its rules never change, and it is safe for
+// concurrent use. The methods of one target that come from a service config share one budget, as in gRFC A6.
+type Policies struct {
+	entries  []entry
+	byName   map[string]int // "" for all methods, "/service/", "/service/method"
+	throttle budget.Spec    // of the entries without a policy made by the user; nil: the default
+	opts     []retry.Option
+
+	mu      sync.Mutex
+	targets map[string]*targetPolicies
+}
+
+// entry is what one methodConfig says.
+type entry struct {
+	names   []string // as in byName
+	retry   *retrySpec
+	hedge   *hedgeSpec
+	timeout time.Duration // 0: none
+	wait    *bool
+	policy  *retry.Policy // one made by the user, instead of all that
+}
+
+// retrySpec is a retryPolicy of gRFC A6.
+type retrySpec struct {
+	maxAttempts  int
+	initial, max time.Duration
+	multiplier   float64
+	codes        codeSet
+}
+
+// hedgeSpec is a hedgingPolicy of gRFC A6.
+type hedgeSpec struct {
+	maxAttempts int
+	delay       time.Duration
+	nonFatal    codeSet
+}
+
+// NewPolicies gives each name its policy: "package.Service/Method" for a method, "package.Service" for the other
+// methods of a service, and "" for all others. The error tells every name that is malformed or has a nil policy.
+func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
+	ps := &Policies{byName: map[string]int{}, targets: map[string]*targetPolicies{}}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		key, ok := methodKey(name)
+		switch {
+		case !ok:
+			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), `must be "", "package.Service" or "package.Service/Method"`))
+		case byName[name] == nil:
+			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), "must not be nil"))
+		}
+		ps.byName[key] = len(ps.entries)
+		ps.entries = append(ps.entries, entry{names: []string{key}, policy: byName[name]})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("grpcx: bad policies: %w", err)
+	}
+	return ps, nil
+}
+
+// methodKey is how a name is looked up.
+func methodKey(name string) (key string, ok bool) {
+	service, method, full := strings.Cut(name, "/")
+	switch {
+	case name == "":
+		return "", true
+	case service == "" || full && (method == "" || strings.Contains(method, "/")):
+		return "", false
+	}
+	return "/" + service + "/" + method, true
+}
+
+// targetPolicies is a Policies at work for one target.
+type targetPolicies struct {
+	rules  []rule
+	byName map[string]int
+}
+
+// target returns the state for a target. Over the bound, some other target is forgotten and would start anew.
+func (ps *Policies) target(name string) *targetPolicies {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if t := ps.targets[name]; t != nil {
+		return t
+	}
+	for other := range ps.targets {
+		if len(ps.targets) < maxTargets {
+			break
+		}
+		delete(ps.targets, other)
+	}
+	t := &targetPolicies{byName: ps.byName}
+	spec := ps.throttle
+	if spec == nil {
+		spec = budget.Adaptive{}
+	}
+	shared := budget.Shared(spec.New())
+	for _, e := range ps.entries {
+		t.rules = append(t.rules, e.rule(name, shared, ps.opts))
+	}
+	ps.targets[name] = t
+	return t
+}
+
+// rule returns what applies to a method, nil if nothing does.
+func (t *targetPolicies) rule(method string) *rule {
+	i, ok := t.byName[method]
+	if !ok {
+		i, ok = t.byName[method[:strings.LastIndexByte(method, '/')+1]]
+	}
+	if !ok {
+		i, ok = t.byName[""]
+	}
+	if !ok {
+		return nil
+	}
+	return &t.rules[i]
+}
+
+// rule is the entry at work for one target.
+func (e *entry) rule(target string, shared budget.Spec, opts []retry.Option) rule {
+	if e.policy != nil {
+		return rule{policy: e.policy.For(target)}
+	}
+	r := rule{timeout: e.timeout, wait: e.wait, hedged: e.hedge != nil}
+	switch {
+	case e.retry != nil:
+		r.codes = e.retry.codes
+	case e.hedge != nil:
+		r.codes = e.hedge.nonFatal | fatal
+	}
+	cfg := e.config()
+	cfg.Budget = shared
+	r.policy = retry.Must(retry.New(cfg, opts...)).For(target)
+	return r
+}
+
+// fatal makes a list of codes of an empty one: no code is retried. It is OK's bit, which is never asked for.
+const fatal codeSet = 1
+
+// config is the entry's rules. Without a retryPolicy or hedgingPolicy gRPC sends a call once.
+func (e *entry) config() retry.Config {
+	switch {
+	case e.retry != nil:
+		curve := a6Backoff{e.retry.initial, e.retry.max, e.retry.multiplier}
+		return retry.Config{MaxAttempts: e.retry.maxAttempts, Backoff: curve, ThrottledBackoff: curve}
+	case e.hedge != nil:
+		return retry.Config{
+			MaxAttempts: e.hedge.maxAttempts, Hedge: timeout.Fixed(max(1, e.hedge.delay)),
+			Backoff: backoff.None(), ThrottledBackoff: backoff.None(),
+		}
+	}
+	return retry.Config{MaxAttempts: 1}
+}
+
+// a6Backoff is gRFC A6's: min(initial * multiplier^(wait-1), max), and up to a fifth more or less.
+type a6Backoff struct {
+	initial, max time.Duration
+	multiplier   float64
+}
+
+const a6Jitter = 0.2
+
+func (b a6Backoff) Delay(wait int, _ time.Duration, u float64) time.Duration {
+	curve := float64(b.initial) * math.Pow(b.multiplier, float64(max(wait, 1)-1)) // +Inf at worst
+	delay := min(curve, float64(b.max)) * (1 - a6Jitter + 2*a6Jitter*u)
+	if delay >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(delay)
+}

@@ -1,0 +1,220 @@
+package grpcx
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// ServiceConfig writes the policies as a gRPC service config, for clients that do not use this library. What came
+// from FromServiceConfig comes out as it went in. A retry.Policy is put as near as gRPC can come: UNAVAILABLE as its
+// one code, MaxAttempts at most 5, the curve of its Backoff under gRPC's own jitter, and the default budget as
+// retryThrottling of 10 tokens and a ratio of 0.1. What gRPC has nothing for (an attempt timeout, hedging by a
+// percentile, another budget or curve, budgets that differ) is an error that names each.
+func (ps *Policies) ServiceConfig() (string, error) {
+	var (
+		out  serviceConfig
+		errs []error
+	)
+	add := func(b budget.Spec) error {
+		throttling, err := exportBudget(b)
+		switch {
+		case err != nil:
+			return err
+		case out.RetryThrottling != nil && throttling != nil && *out.RetryThrottling != *throttling:
+			return conf.Errorf("Budget", "must be the same for all, gRPC has one a target")
+		case throttling != nil:
+			out.RetryThrottling = throttling
+		}
+		return nil
+	}
+	errs = append(errs, add(ps.throttle))
+	for _, e := range ps.entries {
+		m, own, err := e.export()
+		errs = append(errs, conf.In(entryName(e.names), errors.Join(err, add(own))))
+		out.MethodConfig = append(out.MethodConfig, m)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return "", fmt.Errorf("grpcx: no service config for these policies: %w", err)
+	}
+	text, err := json.Marshal(out)
+	return string(text), err
+}
+
+func entryName(names []string) string {
+	if len(names) == 0 {
+		return `""`
+	}
+	return strconv.Quote(strings.Trim(names[0], "/"))
+}
+
+// The types below are the JSON of a service config.
+type serviceConfig struct {
+	MethodConfig    []methodJSON    `json:"methodConfig,omitempty"`
+	RetryThrottling *throttlingJSON `json:"retryThrottling,omitempty"`
+}
+
+type methodJSON struct {
+	Name          []nameJSON   `json:"name"`
+	WaitForReady  *bool        `json:"waitForReady,omitempty"`
+	Timeout       string       `json:"timeout,omitempty"`
+	RetryPolicy   *retryJSON   `json:"retryPolicy,omitempty"`
+	HedgingPolicy *hedgingJSON `json:"hedgingPolicy,omitempty"`
+}
+
+type nameJSON struct {
+	Service string `json:"service,omitempty"`
+	Method  string `json:"method,omitempty"`
+}
+
+type retryJSON struct {
+	MaxAttempts          int      `json:"maxAttempts"`
+	InitialBackoff       string   `json:"initialBackoff"`
+	MaxBackoff           string   `json:"maxBackoff"`
+	BackoffMultiplier    float64  `json:"backoffMultiplier"`
+	RetryableStatusCodes []string `json:"retryableStatusCodes"`
+}
+
+type hedgingJSON struct {
+	MaxAttempts         int      `json:"maxAttempts"`
+	HedgingDelay        string   `json:"hedgingDelay"`
+	NonFatalStatusCodes []string `json:"nonFatalStatusCodes,omitempty"`
+}
+
+type throttlingJSON struct {
+	MaxTokens  float64 `json:"maxTokens"`
+	TokenRatio float64 `json:"tokenRatio"`
+}
+
+// export returns the entry, and its budget if it has one of its own.
+func (e entry) export() (m methodJSON, own budget.Spec, err error) {
+	if e.policy != nil {
+		own, err = e.adopt(e.policy.Config())
+	}
+	for _, key := range e.names {
+		service, method, _ := strings.Cut(strings.TrimPrefix(key, "/"), "/")
+		m.Name = append(m.Name, nameJSON{service, method})
+	}
+	m.WaitForReady = e.wait
+	if e.timeout > 0 {
+		m.Timeout = seconds(e.timeout)
+	}
+	if r := e.retry; r != nil {
+		m.RetryPolicy = &retryJSON{r.maxAttempts, seconds(r.initial), seconds(r.max), r.multiplier, r.codes.names()}
+	}
+	if h := e.hedge; h != nil {
+		m.HedgingPolicy = &hedgingJSON{h.maxAttempts, seconds(h.delay), h.nonFatal.names()}
+	}
+	return m, own, err
+}
+
+// adopt puts a policy of the user's in gRPC's terms, and returns its budget.
+func (e *entry) adopt(c retry.Config) (budget.Spec, error) {
+	n := min(c.MaxAttempts, mostAttempts)
+	if c.MaxAttempts == retry.Unlimited {
+		n = mostAttempts
+	}
+	if n == 1 {
+		return nil, nil
+	}
+	var errs []error
+	if c.AttemptTimeout != nil {
+		errs = append(errs, conf.Errorf("AttemptTimeout", "gRPC has none"))
+	}
+	codes := newCodeSet(codes.Unavailable)
+	switch hedge := c.Hedge.(type) {
+	case nil:
+		initial, top, err := curve(c.Backoff)
+		errs = append(errs, conf.In("Backoff", err))
+		e.retry = &retrySpec{n, initial, top, 2, codes}
+	case timeout.Fixed:
+		e.hedge = &hedgeSpec{n, time.Duration(hedge), codes}
+	default:
+		errs = append(errs, conf.Errorf("Hedge", "gRPC has only a fixed delay, not %T", hedge))
+	}
+	return c.Budget, errors.Join(errs...)
+}
+
+// curve finds the exponential curve that a strategy has below its jitter.
+func curve(s backoff.Strategy) (initial, top time.Duration, _ error) {
+	const never = time.Millisecond // gRPC has no backoff of 0
+	text, err := backoff.MarshalStrategy(s)
+	if err != nil {
+		return 0, 0, fmt.Errorf("gRPC has only exponential backoff, not %T", s)
+	}
+	var named map[string]json.RawMessage
+	_ = json.Unmarshal(text, &named)
+	for name, body := range named {
+		var v struct {
+			Base, Cap string
+			Of        json.RawMessage
+		}
+		_ = json.Unmarshal(body, &v)
+		base, err1 := time.ParseDuration(v.Base)
+		top, err2 := time.ParseDuration(v.Cap)
+		switch name {
+		case "none":
+			return never, never, nil
+		case "exponential", "full_jitter", "equal_jitter":
+			if err1 == nil && err2 == nil {
+				return base, top, nil
+			}
+		case "proportional", "full", "equal":
+			if of, err := backoff.UnmarshalStrategy(v.Of); err == nil {
+				return curve(of)
+			}
+		}
+		return 0, 0, fmt.Errorf("gRPC has only exponential backoff, not %s", name)
+	}
+	return 0, 0, errors.New("gRPC has only exponential backoff")
+}
+
+func exportBudget(s budget.Spec) (*throttlingJSON, error) {
+	switch b := s.(type) {
+	case nil, budget.Unlimited:
+		return nil, nil
+	case budget.Adaptive:
+		return &throttlingJSON{10, 0.1}, nil
+	case budget.GRPC:
+		if b.MaxTokens == 0 {
+			b.MaxTokens = 10
+		}
+		if b.TokenRatio == 0 {
+			b.TokenRatio = 0.1
+		}
+		return &throttlingJSON{b.MaxTokens, b.TokenRatio}, nil
+	}
+	return nil, conf.Errorf("Budget", "gRPC has only its own retryThrottling, not %T", s)
+}
+
+// seconds writes a duration as proto JSON does.
+func seconds(d time.Duration) string {
+	text := fmt.Sprintf("%d.%09d", d/time.Second, d%time.Second)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "s"
+}
+
+var codeNames = [...]string{
+	"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+	"PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+	"INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+}
+
+func (s codeSet) names() (names []string) {
+	for i, name := range codeNames {
+		if s.has(codes.Code(i)) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
