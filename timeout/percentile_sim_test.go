@@ -1,3 +1,7 @@
+//go:build !race
+
+// One goroutine simulates hours here: the race detector would find nothing and take fifty times as long.
+
 package timeout_test
 
 import (
@@ -9,8 +13,6 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
-
-func learner(p timeout.Percentile) timeout.Learner { return p.New().(timeout.Learner) }
 
 type latency = func(time.Duration, *rand.Rand) time.Duration
 

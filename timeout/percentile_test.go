@@ -32,6 +32,10 @@ func look(l timeout.Learner, now time.Time, took time.Duration) time.Time {
 	return now
 }
 
+var epoch = time.Unix(1_000_000_000, 0)
+
+func learner(p timeout.Percentile) timeout.Learner { return p.New().(timeout.Learner) }
+
 func TestFixed(t *testing.T) {
 	require.Equal(t, 250*ms, timeout.Fixed(250*ms).New().Timeout())
 	require.Equal(t, "250ms", timeout.Fixed(250*ms).String())

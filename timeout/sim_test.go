@@ -1,3 +1,5 @@
+//go:build !race
+
 package timeout_test
 
 import (
@@ -39,8 +41,6 @@ func (e *endings) Pop() any {
 	*e = (*e)[:len(*e)-1]
 	return last
 }
-
-var epoch = time.Unix(1_000_000_000, 0)
 
 // simulate runs l against s in virtual time, and counts attempts from the time `from` on.
 func simulate(l timeout.Learner, s service, from, until time.Duration, seed uint64) run {
