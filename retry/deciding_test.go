@@ -302,9 +302,32 @@ func TestClassifierDecides(t *testing.T) {
 	})
 }
 
-func TestClassifyOfNil(t *testing.T) {
-	require.Equal(t, retry.Outcome{}, retry.Classify(nil))
-	require.Equal(t, retry.Outcome{Class: retry.Transient}, retry.Classify(errDown))
+func TestClassify(t *testing.T) {
+	rejected, inner := retry.Outcome{Class: retry.Rejected, Alive: true}, retry.Outcome{Class: retry.Rejected}
+	after := func(d time.Duration) retry.Outcome { return retry.Outcome{Class: retry.Transient, After: d} }
+	hint, spent := retry.After(errDown, time.Second), &retry.Error{Reason: retry.ReasonBudget}
+	for _, c := range []struct {
+		name string
+		err  error
+		want retry.Outcome
+	}{
+		{"nil", nil, retry.Outcome{}},
+		{"any", errDown, retry.Outcome{Class: retry.Transient}},
+		{"a context's error that is not the caller's", context.Canceled, retry.Outcome{Class: retry.Transient}},
+		{"a hint", hint, after(time.Second)},
+		{"the outer of two hints", retry.After(hint, time.Minute), after(time.Minute)},
+		{"wrapped", fmt.Errorf("call: %w", hint), after(time.Second)},
+		{"joined", errors.Join(errDown, fmt.Errorf("call: %w", hint)), after(time.Second)},
+		{"deep in a join", errors.Join(errDown, errors.Join(errDown, retry.Permanent(errDown))), rejected},
+		{"several below one", fmt.Errorf("%w, %w", hint, retry.Permanent(errDown)), rejected},
+		{"permanent after a hint", retry.After(retry.Permanent(errDown), time.Second), rejected},
+		{"a call inside", spent, inner},
+		{"a call inside, with a hint", retry.After(spent, time.Second), inner},
+		{"a call inside, joined", errors.Join(hint, spent), inner},
+		{"a call inside, and permanent", errors.Join(spent, retry.Permanent(errDown)), rejected},
+	} {
+		require.Equal(t, c.want, retry.Classify(c.err), c.name)
+	}
 }
 
 func TestBudgetRunsOutMidCall(t *testing.T) {

@@ -133,6 +133,87 @@ func TestOpeningThatEndedIsNoAnswer(t *testing.T) {
 	})
 }
 
+func TestAnOpeningThatCameTooLateIsDisposedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var discarded []int
+		w := transport(func(_ context.Context, n int) (int, error) {
+			time.Sleep(2 * time.Second)
+			return 200 + n, nil
+		}, &discarded)
+		w.Opening = true
+		p := always(t, retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(time.Second)})
+		r, err := retry.Run(t.Context(), p, w)
+		e := stopped(t, err)
+		require.Equal(t, retry.ReasonMaxAttempts, e.Reason)
+		require.ErrorIs(t, err, timeout.ErrAttempt)
+		require.True(t, e.Timeout())
+		require.Zero(t, r.status, "no answer is better than one that cannot be read")
+		require.Contains(t, discarded, 201)
+		require.Contains(t, discarded, 202)
+	})
+}
+
+func TestAResponseThatComesAfterTheCallerGaveUp(t *testing.T) {
+	for status, want := range map[int]retry.Reason{
+		200: retry.ReasonSuccess, 404: retry.ReasonRejected, 503: retry.ReasonCanceled,
+	} {
+		for name, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
+			l := newLedger()
+			ctx, cancel := context.WithCancel(t.Context())
+			var discarded []int
+			w := transport(func(context.Context, int) (int, error) { cancel(); return status, nil }, &discarded)
+			w.Hedge = hedge != nil
+			r, err := retry.Run(ctx, always(t, retry.Config{Hedge: hedge, Budget: budget.Shared(l)}), w)
+			require.Equal(t, status, r.status, name)
+			require.Empty(t, discarded)
+			if want == retry.ReasonSuccess {
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, want, stopped(t, err).Reason, name)
+			}
+			if want == retry.ReasonCanceled {
+				require.ErrorIs(t, err, context.Canceled)
+				require.Equal(t, []budget.Evidence{budget.None}, l.ends, "what came after the caller gave up says nothing")
+			}
+			l.settled(t)
+		}
+	}
+}
+
+// A driver of its own, as the simulator and the stream interceptor are.
+func TestADriverOfACallTellsTheObserver(t *testing.T) {
+	l, w := newLedger(), &watcher{}
+	p := always(t, retry.Config{MaxAttempts: 1, Budget: budget.Shared(l)}, retry.WithObserver(w)).For("x")
+	now := time.Now()
+	for _, o := range []retry.Outcome{{}, transient} {
+		c := p.Start(now, time.Time{}, false)
+		c.Next(now)
+		p.AttemptDone(t.Context(), retry.Attempt{Number: 1, Sent: now, Outcome: o, Err: errDown})
+		c.Done(now, 1, o)
+		c.Next(now)
+		err := p.CallDone(t.Context(), &c, errDown)
+		if o.Class == retry.Success {
+			require.NoError(t, err)
+			continue
+		}
+		e := stopped(t, err)
+		require.Equal(t, retry.ReasonMaxAttempts, e.Reason)
+		require.Equal(t, errDown, e.Last)
+		require.Equal(t, "x", e.Destination)
+	}
+	require.Equal(t, []string{"attempt 1", "call", "attempt 1", "call"}, w.order)
+	require.Equal(t, "x", w.attempts[0].Destination)
+	require.Equal(t, errDown, w.reports[1].Err)
+	require.Equal(t, retry.ReasonSuccess, w.reports[0].Reason)
+
+	quiet := always(t, retry.Config{})
+	c := quiet.Start(now, time.Time{}, false)
+	c.Next(now)
+	quiet.AttemptDone(t.Context(), retry.Attempt{})
+	c.Done(now, 1, retry.Outcome{})
+	require.NoError(t, quiet.CallDone(t.Context(), &c, nil))
+}
+
 func TestContinueAfterAPlainFirstAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := always(t, retry.Config{Backoff: backoff.Constant(time.Second)})

@@ -304,6 +304,26 @@ func TestAThrottledStrategyWithStateOfItsOwn(t *testing.T) {
 	})
 }
 
+func TestAStrategyWithStateBesideOneWithout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var made int
+		throttled := false
+		p := always(t, retry.Config{MaxAttempts: 9, Backoff: twice{&made, 0}}, retry.WithClassifier(
+			func(error) retry.Outcome {
+				if throttled = !throttled; throttled {
+					return retry.Outcome{Class: retry.Throttled}
+				}
+				return transient
+			},
+		))
+		start := time.Now()
+		err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
+		require.Equal(t, 6, stopped(t, err).Attempts)
+		require.Equal(t, 3*10*time.Second+2*time.Second, time.Since(start))
+		require.Equal(t, 1, made)
+	})
+}
+
 // twice is Stateful: two waits of a second for each call, and no more.
 type twice struct {
 	made *int
