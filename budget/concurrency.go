@@ -13,7 +13,8 @@ import (
 // Concurrency is Envoy's retry budget
 // (https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/circuit_breaker.proto): a retry is allowed
 // while fewer retries are in flight than Ratio of all attempts in flight, or than Min. An attempt is in flight from
-// its admission, so a retry that waits for its backoff counts, as it does in Envoy.
+// its admission, so a retry that waits for its backoff counts, as it does in Envoy. Envoy's code also rounds the
+// limit down to a whole number, which its documentation does not say and this does not do.
 type Concurrency struct {
 	Ratio float64 // retries to attempts; 0 means 0.2; at most 1
 	Min   int     // retries that are always allowed; 0 means 3; negative means none
@@ -66,7 +67,7 @@ func (b *concurrency) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
 }
 
 func (b *concurrency) limit(now uint64) float64 {
-	return max(math.Floor(b.ratio*float64(now&math.MaxUint32)), b.least)
+	return max(b.ratio*float64(now&math.MaxUint32), b.least)
 }
 
 func (b *concurrency) End(_ time.Time, p Permit, _ Evidence) { b.inFlight.Add(-uint64(p)) }

@@ -219,19 +219,16 @@ func TestConcurrency(t *testing.T) {
 	t.Run("a fifth of what is in flight", func(t *testing.T) {
 		play(t, budget.Concurrency{}, []step{
 			{do: "begin", n: 20},
-			{do: "retry", n: 4, want: true, why: "3 of 23 are fewer than a fifth, rounded down as Envoy does"},
-			{do: "retry", want: false, why: "4 of 24 are not"},
-			{do: "begin"},
-			{do: "retry", want: true, why: "4 of 25: the retries are in flight too"},
+			{do: "retry", n: 5, want: true, why: "the retries are in flight too: 4 of 24 are fewer than a fifth"},
+			{do: "retry", want: false, why: "5 of 25 are not"},
 		})
 	})
 	t.Run("no minimum", func(t *testing.T) {
 		play(t, budget.Concurrency{Ratio: 0.5, Min: -1}, []step{
 			{do: "retry", want: false},
 			{do: "begin"},
-			{do: "retry", want: false, why: "half of one, rounded down"},
-			{do: "begin"},
-			{do: "retry", want: true},
+			{do: "retry", want: true, why: "none of one"},
+			{do: "retry", want: false, why: "one of two"},
 		})
 	})
 }

@@ -22,7 +22,7 @@ type fleet struct {
 	slow     float64                 // what the server takes for a success, in seconds
 	restarts float64                 // if set: each process is replaced so often on average, in seconds
 	seconds  float64                 // length of the run
-	from, to float64                 // what is counted: calls that begin, and attempts sent, between; 0, 0: all
+	from, to float64                 // what is counted: calls that begin between, and their attempts; 0, 0: all
 	seed     uint64
 }
 
@@ -118,7 +118,7 @@ func (s *sim) step(e event) {
 }
 
 func (s *sim) send(e event) {
-	if e.at >= s.from && e.at < s.to {
+	if e.counted {
 		s.tally.sent++
 	}
 	e.what = 's'
