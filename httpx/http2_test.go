@@ -26,6 +26,7 @@ type rawHTTP2 struct {
 
 	mu     sync.Mutex
 	n      int
+	conns  []net.Conn
 	bodies []string
 }
 
@@ -106,6 +107,9 @@ func (s *rawHTTP2) transport(t testing.TB) *http.Transport {
 			if err != nil {
 				return
 			}
+			s.mu.Lock()
+			s.conns = append(s.conns, conn)
+			s.mu.Unlock()
 			conns.Go(func() { s.serve(conn) })
 		}
 	})
@@ -114,6 +118,11 @@ func (s *rawHTTP2) transport(t testing.TB) *http.Transport {
 	t.Cleanup(func() {
 		l.Close()
 		base.CloseIdleConnections()
+		s.mu.Lock()
+		for _, conn := range s.conns {
+			conn.Close()
+		}
+		s.mu.Unlock()
 		conns.Wait()
 	})
 	return base
