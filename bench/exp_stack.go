@@ -12,7 +12,7 @@ var stack = Experiment{
 	Name:    "stack",
 	About:   "what does the bottom of five layers see when every layer retries?",
 	Source:  "arithmetic (3^5 = 243) and the model of retry-budget, five deep",
-	Setup:   "A request passes five layers of 10 processes; the leaf fails with probability p. 3 attempts a layer, immediate.",
+	Setup:   "A request passes five layers of one process each; the leaf fails with probability p. 3 attempts a layer, immediate.",
 	Params:  []string{"p"},
 	Metrics: []Metric{{"load", "", Times}, {"success", "", Percent}},
 	Pivot:   "p",
@@ -84,17 +84,17 @@ func runStack(o Options) ([]Row, error) {
 // run counts a steady state: the first seconds, in which the buckets empty, do not count.
 func (row stackRow) run(p float64, o Options) (fleet.Point, error) {
 	s := fleet.Scenario{
-		Clients:  10,
-		Load:     fleet.Load{Rate: 200},
-		Network:  fleet.Exponential(2 * time.Millisecond),
+		Clients:  1,
+		Load:     fleet.Load{Rate: 1000},
+		Network:  fleet.Exponential(10 * time.Millisecond),
 		Faults:   []fleet.Fault{{To: time.Hour, Fail: p}},
-		Duration: 60 * time.Second,
+		Duration: 40 * time.Second,
 		Seed:     o.SeedFor(row.policy.Name, p),
 	}
-	if load := row.published; load != nil && load[3][0] > 100 && p > .5 || o.Quick {
-		s.Duration = 20 * time.Second // hundreds of attempts a request: enough of them
+	if load := row.published; load != nil && load[3][0] > 100 && p > .5 {
+		s.Load.Rate = 20 // hundreds of attempts a request: enough of them
 	}
-	service := fleet.Service{Instances: 10, Tell: row.tell}
+	service := fleet.Service{Tell: row.tell}
 	if row.oneLayer {
 		service.Policy = new(retry.Config)
 		*service.Policy = policyNamed("none").Config

@@ -59,26 +59,35 @@ func (r *Result) Between(from, to time.Duration) Point {
 	return sum
 }
 
-// healthy is the share of calls that must succeed for a second to count as healthy.
-const healthy = 0.95
+// What a second must show to count as healthy: of the calls that ended, so many succeeded; and successes were so many
+// of the calls made (less strict, because what ends in a second need not have begun in it).
+const (
+	healthyEnds  = 0.95
+	healthyCalls = 0.75
+	hold         = 10 // seconds that goodput must be back
+)
 
-// Recovered returns how long after from goodput was back: the first moment after which, in each of the next ten
-// seconds, at least 95 % of the calls that ended had succeeded. ok is false if that did not come before the end
-// of the load.
+func (p Point) healthy() bool {
+	good := float64(p.Good)
+	return good >= healthyEnds*float64(p.Good+p.Bad) && good >= healthyCalls*float64(p.Calls)
+}
+
+// Recovered returns how long after from goodput was back for ten seconds: the first moment after which, in each of
+// the next ten seconds, at least 95 % of the calls that ended had succeeded, and successes were at least three
+// quarters of the calls made. ok is false if there is no such moment before until.
 func (r *Result) Recovered(from, until time.Duration) (after time.Duration, ok bool) {
-	const hold = 10
-	first, last := int(from/r.Bin), min(int(until/r.Bin), len(r.Series))-hold*perSecond
-	for i := first; i <= last; {
-		bad := r.firstSick(i, hold)
-		if bad < 0 {
+	last := min(int(until/r.Bin), len(r.Series)) - hold*perSecond
+	for i := int(from / r.Bin); i <= last; {
+		sick := r.firstSick(i, hold)
+		if sick < 0 {
 			return time.Duration(i)*r.Bin - from, true
 		}
-		i = bad
+		i = sick + 1
 	}
 	return 0, false
 }
 
-// firstSick returns from which bin on to look again if one of the seconds after bin i was not healthy, else -1.
+// firstSick returns the first bin of the first of the seconds after bin i that was not healthy, or -1.
 func (r *Result) firstSick(i, seconds int) int {
 	for n := range seconds {
 		var second Point
@@ -86,11 +95,18 @@ func (r *Result) firstSick(i, seconds int) int {
 		for _, p := range r.Series[at : at+perSecond] {
 			second.add(p)
 		}
-		if float64(second.Good) < healthy*float64(second.Good+second.Bad) || second.Good == 0 && second.Calls > 0 {
-			return at + 1
+		if !second.healthy() {
+			return at
 		}
 	}
 	return -1
+}
+
+// Missing is how many calls made between from and to had not succeeded at to: those that failed and those that were
+// still waiting, less those from before that succeeded meanwhile.
+func (r *Result) Missing(from, to time.Duration) int {
+	p := r.Between(from, to)
+	return p.Calls - p.Good
 }
 
 // Peak is the most attempts that any second between from and to saw, as a ratio to the calls made in that second.

@@ -21,6 +21,7 @@ type Scenario struct {
 
 	Duration time.Duration // how long calls come; 0 means a minute after the last fault (or in all)
 	Drain    time.Duration // how long the last calls may take after that; 0 means a minute
+	Settle   bool          // end the run when goodput was back for ten seconds after the last fault
 	Seed     uint64        // same seed, same figures
 
 	Survival Survival // what Survives asks for
@@ -49,8 +50,8 @@ type Server struct {
 	Rate float64
 	// Queue is how many attempts may wait; those above are answered as throttled, at once. 0: no limit.
 	Queue int
-	// Drops says that it does not execute an attempt whose caller has given up. Otherwise it does, for nobody, as
-	// servers do that do not know their callers' deadlines.
+	// Drops says that it knows its callers' deadlines and does not execute, at no cost, an attempt whose caller has
+	// given up or will have before it is done. Otherwise it does, for nobody.
 	Drops bool
 	// Latency is what an answer takes besides the wait for capacity.
 	Latency Delay

@@ -95,14 +95,27 @@ func (s *sim) work() {
 	v.busy = false
 	for v.rate > 0 && v.queue.len() > 0 {
 		i := v.queue.pop()
-		if v.Drops && s.waiting(s.attempts.at(i)) == nil {
-			s.forget(i)
+		if v.Drops && s.vain(i) {
 			continue
 		}
 		v.busy, v.current, v.left = true, i, 1
 		s.resume()
 		return
 	}
+}
+
+// vain drops an attempt that nobody waits for any more, or will by the time it is done.
+func (s *sim) vain(i uint32) bool {
+	a := s.attempts.at(i)
+	switch {
+	case s.waiting(a) == nil:
+		s.forget(i)
+	case a.expires <= s.now+int64(1e9/s.server.rate):
+		a.silent = true
+	default:
+		return false
+	}
+	return true
 }
 
 // resume goes on with the attempt in hand at the present rate.

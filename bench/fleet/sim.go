@@ -39,6 +39,7 @@ type sim struct {
 	era      int // the conditions that hold now, in timeline
 	weather  conditions
 	bins     bins
+	review   int64 // when to see whether goodput is back
 }
 
 // Run runs a scenario on a policy. Its error is the scenario's, the policy's, or ErrRunaway.
@@ -102,7 +103,7 @@ func (s *sim) run() error {
 	end := int64(s.scenario.Duration + s.scenario.Drain)
 	for {
 		e, ok := s.queue.pop()
-		if !ok || e.at > end {
+		if !ok || e.at > end || s.scenario.Settle && s.settled(e.at) {
 			return nil
 		}
 		if s.events++; s.events > maxEvents {
@@ -114,6 +115,18 @@ func (s *sim) run() error {
 		}
 		s.happen(&e)
 	}
+}
+
+// settled looks once a second whether goodput is back after the last fault.
+func (s *sim) settled(now int64) bool {
+	if now < s.review {
+		return false
+	}
+	s.review = now + int64(time.Second)
+	_, over := s.scenario.trigger()
+	r := Result{Series: s.bins.series, Bin: bin}
+	ago := len(r.Series) - 1 - hold*perSecond // the latest bin is not over
+	return ago >= int(over/bin) && r.firstSick(ago, hold) < 0
 }
 
 func (s *sim) happen(e *event) {
