@@ -498,3 +498,78 @@ func TestHandedBackAtTheDeadlineIsNotResent(t *testing.T) {
 	require.Equal(t, retry.Stop, s.Op)
 	require.Equal(t, retry.ReasonDeadline, s.Reason)
 }
+
+func TestARetryIsNotSentANanosecondEarly(t *testing.T) {
+	p := always(t, retry.Config{})
+	now := time.Unix(0, 0)
+	c := p.Start(now, time.Time{}, false)
+	c.Next(now)
+	c.Done(now, 1, transient)
+	due := now.Add(time.Second)
+	require.Equal(t, retry.Step{Op: retry.Wait, At: due}, c.Next(due.Add(-1)))
+	require.Equal(t, retry.Step{Op: retry.Send, Kind: budget.Retry, Attempt: 2}, c.Next(due))
+}
+
+func TestARefusedHedgeIsAskedForOnceAnAttempt(t *testing.T) {
+	l := newLedger()
+	l.refuse = func(k budget.Kind) bool { return k == budget.Hedge }
+	p := always(t, retry.Config{Hedge: timeout.Fixed(time.Second), Backoff: backoff.None(), Budget: budget.Shared(l)})
+	now := time.Unix(0, 0)
+	c := p.Start(now, time.Time{}, true)
+	require.Equal(t, 1, c.Next(now).Attempt)
+	for range 5 {
+		now = now.Add(time.Second)
+		require.Equal(t, retry.Step{Op: retry.Wait}, c.Next(now))
+	}
+	require.Equal(t, 1, l.refused)
+	c.Done(now, 1, transient)
+	require.Equal(t, 2, c.Next(now).Attempt)
+	require.Equal(t, retry.Step{Op: retry.Wait, At: now.Add(time.Second)}, c.Next(now))
+	for range 5 {
+		now = now.Add(time.Second)
+		require.Equal(t, retry.Step{Op: retry.Wait}, c.Next(now))
+	}
+	require.Equal(t, 2, l.refused, "the next attempt may be hedged again")
+	l.refuse = nil
+	c.Done(now, 2, transient)
+	c.Next(now)
+	c.Done(now, 3, transient)
+	require.Equal(t, retry.ReasonMaxAttempts, c.Next(now).Reason)
+	l.settled(t)
+}
+
+func TestHandedBackWhileARetryIsPendingIsAFailure(t *testing.T) {
+	l := newLedger()
+	p := always(t, retry.Config{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Budget: budget.Shared(l)})
+	now := time.Unix(0, 0)
+	c := p.Start(now, time.Time{}, true)
+	c.Next(now)
+	now = now.Add(time.Second)
+	c.Next(now)
+	c.Done(now, 1, transient) // due in a second
+	c.Done(now, 2, handedBack)
+	require.Equal(t, retry.Step{Op: retry.Wait, At: now.Add(time.Second)}, c.Next(now))
+	now = now.Add(time.Second)
+	require.Equal(t, 3, c.Next(now).Attempt)
+	c.Done(now, 3, retry.Outcome{})
+	require.Equal(t, retry.ReasonSuccess, c.Next(now).Reason)
+	require.Zero(t, c.Report().Unprocessed)
+	l.settled(t)
+}
+
+func TestTheBudgetIsToldWhyARetryIsAskedFor(t *testing.T) {
+	for class, want := range map[retry.Class]budget.Evidence{
+		retry.Transient: budget.Failed, retry.Throttled: budget.Overloaded, retry.Timeout: budget.Silent,
+		retry.Unprocessed: budget.Failed,
+	} {
+		l := newLedger()
+		p := always(t, retry.Config{Budget: budget.Shared(l)})
+		now := time.Unix(0, 0)
+		c := p.Start(now, time.Time{}, false)
+		c.Next(now)
+		c.Done(now, 1, retry.Outcome{Class: class})
+		require.Equal(t, []ask{{budget.Retry, want, 1}}, l.asked, class)
+		c.Cancel(now)
+		require.Equal(t, []budget.Evidence{want, budget.Unsent}, l.ends)
+	}
+}
