@@ -75,6 +75,9 @@ func recoveryOf(policy Policy, rate, seeds int, o Options) (float64, error) {
 	given := max(200*time.Second, time.Duration(1.8*none*float64(time.Second)))
 	total, never := 0.0, 0
 	for seed := range seeds {
+		if seed == 4 && never == 4 {
+			break // it will not
+		}
 		s := fleet.Scenario{
 			Clients:  10,
 			Load:     fleet.Load{Rate: float64(rate)},
@@ -97,7 +100,7 @@ func recoveryOf(policy Policy, rate, seeds int, o Options) (float64, error) {
 		}
 		total += after.Seconds()
 	}
-	if never > seeds/2 {
+	if never == 4 || never > seeds/2 {
 		return math.Inf(1), nil
 	}
 	return total / float64(seeds), nil

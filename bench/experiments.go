@@ -11,5 +11,8 @@ func init() { // parse's error names them all, which would be a cycle of initial
 		metastable,
 		brownout,
 		spike,
+		busy,
+		limits,
+		scale,
 	}
 }

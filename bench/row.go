@@ -22,7 +22,7 @@ type Row struct {
 // Never is the published figure of what does not happen.
 var Never = math.Inf(1)
 
-// Within is how near two figures are that agree: one of Abs, Rel and Sigma is enough.
+// Within is how near two figures are that agree: one of the two is enough.
 type Within struct {
 	Abs float64 // in the metric's own unit
 	Rel float64 // as a part of the published figure
@@ -64,9 +64,17 @@ func (r Row) Agrees(metric string) (agrees, ok bool) {
 	if !ok {
 		return false, false
 	}
+	return d == 0 || math.Abs(d) <= r.near(metric)+1e-9, true
+}
+
+// near is how far the metric may be off what was published.
+func (r Row) near(metric string) float64 {
+	published := r.Published[metric]
+	if math.IsInf(published, 0) {
+		return 0
+	}
 	w := r.Within[metric]
-	near := max(w.Abs, w.Rel*math.Abs(r.Published[metric]))
-	return d == 0 || math.Abs(d) <= near+1e-9, true
+	return max(w.Abs, w.Rel*math.Abs(published))
 }
 
 // Holds reports whether a metric is within its bar. ok is false if it has none.

@@ -181,7 +181,7 @@ func lineName(r Performed, row Row) string {
 
 func pivotLines(t *table, metrics []Metric, name string, columns []string, cells map[string]Row) {
 	ours, theirs := []string{name}, []string{"  published"}
-	most, agrees, compared := 0.0, true, false
+	worst, most, agrees, compared := 0.0, "", true, false
 	for _, c := range columns {
 		row, ok := cells[c]
 		if !ok {
@@ -195,7 +195,9 @@ func pivotLines(t *table, metrics []Metric, name string, columns []string, cells
 			if d, ok := row.Difference(m.Name); ok {
 				compared = true
 				want = append(want, m.published(row))
-				most = max(most, math.Abs(d))
+				if used := math.Abs(d) / max(row.near(m.Name), 1e-9); used >= worst {
+					worst, most = used, m.Format(math.Abs(d))
+				}
 				near, _ := row.Agrees(m.Name)
 				agrees = agrees && near
 			}
@@ -217,7 +219,7 @@ func pivotLines(t *table, metrics []Metric, name string, columns []string, cells
 	if !agrees {
 		sign = "✗"
 	}
-	t.add(append(ours, fmt.Sprintf("%.1f %s", most*100, sign))...)
+	t.add(append(ours, most+" "+sign)...)
 	t.add(theirs...)
 }
 
