@@ -54,6 +54,7 @@ func TestErrorIsANetError(t *testing.T) {
 		{err: retry.Error{Reason: retry.ReasonDeadline, Last: errDown, Ended: context.DeadlineExceeded}, timeout: true},
 		{err: retry.Error{Reason: retry.ReasonDeadline, Last: errDown}}, // it would have been too late
 		{err: retry.Error{Reason: retry.ReasonCanceled, Last: errDown, Ended: context.Canceled}},
+		{err: retry.Error{Reason: retry.ReasonCanceled, Ended: errors.Join(context.Canceled, context.DeadlineExceeded)}},
 	} {
 		require.Equal(t, c.timeout, c.err.Timeout(), "%+v", c.err)
 		require.Equal(t, c.temporary, c.err.Temporary(), "%+v", c.err)
