@@ -16,7 +16,7 @@ func TestANewProcessStartsWithTwoThirds(t *testing.T) {
 	require.Less(t, b.(budget.Leveler).Level(), 1.)
 	succeed(b, 0, 1)
 	require.Equal(t, 1., b.(budget.Leveler).Level())
-	require.Equal(t, 2, call(budget.Adaptive{Burst: 1}.New(), 0, failed, alive), "the smallest bucket affords one retry")
+	require.Equal(t, 2, call(budget.Adaptive{Burst: 1}.New(), 0, failed, alive), "the smallest bucket affords one")
 }
 
 func TestABucketFilledInGoodTimesIsNotSpentOnAnOutage(t *testing.T) {

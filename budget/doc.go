@@ -11,8 +11,8 @@
 //
 // The window: an admitted retry is open until an attempt that was sent after it succeeds. While as many are open as
 // the window allows, two at first, no retry is sent, whatever the bucket holds. So a bucket that was filled in good
-// times is not spent on an outage: a hundred tokens in a thousand processes is what makes the published budgets leak
-// as the fleet grows. Successes that were under way when the outage began fill the bucket, but answer nothing.
+// times is not spent on an outage: some tokens in each of many processes are what makes the published budgets leak as
+// the fleet grows. Successes that were under way when the outage began fill the bucket, but answer nothing.
 // Three refinements:
 //
 //   - A window that refused a retry and then had an answer refused it needlessly, and widens by one; it narrows by

@@ -47,8 +47,11 @@ func ExampleBucket() {
 }
 
 func ExampleTokenBucket() {
-	fmt.Println(outages(budget.TokenBucket{}), "when calls fill it,", outages(budget.TokenBucket{OnSuccess: true}), "when successes do")
-	// Output: 104 when calls fill it, 4 when successes do
+	fmt.Println("filled by calls:", outages(budget.TokenBucket{}))
+	fmt.Println("filled by successes:", outages(budget.TokenBucket{OnSuccess: true}))
+	// Output:
+	// filled by calls: 104
+	// filled by successes: 4
 }
 
 func ExampleGRPC() {

@@ -14,14 +14,26 @@ import (
 func TestJSON(t *testing.T) {
 	for text, spec := range map[string]budget.Spec{
 		`{"adaptive":{}}`: budget.Adaptive{},
-		`{"adaptive":{"burst":20,"ratio":0.05,"strict":true}}`:               budget.Adaptive{Ratio: 0.05, Burst: 20, Strict: true},
-		`{"token_bucket":{"cap":10,"on_success":true,"ratio":0.2}}`:          budget.TokenBucket{Ratio: 0.2, Cap: 10, OnSuccess: true},
-		`{"grpc":{"max_tokens":1000,"token_ratio":0.125}}`:                   budget.GRPC{MaxTokens: 1000, TokenRatio: 0.125},
-		`{"aws":{"mode":"2026"}}`:                                            budget.AWS{Mode: budget.AWS2026},
-		`{"finagle":{"min_per_second":-1,"ratio":0.1,"ttl":"5s"}}`:           budget.Finagle{TTL: 5 * time.Second, Ratio: 0.1, MinPerSecond: -1},
-		`{"concurrency":{"min":10,"ratio":0.25}}`:                            budget.Concurrency{Ratio: 0.25, Min: 10},
-		`{"ratio":{"window":"1m0s"}}`:                                        budget.Ratio{Window: time.Minute},
-		`{"client_throttle":{"k":1.1,"retries":{"grpc":{"max_tokens":20}}}}`: budget.ClientThrottle{K: 1.1, Retries: budget.GRPC{MaxTokens: 20}},
+		`{"adaptive":{"burst":20,"ratio":0.05,"strict":true}}`: budget.Adaptive{
+			Ratio: 0.05, Burst: 20, Strict: true,
+		},
+		`{"token_bucket":{"cap":10,"on_success":true,"ratio":0.2}}`: budget.TokenBucket{
+			Ratio: 0.2, Cap: 10, OnSuccess: true,
+		},
+		`{"grpc":{"max_tokens":1000,"token_ratio":0.125}}`: budget.GRPC{
+			MaxTokens: 1000, TokenRatio: 0.125,
+		},
+		`{"aws":{"mode":"2026"}}`: budget.AWS{Mode: budget.AWS2026},
+		`{"finagle":{"min_per_second":-1,"ratio":0.1,"ttl":"5s"}}`: budget.Finagle{
+			TTL: 5 * time.Second, Ratio: 0.1, MinPerSecond: -1,
+		},
+		`{"concurrency":{"min":10,"ratio":0.25}}`: budget.Concurrency{
+			Ratio: 0.25, Min: 10,
+		},
+		`{"ratio":{"window":"1m0s"}}`: budget.Ratio{Window: time.Minute},
+		`{"client_throttle":{"k":1.1,"retries":{"grpc":{"max_tokens":20}}}}`: budget.ClientThrottle{
+			K: 1.1, Retries: budget.GRPC{MaxTokens: 20},
+		},
 		`{"unlimited":{}}`: budget.Unlimited{},
 	} {
 		got, err := budget.UnmarshalSpec([]byte(text))
@@ -72,14 +84,20 @@ func TestBadJSONIsOneErrorWithEveryPath(t *testing.T) {
 func TestValidate(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, s := range []budget.Spec{
-		budget.Adaptive{Ratio: nan}, budget.Adaptive{Ratio: 0.0009}, budget.Adaptive{Ratio: -0.1}, budget.Adaptive{Burst: 101},
-		budget.TokenBucket{Ratio: nan}, budget.TokenBucket{Cap: nan}, budget.TokenBucket{Cap: inf}, budget.TokenBucket{Ratio: 1.1},
-		budget.GRPC{MaxTokens: nan}, budget.GRPC{MaxTokens: -1}, budget.GRPC{MaxTokens: 1000.001}, budget.GRPC{MaxTokens: 1.2345},
-		budget.GRPC{TokenRatio: nan}, budget.GRPC{TokenRatio: inf}, budget.GRPC{TokenRatio: -0.1}, budget.GRPC{TokenRatio: 0.1234},
+		budget.Adaptive{Ratio: nan}, budget.Adaptive{Ratio: 0.0009},
+		budget.Adaptive{Ratio: -0.1}, budget.Adaptive{Burst: 101},
+		budget.TokenBucket{Ratio: nan}, budget.TokenBucket{Cap: nan},
+		budget.TokenBucket{Cap: inf}, budget.TokenBucket{Ratio: 1.1},
+		budget.GRPC{MaxTokens: nan}, budget.GRPC{MaxTokens: -1},
+		budget.GRPC{MaxTokens: 1000.001}, budget.GRPC{MaxTokens: 1.2345},
+		budget.GRPC{TokenRatio: nan}, budget.GRPC{TokenRatio: inf},
+		budget.GRPC{TokenRatio: -0.1}, budget.GRPC{TokenRatio: 0.1234},
 		budget.AWS{Mode: "2027"},
-		budget.Finagle{TTL: time.Millisecond}, budget.Finagle{Ratio: nan}, budget.Finagle{Ratio: -1}, budget.Finagle{MinPerSecond: 1e7},
+		budget.Finagle{TTL: time.Millisecond}, budget.Finagle{Ratio: nan},
+		budget.Finagle{Ratio: -1}, budget.Finagle{MinPerSecond: 1e7},
 		budget.Concurrency{Ratio: nan}, budget.Concurrency{Ratio: 1.1}, budget.Concurrency{Min: 2e9},
-		budget.Ratio{Ratio: nan}, budget.Ratio{Ratio: 2}, budget.Ratio{Window: -time.Second}, budget.Ratio{Window: 2 * time.Hour},
+		budget.Ratio{Ratio: nan}, budget.Ratio{Ratio: 2},
+		budget.Ratio{Window: -time.Second}, budget.Ratio{Window: 2 * time.Hour},
 		budget.ClientThrottle{K: nan}, budget.ClientThrottle{K: 0.9}, budget.ClientThrottle{Window: time.Millisecond},
 		budget.ClientThrottle{Retries: budget.Adaptive{Burst: -1}},
 	} {

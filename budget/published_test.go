@@ -11,11 +11,13 @@ import (
 
 // step is one thing that happens to a budget, in a table of a published rule.
 type step struct {
-	at    float64
-	do    string // "ok": n calls succeed; "begin": n calls begin; "fail": n attempts end with because; "retry": one asks; "end": the last retry ends with because
-	n     int
-	want  bool // of "retry"
-	cause budget.Evidence
+	at float64
+	// "ok": a call succeeds; "begin": one begins; "fail": a first attempt ends with cause; "retry": one is asked for,
+	// because of cause; "end": the last retry ends with cause
+	do    string
+	n     int             // how many times; 0 means once
+	want  bool            // of "retry"
+	cause budget.Evidence // None if it does not matter
 	why   string
 }
 

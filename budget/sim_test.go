@@ -34,7 +34,7 @@ func (t tally) success() float64 { return float64(t.ok) / float64(t.calls) }
 type event struct {
 	at      float64
 	client  int
-	what    byte // 'c' a call begins, 's' an attempt arrives at the server, 'r' its result at the client, 'n' a new process
+	what    byte // 'c' a call begins, 's' an attempt reaches the server, 'r' its result the client, 'n' a new process
 	attempt int
 	permit  budget.Permit
 	budget  budget.Budget
