@@ -18,13 +18,6 @@ func emptyReply(reply any) (_ any, fresh bool) {
 	return reply, false
 }
 
-// canCopy reports whether emptyReply makes a new one.
-func canCopy(reply any) bool {
-	_, generated := reply.(proto.Message)
-	t := reflect.TypeOf(reply)
-	return generated || t != nil && t.Kind() == reflect.Pointer
-}
-
 // copyReply makes dst what src is. Both come from the same emptyReply.
 func copyReply(dst, src any) {
 	if m, ok := dst.(proto.Message); ok {

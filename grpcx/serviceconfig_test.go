@@ -2,6 +2,7 @@ package grpcx_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,11 +208,15 @@ func TestServiceConfigHedgingPolicyHedgesAndStopsAtFatalCodes(t *testing.T) {
 			{"maxAttempts": 3, "hedgingDelay": "1s", "nonFatalStatusCodes": ["UNAVAILABLE"]}}],
 			"retryThrottling": {"maxTokens": 100, "tokenRatio": 1}}`))
 		start := time.Now()
+		var mu sync.Mutex
 		var at []time.Duration
 		reply := new(testgrpc.SimpleResponse)
 		err := call(t.Context(), unaryCall, nil, reply, nil, func(ctx context.Context, _ string, _, r any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+			mu.Lock()
 			at = append(at, time.Since(start))
-			switch len(at) {
+			n := len(at)
+			mu.Unlock()
+			switch n {
 			case 1:
 				<-ctx.Done()
 				return status.FromContextError(ctx.Err()).Err()

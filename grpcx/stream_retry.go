@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -55,6 +57,7 @@ func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
 
 	e := ending{err: err, header: header, trailer: a.Trailer(), ended: a.timedOut()}
 	a.cancel(nil)
+	err = a.truth(err)
 	s.report(a, s.sort(e, fixed), err)
 	next, final := s.open(err)
 	s.mu.Lock()
@@ -123,7 +126,9 @@ func (s *clientStream) open(last error) (*streamAttempt, error) {
 			return a, nil
 		}
 		a.cancel(nil)
-		s.report(a, s.sort(ending{err: last, ended: a.timedOut()}, retry.ReasonNone), last)
+		e := ending{err: last, ended: a.timedOut()}
+		last = a.truth(last)
+		s.report(a, s.sort(e, retry.ReasonNone), last)
 	}
 }
 
@@ -173,7 +178,18 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 	}
 	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts...) })
 	if !inTime && err == nil {
-		err = timeout.ErrAttempt // opened too late: its context has ended
+		err = errTooLate // opened, but its context has ended
+	}
+	return err
+}
+
+// errTooLate is the error of an attempt whose own timeout passed. gRPC takes that for the caller's cancellation.
+var errTooLate = status.Error(codes.DeadlineExceeded, timeout.ErrAttempt.Error())
+
+// truth is what an attempt's error was.
+func (a *streamAttempt) truth(err error) error {
+	if status.Code(err) == codes.Canceled && a.timedOut() {
+		return errTooLate
 	}
 	return err
 }

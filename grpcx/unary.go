@@ -51,6 +51,7 @@ type unaryCall struct {
 	method  string
 	req     any
 	reply   any // the caller's
+	blank   any // what new replies are made of, if attempts run side by side: the caller's is being written to
 	cc      *grpc.ClientConn
 	invoker grpc.UnaryInvoker
 	opts    []grpc.CallOption // for every attempt
@@ -97,13 +98,15 @@ func (u *unaryCall) run() error {
 		u.ctx, cancel = context.WithTimeout(u.ctx, u.r.timeout)
 		defer cancel()
 	}
-	u.work.Hedge = u.p.Hedges() && u.mayHedge()
+	if u.p.Hedges() && u.mayHedge() {
+		u.blank, u.work.Hedge = emptyReply(u.reply)
+	}
 	return u.end(retry.Run(u.ctx, u.p, &u.work))
 }
 
 func (u *unaryCall) mayHedge() bool {
 	word := u.c.declared(u.ctx, u.method)
-	return canCopy(u.reply) && (word == retry.Idempotent || word == retry.Undeclared && u.r.hedged)
+	return word == retry.Idempotent || word == retry.Undeclared && u.r.hedged
 }
 
 // send makes one attempt.
@@ -132,7 +135,11 @@ func (u *unaryCall) attempt(n int) *attempt {
 	case n > 2:
 		a = new(attempt)
 	}
-	if r, ok := u.reply.(interface{ Reset() }); ok && !u.work.Hedge { // all generated messages, of any API version
+	if u.work.Hedge {
+		a.reply, a.own = emptyReply(u.blank)
+		return a
+	}
+	if r, ok := u.reply.(interface{ Reset() }); ok { // all generated messages, of any API version
 		r.Reset()
 		a.reply = u.reply
 		return a
