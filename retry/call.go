@@ -143,7 +143,7 @@ func (c *Call) Next(now time.Time) Step {
 }
 
 func (c *Call) first(now time.Time) Step {
-	if g := c.p.gate; g != nil && !g.Allow(now, c.p.random()) {
+	if g := c.p.gate; g != nil && !g.Allow(now, c.p.unit()) {
 		c.reason = ReasonGate
 		return Step{Op: Stop, Reason: ReasonGate}
 	}
@@ -344,7 +344,7 @@ func (c *Call) delay(o Outcome) (d time.Duration, ok bool) {
 	if c.p.stateful {
 		strategy = c.instance(strategy, o.Class == Throttled)
 	}
-	d = strategy.Delay(c.wait, c.prev, c.p.random())
+	d = strategy.Delay(c.wait, c.prev, c.p.unit())
 	if d < 0 {
 		return 0, !c.p.stateful
 	}
@@ -372,7 +372,7 @@ func (c *Call) instance(s backoff.Strategy, throttled bool) backoff.Strategy {
 }
 
 func (c *Call) hint(after time.Duration) time.Duration {
-	return after + time.Duration(float64(after)*hintSpread*c.p.random())
+	return after + time.Duration(float64(after)*hintSpread*c.p.unit())
 }
 
 // spent reports whether MaxAttempts were sent.

@@ -123,7 +123,7 @@ func After(err error, d time.Duration) error {
 
 // Classify is the default classifier: an error marked Permanent is Rejected, one marked After is Transient and
 // waits as told, the *Error of a call inside this one is Rejected (only one layer retries), and any other is
-// Transient. Marks are found wherever errors.As would find them; Permanent outweighs the others.
+// Transient. Marks are found as errors.As finds them, but not inside an *Error; Permanent outweighs the others.
 func Classify(err error) Outcome {
 	if err == nil {
 		return Outcome{}

@@ -40,6 +40,7 @@ type Report struct {
 	Hedged      bool          // that attempt was a hedge
 	Waited      time.Duration // with no attempt under way
 	Err         error         // the last attempt's error, nil for a response
+	Budget      budget.Budget // the destination's, for an observer of its level (budget.Leveler)
 }
 
 // Retries is how many attempts were sent because another had failed.
@@ -49,7 +50,7 @@ func (r Report) Retries() int { return max(0, r.Attempts-1-r.Hedges-r.Unprocesse
 func (c *Call) Report() Report {
 	return Report{
 		Destination: c.p.destination, Reason: c.reason, Attempts: c.sent, Hedges: c.hedges,
-		Unprocessed: c.free, Answer: c.answer, Waited: c.waited,
+		Unprocessed: c.free, Answer: c.answer, Waited: c.waited, Budget: c.p.budget,
 	}
 }
 

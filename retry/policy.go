@@ -36,6 +36,7 @@ type rules struct {
 	maxHint     time.Duration
 	classify    func(error) Outcome
 	observer    Observer
+	observed    bool // the observer is one of the options of this New or Reload
 	random      func() float64
 	maxDests    int
 }
@@ -61,10 +62,10 @@ func WithObserver(o Observer) Option {
 		if o == nil {
 			return conf.Errorf("WithObserver", "must not be nil")
 		}
-		if r.observer != nil {
+		if r.observed {
 			o = observers{r.observer, o}
 		}
-		r.observer = o
+		r.observer, r.observed = o, true
 		return nil
 	}
 }
@@ -82,7 +83,8 @@ func WithRand(random func() float64) Option {
 }
 
 // WithMaxDestinations bounds how many destinations the policy keeps state for, 1,024 unless told. Over it, a
-// destination that was not used lately is forgotten and would start anew.
+// destination that was not used lately is forgotten and would start anew. A new name copies the table (160 µs at
+// 1,024 names), a known one is found without a lock.
 func WithMaxDestinations(n int) Option {
 	return func(r *rules) error {
 		if n < 1 {
@@ -95,7 +97,7 @@ func WithMaxDestinations(n int) Option {
 
 // New makes a policy. Its error names every field that is wrong, by its path.
 func New(cfg Config, opts ...Option) (*Policy, error) {
-	return build(cfg, nil, opts)
+	return build(cfg, nil, "", opts)
 }
 
 // Must is for policies that are part of the program: it panics if New returned an error.
@@ -108,14 +110,19 @@ func Must(p *Policy, err error) *Policy {
 
 // Reload makes a policy of new rules that goes on with p's state: each destination that p knows keeps its budget and
 // what was learned of its latency as far as their Specs have not changed, so that a reload in the middle of an outage
-// does not refill every budget. p stays as it is, and shares with the new policy what that kept. Options are not
-// carried over. To swap policies in a running program keep the current one in an atomic.Pointer.
+// does not refill every budget. p stays as it is, and shares with the new policy what that kept. Options of p hold on
+// unless given anew. To swap policies in a running program keep the current one in an atomic.Pointer.
 func (p *Policy) Reload(cfg Config, opts ...Option) (*Policy, error) {
-	return build(cfg, p.family, opts)
+	return build(cfg, p.family, p.destination, opts)
 }
 
-func build(cfg Config, from *family, opts []Option) (*Policy, error) {
+// build makes the policy of a destination by new rules, with the code and the state of from, if there is one.
+func build(cfg Config, from *family, destination string, opts []Option) (*Policy, error) {
 	r := rules{classify: Classify, random: rand.Float64, maxDests: defaultMaxDestinations}
+	if from != nil {
+		r = from.rules
+		r.observed = false
+	}
 	errs := []error{cfg.validate()}
 	for i, opt := range opts {
 		if opt == nil {
@@ -133,7 +140,7 @@ func build(cfg Config, from *family, opts []Option) (*Policy, error) {
 	_, one := r.backoff.(backoff.Stateful)
 	_, two := r.throttled.(backoff.Stateful)
 	r.stateful = one || two
-	return newFamily(r, from).own, nil
+	return newFamily(r, from).policy(destination), nil
 }
 
 // ConfigError is what New and Reload return: every mistake in a Config, one a line, each with its field's path.
@@ -158,6 +165,14 @@ func (f *family) newPolicy(destination string, was Config, old state) *Policy {
 	p.clock = !p.timeless || p.learns || p.observer != nil
 	p.light = p.simple && !p.clock && p.gate == nil
 	return p
+}
+
+// unit is a random number in [0, 1), whatever WithRand was given.
+func (r *rules) unit() float64 {
+	if u := r.random(); u >= 0 && u < 1 {
+		return u
+	}
+	return 0
 }
 
 func (p *Policy) attemptTimeout() time.Duration {

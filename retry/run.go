@@ -19,7 +19,8 @@ type Work[T any] struct {
 	// the attempt's own context does not, because of its timeout.
 	Classify func(v T, err error, ended bool) Outcome
 	// Discard, if set, disposes of what an attempt returned that is not the call's answer, errors included. It is
-	// called before the attempt's context is cancelled unless the attempt lost a race.
+	// called before the attempt's context is cancelled unless the attempt lost a race. A value that came too late
+	// (Opening) is discarded at once, and the zero value with timeout.ErrAttempt after it.
 	Discard func(v T, err error)
 	// Keep, if set, takes over the context of the attempt that answers: cancel must be called in the end. Without
 	// it the context is cancelled when Run returns.
@@ -88,7 +89,7 @@ func (p *Policy) admitFirst(ctx context.Context) *Error {
 		if ctx.Err() == context.DeadlineExceeded {
 			reason = ReasonDeadline
 		}
-	case p.gate != nil && !p.gate.Allow(time.Now(), p.random()):
+	case p.gate != nil && !p.gate.Allow(time.Now(), p.unit()):
 		reason = ReasonGate
 	default:
 		return nil
@@ -98,7 +99,7 @@ func (p *Policy) admitFirst(ctx context.Context) *Error {
 		layer.Spend(ctx)
 	}
 	if p.observer != nil {
-		p.observer.CallDone(ctx, Report{Destination: p.destination, Reason: reason, Err: e.Ended})
+		p.observer.CallDone(ctx, Report{Destination: p.destination, Reason: reason, Err: e.Ended, Budget: p.budget})
 	}
 	return e
 }
@@ -176,8 +177,8 @@ func (c *attemptContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// AttemptNumber is which attempt of its call is being made on ctx, from 1. Only resends carry it; 1 is returned for
-// a first attempt and outside a call.
+// AttemptNumber is which attempt of its call is being made on ctx, from 1. Only resends carry it: 1 is returned for
+// a first attempt and outside a call, but a call made inside a resend has that one's number in its first attempt.
 func AttemptNumber(ctx context.Context) int {
 	if n, ok := ctx.Value(attemptKey{}).(int); ok {
 		return n
@@ -217,7 +218,11 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result
 	now, step, waited := time.Now(), Step{Attempt: 1}, time.Duration(0)
 	deadline, _ := ctx.Deadline()
 	call.resume(p, now, f, deadline, false)
-	defer call.abandon() // a panic or runtime.Goexit in Send
+	defer func() { // a panic or runtime.Goexit in whatever is called from here
+		if call.abandon() && r.cancel != nil {
+			r.cancel()
+		}
+	}()
 	for {
 		h.add(step.Attempt, r.outcome.Class, r.err)
 		if p.observer != nil {
@@ -336,11 +341,13 @@ func (c *Call) spend(ctx context.Context) {
 	}
 }
 
-// abandon gives back what a call holds whose driver does not come back to it.
-func (c *Call) abandon() {
-	if c.reason == ReasonNone {
-		c.Cancel(time.Now())
+// abandon gives back what a call holds whose driver does not come back to it, and reports whether that is so.
+func (c *Call) abandon() bool {
+	if c.reason != ReasonNone {
+		return false
 	}
+	c.Cancel(time.Now())
+	return true
 }
 
 func (p *Policy) observeAttempt(ctx context.Context, a Attempt, now time.Time, o Outcome, err error) {
@@ -360,5 +367,7 @@ func (p *Policy) observeSuccess(ctx context.Context, f First) {
 		return
 	}
 	p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, time.Now(), Outcome{}, nil)
-	p.observer.CallDone(ctx, Report{Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1})
+	p.observer.CallDone(ctx, Report{
+		Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Budget: p.budget,
+	})
 }

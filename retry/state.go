@@ -80,9 +80,9 @@ func newFamily(r rules, from *family) *family {
 	f.own = f.newPolicy("", from.rules.cfg, from.own.state)
 	from.mu.Lock()
 	defer from.mu.Unlock()
-	for name, old := range from.named.all() {
-		f.named.add(name, f.newPolicy(name, from.rules.cfg, old.state), r.maxDests)
-	}
+	f.named.fill(from.named.last(r.maxDests), func(name string, old *Policy) *Policy {
+		return f.newPolicy(name, from.rules.cfg, old.state)
+	})
 	return f
 }
 
@@ -147,15 +147,25 @@ func (t *table[V]) add(key string, v V, limit int) {
 	t.entries.Store(&next)
 }
 
-// all yields the entries, the first to be evicted first.
-func (t *table[V]) all() iter.Seq2[string, V] {
+// last yields the entries, the first to be evicted first, but no more than limit.
+func (t *table[V]) last(limit int) iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
-		for _, key := range t.hand {
+		for _, key := range t.hand[max(0, len(t.hand)-limit):] {
 			if !yield(key, (*t.entries.Load())[key].value) {
 				return
 			}
 		}
 	}
+}
+
+// fill puts what become makes of each entry into an empty table.
+func (t *table[V]) fill(entries iter.Seq2[string, V], become func(key string, v V) V) {
+	next := map[string]*entry[V]{}
+	for key, v := range entries {
+		next[key] = &entry[V]{value: become(key, v)}
+		t.hand = append(t.hand, key)
+	}
+	t.entries.Store(&next)
 }
 
 // evict takes out the first entry that was not read since the hand last passed it.
