@@ -1,0 +1,118 @@
+package otelx
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// other stands for all that are too many to be told apart.
+const other = "other"
+
+// destination is what is recorded with, for calls to one destination: options that are made once, so that a call
+// that succeeds at once costs no allocation.
+type destination struct {
+	calls    [][]metric.AddOption   // by reason
+	attempts [][][]metric.AddOption // by kind and class
+	wins     []metric.AddOption
+	waits    []metric.RecordOption
+	level    []metric.ObserveOption
+	budget   atomic.Pointer[leveler] // of the policy whose call ended last
+}
+
+// leveler is a budget that can tell its level.
+type leveler struct {
+	budget.Leveler
+	comparable bool
+}
+
+func newDestination(attrs ...attribute.KeyValue) *destination {
+	with := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(more, attrs...)...))
+	}
+	plain := with()
+	d := &destination{
+		wins: []metric.AddOption{plain}, waits: []metric.RecordOption{plain}, level: []metric.ObserveOption{plain},
+	}
+	for _, reason := range reasonNames {
+		d.calls = append(d.calls, []metric.AddOption{with(stopReasonKey.String(reason))})
+	}
+	for _, kind := range kindNames {
+		var classes [][]metric.AddOption
+		for _, class := range classNames {
+			classes = append(classes, []metric.AddOption{
+				with(attemptKindKey.String(kind), attemptClassKey.String(class)),
+			})
+		}
+		d.attempts = append(d.attempts, classes)
+	}
+	return d
+}
+
+// watch keeps the budget of a call that has ended. A reload may have replaced it.
+func (d *destination) watch(r retry.Report) {
+	now, ok := budgetOf(r).(budget.Leveler)
+	if !ok {
+		return
+	}
+	was := d.budget.Load()
+	if was != nil && was.comparable && was.Leveler == now { // of different types they are unequal, whatever they are
+		return
+	}
+	d.budget.Store(&leveler{now, reflect.ValueOf(now).Comparable()})
+}
+
+// destinations are told apart by the attribute evenkeel.destination, up to a number.
+type destinations struct {
+	own   *destination // of policies that did not come from For, or all of them if none is told apart
+	other *destination // of those that are too many
+	named table[string, *destination]
+}
+
+func newDestinations(limit int) *destinations {
+	ds := &destinations{own: newDestination()}
+	ds.other = newDestination(destinationKey.String(other))
+	if limit == 0 {
+		ds.other = ds.own
+	}
+	ds.named.limit = limit
+	return ds
+}
+
+func (ds *destinations) get(name string) *destination {
+	if name == "" {
+		return ds.own
+	}
+	if d, ok := ds.named.get(name, newNamed); ok {
+		return d
+	}
+	return ds.other
+}
+
+func newNamed(name string) *destination {
+	return newDestination(destinationKey.String(strings.ToValidUTF8(name, "\uFFFD"))) // what exporters insist on
+}
+
+// observe reports the levels of the budgets that are told apart.
+func (ds *destinations) observe(_ context.Context, to metric.Float64Observer) error {
+	if ds.own != ds.other {
+		ds.own.observe(to)
+	}
+	for _, d := range ds.named.all() {
+		d.observe(to)
+	}
+	return nil
+}
+
+func (d *destination) observe(to metric.Float64Observer) {
+	if b := d.budget.Load(); b != nil {
+		to.Observe(b.Level(), d.level...)
+	}
+}

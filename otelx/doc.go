@@ -1,0 +1,81 @@
+// Package otelx turns what a policy's observer sees into OpenTelemetry metrics and traces. It depends on the
+// OpenTelemetry API only. Providers are passed in; without one that signal is off, and the global ones are used only
+// if WithGlobals says so.
+//
+//	observer, err := otelx.NewObserver(otelx.WithMeterProvider(mp), otelx.WithTracerProvider(tp))
+//	policy, err := retry.New(retry.Config{}, retry.WithObserver(observer))
+//
+// # Metrics
+//
+// evenkeel's own:
+//
+//		name                   type            unit       attributes
+//		evenkeel.calls         counter         {call}     evenkeel.stop.reason, evenkeel.destination
+//		evenkeel.attempts      counter         {attempt}  evenkeel.attempt.kind, evenkeel.attempt.class, evenkeel.destination
+//		evenkeel.hedge.wins    counter         {call}     evenkeel.destination
+//		evenkeel.call.wait     histogram       s          evenkeel.destination
+//		evenkeel.budget.level  gauge (async.)  1          evenkeel.destination
+//
+//	  - evenkeel.calls counts calls when they stop, those that succeeded as well.
+//	  - evenkeel.attempts counts attempts when they end. Its sum over evenkeel.calls is the load: 1 is one attempt a call.
+//	  - evenkeel.hedge.wins counts calls whose answer came from a hedge.
+//	  - evenkeel.call.wait is the time in which a call had no attempt under way. Calls that did not wait are left out.
+//	    Its buckets are those of grpc.client.call.retry_delay.
+//	  - evenkeel.budget.level is read when metrics are collected, for each destination that a call has ended for: 0 means
+//	    no retries now, 1 that the budget is full. Budgets that have no level (budget.Leveler) are left out. Where two
+//	    policies have a destination of the same name it is that of the call which ended last.
+//
+// gRPC's (gRFC A96), recorded once a call made through grpcx, and for no other:
+//
+//	name                                  type       unit                 buckets
+//	grpc.client.call.retries              histogram  {retry}              1, 2, 3, 4, 5
+//	grpc.client.call.transparent_retries  histogram  {transparent_retry}  1, 2, 3, 4, 5, 10
+//	grpc.client.call.hedges               histogram  {hedge}              1, 2, 3, 4, 5
+//	grpc.client.call.retry_delay          histogram  s                    0 to 100, as gRFC A66 has them for latencies
+//
+// All four have the attributes grpc.method and grpc.target. Zero is never recorded. Transparent retries are attempts
+// that a live connection handed back and that were sent again for nothing; those that gRPC-Go makes by itself, below
+// the interceptors, are not seen here. Buckets are advice, which a view overrides.
+//
+// # Attributes
+//
+// Every value is of a small closed set, or bounded. None holds a URL, a message or anything else of a request.
+//
+//	evenkeel.stop.reason    the names of retry.Reason: success, rejected, max_attempts, budget, deadline, …
+//	evenkeel.attempt.kind   first, retry, hedge
+//	evenkeel.attempt.class  the names of retry.Class: success, rejected, transient, throttled, timeout, …
+//	evenkeel.destination    the destination's name (httpx: host, grpcx: target), absent for a policy's own; "other"
+//	                        once there are more than WithMaxDestinations allows
+//	grpc.method             package.Service/Method if the call has grpc.StaticMethod, as generated code does; else
+//	                        "other", and so is every method and target after the first 1,000 pairs
+//	grpc.target             the connection's canonical target
+//
+// # Traces
+//
+// The span that is current where a call is made gets events, if it is recording:
+//
+//	evenkeel.wait   when a wait began: evenkeel.wait.duration (s), evenkeel.attempt.number of the attempt that waited
+//	evenkeel.hedge  when a hedge was sent: evenkeel.attempt.number, evenkeel.attempt.class of what it came to
+//	evenkeel.stop   when a call stopped: evenkeel.stop.reason, evenkeel.call.attempts, evenkeel.call.hedges; not for
+//	                calls that succeeded at once
+//
+// Spans for attempts are made by whoever instruments what is under evenkeel:
+//
+//   - httpx outside, otelhttp inside: one CLIENT span an attempt, as HTTP's semantic conventions ask, with
+//     http.request.resend_count if otelhttp is given WithClientTrace(otelx.ClientTrace). The events are on the
+//     caller's span. Prefer this order.
+//   - otelhttp outside, httpx inside: one CLIENT span a call, with the events on it. ClientTrace then adds nothing.
+//   - gRPC: otelgrpc's stats handler, and gRPC-Go's own OpenTelemetry plugin, sit below the interceptors: each attempt
+//     has a span and metrics of its own there, and the events are on the caller's. They must not be interceptors
+//     chained before grpcx's if that is wanted.
+//   - retry.Do and DoValue: WithAttemptSpans.
+//
+// # Exemplars
+//
+// Measurements are made with the context of the call, so the SDK's exemplars point at the caller's span.
+//
+// # Cost
+//
+// A call that succeeds at once takes one addition to two counters each, with attributes made beforehand: no
+// allocation. An observer also makes a policy time its attempts.
+package otelx

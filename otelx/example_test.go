@@ -1,0 +1,121 @@
+package otelx_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/otelx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+func ExampleNewObserver() {
+	reader := sdkmetric.NewManualReader() // an exporter's, in a program
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+
+	observer, err := otelx.NewObserver(otelx.WithMeterProvider(meters))
+	if err != nil {
+		panic(err)
+	}
+	policy := retry.Must(retry.New(
+		retry.Config{Backoff: backoff.Constant(time.Millisecond)}, retry.WithObserver(observer),
+	))
+	attempts := 0
+	err = retry.Do(context.Background(), policy, func(context.Context) error {
+		if attempts++; attempts == 1 {
+			return errors.New("connection reset")
+		}
+		return nil
+	})
+	fmt.Println("error:", err)
+
+	var found metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &found); err != nil {
+		panic(err)
+	}
+	for _, m := range found.ScopeMetrics[0].Metrics {
+		counter, ok := m.Data.(metricdata.Sum[int64])
+		if !ok {
+			continue
+		}
+		var lines []string
+		for _, p := range counter.DataPoints {
+			lines = append(lines, fmt.Sprint(m.Name, " ", p.Attributes.Encoded(attribute.DefaultEncoder()), " ", p.Value))
+		}
+		slices.Sort(lines)
+		fmt.Println(strings.Join(lines, "\n"))
+	}
+	// Output:
+	// error: <nil>
+	// evenkeel.calls evenkeel.stop.reason=success 1
+	// evenkeel.attempts evenkeel.attempt.class=success,evenkeel.attempt.kind=retry 1
+	// evenkeel.attempts evenkeel.attempt.class=transient,evenkeel.attempt.kind=first 1
+}
+
+func ExampleWithTracerProvider() {
+	spans := tracetest.NewSpanRecorder()
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+
+	observer, err := otelx.NewObserver(otelx.WithTracerProvider(tracers))
+	if err != nil {
+		panic(err)
+	}
+	policy := retry.Must(retry.New(
+		retry.Config{MaxAttempts: 2, Backoff: backoff.Constant(time.Millisecond)}, retry.WithObserver(observer),
+	))
+	ctx, span := tracers.Tracer("example").Start(context.Background(), "nightly report")
+	_ = retry.Do(ctx, policy, func(context.Context) error { return errors.New("connection reset") })
+	span.End()
+
+	for _, e := range spans.Ended()[0].Events() {
+		fmt.Println(e.Name, e.Attributes[0].Key, e.Attributes[0].Value.Emit())
+	}
+	// Output:
+	// evenkeel.wait evenkeel.attempt.number 2
+	// evenkeel.stop evenkeel.stop.reason max_attempts
+}
+
+func ExampleWithAttemptSpans() {
+	spans := tracetest.NewSpanRecorder()
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+
+	observer, err := otelx.NewObserver(otelx.WithTracerProvider(tracers), otelx.WithAttemptSpans())
+	if err != nil {
+		panic(err)
+	}
+	policy := retry.Must(retry.New(
+		retry.Config{MaxAttempts: 2, Backoff: backoff.Constant(time.Millisecond)}, retry.WithObserver(observer),
+	))
+	_ = retry.Do(context.Background(), policy, func(context.Context) error { return errors.New("connection reset") })
+
+	for _, s := range spans.Ended() {
+		fmt.Println(s.Name(), s.Status().Code, s.Status().Description)
+	}
+	// Output:
+	// evenkeel.attempt Error transient
+	// evenkeel.attempt Error transient
+}
+
+// ResendCount is for instrumentation of your own; otelhttp takes ClientTrace.
+func ExampleResendCount() {
+	policy := retry.Must(retry.New(retry.Config{Backoff: backoff.Constant(time.Millisecond)}))
+	_ = retry.Do(context.Background(), policy, func(ctx context.Context) error {
+		if count, ok := otelx.ResendCount(ctx); ok {
+			fmt.Println(count.Key, count.Value.Emit())
+		}
+		return errors.New("connection reset")
+	})
+	// Output:
+	// http.request.resend_count 1
+	// http.request.resend_count 2
+}

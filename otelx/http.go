@@ -1,0 +1,32 @@
+package otelx
+
+import (
+	"context"
+	"net/http/httptrace"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// ClientTrace puts http.request.resend_count on the span of an attempt. It is for otelhttp, which calls it within
+// each attempt once its span is there:
+//
+//	httpx.NewTransport(otelhttp.NewTransport(nil, otelhttp.WithClientTrace(otelx.ClientTrace)), policy)
+//
+// The *httptrace.ClientTrace that it returns has no hooks. To have others as well, call it in a function of your own
+// and return theirs. With otelhttp outside of httpx the span is the call's, and gets no count.
+func ClientTrace(ctx context.Context) *httptrace.ClientTrace {
+	if count, ok := ResendCount(ctx); ok {
+		trace.SpanFromContext(ctx).SetAttributes(count)
+	}
+	return new(httptrace.ClientTrace) // never shared: httptrace.WithClientTrace writes to it
+}
+
+// ResendCount is the attribute http.request.resend_count (int; 1 on the first resend) of the attempt that is made on
+// ctx, for instrumentation other than otelhttp. There is none on a first attempt.
+func ResendCount(ctx context.Context) (count attribute.KeyValue, ok bool) {
+	n := retry.AttemptNumber(ctx)
+	return resendCountKey.Int(n - 1), n > 1
+}

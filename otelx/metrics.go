@@ -1,0 +1,73 @@
+package otelx
+
+import (
+	"context"
+	"errors"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// latencyBuckets are gRPC's for durations in seconds (gRFC A66).
+var latencyBuckets = []float64{
+	0, .00001, .00005, .0001, .0003, .0006, .0008, .001, .002, .003, .004, .005, .006, .008, .01, .013, .016, .02, .025,
+	.03, .04, .05, .065, .08, .1, .13, .16, .2, .25, .3, .4, .5, .65, .8, 1, 2, 5, 10, 20, 50, 100,
+}
+
+// metrics are evenkeel's own instruments, and gRPC's.
+type metrics struct {
+	calls    metric.Int64Counter
+	attempts metric.Int64Counter
+	wins     metric.Int64Counter
+	wait     metric.Float64Histogram
+	grpc     *grpcMetrics
+	dests    *destinations
+}
+
+func newMetrics(meter metric.Meter, maxDestinations int) (*metrics, error) {
+	m := &metrics{dests: newDestinations(maxDestinations)}
+	var errs [6]error
+	m.calls, errs[0] = meter.Int64Counter(
+		"evenkeel.calls", metric.WithUnit("{call}"),
+		metric.WithDescription("Calls that have stopped, by the reason why."),
+	)
+	m.attempts, errs[1] = meter.Int64Counter(
+		"evenkeel.attempts", metric.WithUnit("{attempt}"),
+		metric.WithDescription("Attempts that have ended, by what they were sent for and what they came to."),
+	)
+	m.wins, errs[2] = meter.Int64Counter(
+		"evenkeel.hedge.wins", metric.WithUnit("{call}"),
+		metric.WithDescription("Calls that were answered by a hedge."),
+	)
+	m.wait, errs[3] = meter.Float64Histogram(
+		"evenkeel.call.wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(latencyBuckets...),
+		metric.WithDescription("Time that a call waited with no attempt under way. Calls that did not wait are not recorded."),
+	)
+	_, errs[4] = meter.Float64ObservableGauge(
+		"evenkeel.budget.level", metric.WithUnit("1"), metric.WithFloat64Callback(m.dests.observe),
+		metric.WithDescription("What is left of a destination's budget, from 0 (no retries now) to 1 (full)."),
+	)
+	m.grpc, errs[5] = newGRPCMetrics(meter)
+	return m, errors.Join(errs[:]...)
+}
+
+func (m *metrics) attempt(ctx context.Context, a retry.Attempt) {
+	d := m.dests.get(a.Destination)
+	m.attempts.Add(ctx, 1, d.attempts[index(a.Kind, kindNames)][index(a.Outcome.Class, classNames)]...)
+}
+
+func (m *metrics) call(ctx context.Context, r retry.Report) {
+	d := m.dests.get(r.Destination)
+	d.watch(r)
+	m.calls.Add(ctx, 1, d.calls[index(r.Reason, reasonNames)]...)
+	if r.Hedged {
+		m.wins.Add(ctx, 1, d.wins...)
+	}
+	if r.Waited > 0 {
+		m.wait.Record(ctx, r.Waited.Seconds(), d.waits...)
+	}
+	if r.Attempts > 1 {
+		m.grpc.record(ctx, r)
+	}
+}

@@ -1,0 +1,195 @@
+package otelx_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/otelx"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+func TestCallsAndAttemptsAreCountedByWhatTheyCameTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeter()
+		p := policy(t, retry.Config{}, observer(t, otelx.WithMeterProvider(m)))
+		ctx := t.Context()
+		require.NoError(t, retry.Do(ctx, p, failing(0)))
+		require.NoError(t, retry.Do(ctx, p, failing(1)))
+		require.Error(t, retry.Do(ctx, p, failing(9)))
+		require.Error(t, retry.Do(ctx, p.For("db"), func(context.Context) error { return retry.Permanent(errDown) }))
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		require.Error(t, retry.Do(gone, p, failing(0)))
+
+		require.Equal(t, map[attribute.Distinct]int64{
+			set("evenkeel.stop.reason", "success"):                                2,
+			set("evenkeel.stop.reason", "max_attempts"):                           1,
+			set("evenkeel.stop.reason", "canceled"):                               1,
+			set("evenkeel.stop.reason", "rejected", "evenkeel.destination", "db"): 1,
+		}, m.counts(t, "evenkeel.calls"))
+		attempt := func(kind, class string, more ...string) attribute.Distinct {
+			return set(append(more, "evenkeel.attempt.kind", kind, "evenkeel.attempt.class", class)...)
+		}
+		require.Equal(t, map[attribute.Distinct]int64{
+			attempt("first", "success"):                                1,
+			attempt("first", "transient"):                              2,
+			attempt("retry", "success"):                                1,
+			attempt("retry", "transient"):                              2,
+			attempt("first", "rejected", "evenkeel.destination", "db"): 1,
+		}, m.counts(t, "evenkeel.attempts"))
+	})
+}
+
+func TestEveryReasonAndClassHasItsOwnName(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m))
+	for r := retry.ReasonNone; r <= retry.ReasonGate; r++ {
+		o.CallDone(t.Context(), retry.Report{Reason: r})
+	}
+	o.CallDone(t.Context(), retry.Report{Reason: 200})
+	calls := m.counts(t, "evenkeel.calls")
+	for r := retry.ReasonNone; r <= retry.ReasonGate; r++ {
+		require.EqualValues(t, 1, calls[set("evenkeel.stop.reason", r.String())], "%v", r)
+	}
+	require.EqualValues(t, 1, calls[set("evenkeel.stop.reason", "unknown")])
+
+	for k, kind := range []string{"first", "retry", "hedge"} {
+		for c := retry.Success; c <= retry.Canceled; c++ {
+			o.AttemptDone(t.Context(), retry.Attempt{Kind: budget.Kind(k), Outcome: retry.Outcome{Class: c}})
+			key := set("evenkeel.attempt.kind", kind, "evenkeel.attempt.class", c.String())
+			require.EqualValues(t, 1, m.counts(t, "evenkeel.attempts")[key], "%s %v", kind, c)
+		}
+	}
+	o.AttemptDone(t.Context(), retry.Attempt{Kind: 200, Outcome: retry.Outcome{Class: 200}})
+	key := set("evenkeel.attempt.kind", "unknown", "evenkeel.attempt.class", "unknown")
+	require.EqualValues(t, 1, m.counts(t, "evenkeel.attempts")[key])
+}
+
+func TestTheTimeACallWaitedIsRecordedOnceACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeter()
+		p := policy(t, retry.Config{}, observer(t, otelx.WithMeterProvider(m)))
+		require.NoError(t, retry.Do(t.Context(), p, failing(0)))
+		require.NotContains(t, m.collect(t), "evenkeel.call.wait")
+
+		require.NoError(t, retry.Do(t.Context(), p, failing(2)))
+		got := m.collect(t)["evenkeel.call.wait"]
+		require.Equal(t, "s", got.Unit)
+		points := got.Data.(metricdata.Histogram[float64]).DataPoints
+		require.Len(t, points, 1)
+		require.EqualValues(t, 1, points[0].Count)
+		require.Equal(t, 2.0, points[0].Sum)
+		require.Equal(t, latencies, points[0].Bounds)
+	})
+}
+
+func TestAHedgeThatAnswersIsAWin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeter()
+		p := policy(t, retry.Config{Hedge: timeout.Fixed(time.Second)}, observer(t, otelx.WithMeterProvider(m)))
+		first := true
+		var mu sync.Mutex
+		_, err := retry.DoValue(t.Context(), p, func(ctx context.Context) (int, error) {
+			mu.Lock()
+			slow := first
+			first = false
+			mu.Unlock()
+			if slow {
+				<-ctx.Done()
+				return 0, ctx.Err()
+			}
+			return 1, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, map[attribute.Distinct]int64{set(): 1}, m.counts(t, "evenkeel.hedge.wins"))
+		require.EqualValues(t, 1, m.counts(t, "evenkeel.attempts")[set(
+			"evenkeel.attempt.kind", "hedge", "evenkeel.attempt.class", "success",
+		)])
+		_, err = retry.DoValue(t.Context(), p, func(context.Context) (int, error) { return 1, nil })
+		require.NoError(t, err)
+		require.Equal(t, map[attribute.Distinct]int64{set(): 1}, m.counts(t, "evenkeel.hedge.wins"))
+	})
+}
+
+func TestDestinationsAreBounded(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(2))
+	for i := range 10 {
+		o.CallDone(t.Context(), retry.Report{Destination: fmt.Sprint("host", i), Reason: retry.ReasonSuccess})
+	}
+	ok := func(destination string) attribute.Distinct {
+		return set("evenkeel.stop.reason", "success", "evenkeel.destination", destination)
+	}
+	require.Equal(t, map[attribute.Distinct]int64{ok("host0"): 1, ok("host1"): 1, ok("other"): 8},
+		m.counts(t, "evenkeel.calls"))
+}
+
+func TestWithoutDestinationsThereIsNoAttribute(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(0))
+	p := policy(t, retry.Config{Budget: budget.TokenBucket{}}, o)
+	require.NoError(t, retry.Do(t.Context(), p.For("a"), failing(0)))
+	require.NoError(t, retry.Do(t.Context(), p, failing(0)))
+	require.Equal(t, map[attribute.Distinct]int64{set("evenkeel.stop.reason", "success"): 2},
+		m.counts(t, "evenkeel.calls"))
+}
+
+func TestANameThatIsNotUTF8IsMadeSo(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m))
+	o.CallDone(t.Context(), retry.Report{Destination: "h\xff", Reason: retry.ReasonSuccess})
+	require.Equal(t, map[attribute.Distinct]int64{
+		set("evenkeel.stop.reason", "success", "evenkeel.destination", "h\uFFFD"): 1,
+	}, m.counts(t, "evenkeel.calls"))
+}
+
+func TestManyGoroutinesCountEveryCallWhileMetricsAreCollected(t *testing.T) {
+	m := newMeter()
+	p := policy(t, retry.Config{Budget: budget.Adaptive{}}, observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(8)))
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			for i := range 50 {
+				_ = retry.Do(t.Context(), p.For(fmt.Sprint("host", (g+i)%16)), failing(0))
+			}
+		})
+	}
+	for range 5 {
+		m.collect(t)
+	}
+	all.Wait()
+	var sum int64
+	for _, n := range m.counts(t, "evenkeel.calls") {
+		sum += n
+	}
+	require.EqualValues(t, 8*50, sum)
+}
+
+func TestDescriptionsAndUnits(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m))
+	o.AttemptDone(t.Context(), retry.Attempt{Number: 1})
+	o.CallDone(t.Context(), retry.Report{
+		Reason: retry.ReasonSuccess, Attempts: 2, Hedged: true, Waited: time.Second,
+	})
+	units := map[string]string{
+		"evenkeel.calls": "{call}", "evenkeel.attempts": "{attempt}", "evenkeel.hedge.wins": "{call}",
+		"evenkeel.call.wait": "s",
+	}
+	found := m.collect(t)
+	require.Len(t, found, len(units))
+	for name, unit := range units {
+		require.Equal(t, unit, found[name].Unit, name)
+		require.NotEmpty(t, found[name].Description, name)
+	}
+}

@@ -1,0 +1,107 @@
+package otelx
+
+import (
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// defaultMaxDestinations bounds the values of evenkeel.destination. The SDK keeps at most 2,000 attribute sets an
+// instrument unless told otherwise, and evenkeel.attempts has up to 21 a destination.
+const defaultMaxDestinations = 90
+
+// Option sets up an Observer.
+type Option func(*config) error
+
+type config struct {
+	meters          metric.MeterProvider // nil: no metrics
+	tracers         trace.TracerProvider // nil: no events, no spans
+	globals         bool
+	attemptSpans    bool
+	maxDestinations int
+}
+
+// WithMeterProvider turns metrics on and says where they go.
+func WithMeterProvider(mp metric.MeterProvider) Option {
+	return func(c *config) error {
+		if mp == nil {
+			return conf.Errorf("WithMeterProvider", "must not be nil")
+		}
+		c.meters = mp
+		return nil
+	}
+}
+
+// WithTracerProvider turns traces on: events on the caller's span, whichever provider that came from, and, with
+// WithAttemptSpans, spans made by tp.
+func WithTracerProvider(tp trace.TracerProvider) Option {
+	return func(c *config) error {
+		if tp == nil {
+			return conf.Errorf("WithTracerProvider", "must not be nil")
+		}
+		c.tracers = tp
+		return nil
+	}
+}
+
+// WithGlobals takes each provider that is not passed in from otel.GetMeterProvider and otel.GetTracerProvider. They
+// may be set later than the Observer is made.
+func WithGlobals() Option {
+	return func(c *config) error {
+		c.globals = true
+		return nil
+	}
+}
+
+// WithAttemptSpans makes a span of each attempt, a child of the caller's. It is for retry.Do and DoValue, whose
+// attempts nothing else may trace: otelhttp and otelgrpc make a span an attempt themselves. The span is made when
+// the attempt has ended, with the times at which it began and ended; what the attempt itself traced is its sibling.
+// It needs a TracerProvider.
+func WithAttemptSpans() Option {
+	return func(c *config) error {
+		c.attemptSpans = true
+		return nil
+	}
+}
+
+// WithMaxDestinations bounds how many destinations are told apart by the attribute evenkeel.destination, 90 unless
+// told; those that come later are "other". With 0 the attribute is left out, and evenkeel.budget.level with it.
+func WithMaxDestinations(n int) Option {
+	return func(c *config) error {
+		if n < 0 {
+			return conf.Errorf("WithMaxDestinations", "must not be negative, not %d", n)
+		}
+		c.maxDestinations = n
+		return nil
+	}
+}
+
+func newConfig(opts []Option) (config, error) {
+	c := config{maxDestinations: defaultMaxDestinations}
+	var errs []error
+	for i, opt := range opts {
+		if opt == nil {
+			errs = append(errs, conf.Errorf("Option", "must not be nil (number %d)", i+1))
+			continue
+		}
+		errs = append(errs, opt(&c))
+	}
+	if c.globals && c.meters == nil {
+		c.meters = otel.GetMeterProvider()
+	}
+	if c.globals && c.tracers == nil {
+		c.tracers = otel.GetTracerProvider()
+	}
+	if c.attemptSpans && c.tracers == nil {
+		errs = append(errs, conf.Errorf("WithAttemptSpans", "needs WithTracerProvider or WithGlobals"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return config{}, fmt.Errorf("otelx: bad options: %w", err)
+	}
+	return c, nil
+}

@@ -1,0 +1,75 @@
+package otelx_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/evenkeel-go/evenkeel/otelx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+func TestEveryWrongOptionIsNamed(t *testing.T) {
+	_, err := otelx.NewObserver(
+		otelx.WithMeterProvider(nil), nil, otelx.WithTracerProvider(nil), otelx.WithMaxDestinations(-1),
+		otelx.WithAttemptSpans(),
+	)
+	for _, want := range []string{
+		"otelx: ", "WithMeterProvider: must not be nil", "Option: must not be nil (number 2)",
+		"WithTracerProvider: must not be nil", "WithMaxDestinations: must not be negative, not -1",
+		"WithAttemptSpans: needs WithTracerProvider or WithGlobals",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// globals installs providers for one test, as a program's main does.
+func globals(t *testing.T) (meter, tracer) {
+	m, tr := newMeter(), newTracer()
+	oldMeters, oldTracers := otel.GetMeterProvider(), otel.GetTracerProvider()
+	otel.SetMeterProvider(m)
+	otel.SetTracerProvider(tr)
+	t.Cleanup(func() { otel.SetMeterProvider(oldMeters); otel.SetTracerProvider(oldTracers) })
+	return m, tr
+}
+
+func TestGlobalProvidersAreLeftAloneUnlessAskedFor(t *testing.T) {
+	m, tr := globals(t)
+	call := func(o retry.Observer) {
+		tr.during(func(ctx context.Context) {
+			_ = retry.Do(ctx, policy(t, retry.Config{MaxAttempts: 1}, o), failing(1))
+		})
+	}
+	call(observer(t))
+	require.Empty(t, m.collect(t))
+	require.Empty(t, tr.recorder.Ended()[0].Events())
+
+	call(observer(t, otelx.WithGlobals()))
+	require.Contains(t, m.collect(t), "evenkeel.calls")
+	require.Len(t, tr.recorder.Ended()[1].Events(), 1)
+}
+
+func TestAProviderThatIsPassedInGoesBeforeTheGlobalOne(t *testing.T) {
+	global, _ := globals(t)
+	own := newMeter()
+	o := observer(t, otelx.WithGlobals(), otelx.WithMeterProvider(own))
+	require.NoError(t, retry.Do(t.Context(), policy(t, retry.Config{}, o), failing(0)))
+	require.Contains(t, own.collect(t), "evenkeel.calls")
+	require.NotContains(t, global.collect(t), "evenkeel.calls")
+}
+
+func TestWithoutAProviderTheSignalIsOff(t *testing.T) {
+	m, tr := newMeter(), newTracer()
+	onlyMetrics := policy(t, retry.Config{MaxAttempts: 1}, observer(t, otelx.WithMeterProvider(m)))
+	span := tr.during(func(ctx context.Context) { _ = retry.Do(ctx, onlyMetrics, failing(1)) })
+	require.Empty(t, span.Events())
+	before := m.collect(t)["evenkeel.calls"].Data.(metricdata.Sum[int64]).DataPoints[0].Value
+
+	onlyTraces := policy(t, retry.Config{MaxAttempts: 1}, observer(t, otelx.WithTracerProvider(tr)))
+	span = tr.during(func(ctx context.Context) { _ = retry.Do(ctx, onlyTraces, failing(1)) })
+	require.Len(t, span.Events(), 1)
+	require.Equal(t, before, m.collect(t)["evenkeel.calls"].Data.(metricdata.Sum[int64]).DataPoints[0].Value)
+}

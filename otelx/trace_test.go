@@ -1,0 +1,167 @@
+package otelx_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/evenkeel-go/evenkeel/otelx"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// took is an operation that fails after so long, each time.
+func took(d time.Duration) func(context.Context) error {
+	return func(context.Context) error {
+		time.Sleep(d)
+		return errDown
+	}
+}
+
+func TestWaitsAndTheStopAreEventsWithTheirOwnTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTracer()
+		p := policy(t, retry.Config{}, observer(t, otelx.WithTracerProvider(tr)))
+		span := tr.during(func(ctx context.Context) { require.Error(t, retry.Do(ctx, p, took(10*time.Second))) })
+		require.Equal(t, []event{
+			{"evenkeel.wait", 10 * time.Second, map[attribute.Key]any{
+				"evenkeel.attempt.number": int64(2), "evenkeel.wait.duration": 1.0,
+			}},
+			{"evenkeel.wait", 21 * time.Second, map[attribute.Key]any{
+				"evenkeel.attempt.number": int64(3), "evenkeel.wait.duration": 1.0,
+			}},
+			{"evenkeel.stop", 32 * time.Second, map[attribute.Key]any{
+				"evenkeel.stop.reason": "max_attempts", "evenkeel.call.attempts": int64(3), "evenkeel.call.hedges": int64(0),
+			}},
+		}, events(span))
+		require.Equal(t, codes.Unset, span.Status().Code, "the caller's span is the caller's")
+	})
+}
+
+func TestAHedgeIsAnEventAtTheTimeItWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTracer()
+		p := policy(t, retry.Config{Hedge: timeout.Fixed(2 * time.Second)}, observer(t, otelx.WithTracerProvider(tr)))
+		var calls atomic.Int32
+		span := tr.during(func(ctx context.Context) {
+			_, err := retry.DoValue(ctx, p, func(ctx context.Context) (int, error) {
+				if calls.Add(1) == 1 {
+					<-ctx.Done()
+					return 0, ctx.Err()
+				}
+				time.Sleep(time.Second)
+				return 1, nil
+			})
+			require.NoError(t, err)
+		})
+		require.Equal(t, []event{
+			{"evenkeel.hedge", 2 * time.Second, map[attribute.Key]any{
+				"evenkeel.attempt.number": int64(2), "evenkeel.attempt.class": "success",
+			}},
+			{"evenkeel.stop", 3 * time.Second, map[attribute.Key]any{
+				"evenkeel.stop.reason": "success", "evenkeel.call.attempts": int64(2), "evenkeel.call.hedges": int64(1),
+			}},
+		}, events(span))
+	})
+}
+
+func TestACallThatSucceedsAtOnceLeavesNothingOnTheSpan(t *testing.T) {
+	tr := newTracer()
+	p := policy(t, retry.Config{}, observer(t, otelx.WithTracerProvider(tr)))
+	span := tr.during(func(ctx context.Context) { require.NoError(t, retry.Do(ctx, p, failing(0))) })
+	require.Empty(t, span.Events())
+	require.Len(t, tr.recorder.Ended(), 1)
+}
+
+func TestASpanThatIsNotRecordedGetsNoEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := tracetest.NewSpanRecorder()
+		tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(r), sdktrace.WithSampler(sdktrace.NeverSample()))
+		p := policy(t, retry.Config{}, observer(t, otelx.WithTracerProvider(tp), otelx.WithAttemptSpans()))
+		ctx, span := tp.Tracer("test").Start(t.Context(), "caller")
+		require.NoError(t, retry.Do(ctx, p, failing(1)))
+		span.End()
+		require.NoError(t, retry.Do(t.Context(), p, failing(1))) // nor does a call without a span
+		require.Empty(t, r.Ended())
+	})
+}
+
+func TestAttemptSpansHaveTheTimesOfTheAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTracer()
+		p := policy(t, retry.Config{}, observer(t, otelx.WithTracerProvider(tr), otelx.WithAttemptSpans()))
+		n := 0
+		parent := tr.during(func(ctx context.Context) {
+			require.NoError(t, retry.Do(ctx, p.For("db"), func(context.Context) error {
+				time.Sleep(3 * time.Second)
+				if n++; n == 1 {
+					return errDown
+				}
+				return nil
+			}))
+		})
+		spans := tr.recorder.Ended()[:2]
+		for i, want := range []struct {
+			begin      time.Duration
+			kind       string
+			class      string
+			statusCode codes.Code
+		}{
+			{0, "first", "transient", codes.Error},
+			{4 * time.Second, "retry", "success", codes.Unset},
+		} {
+			s := spans[i]
+			require.Equal(t, "evenkeel.attempt", s.Name())
+			require.Equal(t, parent.SpanContext().SpanID(), s.Parent().SpanID())
+			require.Equal(t, trace.SpanKindInternal, s.SpanKind())
+			require.Equal(t, want.begin, s.StartTime().Sub(parent.StartTime()))
+			require.Equal(t, 3*time.Second, s.EndTime().Sub(s.StartTime()))
+			require.Equal(t, want.statusCode, s.Status().Code)
+			require.Equal(t, map[attribute.Key]any{
+				"evenkeel.attempt.number": int64(i + 1), "evenkeel.attempt.kind": want.kind,
+				"evenkeel.attempt.class": want.class, "evenkeel.destination": "db",
+			}, values(s.Attributes()))
+		}
+	})
+}
+
+func TestResendCountIsOneForTheFirstResendAndAbsentBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTracer()
+		var counts []int64
+		hook := func(ctx context.Context) error {
+			ctx, span := tr.Tracer("http").Start(ctx, "GET")
+			require.NotNil(t, otelx.ClientTrace(ctx))
+			span.End()
+			if count, ok := otelx.ResendCount(ctx); ok {
+				require.Equal(t, semconv.HTTPRequestResendCountKey, count.Key)
+				counts = append(counts, count.Value.AsInt64())
+			}
+			return errDown
+		}
+		p := policy(t, retry.Config{}, observer(t))
+		require.Error(t, retry.Do(t.Context(), p, hook))
+		require.Equal(t, []int64{1, 2}, counts)
+
+		spans := tr.recorder.Ended()
+		require.Len(t, spans, 3)
+		require.Empty(t, spans[0].Attributes())
+		require.Equal(t, map[attribute.Key]any{"http.request.resend_count": int64(1)}, values(spans[1].Attributes()))
+		require.Equal(t, map[attribute.Key]any{"http.request.resend_count": int64(2)}, values(spans[2].Attributes()))
+	})
+}
+
+func TestEachClientTraceIsItsOwn(t *testing.T) {
+	require.NotSame(t, otelx.ClientTrace(t.Context()), otelx.ClientTrace(t.Context()),
+		"httptrace.WithClientTrace writes to what it is given")
+}
