@@ -1,7 +1,126 @@
+// Command peers measures evenkeel and the libraries that Go teams use today at the same work, in one run.
+//
+//	go run . [-run REGEXP] [-rounds N] [-json FILE]   the table of figures, and a verdict for each bar
+//	go run . -cases [-run REGEXP] [-json FILE]        which library passes which case that broke another
+//	go run . -list                                    the names of both
+//
+// In a round every library does every work for a few milliseconds, in turn. A figure is the median over the rounds,
+// and a ratio the median of the ratios of the same round, so that what slows the whole machine slows both sides. A
+// bar holds if its median is within 1.1 of its figure.
+//
+// Each library is set up as its own documentation recommends, with the same attempts and delays; a policy object is
+// made once wherever it can be used again. evenkeel always has its default budget, even where the peer has none: see
+// ring.go for how calls that always fail once are then measured.
 package main
 
-import "errors"
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+)
 
-var errDown = errors.New("down")
+func main() {
+	if err := command(os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
 
-func main() {}
+type flags struct {
+	only   *regexp.Regexp
+	rounds int
+	json   string
+	list   bool
+	cases  bool
+}
+
+func parse(args []string, errw io.Writer) (flags, error) {
+	var (
+		f    flags
+		only string
+	)
+	set := flag.NewFlagSet("peers", flag.ContinueOnError)
+	set.SetOutput(errw)
+	set.StringVar(&only, "run", "", "measure only works, or run only cases, that match this `regexp`")
+	set.IntVar(&f.rounds, "rounds", 11, "how many `rounds` to measure")
+	set.StringVar(&f.json, "json", "", "write the rows as JSON to this `file`, too")
+	set.BoolVar(&f.list, "list", false, "print the names of works and cases, and end")
+	set.BoolVar(&f.cases, "cases", false, "run the cases of correctness instead")
+	if err := set.Parse(args); err != nil {
+		return f, err
+	}
+	if set.NArg() > 0 {
+		return f, fmt.Errorf("unexpected argument %q", set.Arg(0))
+	}
+	if f.rounds < 1 || f.rounds > 1000 {
+		return f, fmt.Errorf("-rounds must be between 1 and 1000, not %d", f.rounds)
+	}
+	var err error
+	f.only, err = regexp.Compile(only)
+	return f, err
+}
+
+func command(args []string, out, errw io.Writer) error {
+	f, err := parse(args, errw)
+	switch {
+	case err != nil:
+		return err
+	case f.list:
+		list(out)
+		return nil
+	case f.cases:
+		return runCases(f, out)
+	}
+	return runWorks(f, out, errw)
+}
+
+func list(out io.Writer) {
+	for _, w := range works() {
+		fmt.Fprintf(out, "work  %-20s %s\n", w.name, w.what)
+	}
+	for _, c := range cases() {
+		fmt.Fprintf(out, "case  %s\n", c.name)
+	}
+}
+
+func runWorks(f flags, out, errw io.Writer) error {
+	ws := matching(f.only)
+	if len(ws) == 0 {
+		return fmt.Errorf("no work matches %q", f.only)
+	}
+	r := runner{rounds: f.rounds, cell: cellTime, log: errw}
+	t, err := r.run(ws)
+	printVersions(out)
+	t.print(out)
+	for _, b := range bars {
+		if t.row(b.work, evenkeel) != nil {
+			fmt.Fprintln(out, b.judge(t))
+		}
+	}
+	return errors.Join(err, save(f.json, t.rows))
+}
+
+func printVersions(out io.Writer) {
+	found := versions()
+	var parts []string
+	for _, l := range libraries() {
+		parts = append(parts, l.name+" "+found[l.module])
+	}
+	fmt.Fprintf(out, "%s, %d processors\n%s\n\n", runtime.Version(), runtime.GOMAXPROCS(0), strings.Join(parts, ", "))
+}
+
+func save(file string, rows any) error {
+	if file == "" {
+		return nil
+	}
+	w, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeJSON(w, rows), w.Close())
+}

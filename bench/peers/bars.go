@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"math"
+)
+
+// slack is how far a median may be from its bar and still hold: two runs on one machine differ by less.
+const slack = 1.1
+
+// kind is what a bar compares.
+type kind int
+
+const (
+	overBest   kind = iota // evenkeel's time over that of the best peer
+	overFree               // the same, of the best peer that has no budget
+	overFloor              // evenkeel's time over that of bare
+	aboveFloor             // evenkeel's time less that of bare, nanoseconds
+	absolute               // evenkeel's time, nanoseconds
+	share                  // evenkeel's throughput over that of bare
+)
+
+// bar is what evenkeel must reach in a work.
+type bar struct {
+	work   string
+	kind   kind
+	figure float64
+	allocs int // at most; -1: no bar
+	above  int // allocations at most, above those of bare; -1: no bar
+}
+
+// bars are those of the project's table of claims.
+var bars = []bar{
+	{"do/ok", overFree, 1.0, 0, -1},
+	{"do/ok-value", overFree, 1.0, 0, -1},
+	{"do/one-fail", overBest, 0.5, 1, -1},
+	{"do/one-wait", overBest, 1.25, -1, -1},
+	{"delay", overBest, 1.0, -1, -1},
+	{"budget/ok-1", overBest, 0.25, -1, -1},
+	{"budget/ok-2", overBest, 0.25, -1, -1},
+	{"budget/retry-1", overBest, 0.7, -1, -1},
+	{"budget/retry-2", overBest, 1.0, -1, -1},
+	{"timeout", overFloor, 1.05, -1, -1},
+	{"timeout/sooner", absolute, 60, -1, -1},
+	{"http/ok-get", aboveFloor, 25, -1, 0},
+	{"http/ok-post", aboveFloor, 25, -1, 0},
+	{"http/one-fail-get", overBest, 0.6, -1, -1},
+	{"http/one-fail-post", overBest, 0.6, -1, -1},
+	{"http/hedge", overBest, 0.5, -1, -1},
+	{"grpc/ok", overBest, 1.0, 0, -1},
+	{"grpc/ok-option", overBest, 0.7, -1, -1},
+	{"grpc/one-fail", overBest, 0.75, -1, -1},
+	{"grpc/e2e", share, 0.97, -1, -1},
+	{"grpc/e2e-cpu", overFloor, 1.03, -1, -1},
+	{"http/e2e", share, 0.97, -1, -1},
+	{"http/e2e-cpu", overFloor, 1.03, -1, -1},
+	{"http/e2e-503", share, 0.88, -1, -1},
+}
+
+// verdict is what became of one bar in one run.
+type verdict struct {
+	bar    bar
+	got    float64
+	than   string // what it was compared with
+	met    bool   // the figure itself is reached
+	holds  bool   // within slack of it
+	faults []string
+}
+
+// judge compares a work's results with its bar.
+func (b bar) judge(t *table) verdict {
+	v := verdict{bar: b}
+	own := t.row(b.work, evenkeel)
+	than := b.reference(t)
+	if own == nil || than == nil {
+		v.faults = []string{"not measured"}
+		return v
+	}
+	v.than = than.Library
+	v.got = b.compare(own, than)
+	if b.kind == share {
+		v.met, v.holds = v.got >= b.figure, v.got >= b.figure/slack
+	} else {
+		v.met, v.holds = v.got <= b.figure, v.got <= b.figure*slack
+	}
+	if n := math.Round(own.AllocsOp); b.allocs >= 0 && n > float64(b.allocs) {
+		v.faults = append(v.faults, fmt.Sprintf("%.0f allocations, not %d", n, b.allocs))
+	}
+	if n := math.Round(own.AllocsOp - than.AllocsOp); b.above >= 0 && n > float64(b.above) {
+		v.faults = append(v.faults, fmt.Sprintf("%.0f allocations more than bare, not %d", n, b.above))
+	}
+	if own.fault != "" {
+		v.faults = append(v.faults, own.fault)
+	}
+	return v
+}
+
+func (b bar) reference(t *table) *row {
+	switch b.kind {
+	case overBest:
+		return t.best(b.work, false)
+	case overFree:
+		return t.best(b.work, true)
+	case absolute:
+		return t.row(b.work, evenkeel)
+	}
+	return t.row(b.work, "bare")
+}
+
+// compare is the median over the rounds of what the bar is about.
+func (b bar) compare(own, than *row) float64 {
+	switch b.kind {
+	case overFloor:
+		return median(each(own.samples, own.floors, func(a, b float64) float64 { return a / b }))
+	case aboveFloor:
+		return median(each(own.samples, own.floors, func(a, b float64) float64 { return a - b }))
+	case share:
+		return median(each(own.floors, own.samples, func(a, b float64) float64 { return a / b }))
+	case absolute:
+		return own.NsOp
+	}
+	return median(each(own.samples, than.samples, func(a, b float64) float64 { return a / b }))
+}
+
+func (v verdict) String() string {
+	word := "misses"
+	switch {
+	case len(v.faults) > 0:
+	case v.met:
+		word = "met"
+	case v.holds:
+		word = "holds"
+	}
+	sign, unit, what := "<=", "x", "of "+v.than
+	switch v.bar.kind {
+	case share:
+		sign, what = ">=", "of bare's throughput"
+	case aboveFloor:
+		unit, what = " ns", "over bare"
+	case absolute:
+		unit, what = " ns", ""
+	}
+	s := fmt.Sprintf("%-6s %-18s %.2f%s %s (bar %s %.2f%s)", word, v.bar.work, v.got, unit, what, sign, v.bar.figure, unit)
+	for _, f := range v.faults {
+		s += "; " + f
+	}
+	return s
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	avast "github.com/avast/retry-go/v5"
+	failsafebudget "github.com/failsafe-go/failsafe-go/budget"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+// failsafePermits is what failsafe's executors call. The interface that it exports has only Rate, so nobody can use
+// its budget like this: the row is there to be compared with, and no bar is.
+type failsafePermits interface {
+	RecordExecution()
+	ReleaseExecution()
+	TryAcquirePermit() bool
+	ReleasePermit()
+}
+
+// budgetCell runs loop(start, n) on procs goroutines that share one budget: a step of procs each.
+func budgetCell(library string, procs int, start func() func(from, to int)) cell {
+	return cell{library: library, budget: true, inside: strings.HasSuffix(library, ", inside"), setup: func() rig {
+		loop := start()
+		return rig{run: func(n int) { spread(procs, n, loop) }}
+	}}
+}
+
+// spread splits n operations over goroutines that begin at the same time.
+func spread(procs, n int, loop func(from, to int)) {
+	if procs == 1 {
+		loop(0, n)
+		return
+	}
+	var (
+		ready atomic.Int32
+		wg    sync.WaitGroup
+	)
+	for i := range procs {
+		wg.Go(func() {
+			ready.Add(1)
+			for int(ready.Load()) < procs { // as close together as can be
+			}
+			loop(n*i/procs, n*(i+1)/procs)
+		})
+	}
+	wg.Wait()
+}
+
+func budgetOK(procs int) *work {
+	return &work{
+		name: fmt.Sprintf("budget/ok-%d", procs),
+		what: fmt.Sprintf("the budget is told that a first attempt goes out and that it succeeded, by %d goroutines", procs),
+		span: 100_000,
+		cells: []cell{
+			budgetCell(evenkeel, procs, func() func(int, int) {
+				b := budget.Adaptive{}.New().(*budget.Bucket)
+				for range 1000 {
+					b.End(time.Time{}, b.Begin(time.Time{}), budget.Alive)
+				}
+				return func(from, to int) {
+					for range to - from {
+						b.End(time.Time{}, b.Begin(time.Time{}), budget.Alive)
+					}
+				}
+			}),
+			budgetCell("failsafe-go, inside", procs, func() func(int, int) {
+				b := failsafebudget.New().(failsafePermits)
+				return func(from, to int) {
+					for range to - from {
+						b.RecordExecution()
+						b.ReleaseExecution()
+					}
+				}
+			}),
+			budgetCell("retry-go", procs, func() func(int, int) {
+				b := avast.NewFixedTokenBucketThrottle(avast.FixedTokenBucketThrottleConfig{})
+				return func(from, to int) {
+					for range to - from {
+						b.OnSuccess(0)
+					}
+				}
+			}),
+			budgetCell("aws/retry", procs, func() func(int, int) {
+				s, ctx := awsStandard(thrice), context.Background()
+				return func(from, to int) {
+					for range to - from {
+						release, _ := s.GetAttemptToken(ctx)
+						_ = release(nil)
+					}
+				}
+			}),
+		},
+	}
+}

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	callers = 16
+	e2eSpan = 2000 // calls that are timed at once
+)
+
+// concurrently makes n calls from 16 goroutines.
+func concurrently(n int, call func()) {
+	var (
+		next atomic.Int64
+		wg   sync.WaitGroup
+	)
+	for range callers {
+		wg.Go(func() {
+			for next.Add(1) <= int64(n) {
+				call()
+			}
+		})
+	}
+	wg.Wait()
+}

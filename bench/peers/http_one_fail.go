@@ -1,0 +1,73 @@
+package main
+
+import (
+	"net/http"
+)
+
+func httpOneFail(name, what string, size int) *work {
+	w := &work{name: name, what: what, attempts: 2}
+	for _, l := range libraries() {
+		switch {
+		case l.http == nil:
+		case l.name == evenkeel:
+			w.cells = append(w.cells, evenkeelTransportFailing(size))
+		default:
+			w.cells = append(w.cells, failingTransport(l, size))
+		}
+	}
+	w.cells = append(w.cells, retryableCell(size, true))
+	return w
+}
+
+func failingTransport(l *library, size int) cell {
+	return cell{library: l.name, setup: func() rig {
+		m, a := &memory{failed: true}, newAsked(size)
+		rt := l.http(thrice, m)
+		return rig{
+			sent: m.sent,
+			run: func(n int) {
+				for range n {
+					a.trip(rt)
+				}
+			},
+			check: func() error { return m.gotAll(a) },
+		}
+	}}
+}
+
+func evenkeelTransportFailing(size int) cell {
+	return cell{library: evenkeel, budget: true, setup: func() rig {
+		m, a := &memory{failed: true}, newAsked(size)
+		ring := ringOf(func() http.RoundTripper { return evenkeelTransport(thrice, m) })
+		earned := 0
+		return rig{
+			limit: ringSpan,
+			sent:  func() int { return m.n - earned },
+			run: func(n int) {
+				for i := range n {
+					a.trip(ring[at(i)])
+				}
+			},
+			earn: func() {
+				before := m.n
+				m.failed = false
+				for _, rt := range ring {
+					for range successes {
+						a.trip(rt)
+					}
+				}
+				m.failed = true
+				earned += m.n - before
+			},
+			check: func() error { return m.gotAll(a) },
+		}
+	}}
+}
+
+func httpOneFailGet() *work {
+	return httpOneFail("http/one-fail-get", "a GET that gets a 503 and then a 200", 0)
+}
+
+func httpOneFailPost() *work {
+	return httpOneFail("http/one-fail-post", "a POST of 1 KiB that gets a 503 and then a 200", 1<<10)
+}

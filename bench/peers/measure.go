@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	cellTime = 30 * time.Millisecond  // how long a cell is measured in one round
+	spanTime = 500 * time.Microsecond // how long one span of operations takes, unless the cell limits it
+)
+
+// spent is what some operations took.
+type spent struct {
+	ops  int
+	wall time.Duration
+	cpu  time.Duration
+}
+
+func (s *spent) add(o spent) { s.ops, s.wall, s.cpu = s.ops+o.ops, s.wall+o.wall, s.cpu+o.cpu }
+
+// perOp is nanoseconds.
+func (s spent) perOp() float64    { return float64(s.wall) / float64(s.ops) }
+func (s spent) cpuPerOp() float64 { return float64(s.cpu) / float64(s.ops) }
+
+// bench is one cell under measurement.
+type bench struct {
+	work *work
+	cell *cell
+	rig  rig
+	span int
+	ops  int // done in all
+
+	bytes, allocs float64 // of an operation
+}
+
+func newBench(w *work, c *cell) *bench {
+	b := &bench{work: w, cell: c, rig: c.setup()}
+	b.span = b.chooseSpan()
+	b.countAllocs()
+	return b
+}
+
+// chooseSpan warms the cell up, too.
+func (b *bench) chooseSpan() int {
+	limit := b.rig.limit
+	if limit == 0 {
+		limit = 1 << 22
+	}
+	if b.work.span > 0 {
+		return min(b.work.span, limit)
+	}
+	for n := 1; ; n *= 2 {
+		if n >= limit {
+			return limit
+		}
+		if b.once(n).wall >= spanTime {
+			return n
+		}
+	}
+}
+
+// once times one span.
+func (b *bench) once(n int) spent {
+	if b.rig.earn != nil {
+		b.rig.earn()
+	}
+	cpu := time.Duration(0)
+	if b.work.cpu {
+		cpu = cpuTime()
+	}
+	start := time.Now()
+	b.rig.run(n)
+	s := spent{ops: n, wall: time.Since(start)}
+	if b.work.cpu {
+		s.cpu = cpuTime() - cpu
+	}
+	b.ops += n
+	return s
+}
+
+// countAllocs counts what every goroutine allocates meanwhile, which is right for a cell that works with several.
+func (b *bench) countAllocs() {
+	if b.rig.earn != nil {
+		b.rig.earn()
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b.rig.run(b.span)
+	runtime.ReadMemStats(&after)
+	b.ops += b.span
+	b.bytes = float64(after.TotalAlloc-before.TotalAlloc) / float64(b.span)
+	b.allocs = float64(after.Mallocs-before.Mallocs) / float64(b.span)
+}
+
+// measure runs the cell for one round, and a bare cell in alternation with it.
+func (b *bench) measure(bare *bench, enough time.Duration) (own, floor spent) {
+	runtime.GC() // nobody pays for what another has left
+	if b.work.alone {
+		defer alone()()
+	}
+	for own.wall < enough {
+		own.add(b.once(b.span))
+		if bare != nil {
+			floor.add(bare.once(bare.span))
+		}
+	}
+	return own, floor
+}
+
+// done checks that the cell did what the work says, and gives everything back.
+func (b *bench) done() error {
+	var errs []error
+	if want := b.work.attempts * b.ops; b.rig.sent != nil && want > 0 && b.rig.sent() != want {
+		errs = append(errs, fmt.Errorf("%d operations sent %d attempts, not %d", b.ops, b.rig.sent(), want))
+	}
+	if b.rig.check != nil {
+		errs = append(errs, b.rig.check())
+	}
+	if b.rig.close != nil {
+		errs = append(errs, b.rig.close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%s, %s: %w", b.work.name, b.cell.library, err)
+	}
+	return nil
+}
+
+// alone leaves one processor to the caller and to a goroutine that only yields, until the returned function is called.
+func alone() (end func()) {
+	procs := runtime.GOMAXPROCS(1)
+	var over atomic.Bool
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for !over.Load() {
+			runtime.Gosched()
+		}
+	}()
+	return func() {
+		over.Store(true)
+		<-stopped
+		runtime.GOMAXPROCS(procs)
+	}
+}
+
+// cpuTime is what this process has spent, all threads and the kernel included.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

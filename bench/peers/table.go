@@ -1,0 +1,156 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"text/tabwriter"
+)
+
+// row is one library at one work, medians over the rounds.
+type row struct {
+	Work            string  `json:"work"`
+	Library         string  `json:"library"`
+	NsOp            float64 `json:"ns_op"` // without the wait that the work asks for
+	BOp             float64 `json:"b_op"`
+	AllocsOp        float64 `json:"allocs_op"`
+	RatioToBestPeer float64 `json:"ratio_to_best_peer"` // 0: there is no peer
+
+	budget, bare, inside bool
+	samples              []float64 // nanoseconds, a round each
+	floors               []float64 // of bare, measured in alternation
+	fault                string    // what was found when it was closed
+}
+
+// table is what a run has measured.
+type table struct{ rows []*row }
+
+// sample adds one round's figures to the row of a library at a work.
+func (t *table) sample(workName string, b *bench, ns, floor float64) {
+	r := t.row(workName, b.cell.library)
+	if r == nil {
+		r = &row{Work: workName, Library: b.cell.library, budget: b.cell.budget, bare: b.cell.bare, inside: b.cell.inside}
+		r.BOp, r.AllocsOp = b.bytes, b.allocs
+		t.rows = append(t.rows, r)
+	}
+	r.samples, r.floors = append(r.samples, ns), append(r.floors, floor)
+	r.BOp, r.AllocsOp = min(r.BOp, b.bytes), min(r.AllocsOp, b.allocs) // what else ran meanwhile only adds
+}
+
+func (t *table) row(work, library string) *row {
+	for _, r := range t.rows {
+		if r.Work == work && r.Library == library {
+			return r
+		}
+	}
+	return nil
+}
+
+// finish works out medians and ratios.
+func (t *table) finish() {
+	for _, r := range t.rows {
+		r.NsOp = median(r.samples)
+	}
+	for _, r := range t.rows {
+		if best := t.best(r.Work, false); best != nil {
+			r.RatioToBestPeer = median(each(r.samples, best.samples, func(a, b float64) float64 { return a / b }))
+		}
+	}
+}
+
+// best is the fastest peer at a work; free ones have no budget.
+func (t *table) best(work string, free bool) (best *row) {
+	for _, r := range t.rows {
+		if r.Work != work || r.Library == evenkeel || r.bare || r.inside || free && r.budget {
+			continue
+		}
+		if best == nil || r.NsOp < best.NsOp {
+			best = r
+		}
+	}
+	return best
+}
+
+// each combines two series round by round.
+func each(as, bs []float64, f func(a, b float64) float64) []float64 {
+	out := make([]float64, min(len(as), len(bs)))
+	for i := range out {
+		out[i] = f(as[i], bs[i])
+	}
+	return out
+}
+
+func median(s []float64) float64 {
+	if len(s) == 0 {
+		return math.NaN()
+	}
+	s = slices.Sorted(slices.Values(s))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+// print writes the table: by work, the fastest first.
+func (t *table) print(w io.Writer) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "work\tlibrary\tns/op\tB/op\tallocs/op\tof best peer\tspread\t \t")
+	for _, group := range t.groups() {
+		for _, r := range group {
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%.0f\t%.0f\t%s\t%s\t%s\t\n",
+				r.Work, r.Library, figure(r.NsOp), r.BOp, r.AllocsOp, r.ratio(), r.spread(), r.fault)
+		}
+		fmt.Fprintln(tw, "\t\t\t\t\t\t\t\t")
+	}
+	_ = tw.Flush()
+}
+
+func (t *table) groups() (groups [][]*row) {
+	index := map[string]int{}
+	for _, r := range t.rows {
+		i, ok := index[r.Work]
+		if !ok {
+			i = len(groups)
+			index[r.Work] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], r)
+	}
+	for _, g := range groups {
+		slices.SortFunc(g, func(a, b *row) int { return cmp.Compare(a.NsOp, b.NsOp) })
+	}
+	return groups
+}
+
+func (r *row) ratio() string {
+	if r.RatioToBestPeer == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2fx", r.RatioToBestPeer)
+}
+
+// spread is half the distance of the quartiles, in percent of the median.
+func (r *row) spread() string {
+	s := slices.Sorted(slices.Values(r.samples))
+	if len(s) < 4 {
+		return ""
+	}
+	return fmt.Sprintf("±%.0f%%", 50*(s[len(s)*3/4]-s[len(s)/4])/math.Abs(r.NsOp))
+}
+
+func figure(ns float64) string {
+	if math.Abs(ns) < 100 {
+		return fmt.Sprintf("%.1f", ns)
+	}
+	return fmt.Sprintf("%.0f", ns)
+}
+
+// writeJSON writes the rows, and nothing else.
+func writeJSON(w io.Writer, rows any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(rows)
+}
