@@ -58,7 +58,7 @@ func newDestination(attrs ...attribute.KeyValue) *destination {
 
 // watch keeps the budget of a call that has ended. A reload may have replaced it.
 func (d *destination) watch(r retry.Report) {
-	now, ok := budgetOf(r).(budget.Leveler)
+	now, ok := r.Budget.(budget.Leveler)
 	if !ok {
 		return
 	}
