@@ -19,6 +19,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
+// free is the budget of the policies that always makes.
+var free = budget.Unlimited{}.New()
+
 func TestObserverOfASuccess(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
 		t.Run(name, func(t *testing.T) {
@@ -28,7 +31,7 @@ func TestObserverOfASuccess(t *testing.T) {
 				_, err := retry.DoValue(t.Context(), always(t, cfg, retry.WithObserver(w)).For("x"), play(act{after: time.Second}))
 				require.NoError(t, err)
 				require.Equal(t, []retry.Attempt{{Destination: "x", Number: 1, Sent: start, Took: time.Second}}, w.attempts)
-				require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonSuccess, Attempts: 1, Answer: 1}}, w.reports)
+				require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonSuccess, Attempts: 1, Answer: 1, Budget: free}}, w.reports)
 				require.Equal(t, []string{"attempt 1", "call"}, w.order)
 			})
 		})
@@ -49,7 +52,7 @@ func TestObserverOfAFailureAndARetry(t *testing.T) {
 					{Number: 2, Kind: budget.Retry, Sent: start.Add(time.Minute + time.Second), Took: ms, Waited: time.Second},
 				}, w.attempts)
 				require.Equal(t, []retry.Report{
-					{Reason: retry.ReasonSuccess, Attempts: 2, Answer: 2, Waited: time.Second},
+					{Reason: retry.ReasonSuccess, Attempts: 2, Answer: 2, Waited: time.Second, Budget: free},
 				}, w.reports)
 				require.Equal(t, 1, w.reports[0].Retries())
 				require.Equal(t, []string{"attempt 1", "attempt 2", "call"}, w.order)
@@ -75,7 +78,7 @@ func TestObserverOfAHedge(t *testing.T) {
 		}, byNumber[1])
 		require.Equal(t, retry.Attempt{Number: 2, Kind: budget.Hedge, Sent: start.Add(10 * ms), Took: ms}, byNumber[2])
 		require.Equal(t, []retry.Report{
-			{Reason: retry.ReasonSuccess, Attempts: 2, Hedges: 1, Answer: 2, Hedged: true},
+			{Reason: retry.ReasonSuccess, Attempts: 2, Hedges: 1, Answer: 2, Hedged: true, Budget: free},
 		}, w.reports)
 		require.Zero(t, w.reports[0].Retries())
 	})
@@ -90,12 +93,12 @@ func TestObserverOfACancelledCall(t *testing.T) {
 		_ = retry.Do(ctx, p, func(ctx context.Context) error { return pause(ctx, time.Hour) })
 		require.Equal(t, retry.Canceled, w.attempts[0].Outcome.Class)
 		require.Equal(t, []retry.Report{
-			{Reason: retry.ReasonDeadline, Attempts: 1, Answer: 1, Err: context.DeadlineExceeded},
+			{Reason: retry.ReasonDeadline, Attempts: 1, Answer: 1, Err: context.DeadlineExceeded, Budget: free},
 		}, w.reports)
 
 		_ = retry.Do(ctx, p, func(context.Context) error { return nil }) // it has ended already
 		require.Len(t, w.attempts, 1)
-		require.Equal(t, retry.Report{Reason: retry.ReasonDeadline, Err: context.DeadlineExceeded}, w.reports[1])
+		require.Equal(t, retry.Report{Reason: retry.ReasonDeadline, Err: context.DeadlineExceeded, Budget: free}, w.reports[1])
 		require.Equal(t, []string{"attempt 1", "call", "call"}, w.order)
 	})
 }
@@ -111,7 +114,7 @@ func TestObserverOfWhatIsHandedBack(t *testing.T) {
 		}
 		return nil
 	}))
-	require.Equal(t, []retry.Report{{Reason: retry.ReasonSuccess, Attempts: 3, Unprocessed: 2, Answer: 3}}, w.reports)
+	require.Equal(t, []retry.Report{{Reason: retry.ReasonSuccess, Attempts: 3, Unprocessed: 2, Answer: 3, Budget: free}}, w.reports)
 	require.Zero(t, w.reports[0].Retries())
 	require.Len(t, w.attempts, 3)
 }
@@ -185,4 +188,15 @@ func zeroWaited(t *testing.T, record map[string]any) map[string]any {
 	require.GreaterOrEqual(t, record["waited"], 0.0)
 	record["waited"] = 0.0
 	return record
+}
+
+func TestTheReportHasTheDestinationsOwnBudget(t *testing.T) {
+	w := &watcher{}
+	p := always(t, retry.Config{Budget: budget.TokenBucket{}}, retry.WithObserver(w))
+	for _, name := range []string{"a", "b", "a"} {
+		require.NoError(t, retry.Do(t.Context(), p.For(name), func(context.Context) error { return nil }))
+	}
+	require.Same(t, w.reports[0].Budget, w.reports[2].Budget)
+	require.NotSame(t, w.reports[0].Budget, w.reports[1].Budget)
+	require.InDelta(t, 1, w.reports[0].Budget.(budget.Leveler).Level(), 0)
 }

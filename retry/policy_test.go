@@ -187,7 +187,7 @@ func TestAGateRefusesEvenTheFirstAttempt(t *testing.T) {
 			require.Equal(t, "stopped after 0 attempts (gate)", err.Error())
 			require.Equal(t, []float64{0.25}, g.us)
 			require.Zero(t, g.last, "nothing began")
-			require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonGate}}, w.reports)
+			require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonGate, Budget: g}}, w.reports)
 			require.Empty(t, w.attempts)
 
 			c := p.Start(time.Now(), time.Time{}, false)
