@@ -284,6 +284,7 @@ func TestNothingSentStillClosesTheBody(t *testing.T) {
 			req := request(t, http.MethodPut, "http://localhost/", closer{strings.NewReader("x"), &closed})
 			_, err := httpx.NewTransport(nil, p, opts...).RoundTrip(req.WithContext(ctx))
 			require.ErrorIs(t, err, context.Canceled)
+			require.Equal(t, attempts == 1, err == context.Canceled, "a policy that never retries is transparent")
 			require.EqualValues(t, 1, closed.Load(), name)
 		}
 	}
@@ -306,4 +307,76 @@ func (r *recorder) CallDone(_ context.Context, c retry.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.calls = append(r.calls, c)
+}
+
+func TestAnAttemptThatIsOverReadsNoMoreOfTheBody(t *testing.T) {
+	const content = "pay 5 and not a byte less"
+	shared := strings.NewReader(content)
+	rewind := func() (io.ReadCloser, error) {
+		_, err := shared.Seek(0, io.SeekStart)
+		return io.NopCloser(shared), err
+	}
+	for name, set := range map[string]func(*http.Request){
+		"a reader rewound by GetBody": func(r *http.Request) { r.Body, _ = rewind(); r.GetBody = rewind },
+		"buffered":                    func(r *http.Request) { r.Body = io.NopCloser(io.MultiReader(strings.NewReader(content))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var old io.Reader
+			var got []byte
+			laggard := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+				if old == nil { // answers at once, and goes on uploading: RoundTrippers may
+					old = r.Body
+					_, _ = io.ReadFull(r.Body, make([]byte, 3))
+					return &http.Response{StatusCode: 503, Body: http.NoBody}, nil
+				}
+				n, err := old.Read(make([]byte, 3))
+				require.Zero(t, n)
+				require.ErrorContains(t, err, "is over")
+				got, _ = io.ReadAll(r.Body)
+				r.Body.Close()
+				return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+			})
+			req := request(t, http.MethodPut, "http://h/", nil)
+			set(req)
+			resp, err := httpx.NewTransport(laggard, policy(t, nil), httpx.WithBodyBuffer(100)).RoundTrip(req)
+			require.NoError(t, err)
+			require.Equal(t, 200, resp.StatusCode)
+			require.Equal(t, content, string(got))
+		})
+	}
+}
+
+func TestARecordingGoesOnWhereAnAttemptThatIsOverStillReads(t *testing.T) {
+	source, feed := io.Pipe()
+	var uploads sync.WaitGroup
+	defer uploads.Wait()
+	var got []byte
+	sent := 0
+	laggard := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		if sent++; sent == 1 {
+			reading := make(chan struct{})
+			uploads.Go(func() {
+				_, _ = r.Body.Read(make([]byte, 4))
+				close(reading)
+				_, _ = r.Body.Read(make([]byte, 4)) // is in the source when the next attempt begins
+				r.Body.Close()
+			})
+			_, _ = io.WriteString(feed, "pay ")
+			<-reading
+			return &http.Response{StatusCode: 503, Body: http.NoBody}, nil
+		}
+		uploads.Go(func() {
+			_, _ = io.WriteString(feed, "5 and")
+			_, _ = io.WriteString(feed, " more")
+			feed.Close()
+		})
+		got, _ = io.ReadAll(r.Body)
+		r.Body.Close()
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	})
+	resp, err := httpx.NewTransport(laggard, policy(t, nil), httpx.WithBodyBuffer(100)).RoundTrip(
+		request(t, http.MethodPut, "http://h/", source))
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	require.Equal(t, "pay 5 and more", string(got))
 }

@@ -105,5 +105,12 @@ func (t *Transport) settled(req *http.Request, resp *http.Response) bool {
 	if t.classify != nil {
 		return t.classify(req, resp, nil).Class == retry.Success
 	}
-	return resp.StatusCode < http.StatusBadRequest
+	if resp.StatusCode < http.StatusBadRequest {
+		return true
+	}
+	if _, ok := resp.Header[headerShouldRetry]; ok {
+		return false
+	}
+	o := classifyStatus(resp.StatusCode)
+	return o.Class == retry.Rejected && o.Alive
 }
