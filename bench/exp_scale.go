@@ -14,7 +14,7 @@ var scale = Experiment{
 	Name:    "scale",
 	About:   "how fast is the simulator, and how much memory does it need?",
 	Source:  "measured on this machine, one run at a time, on one core",
-	Setup:   "Each client has a timer and a budget of its own; 1 % of attempts fail. Set-up counts.",
+	Setup:   "Each client calls once a second and has a timer and a budget of its own; 1 % of attempts fail. Set-up counts.",
 	Params:  []string{"clients"},
 	Metrics: []Metric{{"events_per_s", "events/s", Millions}, {"peak_bytes", "peak memory", Mebibytes}},
 	Alone:   true,
@@ -23,14 +23,15 @@ var scale = Experiment{
 
 func runScale(o Options) ([]Row, error) {
 	policies := o.Policies("evenkeel")[:1] // it is the simulator that is measured
+	calls := 3_000_000
+	if o.Quick {
+		calls = 1_000_000
+	}
 	var rows []Row
 	for _, clients := range []int{1_000, 1_000_000} {
-		s := brookerFleet(clients, 1e6)
+		s := brookerFleet(clients, float64(clients))
 		s.Faults = []fleet.Fault{{To: time.Hour, Fail: .01}}
-		s.Duration, s.Seed = 5*time.Second, o.SeedFor(clients)
-		if o.Quick {
-			s.Duration = time.Second
-		}
+		s.Duration, s.Seed = time.Duration(calls/clients)*time.Second, o.SeedFor(clients)
 		stop := watchMemory()
 		begun := time.Now()
 		r, err := fleet.Run(policies[0].Config, s)

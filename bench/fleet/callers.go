@@ -14,7 +14,8 @@ import (
 // default budget is tens.
 type callers struct {
 	policy  *retry.Policy
-	current uint32 // set before each use of the policy or of one of its calls
+	current uint32        // set before each use of the policy or of one of its calls, and with it
+	spends  budget.Budget // its budget
 	n       int
 	tell    bool // pass "do not retry" on
 	single  bool // the policy sends one attempt: it has nothing to tell
@@ -64,21 +65,21 @@ func (b boundBudget) New() budget.Budget {
 	return b
 }
 
-func (b boundBudget) Begin(now time.Time) budget.Permit { return b.budgets[b.current].Begin(now) }
+func (b boundBudget) Begin(now time.Time) budget.Permit { return b.spends.Begin(now) }
 
 func (b boundBudget) Admit(now time.Time, k budget.Kind, because budget.Evidence, held budget.Permit) (budget.Permit, bool) {
-	return b.budgets[b.current].Admit(now, k, because, held)
+	return b.spends.Admit(now, k, because, held)
 }
 
 func (b boundBudget) End(now time.Time, p budget.Permit, e budget.Evidence) {
-	b.budgets[b.current].End(now, p, e)
+	b.spends.End(now, p, e)
 }
 
 // gatedBudget is one that may refuse first attempts.
 type gatedBudget struct{ boundBudget }
 
 func (b gatedBudget) Allow(now time.Time, u float64) bool {
-	return b.budgets[b.current].(budget.Gate).Allow(now, u)
+	return b.spends.(budget.Gate).Allow(now, u)
 }
 
 // limits are what an attempt may take, by process.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -15,6 +16,7 @@ const root = math.MaxUint32
 // call is one call, by a client or by a service.
 type call struct {
 	machine retry.Call
+	budget  budget.Budget // of the process that makes it: a million of them are not in the cache, the call is
 	limit   int64  // when its caller gives up; never if not
 	wakeAt  int64  // the latest wake-up that is scheduled
 	bin     int32  // when the client's call began that it belongs to
@@ -44,6 +46,7 @@ func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
 	c := s.calls.at(slot)
 	c.gen++
 	c.hop, c.by, c.parent, c.limit, c.wakeAt = hop, by, parent, limit, -1
+	c.budget = s.hops[hop].budgets[by]
 	var until time.Time
 	if limit != never {
 		until = s.start.Add(time.Duration(limit))
@@ -62,7 +65,7 @@ func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
 // bind makes the policy's state that of the process which makes c.
 func (s *sim) bind(c *call) *callers {
 	who := s.hops[c.hop]
-	who.current = c.by
+	who.current, who.spends = c.by, c.budget
 	return who
 }
 

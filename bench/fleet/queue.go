@@ -3,21 +3,25 @@ package fleet
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
-// queue hands out events in order. It is a calendar queue (R. Brown, CACM 31(10), 1988) in front of a heap: time is
-// cut into buckets of equal width, an event is thrown into its bucket unsorted, and only the bucket that is due is
-// put in order. So an event costs the same whether a thousand are pending or a million, where a heap of a million
-// misses the cache at each of its lower levels. What lies beyond the last bucket waits in far.
+// queue hands out events in order. It is a calendar queue (R. Brown, CACM 31(10), 1988): time is cut into buckets of
+// equal width, an event is thrown into its bucket as it comes, and a bucket is sorted when it is due. So an event costs
+// nearly the same whether a thousand are pending or a million, where a heap of a million mispredicts its branches
+// and misses the cache at each level. What is scheduled into the bucket that is due goes to a small heap beside it;
+// what lies beyond the last bucket waits in far.
 //
-// The width and the number of buckets follow the events: both are set anew when the queue finds them off. Neither
+// The width and the number of buckets follow the events: both are set anew when a review finds them off. Neither
 // changes the order.
 type queue struct {
-	near    heap      // events before bucket next
+	due     []event   // the bucket that is due, in order
+	head    int       // the next event of due
+	late    heap      // events that came after due was sorted, before bucket next
 	buckets [][]event // a power of two of them; bucket i holds those with at>>shift ≡ i
 	far     []event   // events at or after bucket limit
 	shift   uint      // a bucket is 1<<shift ns wide
-	next    int64     // the first bucket that is not in near
+	next    int64     // the first bucket after the one that is due
 	limit   int64     // the first bucket that is not in buckets
 	review  int64     // the bucket at which to look through far, and to see whether the widths still fit
 
@@ -25,9 +29,11 @@ type queue struct {
 	waiting int    // events in buckets
 	popped  uint64 // since the last review
 	since   int64  // the bucket of the last review
+	sorter  sorter
+	sample  []int64
 }
 
-// A bucket's heap is in the first-level cache even when a million events are pending and it holds 500 of them.
+// A bucket fits into the first-level cache even when a million events are pending and it holds a thousand of them.
 const (
 	perBucket  = 16   // events that a bucket should hold when it is due, more if maxBuckets asks for it
 	few        = 48   // events that are as well off in the heap
@@ -38,7 +44,7 @@ const (
 func (q *queue) push(e event) {
 	switch b := e.at >> q.shift; {
 	case b < q.next:
-		q.near.push(e)
+		q.late.push(e)
 	case b < q.limit:
 		bucket := &q.buckets[b&int64(len(q.buckets)-1)]
 		*bucket = append(*bucket, e)
@@ -50,17 +56,22 @@ func (q *queue) push(e event) {
 
 // pop takes out the earliest event. ok is false if there is none.
 func (q *queue) pop() (e event, ok bool) {
-	for len(q.near) == 0 {
+	for q.head == len(q.due) && len(q.late) == 0 {
 		if !q.advance() {
 			return event{}, false
 		}
 	}
 	q.popped++
-	return q.near.pop(), true
+	if q.head < len(q.due) && (len(q.late) == 0 || q.due[q.head].before(&q.late[0])) {
+		q.head++
+		return q.due[q.head-1], true
+	}
+	return q.late.pop(), true
 }
 
-// advance brings the next bucket near. It is false if there is nothing left.
+// advance goes on to the next bucket. It is false if there is nothing left.
 func (q *queue) advance() bool {
+	q.due, q.head = q.due[:0], 0
 	if q.waiting == 0 {
 		if len(q.far) == 0 {
 			return false
@@ -73,10 +84,10 @@ func (q *queue) advance() bool {
 	}
 	i := q.next & int64(len(q.buckets)-1)
 	q.next++
-	if len(q.buckets[i]) > 0 {
-		q.waiting -= len(q.buckets[i])
-		q.near, q.buckets[i] = q.buckets[i], q.near[:0]
-		q.near.order()
+	if n := len(q.buckets[i]); n > 0 {
+		q.waiting -= n
+		q.due, q.buckets[i] = q.buckets[i], q.due
+		q.sorter.sort(q.due)
 	}
 	return true
 }
@@ -100,18 +111,36 @@ func (q *queue) adapt() {
 
 // spread starts anew from what is far, when there is nothing else. A few events need no buckets.
 func (q *queue) spread() {
-	first, last := int64(math.MaxInt64), int64(0)
-	for i := range q.far {
-		first, last = min(first, q.far[i].at), max(last, q.far[i].at)
-	}
 	if len(q.far) <= few {
-		q.near, q.far = append(q.near, q.far...), q.far[:0]
-		q.near.order()
+		last := int64(0)
+		for i := range q.far {
+			last = max(last, q.far[i].at)
+		}
+		q.late, q.far = append(q.late, q.far...), q.far[:0]
+		q.late.order()
 		q.next = last>>q.shift + 1
 		q.limit, q.review = q.next, q.next
 		return
 	}
-	q.resize(widthFor(float64(last-first)/float64(len(q.far)), len(q.far)), bucketsFor(len(q.far)), first)
+	first, gap := q.density()
+	q.resize(widthFor(gap, len(q.far)), bucketsFor(len(q.far)), first)
+}
+
+// density is when the first of the far events comes, and how many ns lie between one and the next as far as their
+// median: what comes much later than the others says nothing about them.
+func (q *queue) density() (first int64, gap float64) {
+	first = math.MaxInt64
+	q.sample = q.sample[:0]
+	step := 1 + len(q.far)/256
+	for i := range q.far {
+		first = min(first, q.far[i].at)
+		if i%step == 0 {
+			q.sample = append(q.sample, q.far[i].at)
+		}
+	}
+	slices.Sort(q.sample)
+	median := q.sample[len(q.sample)/2]
+	return first, float64(median-first) / float64(len(q.far)) * 2
 }
 
 // resize sets the buckets so that the first begins at the time from or just before.
@@ -132,6 +161,7 @@ func (q *queue) resize(shift uint, n int, from int64) {
 }
 
 // extend moves the limit as far ahead as the buckets reach, and takes in what is before it.
+
 func (q *queue) extend() {
 	q.limit = q.next + int64(len(q.buckets))
 	q.review = q.next + int64(len(q.buckets)/2)
