@@ -365,6 +365,20 @@ func TestAttemptNumber(t *testing.T) {
 	require.Equal(t, []int{1, 2, 3}, numbers)
 }
 
+// The price of a first attempt that costs nothing: it runs on the context of its caller.
+func TestAttemptNumberOfACallInsideAResend(t *testing.T) {
+	p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None()})
+	var numbers []int
+	_ = retry.Do(t.Context(), p, func(ctx context.Context) error {
+		_ = retry.Do(ctx, p, func(ctx context.Context) error {
+			numbers = append(numbers, retry.AttemptNumber(ctx))
+			return errDown
+		})
+		return errDown
+	})
+	require.Equal(t, []int{1, 2, 2, 2}, numbers)
+}
+
 func TestNilPolicyPanics(t *testing.T) {
 	require.Panics(t, func() { _ = retry.Do(t.Context(), nil, func(context.Context) error { return nil }) })
 	require.Panics(t, func() {

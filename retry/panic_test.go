@@ -177,3 +177,33 @@ func TestPanicOfALoserReleasesTheWinner(t *testing.T) {
 		require.Equal(t, []int{2}, discarded, "an answer that nobody gets is closed")
 	})
 }
+
+func TestAPanicInAHookLeavesNothing(t *testing.T) {
+	boom := func() { panic("boom") }
+	for name, opt := range map[string]retry.Option{
+		"classifier": retry.WithClassifier(func(error) retry.Outcome { boom(); return retry.Outcome{} }),
+		"observer":   retry.WithObserver(&watcher{on: func(retry.Attempt) { boom() }}),
+		"strategy":   nil,
+	} {
+		{
+			cfg := retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)}
+			ctx, l := newParent(), newLedger()
+			cfg.Budget = budget.Shared(l)
+			opts := []retry.Option{opt}
+			if opt == nil {
+				cfg.Backoff, opts = brokenStrategy{}, nil
+			}
+			p := always(t, cfg, opts...)
+			require.PanicsWithValue(t, "boom", func() {
+				_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, errDown })
+			}, name)
+			l.settled(t)
+			require.Zero(t, ctx.registered(), name)
+		}
+	}
+}
+
+// brokenStrategy is a strategy with a bug.
+type brokenStrategy struct{}
+
+func (brokenStrategy) Delay(int, time.Duration, float64) time.Duration { panic("boom") }

@@ -213,3 +213,42 @@ func TestReloadKeepsABusyDestinationThroughAChurnOfNames(t *testing.T) {
 		})
 	}
 }
+
+func TestReloadOfADestinationStaysThatDestination(t *testing.T) {
+	p := always(t, retry.Config{})
+	q, err := p.For("x").Reload(retry.Config{})
+	require.NoError(t, err)
+	require.Same(t, q.For("x"), q)
+}
+
+func TestReloadKeepsTheOptionsThatAreNotGivenAnew(t *testing.T) {
+	one, two, three := &watcher{}, &watcher{}, &watcher{}
+	classified := 0
+	p := always(t, retry.Config{}, retry.WithObserver(one), retry.WithObserver(two), retry.WithMaxDestinations(1),
+		retry.WithRand(func() float64 { return 0.5 }),
+		retry.WithClassifier(func(error) retry.Outcome { classified++; return retry.Outcome{Class: retry.Rejected} }))
+	fail := func(p *retry.Policy) { _ = retry.Do(t.Context(), p, func(context.Context) error { return errDown }) }
+
+	q, err := p.Reload(retry.Config{MaxAttempts: 2})
+	require.NoError(t, err)
+	fail(q)
+	require.Equal(t, 1, classified)
+	require.Len(t, one.reports, 1)
+	require.Len(t, two.reports, 1)
+	a := q.For("a")
+	q.For("b")
+	require.NotSame(t, a, q.For("a"), "the bound holds on")
+	now := time.Unix(0, 0)
+	c := q.Start(now, time.Time{}, false)
+	c.Next(now)
+	c.Done(now, 1, transient)
+	require.Equal(t, 25*time.Millisecond, c.Next(now).At.Sub(now), "the source of jitter, too")
+
+	q, err = q.Reload(retry.Config{}, retry.WithObserver(three))
+	require.NoError(t, err)
+	fail(q)
+	require.Len(t, three.reports, 1)
+	require.Len(t, one.reports, 1, "an observer that is given takes the place of the old ones")
+	fail(p)
+	require.Len(t, one.reports, 2, "and the old policy is as it was")
+}

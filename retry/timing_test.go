@@ -2,6 +2,7 @@ package retry_test
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -370,4 +371,17 @@ func TestNoAttemptAfterAnObserverCancels(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, 1, stopped(t, err).Attempts)
 	})
+}
+
+func TestAHintIsNeverForeverWhateverTheRandomSource(t *testing.T) {
+	for _, u := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 2} {
+		p := always(t, retry.Config{}, retry.WithRand(func() float64 { return u }))
+		now := time.Unix(0, 0)
+		c := p.Start(now, time.Time{}, false)
+		c.Next(now)
+		c.Done(now, 1, retry.Outcome{Class: retry.Transient, After: 4 * time.Second})
+		wait := c.Next(now).At.Sub(now)
+		require.GreaterOrEqual(t, wait, 4*time.Second, u)
+		require.LessOrEqual(t, wait, 5*time.Second, u)
+	}
 }
