@@ -3,6 +3,7 @@ package grpcx
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -67,6 +68,10 @@ func relist(o retry.Outcome, code codes.Code, listed bool) retry.Outcome {
 // sort says what a status means by itself.
 func sort(st *status.Status, h hint, e *ending) retry.Outcome {
 	switch code := st.Code(); {
+	case e.err == io.EOF:
+		// gRPC-Go's word that its stream took no message: after a transparent retry it forgets to ask why. A unary
+		// call's handler does not run without one.
+		return retry.Outcome{Class: retry.Unprocessed, Alive: e.silent()}
 	case isLocal(st):
 		return retry.Outcome{Class: retry.Rejected}
 	case code == codes.Unavailable && e.silent() && isHandedBack(st.Message()):
@@ -91,6 +96,13 @@ var answers = newCodeSet(
 	codes.OutOfRange, codes.Unimplemented, codes.DataLoss, codes.Unauthenticated,
 )
 
+// lostMessage is the text of errLost.
+const lostMessage = "the stream ended before it was sent"
+
+// errLost is a stream's end that is none: gRPC-Go says io.EOF where a transparent retry broke, although neither a
+// header nor a trailer came from the server.
+var errLost = status.Error(codes.Unavailable, lostMessage)
+
 // isHandedBack recognises what gRPC-Go says of a stream that the server provably did not take: the connection was
 // draining before the stream's headers were written, the GOAWAY named an earlier stream as the last, or it was refused.
 func isHandedBack(message string) bool {
@@ -98,6 +110,7 @@ func isHandedBack(message string) bool {
 	case "the connection is draining",
 		"the stream is rejected because server is draining the connection",
 		"transport is closing", // silent with it: the headers were never written
+		lostMessage,
 		"stream terminated by RST_STREAM with error code: REFUSED_STREAM":
 		return true
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -158,3 +160,12 @@ func within(t testing.TB, d time.Duration) context.Context {
 }
 
 func attempts(n int) func(*retry.Config) { return func(c *retry.Config) { c.MaxAttempts = n } }
+
+// retryInfoBytes is a status with many details that claim to be a RetryInfo.
+func retryInfoBytes(code int32, value []byte) *status.Status {
+	p := &spb.Status{Code: code, Message: "no"}
+	for range 100 {
+		p.Details = append(p.Details, &anypb.Any{TypeUrl: "type.googleapis.com/google.rpc.RetryInfo", Value: value})
+	}
+	return status.FromProto(p)
+}

@@ -127,7 +127,7 @@ func (s *clientStream) RecvMsg(m any) error {
 			s.succeed(a, nil)
 			break
 		}
-		err := a.RecvMsg(m)
+		err := a.lost(header, a.RecvMsg(m))
 		if err == nil || err == io.EOF {
 			s.succeed(a, nil)
 			return err
@@ -172,12 +172,23 @@ func (s *clientStream) Header() (metadata.MD, error) {
 
 // headless deals with an attempt that has ended without a header, and so without a message.
 func (s *clientStream) headless(a *streamAttempt) {
-	switch err := a.RecvMsg(&struct{}{}); err {
+	switch err := a.lost(nil, a.RecvMsg(&struct{}{})); err {
 	case nil, io.EOF:
 		s.succeed(a, io.EOF)
 	default:
 		s.failed(a, nil, err)
 	}
+}
+
+// lost tells an end that came from nowhere. A server that ends a stream well sends a header or a trailer.
+func (a *streamAttempt) lost(header metadata.MD, err error) error {
+	if err != io.EOF || header != nil {
+		return err
+	}
+	if trailer := a.Trailer(); trailer != nil && len(trailer) == 0 {
+		return errLost
+	}
+	return err
 }
 
 // header waits for an attempt's header, at most what is left of its timeout.

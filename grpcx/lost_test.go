@@ -1,0 +1,131 @@
+package grpcx_test
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// opened fills in what gRPC does of a stream that got so far.
+func opened(opts []grpc.CallOption, header, trailer metadata.MD) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case grpc.HeaderCallOption:
+			*o.HeaderAddr = header
+		case grpc.TrailerCallOption:
+			*o.TrailerAddr = trailer
+		}
+	}
+}
+
+var draining = status.Error(codes.Unavailable, "the connection is draining")
+
+// How often an undeclared unary call is sent, and what that costs, by what came back each time.
+func TestUnprocessedAttemptsAreFreeTwiceAndTheRestPays(t *testing.T) {
+	contentType := metadata.Pairs("content-type", "application/grpc")
+	for name, row := range map[string]struct {
+		err             error
+		header, trailer metadata.MD
+		sent, paid      int
+	}{
+		"draining":                     {draining, nil, metadata.MD{}, 5, 3},
+		"GOAWAY names an earlier one":  {status.Error(codes.Unavailable, "the stream is rejected because server is draining the connection"), nil, metadata.MD{}, 5, 3},
+		"refused":                      {status.Error(codes.Unavailable, "stream terminated by RST_STREAM with error code: REFUSED_STREAM"), nil, metadata.MD{}, 5, 3},
+		"the message was not written":  {io.EOF, nil, metadata.MD{}, 5, 3},
+		"the same, and a trailer came": {io.EOF, nil, contentType, 3, 3},
+		"no connection":                {unavailable(), nil, nil, 3, 3},
+		"a broken connection":          {status.Error(codes.Unavailable, "error reading from server: EOF"), nil, metadata.MD{}, 1, 1},
+		"an application relays it":     {draining, nil, contentType, 1, 1},
+		"after a header":               {draining, contentType, metadata.MD{}, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var books ledger
+			call := grpcx.UnaryClientInterceptor(policy(t, booked(&books)), grpcx.WithStrictIdempotency())
+			n := 0
+			err := call(t.Context(), unaryCall, nil, nil, nil, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+				n++
+				opened(opts, row.header, row.trailer)
+				return row.err
+			})
+			require.ErrorIs(t, err, row.err)
+			require.Equal(t, row.sent, n)
+			require.EqualValues(t, row.paid, books.ended.Load())
+		})
+	}
+}
+
+// broken is a stream of gRPC-Go's whose transparent retry broke.
+type broken struct{ grpc.ClientStream }
+
+func (broken) Header() (metadata.MD, error) { return nil, nil }
+func (broken) Trailer() metadata.MD         { return metadata.MD{} }
+func (broken) RecvMsg(any) error            { return io.EOF }
+func (broken) SendMsg(any) error            { return nil }
+func (broken) CloseSend() error             { return nil }
+
+func TestStreamAnEndThatCameFromNowhereIsNoEnd(t *testing.T) {
+	open := grpcx.StreamClientInterceptor(policy(t))
+	n := 0
+	st, err := open(t.Context(), &grpc.StreamDesc{ServerStreams: true}, nil, outputCall,
+		func(context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+			n++
+			return broken{}, nil
+		})
+	require.NoError(t, err)
+	require.NoError(t, st.SendMsg(in("x")))
+	require.NoError(t, st.CloseSend())
+	err = st.RecvMsg(nil)
+	require.NotEqual(t, io.EOF, err)
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.Equal(t, retry.ReasonMaxAttempts, reason(t, err))
+	require.Equal(t, 5, n)
+}
+
+func FuzzPushback(f *testing.F) {
+	f.Add("-1", "", 1)
+	f.Add("100", "100", 2)
+	f.Fuzz(func(t *testing.T, one, two string, values int) {
+		md := metadata.MD{}
+		switch values {
+		case 1:
+			md["grpc-retry-pushback-ms"] = []string{one}
+		case 2:
+			md["grpc-retry-pushback-ms"] = []string{one, two}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		call := grpcx.UnaryClientInterceptor(policy(t, attempts(2), func(c *retry.Config) { c.MaxHint = 1 }))
+		n := 0
+		err := call(ctx, unaryCall, nil, nil, nil, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+			n++
+			opened(opts, nil, md)
+			return unavailable()
+		})
+		require.Equal(t, codes.Unavailable, status.Code(err))
+		if values == 2 {
+			require.Equal(t, 1, n)
+		}
+	})
+}
+
+func FuzzRetryInfo(f *testing.F) {
+	f.Add([]byte{}, int32(8))
+	f.Add([]byte{0x0a, 0x02, 0x08, 0x01}, int32(14))
+	f.Fuzz(func(t *testing.T, value []byte, code int32) {
+		st := retryInfoBytes(code, value)
+		call := grpcx.UnaryClientInterceptor(policy(t, attempts(2), func(c *retry.Config) { c.MaxHint = 1 }), grpcx.WithIdempotentMethods(unaryCall))
+		err := call(t.Context(), unaryCall, nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+			return st.Err()
+		})
+		require.Equal(t, st.Code(), status.Code(err))
+	})
+}
