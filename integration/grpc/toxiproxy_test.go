@@ -30,10 +30,11 @@ func network(t *testing.T) *toxi.Proxy {
 	return p
 }
 
+// gRPC-Go dials again after its own backoff, a second at first: the waits have to outlast it.
 func TestToxiproxyAConnectionThatIsCutIsRetried(t *testing.T) {
 	proxy := network(t)
 	p := retry.Must(retry.New(retry.Config{
-		MaxAttempts: 20, Backoff: backoff.Constant(50 * time.Millisecond), Budget: budget.Unlimited{},
+		MaxAttempts: 20, Backoff: backoff.Constant(250 * time.Millisecond), Budget: budget.Unlimited{},
 	}))
 	c := client(t, proxy.Listen, grpcx.DialOptions(p)...)
 	_, err := c.EmptyCall(t.Context(), &testgrpc.Empty{})
