@@ -158,10 +158,3 @@ func score(found []finding, n int) []string {
 	}
 	return out
 }
-
-func bodyCases() []testCase     { return nil }
-func decidingCases() []testCase { return nil }
-func timingCases() []testCase   { return nil }
-func hedgeCases() []testCase    { return nil }
-func grpcCases() []testCase     { return nil }
-func resourceCases() []testCase { return nil }

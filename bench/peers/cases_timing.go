@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+func timingCases() []testCase {
+	return []testCase{
+		{"attempts 1 to 10^6 of a backoff: each delay within 0 and the cap", delaysInRange},
+		{"a base of 100 years does not overflow", hugeBase},
+		{"jitter is still present at the cap", jitterAtCap},
+		{"no sleep after the last attempt", noLastSleep},
+		{"a wait that would pass the deadline: return at once, with the last error", noSleepIntoDeadline},
+		{"the same over HTTP: the response, at once", noSleepIntoDeadlineHTTP},
+		{"cancelled during the wait: returns promptly, without another attempt", cancelWait},
+		{"a policy shared by 256 goroutines: each call's attempts count from 1", sharedPolicy},
+		{"Retry-After: 1 is waited for, after a 429 and a 503", retryAfterSeconds},
+		{"Retry-After with each of the three kinds of date is waited for", retryAfterDates},
+		{"Retry-After: 0 or in the past still waits our own backoff", retryAfterPast},
+		{"Retry-After that is huge or negative is no hot loop", retryAfterHuge},
+		{"one attempt: sends once and returns what came", onlyOnce},
+	}
+}
+
+// delays is the library's exponential backoff with jitter, or why there is none.
+func (l *library) delays(base, limit time.Duration) (func(int) time.Duration, error) {
+	if l.delay == nil {
+		return nil, notApplicable("it has no backoff that can be asked for its delays")
+	}
+	return l.delay(base, limit), nil
+}
+
+func delaysInRange(l *library) error {
+	const base, limit = 50 * time.Millisecond, 20 * time.Second
+	next, err := l.delays(base, limit)
+	if err != nil {
+		return err
+	}
+	if l.name == failsafeLibrary.name {
+		return notApplicable("it must wait for one delay to come to the next")
+	}
+	// Each n by itself, as a call would ask: those between would take long with backoffs that count by themselves.
+	for _, n := range []int{1, 2, 3, 10, 30, 31, 32, 33, 52, 62, 63, 64, 65, 100, 1000, 1_000_000} {
+		for range 20 {
+			if d := next(n); d < 0 || d > limit {
+				return fmt.Errorf("the delay before retry %d is %v with a cap of %v", n, d, limit)
+			}
+			if n > 1000 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func hugeBase(l *library) error {
+	const century = 100 * 365 * 24 * time.Hour
+	next, err := l.delays(century, century)
+	if err != nil {
+		return err
+	}
+	if l.name == awsLibrary.name {
+		return notApplicable("its base is fixed")
+	}
+	for _, n := range []int{1, 2, 3, 40} {
+		for range 20 {
+			if d := next(n); d < 0 || d > century {
+				return fmt.Errorf("the delay before retry %d is %v with a cap of %v", n, d, century)
+			}
+		}
+	}
+	return nil
+}
+
+func jitterAtCap(l *library) error {
+	const base, limit = time.Second, 8 * time.Second
+	next, err := l.delays(base, limit)
+	if err != nil {
+		return err
+	}
+	if l.name == failsafeLibrary.name {
+		return notApplicable("it must wait for one delay to come to the next")
+	}
+	seen := map[time.Duration]int{}
+	for range 100 {
+		seen[next(40)]++
+	}
+	for d, n := range seen {
+		if n > 25 {
+			return fmt.Errorf("%d of 100 delays at the cap are %v", n, d)
+		}
+	}
+	return nil
+}
+
+// timed is how long a call took, and how often it was sent, if every attempt fails.
+func timed(ctx context.Context, do doer) (took time.Duration, sent int, err error) {
+	start := time.Now()
+	err = do(ctx, func(context.Context) error { sent++; return errDown })
+	return time.Since(start), sent, err
+}
+
+func noLastSleep(l *library) error {
+	do, err := l.doer(rules{attempts: 2, delay: 300 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	took, sent, err := timed(context.Background(), do)
+	switch {
+	case sent != 2:
+		return fmt.Errorf("sent %d times, not 2", sent)
+	case took > 550*time.Millisecond:
+		return fmt.Errorf("one wait of 300ms took %v", took.Round(time.Millisecond))
+	case !errors.Is(err, errDown):
+		return fmt.Errorf("the last error is lost: %w", err)
+	}
+	return nil
+}
+
+func noSleepIntoDeadline(l *library) error {
+	do, err := l.doer(rules{attempts: 3, delay: time.Minute})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	took, _, err := timed(ctx, do)
+	switch {
+	case !errors.Is(err, errDown):
+		return fmt.Errorf("after %v, the last error is lost: %w", took.Round(time.Millisecond), err)
+	case took > 500*time.Millisecond:
+		return fmt.Errorf("it slept for %v", took.Round(time.Millisecond))
+	}
+	return nil
+}
+
+func noSleepIntoDeadlineHTTP(l *library) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	start := time.Now()
+	resp, err := l.fetch(rules{attempts: 3, delay: time.Minute}, statuses(503), get().WithContext(ctx))
+	if err != nil {
+		return err
+	}
+	if took := time.Since(start); took > 500*time.Millisecond {
+		return fmt.Errorf("it slept for %v", took.Round(time.Millisecond))
+	}
+	return wantStatus(resp, 503)
+}
+
+func cancelWait(l *library) error {
+	do, err := l.doer(rules{attempts: 3, delay: 2 * time.Second})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	took, sent, err := timed(ctx, do)
+	switch {
+	case err == nil:
+		return errors.New("no error")
+	case took > time.Second:
+		return fmt.Errorf("it took %v", took.Round(time.Millisecond))
+	case sent != 1:
+		return fmt.Errorf("sent %d times", sent)
+	}
+	return nil
+}
+
+func sharedPolicy(l *library) error {
+	do, err := l.doer(thrice)
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	var wrong atomic.Int64
+	for range 256 {
+		wg.Go(func() {
+			sent := 0
+			err := do(context.Background(), func(context.Context) error {
+				sent++
+				return errDown
+			})
+			if err == nil || sent < 1 || sent > 3 {
+				wrong.Store(int64(sent))
+			}
+		})
+	}
+	wg.Wait()
+	if n := wrong.Load(); n != 0 {
+		return fmt.Errorf("a call was sent %d times", n)
+	}
+	return nil
+}
+
+// hinted is a code with a Retry-After, then a 200.
+func hinted(code int, after func() string) *script {
+	s := statuses(code, 200)
+	answer := s.answer
+	s.answer = func(n int, req *http.Request) (*http.Response, error) {
+		resp, err := answer(n, req)
+		if n == 1 {
+			resp.Header.Set("Retry-After", after())
+		}
+		return resp, err
+	}
+	return s
+}
+
+// waited is how long a library waited after an answer with a Retry-After.
+func waited(l *library, r rules, code int, after func() string) (time.Duration, error) {
+	s := hinted(code, after)
+	resp, err := l.fetch(r, s, get())
+	if err != nil {
+		return 0, err
+	}
+	return s.gap(), wantStatus(resp, 200)
+}
+
+func says(v string) func() string { return func() string { return v } }
+
+func retryAfterSeconds(l *library) error {
+	for _, code := range []int{429, 503} {
+		d, err := waited(l, brief, code, says("1"))
+		if err != nil {
+			return fmt.Errorf("%d: %w", code, err)
+		}
+		if d < time.Second || d > 2*time.Second {
+			return fmt.Errorf("after a %d it waited %v", code, d.Round(time.Millisecond))
+		}
+	}
+	return nil
+}
+
+func retryAfterDates(l *library) error {
+	for _, layout := range []string{http.TimeFormat, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
+		d, err := waited(l, brief, 503, func() string { return time.Now().UTC().Add(2 * time.Second).Format(layout) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", layout, err)
+		}
+		if d < 900*time.Millisecond || d > 4*time.Second { // the date has whole seconds
+			return fmt.Errorf("two seconds, as %q: it waited %v", layout, d.Round(time.Millisecond))
+		}
+	}
+	return nil
+}
+
+func retryAfterPast(l *library) error {
+	own := rules{attempts: 3, delay: 100 * time.Millisecond}
+	for _, v := range []string{"0", "Fri, 31 Dec 1999 23:59:59 GMT"} {
+		d, err := waited(l, own, 503, says(v))
+		if err != nil {
+			return fmt.Errorf("%q: %w", v, err)
+		}
+		if d < 90*time.Millisecond {
+			return fmt.Errorf("%q: it waited %v, with a backoff of 100ms", v, d.Round(time.Microsecond))
+		}
+	}
+	return nil
+}
+
+func retryAfterHuge(l *library) error {
+	own := rules{attempts: 3, delay: 100 * time.Millisecond}
+	for _, v := range []string{"9223372036854775807", "9223372037", "-5"} {
+		s := hinted(503, says(v))
+		rt, err := l.over(own, s)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		resp, err := rt.RoundTrip(get().WithContext(ctx))
+		cancel()
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if d := s.gap(); s.sent() > 1 && d < 90*time.Millisecond {
+			return fmt.Errorf("%q: it waited %v, with a backoff of 100ms", v, d.Round(time.Microsecond))
+		}
+	}
+	return nil
+}
+
+func onlyOnce(l *library) error {
+	once := rules{attempts: 1, delay: time.Minute}
+	if l.do != nil {
+		_, sent, err := timed(context.Background(), l.do(once))
+		if sent != 1 || !errors.Is(err, errDown) {
+			return fmt.Errorf("Do sent %d times: %w", sent, err)
+		}
+	}
+	if l.http != nil {
+		s := statuses(503)
+		resp, err := l.fetch(once, s, get())
+		if err != nil {
+			return err
+		}
+		return first(s.wantSent(1), wantStatus(resp, 503))
+	}
+	if l.do == nil {
+		return notApplicable("it has neither a Do nor a RoundTripper that retries")
+	}
+	return nil
+}
