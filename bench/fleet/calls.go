@@ -17,12 +17,12 @@ const root = math.MaxUint32
 type call struct {
 	machine retry.Call
 	budget  budget.Budget // of the process that makes it: a million of them are not in the cache, the call is
-	limit   int64  // when its caller gives up; never if not
-	wakeAt  int64  // the latest wake-up that is scheduled
-	bin     int32  // when the client's call began that it belongs to
-	by      uint32 // which of the callers at its hop makes it
-	parent  uint32 // the attempt that a service makes it for
-	gen     uint32 // how often the slot was used: an event of an earlier call is told by it
+	limit   int64         // when its caller gives up; never if not
+	wakeAt  int64         // the latest wake-up that is scheduled
+	bin     int32         // when the client's call began that it belongs to
+	by      uint32        // which of the callers at its hop makes it
+	parent  uint32        // the attempt that a service makes it for
+	gen     uint32        // how often the slot was used: an event of an earlier call is told by it
 	hop     uint8
 }
 

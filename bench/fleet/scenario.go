@@ -71,13 +71,15 @@ type Fault struct {
 	Restart  bool          // every client's process is replaced once, at a random time from From to To
 }
 
-// Survival is what Survives asks for. The zero value asks that calls succeed again within ten seconds.
+// Survival is what Survives asks for. The zero value asks that goodput is back about as soon as it would be if nobody
+// ever retried.
 type Survival struct {
-	// Recovery is how soon after the end of the last fault calls must succeed again. 0 means 10 s.
+	// Recovery is how soon after the end of the last fault goodput must be back. 0 means a quarter more than the same
+	// fleet needs when it never retries, and five seconds.
 	Recovery time.Duration
 	// Load is the most attempts a call that any second may see, as a ratio to the calls of that second; 0: any.
 	Load float64
-	// Lost is the most calls that may be lost to the faults; 0: any number.
+	// Lost is the most calls that may fail from the first fault on; 0: any number.
 	Lost int
 }
 
@@ -106,6 +108,8 @@ func (s Scenario) Validate() error {
 	}
 	bad(!(s.Server.Rate >= 0 && s.Server.Rate <= 1e9), "Server.Rate", "must be between 0 (no limit) and 1e9, not %v", s.Server.Rate)
 	bad(s.Server.Queue < 0, "Server.Queue", "must not be negative, not %d", s.Server.Queue)
+	bad(!(s.Survival.Load >= 0), "Survival.Load", "must not be negative, not %v", s.Survival.Load)
+	bad(s.Survival.Lost < 0, "Survival.Lost", "must not be negative, not %d", s.Survival.Lost)
 	bad(len(s.Services) > 100, "Services", "must be at most 100, not %d", len(s.Services))
 	for i, v := range s.Services {
 		bad(v.Instances < 0 || v.Instances > maxClients, fmt.Sprintf("Services[%d].Instances", i),
@@ -150,9 +154,6 @@ func (s Scenario) withDefaults() Scenario {
 	}
 	if s.Drain == 0 {
 		s.Drain = defaultDrain
-	}
-	if s.Survival.Recovery == 0 {
-		s.Survival.Recovery = 10 * time.Second
 	}
 	return s
 }
