@@ -26,6 +26,7 @@ type sim struct {
 
 	queue  queue
 	events uint64
+	most   uint64 // events before it is taken for a runaway
 	start  time.Time
 	now    int64 // ns since start
 	time   time.Time
@@ -63,6 +64,7 @@ func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
 		scenario: scenario,
 		rng:      newRand(scenario.Seed),
 		network:  scenario.Network,
+		most:     maxEvents,
 		start:    epoch,
 		time:     epoch,
 		load:     newLoadgen(scenario),
@@ -106,7 +108,7 @@ func (s *sim) run() error {
 		if !ok || e.at > end || s.scenario.Settle && s.settled(e.at) {
 			return nil
 		}
-		if s.events++; s.events > maxEvents {
+		if s.events++; s.events > s.most {
 			return ErrRunaway
 		}
 		if e.at != s.now {

@@ -35,9 +35,13 @@ var (
 // recorder is a TB that remembers.
 type recorder struct{ errors, fatals []string }
 
-func (r *recorder) Helper()                           {}
-func (r *recorder) Errorf(format string, args ...any) { r.errors = append(r.errors, fmt.Sprintf(format, args...)) }
-func (r *recorder) Fatalf(format string, args ...any) { r.fatals = append(r.fatals, fmt.Sprintf(format, args...)) }
+func (r *recorder) Helper() {}
+func (r *recorder) Errorf(format string, args ...any) {
+	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.fatals = append(r.fatals, fmt.Sprintf(format, args...))
+}
 
 func TestTheDefaultPolicySurvives(t *testing.T) {
 	fleet.Survives(t, calm, stopped())
