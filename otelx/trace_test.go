@@ -135,6 +135,15 @@ func TestAttemptSpansHaveTheTimesOfTheAttempts(t *testing.T) {
 	})
 }
 
+func TestAnAttemptSpanEndsWhenTheAttemptDid(t *testing.T) {
+	tr := newTracer()
+	o := observer(t, otelx.WithTracerProvider(tr), otelx.WithAttemptSpans())
+	sent := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) // and told of long after
+	o.AttemptDone(t.Context(), retry.Attempt{Number: 1, Sent: sent, Took: time.Second})
+	require.Equal(t, sent, tr.recorder.Ended()[0].StartTime())
+	require.Equal(t, sent.Add(time.Second), tr.recorder.Ended()[0].EndTime())
+}
+
 func TestResendCountIsOneForTheFirstResendAndAbsentBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTracer()
