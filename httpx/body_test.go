@@ -380,3 +380,18 @@ func TestARecordingGoesOnWhereAnAttemptThatIsOverStillReads(t *testing.T) {
 	require.Equal(t, 200, resp.StatusCode)
 	require.Equal(t, "pay 5 and more", string(got))
 }
+
+func TestARecordingIsReadableAfterCloseWithinItsAttempt(t *testing.T) {
+	var got []byte
+	again := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		r.Body.Close() // as net/http's HTTP/2 does when a connection turns out to be unusable
+		got, _ = io.ReadAll(r.Body)
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	})
+	var closed atomic.Int32
+	req := request(t, http.MethodPost, "http://h/", closer{strings.NewReader("pay 5"), &closed})
+	_, err := httpx.NewTransport(again, policy(t, nil)).RoundTrip(req)
+	require.NoError(t, err)
+	require.Equal(t, "pay 5", string(got))
+	require.EqualValues(t, 1, closed.Load())
+}

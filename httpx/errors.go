@@ -38,12 +38,14 @@ func classifyError(err error) retry.Outcome {
 // by. The tests produce each with net/http itself, so a change there does not pass unseen.
 var (
 	// handedBack is what a stream comes to that the server's GOAWAY says was not processed, that it refused (also
-	// inside the text of an error that net/http makes of it), or that found no room on its connection.
+	// inside the text of an error that net/http makes of it), or that found no room on its connection. A body cannot
+	// be rewound only where there is no GetBody, and then net/http wants to only if nothing was written.
 	handedBack = []string{
 		"; REFUSED_STREAM",
 		"http2: Transport received Server's graceful shutdown GOAWAY",
 		"http2: Transport received GOAWAY from server ErrCode:",
 		"http2: client conn not usable",
+		"net/http: cannot rewind body after connection loss",
 	}
 	// refused is what net/http says of a request that is wrong, or of an answer that will be no better next time.
 	refused = []string{

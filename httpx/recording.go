@@ -92,7 +92,7 @@ func (r *replay) fromKept(p []byte) (n int, err error, done bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.stopped.Load() || r.closed.Load():
+	case r.stopped.Load():
 		return 0, errCut, true
 	case r.at < len(r.kept):
 		n = copy(p, r.kept[r.at:])
@@ -122,7 +122,8 @@ func (r *replay) keep(p []byte, err error) {
 	r.at += len(p)
 }
 
-// Close ends this attempt's use of the body.
+// Close ends this attempt's use of the body. It can be read all the same until the attempt is over: net/http closes
+// the body of a request that found its connection unusable, and then sends that very request on another.
 func (r *replay) Close() error {
 	if r.closed.Swap(true) {
 		return nil
