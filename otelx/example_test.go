@@ -78,7 +78,7 @@ func ExampleWithTracerProvider() {
 	span.End()
 
 	for _, e := range spans.Ended()[0].Events() {
-		fmt.Println(e.Name, e.Attributes[0].Key, e.Attributes[0].Value.Emit())
+		fmt.Println(e.Name, e.Attributes[0].Key, e.Attributes[0].Value.String())
 	}
 	// Output:
 	// evenkeel.wait evenkeel.attempt.number 2
@@ -111,7 +111,7 @@ func ExampleResendCount() {
 	policy := retry.Must(retry.New(retry.Config{Backoff: backoff.Constant(time.Millisecond)}))
 	_ = retry.Do(context.Background(), policy, func(ctx context.Context) error {
 		if count, ok := otelx.ResendCount(ctx); ok {
-			fmt.Println(count.Key, count.Value.Emit())
+			fmt.Println(count.Key, count.Value.String())
 		}
 		return errors.New("connection reset")
 	})

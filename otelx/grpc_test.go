@@ -33,7 +33,9 @@ func TestMetricsOfGRFCA96(t *testing.T) {
 		Reason: retry.ReasonSuccess, Attempts: 7, Hedges: 1, Unprocessed: 2, Waited: 110 * time.Millisecond,
 	})
 	found := m.collect(t)
-	want := attribute.NewSet(attribute.String("grpc.method", "pkg.Service/Method"), attribute.String("grpc.target", "dns:///host"))
+	want := attribute.NewSet(
+		attribute.String("grpc.method", "pkg.Service/Method"), attribute.String("grpc.target", "dns:///host"),
+	)
 	for _, c := range []struct {
 		name, unit string
 		bounds     []float64

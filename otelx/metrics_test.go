@@ -155,7 +155,8 @@ func TestANameThatIsNotUTF8IsMadeSo(t *testing.T) {
 
 func TestManyGoroutinesCountEveryCallWhileMetricsAreCollected(t *testing.T) {
 	m := newMeter()
-	p := policy(t, retry.Config{Budget: budget.Adaptive{}}, observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(8)))
+	o := observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(8))
+	p := policy(t, retry.Config{Budget: budget.Adaptive{}}, o)
 	var all sync.WaitGroup
 	for g := range 8 {
 		all.Go(func() {
