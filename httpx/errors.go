@@ -35,7 +35,7 @@ func classifyError(err error) retry.Outcome {
 }
 
 // net/http makes these errors with errors.New or fmt.Errorf and exports none of them: there is only the text to go
-// by. The tests produce each with net/http itself, so a change there does not pass unseen.
+// by. The tests produce most with net/http itself, so that a change there is seen.
 var (
 	// handedBack is what a stream comes to that the server's GOAWAY says was not processed, that it refused (also
 	// inside the text of an error that net/http makes of it), or that found no room on its connection. A body cannot

@@ -49,7 +49,8 @@ func plan(sent *atomic.Int32, codes []int, delays ...time.Duration) http.Handler
 func TestHedgeAFast503AndASlower200The200Wins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
-		c := pipeClient(t, plan(&sent, []int{200, 503}, 300*time.Millisecond, 0), hedging(t, func(c *retry.Config) { c.MaxAttempts = 2 }))
+		p := hedging(t, func(c *retry.Config) { c.MaxAttempts = 2 })
+		c := pipeClient(t, plan(&sent, []int{200, 503}, 300*time.Millisecond, 0), p)
 		start := time.Now()
 		resp, err := c.Get("http://pipe/")
 		require.NoError(t, err)

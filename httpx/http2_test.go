@@ -94,7 +94,9 @@ func (q queue) Write(p []byte) (int, error) {
 func answer(f *http2.Framer, stream uint32, status string) {
 	var block bytes.Buffer
 	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})
-	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+	_ = f.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true,
+	})
 }
 
 // transport is a client of s.

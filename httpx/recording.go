@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -17,11 +16,9 @@ type recording struct {
 
 	mu   sync.Mutex
 	kept []byte // what was read, from the beginning; nil once over
-	over bool   // more than limit was read: only front goes on
+	over bool   // more than limit was read: the reader that did it goes on, and there will be no other
 	held bool   // another attempt is being decided on: let go of nothing
 	err  error  // what source.Read came to
-	// front is the reader that reads past what is kept.
-	front *replay
 }
 
 func newRecording(source io.ReadCloser, limit int) *recording {
@@ -33,7 +30,7 @@ func newRecording(source io.ReadCloser, limit int) *recording {
 // replay is one attempt's reader of a recording.
 type replay struct {
 	*recording
-	at      int // below len(kept), or past it if front
+	at      int // how far it has read, as long as that is kept
 	stopped atomic.Bool
 	closed  atomic.Bool
 }
@@ -71,8 +68,6 @@ func (r *recording) leave() error {
 	return nil
 }
 
-var errOver = errors.New("httpx: the body cannot be replayed: it is longer than its buffer")
-
 func (r *replay) Read(p []byte) (int, error) {
 	if n, err, done := r.fromKept(p); done {
 		return n, err
@@ -98,8 +93,6 @@ func (r *replay) fromKept(p []byte) (n int, err error, done bool) {
 		n = copy(p, r.kept[r.at:])
 		r.at += n
 		return n, nil, true
-	case r.over && r.front != r:
-		return 0, errOver, true
 	case r.err != nil:
 		return 0, r.err, true
 	}
@@ -115,7 +108,7 @@ func (r *replay) keep(p []byte, err error) {
 		return
 	}
 	if len(r.kept)+len(p) > r.limit && !r.held && !r.stopped.Load() {
-		r.over, r.front, r.kept = true, r, nil
+		r.over, r.kept = true, nil
 		return
 	}
 	r.kept = append(r.kept, p...)

@@ -21,36 +21,41 @@ import (
 )
 
 func TestRetryAfterIsWaitedForInEveryForm(t *testing.T) {
-	in := func(d time.Duration, layout string) string { return time.Now().Add(d).UTC().Format(layout) }
+	type header = func() http.Header
+	one := func(name, value string) header { return func() http.Header { return http.Header{name: {value}} } }
+	after := func(d time.Duration, layout string) header { // within the bubble's time
+		return func() http.Header { return http.Header{"Retry-After": {time.Now().Add(d).UTC().Format(layout)}} }
+	}
+	const own = 10 * time.Millisecond // our own backoff
 	for name, test := range map[string]struct {
-		header func() http.Header
+		header header
 		least  time.Duration
 	}{
-		"seconds":    {func() http.Header { return http.Header{"Retry-After": {"3"}} }, 3 * time.Second},
-		"fractional": {func() http.Header { return http.Header{"Retry-After": {"1.5"}} }, 1500 * time.Millisecond},
-		"millis":     {func() http.Header { return http.Header{"Retry-After-Ms": {"2500"}, "Retry-After": {"9"}} }, 2500 * time.Millisecond},
-		"rfc1123":    {func() http.Header { return http.Header{"Retry-After": {in(4*time.Second, http.TimeFormat)}} }, 4 * time.Second},
-		"rfc850": {func() http.Header {
-			return http.Header{"Retry-After": {in(4*time.Second, "Monday, 02-Jan-06 15:04:05 GMT")}}
-		}, 4 * time.Second},
-		"asctime":   {func() http.Header { return http.Header{"Retry-After": {in(4*time.Second, time.ANSIC)}} }, 4 * time.Second},
-		"past date": {func() http.Header { return http.Header{"Retry-After": {in(-time.Hour, http.TimeFormat)}} }, 10 * time.Millisecond},
-		"zero":      {func() http.Header { return http.Header{"Retry-After": {"0"}} }, 10 * time.Millisecond},
-		"negative":  {func() http.Header { return http.Header{"Retry-After": {"-5"}} }, 10 * time.Millisecond},
-		"garbage":   {func() http.Header { return http.Header{"Retry-After": {"soon"}} }, 10 * time.Millisecond},
-		"ratelimit": {func() http.Header { return http.Header{"Ratelimit": {`"burst";r=0;t=2, "day";r=7;t=900`}} }, 2 * time.Second},
-		"old form":  {func() http.Header { return http.Header{"Ratelimit": {"limit=10, remaining=0, reset=6"}} }, 6 * time.Second},
-		"x reset":   {func() http.Header { return http.Header{"X-Ratelimit-Reset": {"7"}} }, 7 * time.Second},
+		"seconds":    {one("Retry-After", "3"), 3 * time.Second},
+		"fractional": {one("Retry-After", "1.5"), 1500 * time.Millisecond},
+		"millis first": {func() http.Header {
+			return http.Header{"Retry-After-Ms": {"2500"}, "Retry-After": {"9"}}
+		}, 2500 * time.Millisecond},
+		"rfc1123":   {after(4*time.Second, http.TimeFormat), 4 * time.Second},
+		"rfc850":    {after(4*time.Second, "Monday, 02-Jan-06 15:04:05 GMT"), 4 * time.Second},
+		"asctime":   {after(4*time.Second, time.ANSIC), 4 * time.Second},
+		"past date": {after(-time.Hour, http.TimeFormat), own},
+		"zero":      {one("Retry-After", "0"), own},
+		"negative":  {one("Retry-After", "-5"), own},
+		"garbage":   {one("Retry-After", "soon"), own},
+		"ratelimit": {one("Ratelimit", `"burst";r=0;t=2, "day";r=7;t=900`), 2 * time.Second},
+		"old form":  {one("Ratelimit", "limit=10, remaining=0, reset=6"), 6 * time.Second},
+		"x reset":   {one("X-Ratelimit-Reset", "7"), 7 * time.Second},
 		"x epoch": {func() http.Header {
 			return http.Header{"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Add(8 * time.Second).Unix())}}
 		}, 8 * time.Second},
 		"some left": {func() http.Header {
 			return http.Header{"X-Ratelimit-Remaining": {"4999"}, "X-Ratelimit-Reset": {"3600"}}
-		}, 10 * time.Millisecond},
+		}, own},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := policy(t, func(c *retry.Config) { c.ThrottledBackoff = backoff.Constant(10 * time.Millisecond) })
+				p := policy(t, func(c *retry.Config) { c.ThrottledBackoff = backoff.Constant(own) })
 				first := true
 				c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) {
 					if first {

@@ -95,7 +95,8 @@ func (c closer) Close() error {
 
 func TestLatencyPassesFirstAndEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rt := fault.Transport(answering("hello"), fault.Script(fault.Fault{Latency: time.Minute}, fault.Fault{Latency: time.Minute}))
+		slow := fault.Fault{Latency: time.Minute}
+		rt := fault.Transport(answering("hello"), fault.Script(slow, slow))
 		start := time.Now()
 		_, err := rt.RoundTrip(get(t, "http://h/"))
 		require.NoError(t, err)
@@ -153,7 +154,11 @@ func TestHandlerFollowsItsScriptOverHTTP1And2(t *testing.T) {
 
 func TestRandomDrawsAsOftenAsToldAndTheSameForASeed(t *testing.T) {
 	draw := func(seed uint64) (codes [20_000]int, counts map[int]int) {
-		plan := fault.Random(seed, fault.Rule{Probability: .2, Fault: fault.Fault{Status: 503}}, fault.Rule{Probability: .1, Fault: fault.Fault{Status: 500}})
+		plan := fault.Random(
+			seed,
+			fault.Rule{Probability: .2, Fault: fault.Fault{Status: 503}},
+			fault.Rule{Probability: .1, Fault: fault.Fault{Status: 500}},
+		)
 		counts = map[int]int{}
 		for i := range codes {
 			codes[i] = plan(nil).Status

@@ -39,7 +39,7 @@ func TestGRPCsServeHTTPWorksBehindAHandler(t *testing.T) {
 	resp, err := client.Check(ctx, &healthpb.HealthCheckRequest{})
 	require.NoError(t, err)
 	require.Equal(t, healthpb.HealthCheckResponse_SERVING, resp.Status)
-	require.LessOrEqual(t, checks.left, time.Minute, "the Handler bounds the deadline that gRPC's own reader puts on the context")
+	require.LessOrEqual(t, checks.left, time.Minute, "bounded by the Handler")
 	watch, err := client.Watch(ctx, &healthpb.HealthCheckRequest{}) // a stream: each message has to be flushed
 	require.NoError(t, err)
 	first, err := watch.Recv()
