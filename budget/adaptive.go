@@ -36,9 +36,9 @@ func (a Adaptive) Validate() error {
 
 // New returns a full *Bucket.
 func (a Adaptive) New() Budget {
-	burst := uint32(cmp.Or(a.Burst, 15))
+	burst := uint64(cmp.Or(a.Burst, 15))
 	b := &Bucket{
-		gain:   uint32(math.Round(cmp.Or(a.Ratio, 0.1) * token)),
+		gain:   uint64(math.Round(cmp.Or(a.Ratio, 0.1) * token)),
 		burst:  burst * token,
 		narrow: 2 * eighth,
 		strict: a.Strict,
@@ -46,9 +46,7 @@ func (a Adaptive) New() Budget {
 	if a.Strict {
 		b.narrow = eighth
 	}
-	full := state{tokens: b.burst}
-	b.full = full.pack()
-	start := state{tokens: (2*burst + 2) / 3 * token, window: b.narrow}
-	b.word.Store(start.pack())
+	b.full = uint64(state(0).withTokens(b.burst))
+	b.word.Store(uint64(state(0).withTokens((2*burst + 2) / 3 * token).withWindow(b.narrow)))
 	return b
 }

@@ -95,26 +95,30 @@ func TestACallPassesTheWindowOnlyWhileAllThatIsOpenIsItsOwn(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestOneCallAMinuteIsRetriedThroughAnOutageWhileTheBucketLasts(t *testing.T) {
+func TestOneCallAMinuteLooksLessAndLessOftenInAnOutage(t *testing.T) {
 	b := full(budget.Adaptive{})
-	var sent int
-	for minute := range 60 {
-		sent += call(b, 60*float64(minute), failed, failed, failed)
+	var sent []int
+	for minute := range 16 {
+		sent = append(sent, call(b, 60*float64(minute), failed, failed, failed))
 	}
-	require.Equal(t, 60+15, sent)
-	require.Equal(t, 1, call(b, 3600, failed, alive), "the bucket is empty")
+	require.Equal(t, []int{3, 2, 1, 2, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 2}, sent)
+	require.Equal(t, 1, call(b, 960, alive))
+	require.Equal(t, 3, call(b, 1020, failed, failed, alive), "one answer ends it")
 
 	b = full(budget.Adaptive{})
 	call(b, 0, failed, failed, failed)
-	require.Equal(t, 3, call(b, 60, failed, failed, alive), "the first call after a short outage")
+	require.Equal(t, 2, call(b, 60, failed, alive), "the first call after a short outage")
+	require.Equal(t, 3, call(b, 120, failed, failed, alive))
 }
 
-func TestAnOpenRetryIsForgottenAfterHalfAMinute(t *testing.T) {
+func TestAfterAMinuteWithoutARetryOneMayLook(t *testing.T) {
 	b := full(budget.Adaptive{})
 	require.Equal(t, 2, retries(b, 0, 10))
-	require.Zero(t, retries(b, 25, 10))
-	require.Equal(t, 2, retries(b, 31, 10))
-	require.Equal(t, 2, retries(b, 24*3600, 10))
+	require.Zero(t, retries(b, 50, 10))
+	require.Equal(t, 1, retries(b, 61, 10))
+	require.Zero(t, retries(b, 150, 10))
+	require.Equal(t, 1, retries(b, 190, 10))
+	require.Equal(t, 1, retries(b, 24*3600, 10))
 }
 
 func TestAClockThatStepsBackForgetsNothing(t *testing.T) {

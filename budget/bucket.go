@@ -12,12 +12,12 @@ type Bucket struct {
 	word atomic.Uint64
 
 	full   uint64 // the word's tokens and open fields when there is nothing for a success to change
-	gain   uint32 // what a success earns, in thousandths of a retry
-	burst  uint32 // what a full bucket holds, in thousandths of a retry
-	narrow uint8  // how many retries may be open at first, in eighths of a retry
+	gain   uint64 // what a success earns, in thousandths of a retry
+	burst  uint64 // what a full bucket holds, in thousandths of a retry
+	narrow uint64 // how many retries may be open at first, in eighths of a retry
 	strict bool
 
-	_ [38]byte // a cache line of its own: a neighbour's stores would slow down every load
+	_ [23]byte // a cache line of its own: a neighbour's stores would slow down every load
 }
 
 // Timeless tells that Begin and End never look at the time; Admit does.
@@ -40,14 +40,12 @@ func (b *Bucket) settle(p Permit, e Evidence) {
 		return
 	}
 	for {
-		word := b.word.Load()
-		s := unpack(word)
+		s := state(b.word.Load())
+		next := s.refund(b, p)
 		if e == Alive {
-			s.answer(b, p)
-		} else {
-			s.refund(b, p)
+			next = s.answer(b, p)
 		}
-		if next := s.pack(); next == word || b.word.CompareAndSwap(word, next) {
+		if next == s || b.word.CompareAndSwap(uint64(s), uint64(next)) {
 			return
 		}
 	}
@@ -55,26 +53,25 @@ func (b *Bucket) settle(p Permit, e Evidence) {
 
 // Admit asks for one more attempt; retries and hedges are alike. It looks at now only to forget what is old.
 func (b *Bucket) Admit(now time.Time, _ Kind, _ Evidence, held Permit) (Permit, bool) {
-	depth := held >> depthShift & depthMask
+	depth := uint64(held >> depthShift & depthMask)
 	for {
-		word := b.word.Load()
-		s := unpack(word)
-		ok := s.admit(b, tickOf(now), uint8(depth))
-		if next := s.pack(); next != word && !b.word.CompareAndSwap(word, next) {
+		s := state(b.word.Load())
+		next, ok := s.admit(b, tickOf(now), depth)
+		if next != s && !b.word.CompareAndSwap(uint64(s), uint64(next)) {
 			continue
 		}
 		if !ok {
 			return 0, false
 		}
-		return Permit(s.stamp) | paid | min(depth+1, depthMask)<<depthShift, true
+		return Permit(next.stamp()) | paid | Permit(min(depth+1, depthMask))<<depthShift, true
 	}
 }
 
 // Level tells how full the bucket is, and 0 while no retry would be admitted.
 func (b *Bucket) Level() float64 {
-	s := unpack(b.word.Load())
-	if s.tokens < token || s.open >= s.window/eighth {
+	s := state(b.word.Load())
+	if s.tokens() < token || s.open() >= s.window()/eighth {
 		return 0
 	}
-	return float64(s.tokens) / float64(b.burst)
+	return float64(s.tokens()) / float64(b.burst)
 }

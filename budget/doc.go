@@ -20,8 +20,9 @@
 //     needs a wide window; it is also one of few, so that a wide window costs little.
 //   - A call may pass the window if every open retry is its own, up to four: on a quiet client, MaxAttempts means
 //     what it says, and "503, 503, 503, 503, 200" ends well.
-//   - A retry that has been open for half a minute is forgotten: what it proves is old, and a client of one call a
-//     minute may retry each of them while its bucket lasts.
+//   - When no retry was sent for a minute, one more may look whether the destination is back, the next after two
+//     minutes, and so on up to an hour: else a client whose every first attempt fails (on a connection that went
+//     stale) would never learn that retries help again.
 //
 // [Adaptive].Strict starts with a window of one, and without the second refinement.
 //

@@ -3,16 +3,17 @@ package budget
 import "time"
 
 const (
-	token  = 1000 // one retry, in the units of state.tokens
-	eighth = 8    // one retry, in the units of state.window
+	token  = 1000 // one retry, in the units of tokens
+	eighth = 8    // one retry, in the units of window
 	alone  = 4    // retries that a call may have open when nobody else has: five attempts, the most of gRFC A6
 
-	tickBits = 32 // a tick is 2^32 ns, 4.3 s
-	forget   = 7  // ticks, 30 s, after which a retry without an answer proves nothing any more
-	skew     = 16 // ticks that one caller's reading of the clock may lag behind another's
+	tickBits  = 32 // a tick is 2^32 ns, 4.3 s
+	patience  = 13 // ticks, 56 s, without a retry after which one more may look whether the destination is back
+	maxDouble = 6  // patience doubles with each that found it dead, up to an hour
+	skew      = 16 // ticks that one caller's reading of the clock may lag behind another's
 )
 
-// A word, from its lowest bit:
+// state is all that a Bucket knows, from its lowest bit:
 //
 //	stamp    16  retries admitted so far, modulo 2^16
 //	tokens   17  what is left, in thousandths of a retry
@@ -24,106 +25,84 @@ const (
 // A permit, from its lowest bit: the stamp at its attempt's sending, whether it was paid for, and how many retries
 // its call has had. A stamp comes around after 65,536 retries: an attempt that takes longer than that many may
 // answer what it should not, which costs at most a window.
+//
+// It is one word and no struct, so that it stays in a register from the load to the compare-and-swap.
+type state uint64
+
 const (
 	stampMask   = 1<<16 - 1
 	tokensShift = 16
 	tokensMask  = (1<<17 - 1) << tokensShift
 	openShift   = 33
-	openMask    = maxOpen << openShift
 	maxOpen     = 1<<6 - 1
+	openMask    = maxOpen << openShift
 	windowShift = 39
 	maxWindow   = 1<<8 - 1
+	windowMask  = maxWindow << windowShift
 	refusedBit  = 1 << 47
 	tickShift   = 48
+	tickMask    = (1<<16 - 1) << tickShift
 
 	paid       Permit = 1 << 16
 	depthShift        = 17
 	depthMask         = 7
 )
 
-type state struct {
-	stamp   uint16
-	tokens  uint32
-	open    uint8
-	window  uint8
-	refused bool
-	tick    uint16
-}
+func (s state) stamp() uint16  { return uint16(s) }
+func (s state) tokens() uint64 { return uint64(s & tokensMask >> tokensShift) }
+func (s state) open() uint64   { return uint64(s & openMask >> openShift) }
+func (s state) window() uint64 { return uint64(s & windowMask >> windowShift) }
+func (s state) tick() uint16   { return uint16(s >> tickShift) }
 
-func unpack(w uint64) state {
-	return state{
-		stamp:   uint16(w),
-		tokens:  uint32(w & tokensMask >> tokensShift),
-		open:    uint8(w & openMask >> openShift),
-		window:  uint8(w >> windowShift),
-		refused: w&refusedBit != 0,
-		tick:    uint16(w >> tickShift),
-	}
-}
-
-func (s state) pack() uint64 {
-	w := uint64(s.stamp) | uint64(s.tokens)<<tokensShift | uint64(s.open)<<openShift |
-		uint64(s.window)<<windowShift | uint64(s.tick)<<tickShift
-	if s.refused {
-		w |= refusedBit
-	}
-	return w
-}
+func (s state) withTokens(n uint64) state { return s&^tokensMask | state(n)<<tokensShift }
+func (s state) withOpen(n uint64) state   { return s&^openMask | state(n)<<openShift }
+func (s state) withWindow(n uint64) state { return s&^windowMask | state(n)<<windowShift }
+func (s state) withTick(t uint16) state   { return s&^tickMask | state(t)<<tickShift }
 
 func tickOf(now time.Time) uint16 { return uint16(now.UnixNano() >> tickBits) }
 
 // admit takes one retry, for a call that had depth retries before.
-func (s *state) admit(b *Bucket, now uint16, depth uint8) bool {
-	aged := s.aged(b, now)
-	switch {
-	case s.tokens < token:
-		return false
-	case aged.open < aged.window/eighth:
-	case !b.strict && depth < alone && aged.open <= depth: // all that is open is the call's own
-	default:
-		s.refused = true
-		return false
-	}
-	aged.stamp++
-	aged.tokens -= token
-	aged.open = min(aged.open+1, maxOpen)
-	*s = aged
-	return true
-}
-
-// aged is s as the time that has passed leaves it: the window narrows by an eighth a tick, and what has been open
-// for long is forgotten.
-func (s state) aged(b *Bucket, now uint16) state {
-	age := now - s.tick
+func (s state) admit(b *Bucket, now uint16, depth uint64) (next state, ok bool) {
+	age := now - s.tick()
 	if -age <= skew { // now is not after the last admission
-		return s
+		age, now = 0, s.tick()
 	}
-	s.window -= uint8(min(uint16(s.window-b.narrow), age))
-	if age >= forget {
-		s.open = 0
+	window := s.window()
+	window -= min(window-b.narrow, uint64(age)) // it narrows by an eighth a tick
+	open, limit := s.open(), window/eighth
+	switch {
+	case s.tokens() < token:
+		return s, false
+	case open < limit:
+	case !b.strict && depth < alone && open <= depth: // all that is open is the call's own
+	case uint64(age) >= patience<<min(open-limit, maxDouble): // nobody has looked for long
+	default:
+		return s | refusedBit, false
 	}
-	s.tick = now
-	return s
+	next = s&^stampMask | (s+1)&stampMask
+	next = next.withTokens(s.tokens() - token).withOpen(min(open+1, maxOpen))
+	return next.withWindow(window).withTick(now), true
 }
 
 // answer is told of a success: it fills the bucket, and answers the retries that were admitted before it was sent.
-func (s *state) answer(b *Bucket, p Permit) {
-	s.tokens = min(s.tokens+b.gain, b.burst)
-	later := s.stamp - uint16(p) // retries admitted since
-	if later >= uint16(s.open) {
-		return
+func (s state) answer(b *Bucket, p Permit) state {
+	s = s.withTokens(min(s.tokens()+b.gain, b.burst))
+	later := uint64(s.stamp() - uint16(p)) // retries admitted since
+	if later >= s.open() {
+		return s
 	}
-	s.open = uint8(later)
-	if s.refused { // needlessly, as it turns out
-		s.refused = false
-		s.window += min(eighth, maxWindow-s.window)
+	s = s.withOpen(later)
+	if s&refusedBit != 0 { // needlessly, as it turns out
+		s = (s &^ refusedBit).withWindow(min(s.window()+eighth, maxWindow))
 	}
+	return s
 }
 
 // refund takes back a retry that was never sent.
-func (s *state) refund(b *Bucket, p Permit) {
-	s.tokens = min(s.tokens+token, b.burst)
-	if s.stamp-uint16(p) < uint16(s.open) {
-		s.open--
+func (s state) refund(b *Bucket, p Permit) state {
+	s = s.withTokens(min(s.tokens()+token, b.burst))
+	if uint64(s.stamp()-uint16(p)) < s.open() {
+		s = s.withOpen(s.open() - 1)
 	}
+	return s
 }
