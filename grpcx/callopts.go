@@ -38,7 +38,7 @@ func scan(opts []grpc.CallOption) (found callOptions) {
 }
 
 // outputs is where the caller wants to see what came with the answer. An attempt never writes there itself, or an
-// attempt that lost would show.
+// attempt that lost would show. A nil *outputs is none.
 type outputs struct {
 	header  []*metadata.MD
 	trailer []*metadata.MD
@@ -47,7 +47,11 @@ type outputs struct {
 }
 
 // take keeps the caller's outputs and adds the other options, which every attempt gets, to rest.
-func (w *outputs) take(rest, opts []grpc.CallOption) []grpc.CallOption {
+func take(rest, opts []grpc.CallOption) ([]grpc.CallOption, *outputs) {
+	if len(opts) == 0 {
+		return rest, nil
+	}
+	w := new(outputs)
 	for _, o := range opts {
 		switch o := o.(type) {
 		case policyOption:
@@ -63,11 +67,16 @@ func (w *outputs) take(rest, opts []grpc.CallOption) []grpc.CallOption {
 			rest = append(rest, o)
 		}
 	}
-	return rest
+	return rest, w
 }
+
+func (w *outputs) wantsPeer() bool { return w != nil && len(w.peer) > 0 }
 
 // publish shows the caller what came with the attempt that answered; nothing, if none did.
 func (w *outputs) publish(a *attempt) {
+	if w == nil {
+		return
+	}
 	if a == nil {
 		a = &attempt{}
 	}
@@ -78,11 +87,17 @@ func (w *outputs) publish(a *attempt) {
 		*md = a.trailer
 	}
 	for _, p := range w.peer {
-		*p = a.peer
+		*p = peer.Peer{}
+		if a.peer != nil {
+			*p = *a.peer
+		}
 	}
 }
 
 func (w *outputs) finished(err error) {
+	if w == nil {
+		return
+	}
 	for _, f := range w.finish {
 		f(err)
 	}

@@ -45,10 +45,21 @@ func (c *client) classify(ctx context.Context, method string, r *rule, e ending)
 	if r.codes != 0 && !h.noRetry {
 		o = relist(o, st.Code(), listed)
 	}
-	word := c.declared(ctx, method)
-	allowed := word == retry.Idempotent ||
-		word == retry.Undeclared && (listed || r.hedged || st.Code() == codes.Unavailable && !c.strict)
-	return o.Limit(allowed)
+	if o.Limit(false) == o { // nothing to allow
+		return o
+	}
+	return o.Limit(c.mayRepeat(ctx, method, listed || r.hedged || st.Code() == codes.Unavailable && !c.strict))
+}
+
+// mayRepeat reports whether a call may have its effect twice; by convention, unless somebody has declared something.
+func (c *client) mayRepeat(ctx context.Context, method string, convention bool) bool {
+	switch retry.IdempotencyFrom(ctx) {
+	case retry.Idempotent:
+		return true
+	case retry.NotIdempotent:
+		return false
+	}
+	return convention || c.idempotent[method] || safeLevel(method)
 }
 
 // relist goes by a service config's list of codes. What was provably unprocessed is no matter of codes.

@@ -34,10 +34,8 @@ type rule struct {
 	hedged  bool          // a hedgingPolicy: the user's word that the method may be sent twice
 	timeout time.Duration // of a call; 0: the caller's own
 	wait    *bool         // wait-for-ready, unless the caller says
+	custom  bool          // the first attempt needs more than the policy says: timeout or wait is set
 }
-
-// custom reports whether the first attempt needs more than the policy does.
-func (r *rule) custom() bool { return r.timeout > 0 || r.wait != nil }
 
 // targetOf is the destination's name. Tests of interceptors have no connection.
 func targetOf(cc *grpc.ClientConn) string {

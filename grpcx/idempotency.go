@@ -1,15 +1,12 @@
 package grpcx
 
 import (
-	"context"
 	"strings"
 	"sync"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
-
-	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 // splitMethod splits "/package.Service/Method".
@@ -42,15 +39,4 @@ func safeLevel(fullMethod string) bool {
 	safe := o.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
 	levels.Store(fullMethod, safe)
 	return safe
-}
-
-// declared says what is known of a call: the caller's word on the context goes before the method's.
-func (c *client) declared(ctx context.Context, method string) retry.Idempotency {
-	if i := retry.IdempotencyFrom(ctx); i != retry.Undeclared {
-		return i
-	}
-	if c.idempotent[method] || safeLevel(method) {
-		return retry.Idempotent
-	}
-	return retry.Undeclared
 }

@@ -4,13 +4,17 @@ import (
 	"context"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -128,4 +132,90 @@ func FuzzRetryInfo(f *testing.F) {
 		})
 		require.Equal(t, st.Code(), status.Code(err))
 	})
+}
+
+// foreign is a stream of another make: it ends well with neither header nor trailer, and knows no OnFinish.
+type foreign struct{ broken }
+
+func (foreign) Trailer() metadata.MD { return nil }
+
+func TestStreamOfAnotherMakeEndsAndIsReleased(t *testing.T) {
+	var books ledger
+	open := grpcx.StreamClientInterceptor(policy(t, booked(&books)))
+	var of context.Context
+	finished := 0
+	st, err := open(t.Context(), &grpc.StreamDesc{ServerStreams: true}, nil, outputCall,
+		func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+			of = ctx
+			return foreign{}, nil
+		}, grpc.OnFinish(func(error) { finished++ }))
+	require.NoError(t, err)
+	require.Equal(t, io.EOF, st.RecvMsg(nil))
+	require.Error(t, of.Err())
+	require.Equal(t, 1, finished)
+	require.Zero(t, books.open.Load())
+}
+
+// shut is a budget that refuses even first attempts.
+type shut struct{ ledger }
+
+func (*shut) Allow(time.Time, float64) bool { return false }
+
+func TestAShutGateSendsNothing(t *testing.T) {
+	p := policy(t, func(c *retry.Config) { c.Budget = budget.Shared(new(shut)) })
+	s := newService()
+	c := dial(t, serve(t, s), p)
+	_, err := c.UnaryCall(t.Context(), nil)
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.Equal(t, retry.ReasonGate, reason(t, err))
+	_, err = c.FullDuplexCall(t.Context())
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.Equal(t, retry.ReasonGate, reason(t, err))
+	require.Zero(t, s.calls.Load())
+}
+
+// words is a message of a codec of its own.
+type words struct{ text string }
+
+type wordsCodec struct{}
+
+func (wordsCodec) Name() string { return "words" }
+func (wordsCodec) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(v.(*words).text)}, nil
+}
+
+func (wordsCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	v.(*words).text = string(data.Materialize())
+	return nil
+}
+
+func TestStreamOfAnotherCodecIsReplayedByItsSizeOnTheWire(t *testing.T) {
+	for limit, want := range map[int]codes.Code{6: codes.OK, 5: codes.Unavailable} {
+		s := newService()
+		var got []string
+		s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
+			for range 2 {
+				var m words
+				require.NoError(t, st.RecvMsg(&m))
+				got = append(got, m.text)
+			}
+			if n == 1 {
+				return unavailable()
+			}
+			return st.SendMsg(&words{"bye"})
+		}
+		cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t), grpcx.WithReplayBuffer(limit)), serve(t, s, grpc.ForceServerCodecV2(wordsCodec{})))...)
+		st, err := cc.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, duplexCall, grpc.ForceCodecV2(wordsCodec{}))
+		require.NoError(t, err)
+		require.NoError(t, st.SendMsg(&words{"abc"}))
+		require.NoError(t, st.SendMsg(&words{"def"}))
+		var m words
+		require.Equal(t, want, status.Code(st.RecvMsg(&m)))
+		require.Equal(t, "abc", got[0])
+		if want == codes.OK {
+			require.Equal(t, []string{"abc", "def", "abc", "def"}, got)
+			require.Equal(t, "bye", m.text)
+		}
+		require.NoError(t, cc.Close())
+	}
 }

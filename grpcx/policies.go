@@ -143,7 +143,7 @@ func (e *entry) rule(target string, shared budget.Spec, opts []retry.Option) rul
 	if e.policy != nil {
 		return rule{policy: e.policy.For(target)}
 	}
-	r := rule{timeout: e.timeout, wait: e.wait, hedged: e.hedge != nil}
+	r := rule{timeout: e.timeout, wait: e.wait, custom: e.timeout > 0 || e.wait != nil, hedged: e.hedge != nil}
 	switch {
 	case e.retry != nil:
 		r.codes = e.retry.codes

@@ -60,6 +60,9 @@ func (s *sink) with(opts []grpc.CallOption, header bool) []grpc.CallOption {
 	if header {
 		from = 0
 	}
+	if len(opts) == 0 { // spares a call
+		return s.opts[from:own:own]
+	}
 	to := own + len(opts)
 	if to > len(s.opts) {
 		return append(s.opts[from:own:own], opts...)

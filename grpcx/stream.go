@@ -32,7 +32,7 @@ type clientStream struct {
 	method   string
 	streamer grpc.Streamer
 	opts     []grpc.CallOption // for every attempt
-	out      outputs
+	out      *outputs          // nil: none
 
 	// receiving is a lock. It is a channel because a goroutine that waits for it is idle in the eyes of
 	// testing/synctest, and that the one which has it may be waiting for a backoff to pass.
@@ -82,7 +82,7 @@ func (c *client) stream(
 	if s.r.wait != nil {
 		s.opts = append(s.opts, grpc.WaitForReady(*s.r.wait))
 	}
-	s.opts = s.out.take(s.opts, opts)
+	s.opts, s.out = take(s.opts, opts)
 	s.replay.configure(s.opts)
 	if s.r.timeout > 0 {
 		s.ctx, s.release = context.WithTimeout(ctx, s.r.timeout)
@@ -130,6 +130,7 @@ func (s *clientStream) RecvMsg(m any) error {
 		err := a.lost(header, a.RecvMsg(m))
 		if err == nil || err == io.EOF {
 			s.succeed(a, nil)
+			s.ended(err)
 			return err
 		}
 		s.failed(a, header, err)
@@ -143,10 +144,23 @@ func (s *clientStream) relay(m any) error {
 		return s.err
 	}
 	err := s.cur.RecvMsg(m)
-	if err != nil {
-		s.cur.cancel(nil)
-	}
+	s.ended(err)
 	return err
+}
+
+// ended releases what a stream holds whose end the caller has seen. With gRPC-Go onFinish has done it; streams of
+// other makes may not know OnFinish.
+func (s *clientStream) ended(err error) {
+	if err == nil {
+		return
+	}
+	s.cur.cancel(nil)
+	if err == io.EOF {
+		err = nil
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	s.finish(err)
 }
 
 // Header waits for the header. Once the caller has seen one, the call is not sent again.

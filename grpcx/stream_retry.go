@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -167,14 +168,12 @@ func (s *clientStream) newAttempt(step retry.Step, waited time.Duration) *stream
 // connect opens the attempt's stream.
 func (s *clientStream) connect(a *streamAttempt) (err error) {
 	opts := append(s.opts[:len(s.opts):len(s.opts)], grpc.OnFinish(func(err error) { s.onFinish(a, err) }))
-	if len(s.out.header) > 0 {
-		opts = append(opts, grpc.Header(&a.attempt.header))
+	if s.out != nil {
+		opts = append(opts, grpc.Header(&a.attempt.header), grpc.Trailer(&a.attempt.trailer))
 	}
-	if len(s.out.trailer) > 0 {
-		opts = append(opts, grpc.Trailer(&a.attempt.trailer))
-	}
-	if len(s.out.peer) > 0 {
-		opts = append(opts, grpc.Peer(&a.attempt.peer))
+	if s.out.wantsPeer() {
+		a.attempt.peer = new(peer.Peer)
+		opts = append(opts, grpc.Peer(a.attempt.peer))
 	}
 	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts...) })
 	if !inTime && err == nil {

@@ -48,9 +48,9 @@ func (s *clientStream) pass(m any) error {
 
 // keep remembers what was sent on a. It reports false if the attempt is not the call's any more.
 func (s *clientStream) keep(a *streamAttempt, m any) bool {
-	size, ok := s.replay.size(m, s.desc.ClientStreams)
+	size, fits := s.room(m)
 	var kept any
-	if ok {
+	if fits {
 		kept = snapshot(m)
 	}
 	s.mu.Lock()
@@ -59,12 +59,25 @@ func (s *clientStream) keep(a *streamAttempt, m any) bool {
 	case !s.holds(a):
 		return false
 	case s.settled.Load() || s.fixed != retry.ReasonNone:
-	case !ok || !s.replay.fits(size):
+	case !fits:
 		s.fixLocked(retry.ReasonNotReplayable)
 	default:
 		s.replay.add(kept, size)
 	}
 	return true
+}
+
+// room reports whether a message is worth keeping, and its size. Only the sender adds to the buffer.
+func (s *clientStream) room(m any) (size int, fits bool) {
+	s.mu.Lock()
+	left := s.replay.limit - s.replay.bytes
+	fits = s.fixed == retry.ReasonNone && !s.settled.Load()
+	s.mu.Unlock()
+	if !fits {
+		return 0, false
+	}
+	size, ok := s.replay.size(m, s.desc.ClientStreams)
+	return size, ok && size <= left
 }
 
 // CloseSend ends what the caller sends.
@@ -152,8 +165,6 @@ func (b *replayBuffer) size(m any, many bool) (_ int, ok bool) {
 	defer data.Free()
 	return data.Len(), true
 }
-
-func (b *replayBuffer) fits(size int) bool { return size <= b.limit-b.bytes }
 
 func (b *replayBuffer) add(m any, size int) {
 	b.sent = append(b.sent, m)

@@ -116,7 +116,7 @@ func TestRoundRobinARetryMayGoToAnotherBackend(t *testing.T) {
 	listen(t, two, good)
 	r := manual.NewBuilderWithScheme("both")
 	r.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: one.Addr().String()}, {Addr: two.Addr().String()}}})
-	cc := conn(t, "both:///x", append(grpcx.DialOptions(policy(t)), grpc.WithResolvers(r),
+	cc := conn(t, "both:///x", append(grpcx.DialOptions(policy(t, attempts(50))), grpc.WithResolvers(r),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}]}`))...)
 	c := testgrpc.NewTestServiceClient(cc)
 	for range 20 {

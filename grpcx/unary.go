@@ -10,33 +10,35 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// unary is the interceptor. A first attempt that succeeds passes the caller's own reply and options through, with a
+// unary makes the interceptor. A first attempt that succeeds passes the caller's own reply and options through, with a
 // place for the trailer added.
-func (c *client) unary(
-	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker,
-	opts ...grpc.CallOption,
-) error {
-	r := c.rule(cc, method)
-	p, plain := r.policy, !r.custom()
-	if len(opts) > 0 {
-		found := scan(opts)
-		if found.policy != nil {
-			p, r, plain = found.policy.For(targetOf(cc)), &byTable, true
+func (c *client) unary() grpc.UnaryClientInterceptor {
+	return func(
+		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker,
+		opts ...grpc.CallOption,
+	) error {
+		r := c.rule(cc, method)
+		p, plain := r.policy, !r.custom
+		if len(opts) > 0 {
+			found := scan(opts)
+			if found.policy != nil {
+				p, r, plain = found.policy.For(targetOf(cc)), &byTable, true
+			}
+			plain = plain && !found.finish
 		}
-		plain = plain && !found.finish
+		if !plain || !p.Plain() {
+			return newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts).run()
+		}
+		s := newSink()
+		f := p.Begin()
+		err := invoker(ctx, method, req, reply, cc, s.with(opts, c.strict)...)
+		got := s.free(len(opts))
+		if err == nil {
+			p.Succeed(f)
+			return nil
+		}
+		return newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts).resume(f, got, err)
 	}
-	if !plain || !p.Plain() {
-		return newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts).run()
-	}
-	s := newSink()
-	f := p.Begin()
-	err := invoker(ctx, method, req, reply, cc, s.with(opts, c.strict)...)
-	got := s.free(len(opts))
-	if err == nil {
-		p.Succeed(f)
-		return nil
-	}
-	return newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts).resume(f, got, err)
 }
 
 // byTable is the rule of a call with a policy of its own.
@@ -55,8 +57,8 @@ type unaryCall struct {
 	cc      *grpc.ClientConn
 	invoker grpc.UnaryInvoker
 	opts    []grpc.CallOption // for every attempt
-	out     outputs
-	passed  bool // the first attempt wrote to out by itself
+	out     *outputs          // nil: none
+	passed  bool              // the first attempt wrote to out by itself
 	work    retry.Work[*attempt]
 	first   attempt
 	second  attempt
@@ -68,7 +70,7 @@ type attempt struct {
 	own     bool // reply is not the caller's
 	header  metadata.MD
 	trailer metadata.MD
-	peer    peer.Peer
+	peer    *peer.Peer // nil unless the caller asks
 }
 
 func newUnary(
@@ -79,7 +81,7 @@ func newUnary(
 	if r.wait != nil {
 		u.opts = append(u.opts, grpc.WaitForReady(*r.wait)) // before the caller's, which overrides it
 	}
-	u.opts = u.out.take(u.opts, opts)
+	u.opts, u.out = take(u.opts, opts)
 	u.work.Send, u.work.Classify = u.send, u.classify
 	return u
 }
@@ -98,15 +100,10 @@ func (u *unaryCall) run() error {
 		u.ctx, cancel = context.WithTimeout(u.ctx, u.r.timeout)
 		defer cancel()
 	}
-	if u.p.Hedges() && u.mayHedge() {
+	if u.p.Hedges() && u.c.mayRepeat(u.ctx, u.method, u.r.hedged) {
 		u.blank, u.work.Hedge = emptyReply(u.reply)
 	}
 	return u.end(retry.Run(u.ctx, u.p, &u.work))
-}
-
-func (u *unaryCall) mayHedge() bool {
-	word := u.c.declared(u.ctx, u.method)
-	return word == retry.Idempotent || word == retry.Undeclared && u.r.hedged
 }
 
 // send makes one attempt.
@@ -118,8 +115,9 @@ func (u *unaryCall) send(ctx context.Context, s retry.Step) (*attempt, error) {
 	opts := make([]grpc.CallOption, len(u.opts), len(u.opts)+3)
 	copy(opts, u.opts)
 	opts = append(opts, grpc.Header(&a.header), grpc.Trailer(&a.trailer))
-	if len(u.out.peer) > 0 {
-		opts = append(opts, grpc.Peer(&a.peer))
+	if u.out.wantsPeer() {
+		a.peer = new(peer.Peer)
+		opts = append(opts, grpc.Peer(a.peer))
 	}
 	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, opts...)
 }
