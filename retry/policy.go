@@ -97,7 +97,7 @@ func WithMaxDestinations(n int) Option {
 
 // New makes a policy. Its error names every field that is wrong, by its path.
 func New(cfg Config, opts ...Option) (*Policy, error) {
-	return build(cfg, nil, "", opts)
+	return build(cfg, nil, opts)
 }
 
 // Must is for policies that are part of the program: it panics if New returned an error.
@@ -113,11 +113,11 @@ func Must(p *Policy, err error) *Policy {
 // does not refill every budget. p stays as it is, and shares with the new policy what that kept. Options of p hold on
 // unless given anew. To swap policies in a running program keep the current one in an atomic.Pointer.
 func (p *Policy) Reload(cfg Config, opts ...Option) (*Policy, error) {
-	return build(cfg, p.family, p.destination, opts)
+	return build(cfg, p, opts)
 }
 
-// build makes the policy of a destination by new rules, with the code and the state of from, if there is one.
-func build(cfg Config, from *family, destination string, opts []Option) (*Policy, error) {
+// build makes a policy of new rules, with the destination, the code and the state of from, if there is one.
+func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 	r := rules{classify: Classify, random: rand.Float64, maxDests: defaultMaxDestinations}
 	if from != nil {
 		r = from.rules
@@ -140,7 +140,11 @@ func build(cfg Config, from *family, destination string, opts []Option) (*Policy
 	_, one := r.backoff.(backoff.Stateful)
 	_, two := r.throttled.(backoff.Stateful)
 	r.stateful = one || two
-	return newFamily(r, from).policy(destination), nil
+	if from == nil {
+		return newFamily(r, nil).own, nil
+	}
+	f := newFamily(r, from.family)
+	return f.adopt(from), nil
 }
 
 // ConfigError is what New and Reload return: every mistake in a Config, one a line, each with its field's path.

@@ -155,15 +155,23 @@ func (r *race[T]) fire() {
 // run makes one attempt and tells the Call what it came to.
 func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) {
 	var res result[T]
+	settled := false
+	defer func() { // a panic in an observer, a strategy or Discard
+		if !settled && res.cancel != nil {
+			res.cancel()
+		}
+	}()
 	attempt(actx, r.w, s, &res)
 	now := time.Now()
 	a := Attempt{Number: s.Attempt, Kind: s.Kind, Sent: sent, Waited: waited}
 	answers := r.land(now, a, &res)
 	r.p.observeAttempt(r.ctx, a, now, res.outcome, res.err)
 	if answers {
+		settled = true
 		return
 	}
 	res.discard(r.w) // before the next attempt is sent, so that one connection is enough
+	settled = true
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.advance(time.Now())

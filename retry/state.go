@@ -93,18 +93,29 @@ func (f *family) policy(destination string) *Policy {
 	if p, ok := f.named.get(destination); ok {
 		return p
 	}
-	return f.add(destination)
+	return f.add(destination, Config{}, state{})
 }
 
-func (f *family) add(destination string) *Policy {
+func (f *family) add(destination string, was Config, old state) *Policy {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p, ok := f.named.get(destination); ok {
 		return p
 	}
-	p := f.newPolicy(destination, Config{}, state{})
+	p := f.newPolicy(destination, was, old)
 	f.named.add(destination, p, f.rules.maxDests)
 	return p
+}
+
+// adopt is the policy of p's destination, with p's state if the table that p came from has forgotten it.
+func (f *family) adopt(p *Policy) *Policy {
+	if p.destination == "" {
+		return f.own
+	}
+	if same, ok := f.named.get(p.destination); ok {
+		return same
+	}
+	return f.add(p.destination, p.cfg, p.state)
 }
 
 // table is a map that is read without a lock and copied to be written (by one at a time), bounded by forgetting
