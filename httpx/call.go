@@ -26,7 +26,7 @@ func (t *Transport) call(req *http.Request, p *retry.Policy) (*http.Response, er
 	ctx := req.Context()
 	w := c.work()
 	if !p.Plain() {
-		w.Hedge = c.idempotent && c.bodies.copies()
+		w.Hedge = p.Hedges() && c.idempotent && c.bodies.copies()
 		c.bodies.shared = w.Hedge
 		return c.finish(retry.Run(ctx, p, &w))
 	}
@@ -151,13 +151,13 @@ func (c *call) finish(resp *http.Response, err error) (*http.Response, error) {
 	case stopped.Attempts == 0:
 		c.bodies.unused()
 	}
+	c.awaitCancel()
 	switch {
 	case stopped.Last != nil && (c.once || knownByType(stopped.Last)):
 		return nil, stopped.Last
 	case c.once && stopped.Ended != nil:
 		return nil, context.Cause(c.req.Context())
 	}
-	c.awaitCancel()
 	return nil, stopped
 }
 

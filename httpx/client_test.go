@@ -150,6 +150,7 @@ func TestSwitchingProtocolsIsLeftAlone(t *testing.T) {
 			require.True(t, ok)
 			_, err = io.WriteString(conn, "hello\n")
 			require.NoError(t, err)
+			require.NoError(t, conn.(interface{ CloseWrite() error }).CloseWrite())
 			line, err := bufio.NewReader(conn).ReadString('\n')
 			require.NoError(t, err)
 			require.Equal(t, "hello\n", line)

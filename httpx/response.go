@@ -78,3 +78,11 @@ type heldConn struct {
 	*heldBody
 	io.Writer
 }
+
+// CloseWrite is what net/http's own has as well.
+func (c *heldConn) CloseWrite() error {
+	if w, ok := c.ReadCloser.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return http.ErrNotSupported
+}

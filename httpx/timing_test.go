@@ -265,6 +265,19 @@ func TestClientTimeoutSpansAllAttemptsAndSaysThatItWasTheTimeout(t *testing.T) {
 	}
 }
 
+func TestClientTimeoutSaysSoUnderEveryPolicy(t *testing.T) {
+	for name := range policies(t) {
+		for range 30 {
+			synctest.Test(t, func(t *testing.T) {
+				c := pipeClient(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, policies(t)[name])
+				c.Timeout = time.Second
+				_, err := c.Get("http://pipe/")
+				require.ErrorContains(t, err, "Client.Timeout exceeded", name)
+			})
+		}
+	}
+}
+
 func TestEachAttemptSaysWhatIsLeftOfTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var left, attempts []string
