@@ -9,12 +9,12 @@
 //
 // evenkeel's own:
 //
-//		name                   type            unit       attributes
-//		evenkeel.calls         counter         {call}     evenkeel.stop.reason, evenkeel.destination
-//		evenkeel.attempts      counter         {attempt}  evenkeel.attempt.kind, evenkeel.attempt.class, evenkeel.destination
-//		evenkeel.hedge.wins    counter         {call}     evenkeel.destination
-//		evenkeel.call.wait     histogram       s          evenkeel.destination
-//		evenkeel.budget.level  gauge (async.)  1          evenkeel.destination
+//	name                   type            unit       attributes
+//	evenkeel.calls         counter         {call}     evenkeel.stop.reason, evenkeel.destination
+//	evenkeel.attempts      counter         {attempt}  evenkeel.attempt.kind, evenkeel.attempt.class, evenkeel.destination
+//	evenkeel.hedge.wins    counter         {call}     evenkeel.destination
+//	evenkeel.call.wait     histogram       s          evenkeel.destination
+//	evenkeel.budget.level  gauge (async.)  1          evenkeel.destination
 //
 //	  - evenkeel.calls counts calls when they stop, those that succeeded as well.
 //	  - evenkeel.attempts counts attempts when they end. Its sum over evenkeel.calls is the load: 1 is one attempt a call.
