@@ -24,7 +24,7 @@ type notApplicable string
 func (n notApplicable) Error() string { return string(n) }
 
 // caseTime bounds a case: what takes longer hangs.
-const caseTime = 10 * time.Second
+const caseTime = 30 * time.Second
 
 // finding is what came of a case with one library.
 type finding struct {
@@ -124,11 +124,27 @@ func printFindings(out io.Writer, found []finding) {
 	fmt.Fprintf(out, "| **passed of applicable** | %s |\n", strings.Join(score(found, n), " | "))
 	for line := range slices.Chunk(found, n) {
 		fmt.Fprintf(out, "\n%s\n", line[0].Case)
-		for _, f := range line {
-			if f.Result != "pass" {
-				fmt.Fprintf(out, "  %-4s %-18s %s\n", f.Result, f.Library, f.Reason)
-			}
+		printReasons(out, line)
+	}
+}
+
+// printReasons names all libraries with the same reason together.
+func printReasons(out io.Writer, line []finding) {
+	type key struct{ result, reason string }
+	var keys []key
+	names := map[key][]string{}
+	for _, f := range line {
+		k := key{f.Result, f.Reason}
+		if f.Result == "pass" {
+			continue
 		}
+		if names[k] == nil {
+			keys = append(keys, k)
+		}
+		names[k] = append(names[k], f.Library)
+	}
+	for _, k := range keys {
+		fmt.Fprintf(out, "  %s: %s: %s\n", k.result, strings.Join(names[k], ", "), k.reason)
 	}
 }
 

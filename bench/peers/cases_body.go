@@ -231,12 +231,12 @@ func slowlyRead(l *library) error {
 	if err != nil {
 		return err
 	}
-	resp, err := l.fetch(rules{attempts: 3, delay: time.Millisecond, timeout: 200 * time.Millisecond}, base, req)
+	resp, err := l.fetch(rules{attempts: 3, delay: time.Millisecond, timeout: 500 * time.Millisecond}, base, req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	time.Sleep(300 * time.Millisecond) // longer than the attempt may take to answer
+	time.Sleep(700 * time.Millisecond) // longer than the attempt may take to answer
 	got, err := io.Copy(io.Discard, resp.Body)
 	if err != nil || got != size {
 		return fmt.Errorf("%d bytes of %d arrived: %w", got, size, err)

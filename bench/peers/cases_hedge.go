@@ -15,7 +15,7 @@ import (
 // hedged is two attempts, the second after 30 ms.
 var hedged = rules{attempts: 2, delay: time.Millisecond, hedge: 30 * time.Millisecond}
 
-const slow = 150 * time.Millisecond
+const slow = 400 * time.Millisecond
 
 func hedgeCases() []testCase {
 	return []testCase{
@@ -81,7 +81,7 @@ func fast404(l *library) error {
 	if err != nil {
 		return err
 	}
-	if took := time.Since(start); took > slow-20*time.Millisecond {
+	if took := time.Since(start); took > slow-50*time.Millisecond {
 		return fmt.Errorf("it took %v", took.Round(time.Millisecond))
 	}
 	return wantStatus(resp, 404)

@@ -106,36 +106,40 @@ func budgetError(l *library) error {
 
 const manyCalls = 10_000
 
+// patience is how long goroutines may take to end by themselves. The pool of one library keeps its for ten seconds.
+const patience = 12 * time.Second
+
 // flat makes calls and compares heap and goroutines with what they were.
-func flat(call func(ctx context.Context, n int) error) error {
+func flat(patience time.Duration, call func(ctx context.Context, n int) error) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	for n := range 100 { // what is made once
-		if err := call(ctx, n); err != nil {
-			return err
+	_, before := footprint()
+	var heap, goroutines [2]int
+	for i := range heap { // the first time makes what is made once, pools and what the runtime keeps for goroutines
+		for n := range manyCalls {
+			if err := call(ctx, n); err != nil {
+				return err
+			}
 		}
+		heap[i], goroutines[i] = settled(before, patience)
 	}
-	heap, goroutines := footprint()
-	for n := range manyCalls {
-		if err := call(ctx, n); err != nil {
-			return err
-		}
-	}
-	heapAfter, goroutinesAfter := footprint()
-	for range 20 { // what ends by itself in a moment is not left behind
-		if goroutinesAfter <= goroutines+5 {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-		heapAfter, goroutinesAfter = footprint()
-	}
-	if more := goroutinesAfter - goroutines; more > 5 {
+	if more := goroutines[1] - before; more > 5 {
 		return fmt.Errorf("%d goroutines more", more)
 	}
-	if more := heapAfter - heap; more > manyCalls*16 { // 16 bytes a call: the least that anything costs
+	if more := heap[1] - heap[0]; more > manyCalls*16 { // 16 bytes a call: the least that anything costs
 		return fmt.Errorf("%d KiB more on the heap", more>>10)
 	}
 	return nil
+}
+
+// settled is the footprint when as few goroutines are left as before, or when patience is over.
+func settled(before int, patience time.Duration) (heap, goroutines int) {
+	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		heap, goroutines = footprint()
+		if goroutines <= before+5 || time.Since(start) > patience {
+			return heap, goroutines
+		}
+	}
 }
 
 func footprint() (heap, goroutines int) {
@@ -151,7 +155,7 @@ func callsLeaveNothing(l *library) error {
 	if err != nil {
 		return err
 	}
-	return flat(func(ctx context.Context, i int) error {
+	return flat(patience, func(ctx context.Context, i int) error {
 		sent := 0
 		return do(ctx, func(context.Context) error {
 			if sent++; sent == 1 && i%20 == 0 {
@@ -168,7 +172,7 @@ func requestsLeaveNothing(l *library) error {
 	if err != nil {
 		return err
 	}
-	return flat(func(ctx context.Context, _ int) error {
+	return flat(patience, func(ctx context.Context, _ int) error {
 		resp, err := rt.RoundTrip(get().WithContext(ctx))
 		if err != nil {
 			return err
@@ -183,7 +187,7 @@ func hedgesLeaveNothing(l *library) error {
 	if err != nil {
 		return err
 	}
-	return flat(func(ctx context.Context, _ int) error {
+	return flat(patience, func(ctx context.Context, _ int) error {
 		resp, err := rt.RoundTrip(get().WithContext(ctx))
 		if err != nil {
 			return err

@@ -25,6 +25,7 @@ var backoff4Library = &library{
 			return backoff4.Retry(func() error { return op(ctx) }, b)
 		}
 	},
+	aboveCap: 0.5,
 	delay: func(base, limit time.Duration) func(int) time.Duration {
 		return func(n int) time.Duration {
 			b := backoff4.NewExponentialBackOff(
@@ -54,6 +55,7 @@ var backoff5Library = &library{
 			return err
 		}
 	},
+	aboveCap: 0.5,
 	delay: func(base, limit time.Duration) func(int) time.Duration {
 		return func(n int) time.Duration {
 			b := backoff5.NewExponentialBackOff()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/budget"
@@ -42,12 +41,19 @@ func failsafeTransport(r rules, base http.RoundTripper) http.RoundTripper {
 		failsafehttp.NewRetryPolicyBuilder().WithMaxAttempts(r.attempts).WithDelay(r.delay).ReturnLastFailure().Build(),
 	}
 	if r.hedge > 0 {
-		policies = append(policies, hedgepolicy.NewBuilderWithDelay[*http.Response](r.hedge).WithMaxHedges(r.attempts-1).Build())
+		hedges := hedgepolicy.NewBuilderWithDelay[*http.Response](r.hedge).WithMaxHedges(r.attempts - 1)
+		policies = append(policies, hedges.CancelIf(settles).Build())
 	}
 	if r.timeout > 0 {
 		policies = append(policies, failtimeout.New[*http.Response](r.timeout))
 	}
 	return failsafehttp.NewRoundTripper(base, policies...)
+}
+
+// settles says which result ends a race of hedges: without it, any does, a 503 too. An error does: the retry policy
+// around it sees to that.
+func settles(resp *http.Response, err error) bool {
+	return err != nil || resp.StatusCode < http.StatusInternalServerError
 }
 
 func failsafeUnary(r rules) grpc.UnaryClientInterceptor {
@@ -70,26 +76,8 @@ var failsafeLibrary = &library{
 	dial: func(r rules) []grpc.DialOption {
 		return []grpc.DialOption{grpc.WithDisableRetry(), grpc.WithUnaryInterceptor(failsafeUnary(r))}
 	},
-	delay: failsafeDelay,
 	budgeted: func(r rules) (doer, retryLimit) {
 		return failsafeDo(r, budget.New()), retryLimit{share: 0.2, atOnce: 3}
 	},
 	attemptTimeout: true,
-}
-
-// failsafeDelay runs a policy that fails, and takes the delays that it announces, with the jitter its documentation
-// shows. A delay is announced before it is waited for, so cancelling there costs no time.
-func failsafeDelay(base, limit time.Duration) func(int) time.Duration {
-	return func(n int) time.Duration {
-		if n > 100 {
-			return -1 // it would have to wait for a year to get there: see the case
-		}
-		var got time.Duration
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		p := retrypolicy.NewBuilder[any]().WithMaxRetries(-1).WithBackoff(base, limit).WithJitterFactor(0.25).
-			OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[any]) { got = e.Delay; cancel() }).Build()
-		_ = failsafe.With[any](p).WithContext(ctx).Run(func() error { return errDown })
-		return got
-	}
 }

@@ -6,14 +6,12 @@ import (
 
 	middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/retry"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 )
 
 func middlewareOptions(r rules) []middleware.CallOption {
-	// WithMax counts attempts, whatever it says. UNAVAILABLE is what its documentation shows.
+	// WithMax counts attempts, whatever its documentation says. The codes are its default.
 	opts := []middleware.CallOption{
 		middleware.WithMax(uint(r.attempts)), middleware.WithBackoff(middleware.BackoffLinear(r.delay)),
-		middleware.WithCodes(codes.Unavailable),
 	}
 	if r.timeout > 0 {
 		opts = append(opts, middleware.WithPerRetryTimeout(r.timeout))

@@ -39,6 +39,8 @@ type library struct {
 	streams bool
 	// delay is the wait before retry n, counted from 1, exponential with jitter from base to cap.
 	delay func(base, limit time.Duration) func(n int) time.Duration
+	// aboveCap is how much jitter may add to the cap, by the documentation.
+	aboveCap float64
 	// budgeted is do with a budget of the library's own, in its default size.
 	budgeted func(rules) (call doer, limit retryLimit)
 	// attemptTimeout says that do heeds rules.timeout.

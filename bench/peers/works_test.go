@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Each cell does what its work says: bench.done compares the attempts that arrived with those that one operation
+// must send, and asks for what else was counted.
+func TestEveryCellDoesItsWork(t *testing.T) {
+	for _, w := range works() {
+		t.Run(w.name, func(t *testing.T) {
+			require.Equal(t, evenkeel, w.cells[0].library)
+			require.True(t, w.cells[0].budget || w.name == "delay", "evenkeel has its budget on")
+			require.True(t, !w.paired || w.bare() != nil, "what is paired has something to be paired with")
+			for _, c := range w.cells {
+				b := newBench(w, &c)
+				s := b.once(b.span)
+				require.Equal(t, b.span, s.ops)
+				require.Positive(t, s.wall)
+				err := b.done()
+				var leak *leakError
+				if errors.As(err, &leak) && c.library != evenkeel {
+					t.Log(c.library, "leaks, as the table says:", leak)
+					continue
+				}
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
+// A cell whose calls are not retried is found out: without that, an empty budget would be measured as speed.
+func TestACellThatDoesNotRetryIsAnError(t *testing.T) {
+	w := doOneFail()
+	c := failingCell("never retries", false, func(f *flaky) func(int) {
+		return func(n int) {
+			for range n {
+				_ = f.plain()
+			}
+		}
+	})
+	b := newBench(w, &c)
+	require.ErrorContains(t, b.done(), "attempts")
+}
+
+// The ring is what keeps the default budget from running out; more operations than its span would not all be retried.
+func TestTheRingIsNeeded(t *testing.T) {
+	w := doOneFail()
+	b := newBench(w, &w.cells[0])
+	require.LessOrEqual(t, b.span, ringSpan)
+	require.NoError(t, b.done())
+
+	b.rig.run(8 * ringSpan) // without earning
+	b.ops += 8 * ringSpan
+	require.ErrorContains(t, b.done(), "attempts", "the default budget is on, and ends")
+}
+
+func TestEveryWorkHasABar(t *testing.T) {
+	barred := map[string]bool{}
+	for _, b := range bars {
+		barred[b.work] = true
+	}
+	for _, w := range works() {
+		require.True(t, barred[w.name], w.name)
+	}
+}
+
+func TestATransportThatLosesConnectionsIsFoundOut(t *testing.T) {
+	s, base := newSite(answering(200)), pooled()
+	for range 4*callers + 1 {
+		resp, err := base.RoundTrip(requestTo(t, s.URL))
+		require.NoError(t, err)
+		_ = resp // neither read nor closed: the connection is lost
+	}
+	err := s.end(base)
+	var leak *leakError
+	require.ErrorAs(t, err, &leak)
+	require.EqualValues(t, 4*callers+1, leak.opened)
+}
