@@ -1,0 +1,106 @@
+package grpcx_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/grpcx/fault"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// Streams that fail at every point, that are cancelled, and that are left: what arrives is a beginning of what the
+// server sent, all of it if the stream ended well, and no permit stays out.
+func TestStreamsUnderRandomFaults(t *testing.T) {
+	s := newService()
+	s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+		for {
+			m, err := st.Recv()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if rand.IntN(20) == 0 {
+				return unavailable()
+			}
+			if err := st.Send(out(string(m.Payload.Body))); err != nil {
+				return err
+			}
+		}
+	}
+	in := fault.New(1, fault.Rule{Share: 0.3, Fault: fault.Fault{Code: codes.Unavailable}},
+		fault.Rule{Share: 0.2, Fault: fault.Fault{Code: codes.Unavailable, Header: true}},
+		fault.Rule{Share: 0.2, Fault: fault.Fault{Code: codes.Unavailable, AfterMessages: 3}})
+	var books ledger
+	p := policy(t, attempts(8), booked(&books), func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(5 * time.Second) })
+	c := dial(t, serve(t, s, grpc.StreamInterceptor(in.Stream)), p)
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for range 100 {
+				randomStream(t, c, worker)
+			}
+		})
+	}
+	wg.Wait()
+	require.Eventually(t, func() bool { return books.open.Load() == 0 }, 5*time.Second, time.Millisecond)
+	require.Positive(t, in.Hits())
+}
+
+func randomStream(t *testing.T, c testgrpc.TestServiceClient, worker int) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel() // some are left without reading to the end
+	st, err := c.FullDuplexCall(ctx)
+	if err != nil {
+		return
+	}
+	var want []string
+	for i := range rand.IntN(20) {
+		want = append(want, fmt.Sprint(worker, "/", i))
+	}
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for _, text := range want {
+			if st.Send(both(text)) != nil {
+				return
+			}
+		}
+		_ = st.CloseSend()
+	})
+	if rand.IntN(5) == 0 {
+		time.AfterFunc(time.Duration(rand.IntN(500))*time.Microsecond, cancel)
+	}
+	var got []string
+	leave := rand.IntN(10) == 0
+	for !leave || len(got) < 2 {
+		var m *testgrpc.StreamingOutputCallResponse
+		if m, err = st.Recv(); err != nil {
+			break
+		}
+		got = append(got, string(m.Payload.Body))
+	}
+	if leave {
+		cancel()
+	}
+	sender.Wait()
+	if len(got) > len(want) {
+		t.Errorf("got %v of %v", got, want)
+		return
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want[:len(got)]) || err == io.EOF && len(got) != len(want) {
+		t.Errorf("got %v of %v, then %v (%v)", got, want, err, status.Code(err))
+	}
+}
