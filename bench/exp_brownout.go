@@ -69,24 +69,27 @@ func (c brownoutCell) server() string {
 }
 
 func (c brownoutCell) run(o Options) (Row, error) {
+	part := size(o, 1.0, 4) // a quick run is of a fleet of a quarter
 	s := fleet.Scenario{
-		Clients:  100,
-		Load:     fleet.Load{Rate: c.rate},
-		Server:   fleet.Server{Rate: 16_500, Drops: c.drops},
+		Clients:  int(100 / part),
+		Load:     fleet.Load{Rate: c.rate / part},
+		Server:   fleet.Server{Rate: 16_500 / part, Drops: c.drops},
 		Faults:   []fleet.Fault{{From: cutAt, To: cutAt + c.lasts, Cut: c.cut}},
 		Duration: cutAt + 60*time.Second,
 		Drain:    16 * time.Second,
+		Settle:   true,
 		Seed:     o.SeedFor(c.policy.Name, c.name, c.server()),
 	}
 	r, err := fleet.Run(c.policy.Config, s)
 	if err != nil {
 		return Row{}, err
 	}
+	calls := func(n int) *float64 { return Value(float64(n) * part) }
 	row := Row{
 		Policy: c.policy.Name,
 		Params: map[string]any{"case": c.name, "server": c.server()},
 		Metrics: map[string]*float64{
-			"peak": Value(r.Peak(cutAt, s.Duration)), "failed": Value(float64(r.Lost())), "recovery_s": nil,
+			"peak": Value(r.Peak(cutAt, s.Duration)), "failed": calls(r.Lost()), "recovery_s": nil,
 		},
 	}
 	after, ok := r.Recovered(cutAt, s.Duration)
@@ -95,7 +98,7 @@ func (c brownoutCell) run(o Options) (Row, error) {
 	} else {
 		after = s.Duration - cutAt
 	}
-	row.Metrics["lost"] = Value(float64(r.Missing(cutAt, cutAt+after)))
+	row.Metrics["lost"] = calls(r.Missing(cutAt, cutAt+after))
 	c.compare(&row)
 	return row, nil
 }

@@ -21,7 +21,7 @@ func runBusy(o Options) ([]Row, error) {
 	return o.Each(len(policies), func(i int) (Row, error) {
 		policy := policies[i]
 		s := brookerFleet(1, 1000)
-		s.Duration = 60 * time.Second
+		s.Duration = time.Minute
 		s.Faults = []fleet.Fault{{To: time.Hour, Fail: .1}}
 		s.Seed = o.SeedFor(policy.Name)
 		r, err := fleet.Run(policy.Config, s)

@@ -10,7 +10,7 @@ var outage = Experiment{
 	Name:    "outage",
 	About:   "what do the first ten seconds of a total outage cost, by the number of processes that call?",
 	Source:  "measured from the published rules in the model of retry-budget",
-	Setup:   "1,000 calls/s in all, spread over the clients; healthy for 30 s, then every attempt fails. Immediate retries.",
+	Setup:   "1,000 calls/s in all, spread over the clients; healthy for 30 s, then every attempt fails. Immediate retries. Three runs.",
 	Params:  []string{"clients"},
 	Metrics: []Metric{{"load", "load", Percent}},
 	Pivot:   "clients",
@@ -42,9 +42,14 @@ func runOutage(o Options) ([]Row, error) {
 	n := len(outageClients)
 	return o.Each(len(policies)*n, func(i int) (Row, error) {
 		policy, clients := policies[i/n], outageClients[i%n]
-		load, err := firstSeconds(policy, brookerFleet(clients, 1000), o.SeedFor(policy.Name, clients), fleet.Fault{Fail: 1})
-		if err != nil {
-			return Row{}, err
+		load := 0.0
+		runs := size(o, 3, 1)
+		for run := range runs {
+			one, err := firstSeconds(policy, clients, o.SeedFor(policy.Name, clients, run))
+			if err != nil {
+				return Row{}, err
+			}
+			load += one / float64(runs)
 		}
 		row := Row{
 			Policy:  policy.Name,
@@ -66,11 +71,11 @@ const (
 	outageLasts = 10 * time.Second
 )
 
-// firstSeconds is the load on a fleet over the first ten seconds of a fault that begins after thirty: attempts a call,
+// firstSeconds is the load on a fleet over the first ten seconds of an outage that begins after thirty: attempts a call,
 // of the calls that begin in them.
-func firstSeconds(policy Policy, s fleet.Scenario, seed uint64, fault fleet.Fault) (float64, error) {
-	fault.From, fault.To = outageAfter, outageAfter+time.Hour
-	s.Faults = append([]fleet.Fault{fault}, s.Faults...)
+func firstSeconds(policy Policy, clients int, seed uint64) (float64, error) {
+	s := brookerFleet(clients, 1000)
+	s.Faults = []fleet.Fault{{From: outageAfter, To: outageAfter + time.Hour, Fail: 1}}
 	s.Duration = outageAfter + outageLasts
 	s.Seed = seed
 	r, err := fleet.Run(policy.Config, s)

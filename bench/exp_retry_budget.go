@@ -71,8 +71,9 @@ func runRetryBudget(o Options) ([]Row, error) {
 	ps := budgetProbabilities
 	return o.Each(len(policies)*len(ps), func(i int) (Row, error) {
 		policy, p := policies[i/len(ps)], ps[i%len(ps)]
-		s := brookerFleet(100, 1000)
-		s.Duration = 60 * time.Second
+		clients := size(o, 100, 25) // not for less time: some budgets start with a reserve of minutes
+		s := brookerFleet(clients, 10*float64(clients))
+		s.Duration = time.Minute
 		s.Faults = []fleet.Fault{{To: time.Hour, Fail: p}}
 		s.Seed = o.SeedFor(policy.Name, p)
 		r, err := fleet.Run(policy.Config, s)

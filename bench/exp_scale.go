@@ -23,10 +23,7 @@ var scale = Experiment{
 
 func runScale(o Options) ([]Row, error) {
 	policies := o.Policies("evenkeel")[:1] // it is the simulator that is measured
-	calls := 3_000_000
-	if o.Quick {
-		calls = 1_000_000
-	}
+	calls := size(o, 3_000_000, 1_000_000)
 	var rows []Row
 	for _, clients := range []int{1_000, 1_000_000} {
 		s := brookerFleet(clients, float64(clients))

@@ -91,8 +91,11 @@ func (row stackRow) run(p float64, o Options) (fleet.Point, error) {
 		Duration: 40 * time.Second,
 		Seed:     o.SeedFor(row.policy.Name, p),
 	}
-	if load := row.published; load != nil && load[3][0] > 100 && p > .5 {
-		s.Load.Rate = 20 // hundreds of attempts a request: enough of them
+	switch hundreds := row.published != nil && row.published[3][0] > 100; { // of attempts a request: fewer requests will do
+	case hundreds && p == 1:
+		s.Load.Rate = 20
+	case hundreds && p == .9:
+		s.Load.Rate = 300
 	}
 	service := fleet.Service{Tell: row.tell}
 	if row.oneLayer {

@@ -48,6 +48,14 @@ type Options struct {
 	progress   *progress
 }
 
+// size is what to use in full and in quick runs.
+func size[T any](o Options, full, quick T) T {
+	if o.Quick {
+		return quick
+	}
+	return full
+}
+
 // SeedFor derives a run's own seed from what identifies the run, so that no figure depends on the order in which runs
 // take place or on which others there are.
 func (o Options) SeedFor(parts ...any) uint64 {
