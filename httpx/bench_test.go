@@ -2,6 +2,7 @@ package httpx_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"testing"
@@ -58,6 +59,9 @@ func BenchmarkHTTP(b *testing.B) {
 	b.Run("ok/get", run(httpx.NewTransport(fine, nil), get))
 	b.Run("ok/bare-post", run(fine, post))
 	b.Run("ok/post", run(httpx.NewTransport(fine, nil), post))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	b.Run("ok/deadline", run(httpx.NewTransport(fine, nil), get.WithContext(ctx)))
 	b.Run("one-fail/get", run(httpx.NewTransport(flaky(), now), get))
 	b.Run("one-fail/post", run(httpx.NewTransport(flaky(), now), small))
 	b.Run("hedge", run(httpx.NewTransport(fine, hedged), get))

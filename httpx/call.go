@@ -23,33 +23,35 @@ type call struct {
 // call makes a call that needs more than the happy path gives.
 func (t *Transport) call(req *http.Request, p *retry.Policy) (*http.Response, error) {
 	c := t.newCall(req, p, false)
-	ctx := req.Context()
-	w := c.work()
 	if !p.Plain() {
+		w := c.work()
 		w.Hedge = p.Hedges() && c.idempotent && c.bodies.copies()
 		c.bodies.shared = w.Hedge
-		return c.finish(retry.Run(ctx, p, &w))
+		return c.finish(retry.Run(req.Context(), p, &w))
 	}
 	f := p.Begin()
-	resp, err := c.send(ctx, retry.Step{Attempt: 1})
+	resp, err := c.send(req.Context(), retry.Step{Attempt: 1})
 	if err == nil && t.settled(req, resp) {
 		p.Succeed(f)
 		c.bodies.end()
 		return resp, nil
 	}
-	return c.finish(retry.Continue(ctx, p, &w, f, resp, err))
+	return c.proceed(p, f, resp, err)
 }
 
 // resume goes on after a first attempt with the caller's own request.
 func (t *Transport) resume(
 	req *http.Request, p *retry.Policy, f retry.First, resp *http.Response, err error,
 ) (*http.Response, error) {
-	c := t.newCall(req, p, true)
-	w := c.work()
 	if resp == nil && err == nil {
 		err = errNothing
 	}
-	return c.finish(retry.Continue(req.Context(), p, &w, f, resp, err))
+	return t.newCall(req, p, true).proceed(p, f, resp, err)
+}
+
+func (c *call) proceed(p *retry.Policy, f retry.First, resp *http.Response, err error) (*http.Response, error) {
+	w := c.work()
+	return c.finish(retry.Continue(c.req.Context(), p, &w, f, resp, err))
 }
 
 func (t *Transport) newCall(req *http.Request, p *retry.Policy, begun bool) *call {

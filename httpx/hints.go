@@ -61,10 +61,10 @@ func waitAsked(h http.Header, throttled bool, now func() time.Time) time.Duratio
 	if d, ok := parseRateLimit(first(h, "Ratelimit")); ok {
 		return d
 	}
-	if d, ok := parseReset(h, "Ratelimit-", now); ok {
+	if d, ok := parseReset(h, "Ratelimit-Remaining", "Ratelimit-Reset", now); ok {
 		return d
 	}
-	d, _ := parseReset(h, "X-Ratelimit-", now)
+	d, _ := parseReset(h, "X-Ratelimit-Remaining", "X-Ratelimit-Reset", now)
 	return d
 }
 
@@ -107,11 +107,11 @@ func parseNumber(v string, unit time.Duration) (time.Duration, bool) {
 
 // parseReset reads the headers of the draft's older form, RateLimit-Remaining and RateLimit-Reset, and their X-
 // predecessors: seconds from now, or a time since 1970 in seconds or milliseconds.
-func parseReset(h http.Header, prefix string, now func() time.Time) (time.Duration, bool) {
-	if left := first(h, prefix+"Remaining"); left != "" && left != "0" {
+func parseReset(h http.Header, remaining, reset string, now func() time.Time) (time.Duration, bool) {
+	if left := first(h, remaining); left != "" && left != "0" {
 		return 0, false // some other limit was hit
 	}
-	v := first(h, prefix+"Reset")
+	v := first(h, reset)
 	d, ok := parseNumber(v, time.Second)
 	if !ok {
 		return 0, false

@@ -47,7 +47,7 @@ func TestResetAsATime(t *testing.T) {
 		"1800000007": 7 * time.Second, "1800000007.5": 7500 * time.Millisecond, "1800000007000": 7 * time.Second,
 		"1700000000": 0, "30": 30 * time.Second, "99999999999999999": maxWait, "1e9": 0, "-5": 0, "": 0,
 	} {
-		d, _ := parseReset(http.Header{"X-Ratelimit-Reset": {v}}, "X-Ratelimit-", now)
+		d, _ := parseReset(http.Header{"X-Ratelimit-Reset": {v}}, "X-Ratelimit-Remaining", "X-Ratelimit-Reset", now)
 		require.Equal(t, want, d, v)
 	}
 }
