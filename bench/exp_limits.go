@@ -47,7 +47,7 @@ var hardCases = []limit{
 	{"throttle", 100, 1.03, 1.03, throttles},
 	{"throttle", 1000, 1.21, 1.11, throttles},
 	{"bursty", 100, 1.21, 1.11, bursty},
-	{"minute", 100, 1.21, 1.11, minute},
+	{"minute", 100, 1.5, 1.5, minute},
 }
 
 func runLimits(o Options) ([]Row, error) {
