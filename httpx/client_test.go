@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -385,4 +386,44 @@ func TestABaseThatReturnsNothingIsAnError(t *testing.T) {
 		require.Nil(t, resp)
 		require.ErrorContains(t, err, "neither a response nor an error")
 	}
+}
+
+func TestSlowReaderGetsEveryByteAfterARetryUnderAnAttemptTimeout(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		n := 0
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if n++; n == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			_, _ = w.Write(make([]byte, 512<<10))
+		}))
+		s.EnableHTTP2 = h2
+		s.StartTLS()
+		c := s.Client()
+		const limit = 300 * time.Millisecond
+		c.Transport = httpx.NewTransport(c.Transport, policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(limit) }))
+		resp, err := c.Get(s.URL)
+		require.NoError(t, err)
+		time.Sleep(2 * limit) // longer than an attempt may take
+		require.Len(t, text(t, resp), 512<<10)
+		s.Close()
+	}
+}
+
+func TestAnExhaustedBudgetGivesTheLastResponseAndTheReason(t *testing.T) {
+	s := serve(t, many(1000, 503)...)
+	c := client(t, policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{} }))
+	for range 100 {
+		resp, err := c.Get(s.URL)
+		require.NoError(t, err)
+		require.Equal(t, 503, resp.StatusCode)
+		require.Equal(t, "Service Unavailable", text(t, resp))
+		stopped, ok := httpx.ReportFrom(resp.Request.Context())
+		require.True(t, ok)
+		if stopped.Reason == retry.ReasonBudget {
+			return
+		}
+	}
+	t.Fatal("the budget never ran out")
 }

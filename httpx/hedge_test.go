@@ -3,7 +3,9 @@ package httpx_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -201,4 +203,57 @@ func TestAHedgeThatIsNotNeededIsNotSentAndNothingWaits(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.EqualValues(t, 1, sent.Load())
 	})
+}
+
+func TestABudgetThatRunsOutMidCallLeavesTheAttemptsInFlightAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		p := hedging(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{}; c.MaxAttempts = retry.Unlimited })
+		codes := many(100, 200)
+		delays := make([]time.Duration, 100)
+		for i := range delays {
+			delays[i] = time.Minute
+		}
+		c := pipeClient(t, plan(&sent, codes, delays...), p)
+		start := time.Now()
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		text(t, resp)
+		require.Equal(t, time.Minute, time.Since(start), "the first attempt's answer")
+		require.Less(t, sent.Load(), int32(100))
+	})
+}
+
+func TestLosersOnHTTP2LeaveTheirConnectionUsable(t *testing.T) {
+	var dialled, slow atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slow.Add(1)%2 == 1 {
+			<-r.Context().Done() // the first attempt of each call: its hedge wins
+		}
+	}))
+	s.EnableHTTP2 = true
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialled.Add(1)
+		}
+	}
+	s.StartTLS()
+	defer s.Close()
+	c := s.Client()
+	base := c.Transport
+	slow.Store(1)
+	resp, err := c.Get(s.URL) // two that dial at the same time would each get a connection
+	require.NoError(t, err)
+	text(t, resp)
+	slow.Store(0)
+	c.Transport = httpx.NewTransport(base, hedging(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(time.Millisecond) }))
+	for range 20 {
+		resp, err := c.Get(s.URL)
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		text(t, resp)
+		slow.Store(0)
+	}
+	require.EqualValues(t, 1, dialled.Load())
 }

@@ -43,7 +43,8 @@ func WithDestination(name func(*http.Request) string) Option {
 
 // WithClassifier replaces Classify. classify is told of every response, and of every error that is not the doing of
 // the caller's context or the attempt's timeout, by any number of goroutines at a time. It must neither read nor close
-// the body, and the request may be that of any attempt. Call Classify in it to change only some rows of the table.
+// the body; it may be asked twice about one response. Call Classify in it to change only some rows of the table.
+// (retry.WithClassifier, which sorts the errors of Do, has no effect here.)
 //
 // What it returns is limited after that: a request that is not idempotent is not repeated unless it was Unprocessed,
 // and a body that cannot be replayed is not.

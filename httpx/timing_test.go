@@ -342,3 +342,14 @@ func TestSlowBodyOutlivesTheAttemptTimeout(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 	})
 }
+
+func TestNoWaitAfterTheLastAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := pipeClient(t, statuses(500), policy(t, func(c *retry.Config) { c.Backoff = backoff.Constant(time.Second) }))
+		start := time.Now()
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		text(t, resp)
+		require.Equal(t, 2*time.Second, time.Since(start), "three attempts, two waits")
+	})
+}
