@@ -59,6 +59,8 @@ func doWork(ctx context.Context, p *Policy, op func(context.Context) error) Work
 	return Work[struct{}]{
 		Send:     func(ctx context.Context, _ Step) (struct{}, error) { return struct{}{}, op(ctx) },
 		Classify: func(_ struct{}, err error, ended bool) Outcome { return p.sort(ctx, err, ended) },
+
+		noVerdict: true,
 	}
 }
 
@@ -113,14 +115,13 @@ func doValueWork[T any](ctx context.Context, p *Policy, op func(context.Context)
 	return Work[T]{
 		Send:     func(ctx context.Context, _ Step) (T, error) { return op(ctx) },
 		Classify: func(_ T, err error, ended bool) Outcome { return p.sort(ctx, err, ended) },
+
+		noVerdict: true,
 	}
 }
 
-// sort says what an operation's error means under the caller's context ctx.
+// sort says what an operation's error means, which is not nil, under the caller's context ctx.
 func (p *Policy) sort(ctx context.Context, err error, ended bool) Outcome {
-	if err == nil {
-		return Outcome{}
-	}
 	o := p.classify(err)
 	if ended && o.Class != Rejected {
 		o = Outcome{Class: Timeout}

@@ -1,6 +1,6 @@
 package retry
 
-// history remembers the first attempt of a call and the latest. The first costs no allocation: most calls that fail
+// history remembers the first failure of a call and the latest. The first costs no allocation: most calls that fail
 // once do not fail twice.
 type history struct {
 	first        Failure
@@ -13,7 +13,6 @@ func (h *history) add(attempt int, class Class, err error) {
 	switch {
 	case h.first.Attempt == 0:
 		h.first = e
-	case class == Success:
 	case len(h.rest) == maxHistory-1:
 		copy(h.rest, h.rest[1:])
 		h.rest[maxHistory-2] = e

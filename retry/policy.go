@@ -17,8 +17,8 @@ const defaultMaxDestinations = 1024
 // Policy is the rules of a Config together with the state of one destination: its budget and what was learned of its
 // latency. The rules never change. It is safe for concurrent use.
 type Policy struct {
-	rules
 	state
+	rules
 	destination string
 	family      *family
 	light       bool // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
@@ -28,7 +28,6 @@ type Policy struct {
 
 // rules are what all destinations of one policy share.
 type rules struct {
-	cfg         Config // with its defaults
 	maxAttempts int
 	backoff     backoff.Strategy
 	throttled   backoff.Strategy
@@ -39,6 +38,7 @@ type rules struct {
 	observed    bool // the observer is one of the options of this New or Reload
 	random      func() float64
 	maxDests    int
+	cfg         Config // with its defaults; what a call looks at stands above, close together
 }
 
 // Option sets what is code and not data.

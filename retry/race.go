@@ -188,7 +188,9 @@ func (r *race[T]) land(now time.Time, a Attempt, res *result[T]) (answers bool) 
 	if r.over {
 		return false
 	}
-	r.h.add(a.Number, res.outcome.Class, res.err)
+	if res.outcome.Class != Success {
+		r.h.add(a.Number, res.outcome.Class, res.err)
+	}
 	r.call.Done(now, a.Number, res.outcome)
 	if r.call.reason == ReasonNone {
 		r.answer.err = res.err // for a call that is given up while it waits

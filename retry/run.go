@@ -30,6 +30,8 @@ type Work[T any] struct {
 	// Opening says that the attempt timeout bounds only Send and not the use of what it returns; such a timeout is
 	// not a deadline on the attempt's context.
 	Opening bool
+
+	noVerdict bool // an attempt without an error is a success, without asking Classify
 }
 
 // result is what an attempt returned, with the context it still holds.
@@ -106,30 +108,47 @@ func (p *Policy) admitFirst(ctx context.Context) *Error {
 
 // attempt makes one attempt and sorts what it came to.
 func attempt[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
-	var opened *time.Timer
-	actx, returned := ctx, false
 	r.cancel = nil
-	switch {
-	case s.Timeout <= 0:
-	case w.Opening:
+	if s.Timeout > 0 {
+		attemptTimed(ctx, w, s, r)
+		return
+	}
+	actx := resend(ctx, s)
+	r.value, r.err = w.Send(actx, s)
+	r.outcome = w.sort(ctx, actx, r.value, r.err)
+}
+
+// attemptTimed is attempt with a timeout of the attempt's own.
+func attemptTimed[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
+	var (
+		actx     context.Context
+		opened   *time.Timer
+		returned bool
+	)
+	if w.Opening {
 		actx, r.cancel, opened = opening(ctx, s.Timeout)
-	default:
+	} else {
 		actx, r.cancel = timeout.Attempt(ctx, s.Timeout)
 	}
 	defer func() { // a panic or runtime.Goexit in Send
-		if !returned && r.cancel != nil {
+		if !returned {
 			r.cancel()
 		}
 	}()
-	if s.Attempt > 1 {
-		actx = &attemptContext{actx, s.Attempt}
-	}
-	r.value, r.err = w.Send(actx, s)
+	r.value, r.err = w.Send(resend(actx, s), s)
 	if opened != nil && !opened.Stop() && r.err == nil {
 		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
 	}
 	r.outcome = w.sort(ctx, actx, r.value, r.err)
 	returned = true
+}
+
+// resend puts the number of a resend on its context.
+func resend(ctx context.Context, s Step) context.Context {
+	if s.Attempt == 1 {
+		return ctx
+	}
+	return &attemptContext{ctx, s.Attempt}
 }
 
 // drop makes a timeout of an answer.
@@ -143,6 +162,9 @@ func (w *Work[T]) drop(r *result[T]) {
 
 // sort classifies what an attempt on actx came to. What failed when the caller had given up says nothing.
 func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
+	if err == nil && w.noVerdict {
+		return Outcome{}
+	}
 	if err != nil && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
@@ -224,7 +246,9 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result
 		}
 	}()
 	for {
-		h.add(step.Attempt, r.outcome.Class, r.err)
+		if r.outcome.Class != Success {
+			h.add(step.Attempt, r.outcome.Class, r.err)
+		}
 		if p.observer != nil {
 			p.observeAttempt(ctx, call.attempt(step, waited), now, r.outcome, r.err)
 		}
@@ -242,7 +266,7 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result
 		}
 		waited = call.waited - waited
 		attempt(ctx, w, step, &r)
-		now = p.endTime(r.outcome)
+		now = p.endTime(now, r.outcome)
 	}
 }
 
@@ -251,10 +275,10 @@ func (c *Call) attempt(s Step, waited time.Duration) Attempt {
 	return Attempt{Number: s.Attempt, Kind: s.Kind, Waited: waited, Sent: c.start.Add(c.lastSent)}
 }
 
-// endTime is the time, or the zero time where nobody looks at it.
-func (p *Policy) endTime(o Outcome) time.Time {
+// endTime is when an attempt ended. Of a success nobody may want to know: then the time before it will do.
+func (p *Policy) endTime(before time.Time, o Outcome) time.Time {
 	if o.Class == Success && !p.clock {
-		return time.Time{}
+		return before
 	}
 	return time.Now()
 }
