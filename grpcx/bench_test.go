@@ -2,10 +2,13 @@ package grpcx_test
 
 import (
 	"context"
+	"net"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
@@ -59,4 +62,31 @@ func BenchmarkUnary(b *testing.B) {
 			_ = call(ctx, "/pkg.Service/Method", nil, nil, nil, fail)
 		}
 	})
+}
+
+// BenchmarkEndToEnd is 16 callers at a time over loopback, all well.
+func BenchmarkEndToEnd(b *testing.B) {
+	for name, opts := range map[string][]grpc.DialOption{
+		"bare":     nil,
+		"evenkeel": grpcx.DialOptions(retry.Must(retry.New(retry.Config{}))),
+	} {
+		b.Run(name, func(b *testing.B) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(b, err)
+			srv := grpc.NewServer()
+			testgrpc.RegisterTestServiceServer(srv, newService())
+			go func() { _ = srv.Serve(l) }()
+			defer srv.Stop()
+			c := testgrpc.NewTestServiceClient(conn(b, l.Addr().String(), opts...))
+			b.ReportAllocs()
+			b.SetParallelism(8)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := c.EmptyCall(context.Background(), &testgrpc.Empty{}); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
 }

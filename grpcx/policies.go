@@ -66,7 +66,8 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 		key, ok := methodKey(name)
 		switch {
 		case !ok:
-			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), `must be "", "package.Service" or "package.Service/Method"`))
+			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name),
+				`must be "", "package.Service" or "package.Service/Method"`))
 		case byName[name] == nil:
 			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), "must not be nil"))
 		}

@@ -99,12 +99,14 @@ func newServerConfig(opts []ServerOption) *serverConfig {
 }
 
 // begin is what comes before the handler. done must be called in any case.
-func (c *serverConfig) begin(ctx context.Context, method string) (_ context.Context, _ *layer.Mark, done func(), _ error) {
+func (c *serverConfig) begin(
+	ctx context.Context, method string,
+) (_ context.Context, _ *layer.Mark, done func(), _ error) {
 	if c.attempt != nil {
 		c.attempt(ctx, method, IncomingAttempt(ctx))
 	}
 	if expired(ctx) {
-		return ctx, nil, func() {}, status.Error(codes.DeadlineExceeded, "the deadline had passed before the call was handled")
+		return ctx, nil, func() {}, errExpired
 	}
 	done = func() {}
 	if c.longest > 0 {
@@ -115,6 +117,8 @@ func (c *serverConfig) begin(ctx context.Context, method string) (_ context.Cont
 	ctx, mark := layer.With(ctx)
 	return ctx, mark, done, nil
 }
+
+var errExpired = status.Error(codes.DeadlineExceeded, "the deadline had passed before the call was handled")
 
 func expired(ctx context.Context) bool {
 	if ctx.Err() != nil {

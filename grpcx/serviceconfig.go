@@ -22,8 +22,8 @@ const (
 )
 
 // FromServiceConfig reads the policies of a gRPC service config
-// (https://github.com/grpc/grpc/blob/master/doc/service_config.md): methodConfig with its names (a method, a service, or {}
-// for all others), timeout, waitForReady, retryPolicy and hedgingPolicy, and retryThrottling, which becomes one
+// (https://github.com/grpc/grpc/blob/master/doc/service_config.md): methodConfig with its names (a method, a service,
+// or {} for all others), timeout, waitForReady, retryPolicy and hedgingPolicy, and retryThrottling, which becomes one
 // budget.GRPC a target for all its methods. Without retryThrottling they share the default budget.
 //
 // As in gRFC A6, a maxAttempts above 5 means 5, and a method with neither policy is sent once. The codes listed are

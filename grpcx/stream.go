@@ -214,8 +214,8 @@ func (s *clientStream) header(a *streamAttempt) (header metadata.MD) {
 }
 
 // within runs f, which waits for the server, and cancels the attempt when its timeout passes. It reports whether
-// there was time enough. Only such waiting counts: an attempt timeout is for what the server does, not for the pauses of a
-// caller who has nothing to send yet.
+// there was time enough. Only such waiting counts: an attempt timeout is for what the server does, not for the pauses
+// of a caller who has nothing to send yet.
 func (a *streamAttempt) within(f func()) bool {
 	if a.left <= 0 {
 		f()

@@ -62,6 +62,7 @@ type unaryCall struct {
 	work    retry.Work[*attempt]
 	first   attempt
 	second  attempt
+	inline  [4]grpc.CallOption // room for the second's options
 }
 
 // attempt is what one attempt got.
@@ -112,9 +113,11 @@ func (u *unaryCall) send(ctx context.Context, s retry.Step) (*attempt, error) {
 	if s.Attempt > 1 {
 		ctx = resendContext(ctx, s.Attempt-1)
 	}
-	opts := make([]grpc.CallOption, len(u.opts), len(u.opts)+3)
-	copy(opts, u.opts)
-	opts = append(opts, grpc.Header(&a.header), grpc.Trailer(&a.trailer))
+	opts := u.inline[:0:0]
+	if s.Attempt == 2 { // nobody else sends the second
+		opts = u.inline[:0]
+	}
+	opts = append(append(opts, u.opts...), grpc.Header(&a.header), grpc.Trailer(&a.trailer))
 	if u.out.wantsPeer() {
 		a.peer = new(peer.Peer)
 		opts = append(opts, grpc.Peer(a.peer))

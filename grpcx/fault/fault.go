@@ -117,7 +117,9 @@ func (in *Injector) draw(method string) (f Fault) {
 }
 
 // Unary is a grpc.UnaryServerInterceptor.
-func (in *Injector) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func (in *Injector) Unary(
+	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
+) (any, error) {
 	f := in.draw(info.FullMethod)
 	if err := f.wait(ctx); err != nil {
 		return nil, err
@@ -140,7 +142,9 @@ func (in *Injector) Unary(ctx context.Context, req any, info *grpc.UnaryServerIn
 }
 
 // Stream is a grpc.StreamServerInterceptor.
-func (in *Injector) Stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (in *Injector) Stream(
+	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler,
+) error {
 	f := in.draw(info.FullMethod)
 	if err := f.wait(stream.Context()); err != nil {
 		return err
