@@ -98,6 +98,7 @@ func (c *call) classify(resp *http.Response, err error, ended bool) retry.Outcom
 	switch {
 	case err != nil && c.bodies.broke(err):
 		o = retry.Outcome{Class: retry.Rejected}
+	//lint:ignore SA1019 http.Client.Timeout still works through it
 	case err != nil && given(c.req.Cancel):
 		o = retry.Outcome{Class: retry.Canceled}
 	case !ended && c.t.classify != nil:
@@ -179,13 +180,15 @@ const cancelGrace = 10 * time.Millisecond
 // own beside it, which closes Request.Cancel, and the error says "Client.Timeout exceeded" only if the timer came
 // first. Both are due at the same instant.
 func (c *call) awaitCancel() {
-	if c.req.Cancel == nil || c.req.Context().Err() != context.DeadlineExceeded {
+	//lint:ignore SA1019 http.Client.Timeout still works through it
+	cancel := c.req.Cancel
+	if cancel == nil || c.req.Context().Err() != context.DeadlineExceeded {
 		return
 	}
 	timer := time.NewTimer(cancelGrace)
 	defer timer.Stop()
 	select {
-	case <-c.req.Cancel:
+	case <-cancel:
 	case <-timer.C:
 	}
 }

@@ -58,7 +58,8 @@ func TestAHundredThousandCallsLeakNothing(t *testing.T) {
 	})
 	plain := policy(t, func(c *retry.Config) { c.Budget = budget.Unlimited{} })
 	clients := []*http.Client{
-		{Transport: httpx.NewTransport(base, p)}, {Transport: httpx.NewTransport(base, plain), Timeout: time.Minute},
+		{Transport: httpx.NewTransport(base, p)},
+		{Transport: httpx.NewTransport(base, plain), Timeout: time.Minute},
 		{Transport: httpx.NewTransport(base, plain)},
 	}
 	parent, cancel := context.WithCancel(context.Background())

@@ -36,8 +36,14 @@ func everyConfig() []retry.Config {
 		configs = append(configs, retry.Config{Backoff: s}, retry.Config{ThrottledBackoff: s})
 	}
 	for _, s := range []budget.Spec{
-		budget.Adaptive{}, budget.TokenBucket{Ratio: 0.5, Cap: 3, OnSuccess: true}, budget.GRPC{}, budget.AWS{},
-		budget.Finagle{}, budget.Concurrency{Ratio: 0.3, Min: -1}, budget.Ratio{}, budget.Unlimited{},
+		budget.Adaptive{},
+		budget.TokenBucket{Ratio: 0.5, Cap: 3, OnSuccess: true},
+		budget.GRPC{},
+		budget.AWS{},
+		budget.Finagle{},
+		budget.Concurrency{Ratio: 0.3, Min: -1},
+		budget.Ratio{},
+		budget.Unlimited{},
 		budget.ClientThrottle{K: 3, Window: time.Minute, Retries: budget.AWS{}},
 	} {
 		configs = append(configs, retry.Config{Budget: s})

@@ -36,7 +36,8 @@ func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
 		{
 			name: "no retry", err: errDown, opts: says(retry.Outcome{Class: retry.Transient, NoRetry: true}),
 			reason: retry.ReasonNoRetry, spent: true,
-		}, {
+		},
+		{
 			name: "no retry, one attempt", cfg: retry.Config{MaxAttempts: 1}, err: errDown,
 			opts: says(retry.Outcome{Class: retry.Rejected, NoRetry: true}), reason: retry.ReasonNoRetry, spent: true,
 		},
@@ -44,7 +45,8 @@ func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
 		{
 			name: "hint, one attempt", cfg: retry.Config{MaxAttempts: 1}, err: retry.After(errDown, time.Hour),
 			reason: retry.ReasonHint, spent: true,
-		}, {
+		},
+		{
 			name: "deadline", err: errDown, reason: retry.ReasonDeadline, spent: true,
 			ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 				return context.WithTimeout(ctx, 500*time.Millisecond)
@@ -56,7 +58,8 @@ func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
 			ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 				return retry.WithIdempotency(ctx, retry.NotIdempotent), func() {}
 			},
-		}, {
+		},
+		{
 			name: "canceled", err: errDown, reason: retry.ReasonCanceled,
 			ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 				ctx, cancel := context.WithCancel(ctx)

@@ -138,6 +138,7 @@ type tagged struct{ seen []any }
 func (o *tagged) AttemptDone(ctx context.Context, _ retry.Attempt) {
 	o.seen = append(o.seen, ctx.Value(tagKey{}), ctx.Err())
 }
+
 func (o *tagged) CallDone(ctx context.Context, _ retry.Report) { o.AttemptDone(ctx, retry.Attempt{}) }
 
 func TestObserverGetsTheCallsContext(t *testing.T) {

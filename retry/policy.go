@@ -22,7 +22,6 @@ type Policy struct {
 	destination string
 	family      *family
 	light       bool // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
-	plain       bool // light, and no timer either
 	clock       bool // a first attempt must be timed
 }
 

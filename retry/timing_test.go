@@ -347,7 +347,9 @@ func (s *inCall) Delay(int, time.Duration, float64) time.Duration {
 func TestASuccessWaitsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, cfg := range []retry.Config{
-			{}, {Hedge: timeout.Fixed(time.Second)}, {AttemptTimeout: timeout.Fixed(time.Second)},
+			{},
+			{Hedge: timeout.Fixed(time.Second)},
+			{AttemptTimeout: timeout.Fixed(time.Second)},
 			{Hedge: timeout.Fixed(time.Second), AttemptTimeout: timeout.Fixed(time.Minute)},
 		} {
 			ctx := newParent()

@@ -56,9 +56,18 @@ func TestPercentileValidatesEveryField(t *testing.T) {
 	}
 	require.Len(t, strings.Split(bad.Validate().Error(), "\n"), 7)
 	for _, one := range []timeout.Percentile{
-		{Rate: 0.6}, {Rate: -1}, {Rate: math.SmallestNonzeroFloat64}, {Rate: math.Inf(1)},
-		{Floor: 2 * time.Hour}, {Floor: 2 * time.Second, Ceiling: time.Second}, {Ceiling: -time.Second},
-		{Padding: -0.1}, {Padding: math.NaN()}, {Window: 25 * time.Hour}, {WarmUp: 2_000_000}, {Growth: 1001},
+		{Rate: 0.6},
+		{Rate: -1},
+		{Rate: math.SmallestNonzeroFloat64},
+		{Rate: math.Inf(1)},
+		{Floor: 2 * time.Hour},
+		{Floor: 2 * time.Second, Ceiling: time.Second},
+		{Ceiling: -time.Second},
+		{Padding: -0.1},
+		{Padding: math.NaN()},
+		{Window: 25 * time.Hour},
+		{WarmUp: 2_000_000},
+		{Growth: 1001},
 		{Growth: math.NaN()},
 	} {
 		require.Len(t, strings.Split(one.Validate().Error(), "\n"), 1, "%+v", one)
