@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -26,6 +27,7 @@ type clientStream struct {
 	p        *retry.Policy
 	r        *rule
 	ctx      context.Context // the caller's, with the rule's timeout
+	rpc      rpcinfo.Context // ctx
 	release  context.CancelFunc
 	desc     *grpc.StreamDesc
 	cc       *grpc.ClientConn
@@ -87,6 +89,8 @@ func (c *client) stream(
 	if s.r.timeout > 0 {
 		s.ctx, s.release = context.WithTimeout(ctx, s.r.timeout)
 	}
+	s.rpc = rpcContext(s.ctx, cc, method, s.opts)
+	s.ctx = &s.rpc
 	if err := s.begin(); err != nil {
 		return nil, err
 	}

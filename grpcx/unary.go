@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
+	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -50,6 +51,7 @@ type unaryCall struct {
 	p       *retry.Policy
 	r       *rule
 	ctx     context.Context
+	rpc     rpcinfo.Context // ctx, if an observer may be told
 	method  string
 	req     any
 	reply   any // the caller's
@@ -104,6 +106,8 @@ func (u *unaryCall) run() error {
 	if u.p.Hedges() && u.c.mayRepeat(u.ctx, u.method, u.r.hedged) {
 		u.blank, u.work.Hedge = emptyReply(u.reply)
 	}
+	u.rpc = rpcContext(u.ctx, u.cc, u.method, u.opts)
+	u.ctx = &u.rpc
 	return u.end(retry.Run(u.ctx, u.p, &u.work))
 }
 
