@@ -253,9 +253,13 @@ func (p *Policy) Succeed(f First) {
 	var now time.Time
 	if p.clock {
 		now = time.Now()
-		if p.learns {
-			p.learn(now, now.Sub(f.sent), Outcome{})
-		}
+	}
+	p.succeed(now, f)
+}
+
+func (p *Policy) succeed(now time.Time, f First) {
+	if p.learns {
+		p.learn(now, now.Sub(f.sent), Outcome{})
 	}
 	p.end(now, f.permit, budget.Alive)
 }

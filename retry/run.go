@@ -69,8 +69,9 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 	attempt(ctx, w, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, &r)
 	ended = true
 	if r.outcome.Class == Success {
-		p.Succeed(f)
-		p.observeSuccess(ctx, f)
+		now := p.endTime(time.Time{}, r.outcome)
+		p.succeed(now, f)
+		p.observeSuccess(ctx, now, f)
 		return r.keep(w), r.err
 	}
 	return inTurn(ctx, p, w, f, r)
@@ -386,11 +387,11 @@ func (p *Policy) observeAttempt(ctx context.Context, a Attempt, now time.Time, o
 }
 
 // observeSuccess is for a first attempt that never came to a Call.
-func (p *Policy) observeSuccess(ctx context.Context, f First) {
+func (p *Policy) observeSuccess(ctx context.Context, now time.Time, f First) {
 	if p.observer == nil {
 		return
 	}
-	p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, time.Now(), Outcome{}, nil)
+	p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, now, Outcome{}, nil)
 	p.observer.CallDone(ctx, Report{
 		Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Budget: p.budget,
 	})
