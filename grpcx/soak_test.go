@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -58,6 +59,36 @@ func TestStreamsUnderRandomFaults(t *testing.T) {
 	wg.Wait()
 	require.Eventually(t, func() bool { return books.open.Load() == 0 }, 5*time.Second, time.Millisecond)
 	require.Positive(t, in.Hits())
+}
+
+func TestStreamsUnderOneLongLivedParentLeaveNothing(t *testing.T) {
+	s := newService()
+	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+		if n%2 == 1 {
+			return unavailable()
+		}
+		return st.Send(out("a"))
+	}
+	parent, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := dial(t, serve(t, s), policy(t))
+	run := func(n int) (heap uint64, goroutines int) {
+		for range n {
+			st, err := c.StreamingOutputCall(parent, &testgrpc.StreamingOutputCallRequest{})
+			require.NoError(t, err)
+			_, err = drain(st)
+			require.NoError(t, err)
+		}
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc, runtime.NumGoroutine()
+	}
+	heap, goroutines := run(200)
+	after, more := run(3000)
+	require.Less(t, after, heap+1<<20) // 3,000 that stay would be more than a kilobyte each
+	require.Less(t, more, goroutines+20)
 }
 
 func randomStream(t *testing.T, c testgrpc.TestServiceClient, worker int) {

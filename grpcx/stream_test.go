@@ -562,13 +562,20 @@ func TestStreamAbandonedByClosingTheConnectionIsReleased(t *testing.T) {
 			return st.Context().Err()
 		}
 		var books ledger
-		cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t, booked(&books))), to)...)
+		var of context.Context // the attempt's
+		see := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			of = ctx
+			return streamer(ctx, desc, cc, method, opts...)
+		}
+		cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t, booked(&books))), to, grpc.WithChainStreamInterceptor(see))...)
 		_, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 1, books.open.Load())
+		require.NoError(t, of.Err())
 		require.NoError(t, cc.Close())
 		synctest.Wait()
 		require.Zero(t, books.open.Load())
+		require.Error(t, of.Err(), "it is not registered on the caller's context any more")
 	})
 }
 
