@@ -51,7 +51,7 @@ func runSpike(o Options) ([]Row, error) {
 			case "load":
 				within = share(.15)
 			case "recovered":
-				within = points(20) // four runs of 20
+				within = points(30) // two samples of 20 runs: two standard errors
 			}
 			row.publish(metric, v, within)
 		}

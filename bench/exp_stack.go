@@ -71,7 +71,7 @@ func runStack(o Options) ([]Row, error) {
 		}
 		if row.published != nil {
 			published := row.published[i%len(ps)]
-			result.publish("load", published[0], Within{Abs: .03, Rel: .03})
+			result.publish("load", published[0], share(.05)) // every-layer is exactly 2.00 at .5 and 9.99 at .9
 			result.publish("success", published[1]/100, points(1.5))
 		}
 		if row.policy.Name == "evenkeel" && p == 1 {

@@ -11,8 +11,10 @@ func init() { // parse's error names them all, which would be a cycle of initial
 		metastable,
 		brownout,
 		spike,
+		occ,
 		busy,
 		limits,
+		live,
 		scale,
 	}
 }

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/bench/fleet"
+)
+
+var live = Experiment{
+	Name:   "live",
+	About:  "do real HTTP and gRPC clients and servers come to what the simulator says?",
+	Source: "the simulator, with the same clients, calls and faults; they must agree within 3 points",
+	Setup: "Real servers on the loopback interface that fail as told (503, UNAVAILABLE), called through httpx and grpcx: " +
+		"4 clients of 100 calls/s (Poisson), legs exponential with mean 10 ms, immediate retries. As outage, all attempts fail; " +
+		"as retry-budget, 5 or 10 in 100.",
+	Params: []string{"transport", "scenario"},
+	Metrics: []Metric{
+		{"load", "", Percent},
+		{"success", "", Percent},
+		{"sim_load", "simulated load", Percent},
+		{"sim_success", "success", Percent},
+		{"off", "most apart", Percent},
+	},
+	Alone: true,
+	Run: func(o Options) ([]Row, error) {
+		return runLive(o, liveFleet{
+			clients: 4, rate: 400, healthy: size(o, time.Second, time.Second/2), faulty: size(o, 5*time.Second, 2*time.Second),
+		})
+	},
+}
+
+// liveApart is how far reality may be from the simulator.
+const liveApart = .03
+
+var (
+	wires         = []wire{overHTTP, overGRPC}
+	liveScenarios = []liveScenario{{"outage", 100}, {"faults-5", 5}, {"faults-10", 10}}
+)
+
+// liveScenario is what a live server is told.
+type liveScenario struct {
+	name    string
+	percent int // of attempts that fail
+}
+
+// liveCell is one row of live.
+type liveCell struct {
+	policy   Policy
+	over     wire
+	scenario liveScenario
+	fleet    liveFleet
+}
+
+func liveCells(o Options, f liveFleet) []liveCell {
+	var cells []liveCell
+	for _, policy := range o.Policies("retries-3", "evenkeel") {
+		for _, over := range wires {
+			for _, s := range liveScenarios {
+				f.percent, f.seed = s.percent, o.SeedFor(policy.Name, over.name, s.name)
+				cells = append(cells, liveCell{policy, over, s, f})
+			}
+		}
+	}
+	return cells
+}
+
+func runLive(o Options, f liveFleet) ([]Row, error) {
+	cells := liveCells(o, f)
+	rows, err := o.Each(len(cells), func(i int) (Row, error) { return cells[i].expect() })
+	if err != nil {
+		return nil, err
+	}
+	return rows, o.together(len(cells), func(i int) error { return cells[i].measure(&rows[i]) })
+}
+
+// together calls cell for 0 to n-1 all at once. It is for what waits more than it computes.
+func (o Options) together(n int, cell func(i int) error) error {
+	o.progress.expect(o.experiment, n)
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			errs[i] = cell(i)
+			o.progress.done(o.experiment)
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// expect is the row with what the simulator says.
+func (c liveCell) expect() (Row, error) {
+	sum, err := c.fleet.simulated(c.policy.Config, c.over.name == overHTTP.name)
+	return Row{
+		Policy:  c.policy.Name,
+		Params:  map[string]any{"transport": c.over.name, "scenario": c.scenario.name},
+		Metrics: map[string]*float64{"sim_load": Value(sum.Load()), "sim_success": Value(sum.Success())},
+		Bars:    c.bars(),
+	}, err
+}
+
+// measure adds to the row what real servers say.
+func (c liveCell) measure(row *Row) error {
+	sum, err := c.fleet.run(c.policy.Config, c.over)
+	if err != nil {
+		return err
+	}
+	row.Metrics["load"], row.Metrics["success"] = Value(sum.Load()), Value(sum.Success())
+	row.Metrics["off"] = Value(apart(sum, row))
+	return nil
+}
+
+// apart is the greater of the differences in load and in success.
+func apart(sum fleet.Tally, row *Row) float64 {
+	return max(math.Abs(sum.Load()-*row.Metrics["sim_load"]), math.Abs(sum.Success()-*row.Metrics["sim_success"]))
+}
+
+// bars is what a policy of ours must hold; a user's must hold nothing.
+func (c liveCell) bars() map[string]Bar {
+	if c.policy.user {
+		return nil
+	}
+	bars := map[string]Bar{"off": {AtMost: liveApart}}
+	switch {
+	case c.scenario.name == "faults-5":
+		bars["success"] = Bar{AtLeast: .99}
+	case c.scenario.name == "outage" && c.policy.Name == "evenkeel":
+		bars["load"] = Bar{AtMost: 1.15}
+	case c.scenario.name == "outage":
+		bars["load"] = Bar{AtLeast: 2.5}
+	}
+	return bars
+}

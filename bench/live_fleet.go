@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/bench/fleet"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// patience is what a caller waits for its call. Only a user's policy with long waits comes near it.
+const patience = 3 * time.Second
+
+// leg is the mean of what an attempt takes to its server, and back: the server waits for as long.
+const leg = 10 * time.Millisecond
+
+// liveFleet is some clients of one server: real ones, or simulated.
+type liveFleet struct {
+	clients int
+	rate    float64       // calls a second, of all clients together
+	healthy time.Duration // then the fault
+	faulty  time.Duration // and then the end
+	percent int           // of attempts that fail in the fault
+	seed    uint64
+}
+
+// simulated runs the fleet in the simulator, several times over for the sake of the mean. throttled says that its
+// server fails by turning away, as 503 is read.
+func (f liveFleet) simulated(cfg retry.Config, throttled bool) (sum fleet.Tally, err error) {
+	fault := fleet.Fault{From: f.healthy, To: time.Hour}
+	if share := float64(f.percent) / 100; throttled {
+		fault.Throttle = share
+	} else {
+		fault.Fail = share
+	}
+	for run := range uint64(5) {
+		r, err := fleet.Run(cfg, fleet.Scenario{
+			Clients:  f.clients,
+			Load:     fleet.Load{Rate: f.rate},
+			Deadline: patience,
+			Network:  fleet.Exponential(leg),
+			Faults:   []fleet.Fault{fault},
+			Duration: f.healthy + f.faulty,
+			Seed:     f.seed + run,
+		})
+		if err != nil {
+			return sum, err
+		}
+		p := r.Between(f.healthy, f.healthy+f.faulty)
+		sum.Calls += p.Calls
+		sum.Succeeded += p.Succeeded
+		sum.Attempts += p.Attempts
+	}
+	return sum, nil
+}
+
+// run runs the fleet over the wire, and returns what the server saw of the calls that began in the fault.
+func (f liveFleet) run(cfg retry.Config, over wire) (fleet.Tally, error) {
+	var book ledger
+	sick := time.Now().Add(f.healthy)
+	server, err := over.serve(flaky(&book, newDeck(f.seed, f.percent), sick), false)
+	if err != nil {
+		return fleet.Tally{}, err
+	}
+	defer server.close()
+	clients := make([]*liveClient, f.clients)
+	for i := range clients {
+		policy, err := retry.New(cfg)
+		if err != nil {
+			return fleet.Tally{}, err
+		}
+		if clients[i], err = over.dial(server.addr, policy); err != nil {
+			return fleet.Tally{}, err
+		}
+		defer clients[i].close()
+	}
+	var all sync.WaitGroup
+	for i, c := range clients {
+		rng := rand.New(rand.NewPCG(f.seed, uint64(i)))
+		all.Go(func() {
+			poisson(rng, f.rate/float64(f.clients), sick.Add(-f.healthy), sick.Add(f.faulty), func() {
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				defer cancel()
+				_ = c.send(ctx, book.open(!time.Now().Before(sick))) // what became of it is the server's to say
+			})
+		})
+	}
+	all.Wait()
+	sum := book.sum()
+	if sum.Calls == 0 {
+		return sum, errors.New("the fleet made no calls")
+	}
+	return sum, nil
+}
+
+// flaky is a server that fails some attempts from a time on.
+func flaky(book *ledger, faults *deck, sick time.Time) work {
+	return func(ctx context.Context, call int) error {
+		book.attempt(call)
+		travel(ctx)
+		fails := !time.Now().Before(sick) && faults.fails()
+		travel(ctx)
+		if fails {
+			return errFails
+		}
+		book.answer(call)
+		return nil
+	}
+}
+
+// travel waits for one leg, or until the caller has gone.
+func travel(ctx context.Context) {
+	timer := time.NewTimer(time.Duration(rand.ExpFloat64() * float64(leg)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// poisson calls f at the times of a Poisson process, so many a second, each on a goroutine of its own, and returns when
+// all have ended. What is late because the machine is busy is made up for.
+func poisson(rng *rand.Rand, rate float64, from, to time.Time, f func()) {
+	var calls sync.WaitGroup
+	for at := from; ; {
+		at = at.Add(time.Duration(rng.ExpFloat64() / rate * float64(time.Second)))
+		if at.After(to) {
+			break
+		}
+		time.Sleep(time.Until(at))
+		calls.Go(f)
+	}
+	calls.Wait()
+}
