@@ -56,7 +56,7 @@ func budgetOK(procs int) *work {
 	return &work{
 		name: fmt.Sprintf("budget/ok-%d", procs),
 		what: fmt.Sprintf("the budget is told that a first attempt goes out and that it succeeded, by %d goroutines", procs),
-		span: 100_000,
+		span: 100_000, procs: procs,
 		cells: []cell{
 			budgetCell(evenkeel, procs, func() func(int, int) {
 				b := budget.Adaptive{}.New().(*budget.Bucket)

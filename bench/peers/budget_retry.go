@@ -19,7 +19,7 @@ func budgetRetry(procs int) *work {
 	return &work{
 		name: fmt.Sprintf("budget/retry-%d", procs),
 		what: fmt.Sprintf("one retry is admitted and succeeds, by %d goroutines that share a budget", procs),
-		span: budgetsFor(procs) * perPolicy,
+		span: budgetsFor(procs) * perPolicy, procs: procs,
 		cells: []cell{
 			evenkeelAdmitting(procs),
 			admitCell("failsafe-go, inside", procs, func(refused *atomic.Int64) func(int, int) {
@@ -86,9 +86,9 @@ func noneRefused(n int64) error {
 // starting them does not show.
 func budgetsFor(procs int) int {
 	if procs == 1 {
-		return ringSize
+		return 4 * ringSize
 	}
-	return 8 * ringSize
+	return 32 * ringSize
 }
 
 func evenkeelAdmitting(procs int) cell {

@@ -298,7 +298,7 @@ func onlyOnce(l *library) error {
 	if l.do != nil {
 		_, sent, err := timed(context.Background(), l.do(once))
 		if sent != 1 || !errors.Is(err, errDown) {
-			return fmt.Errorf("Do sent %d times: %w", sent, err)
+			return fmt.Errorf("a call was sent %d times: %w", sent, err)
 		}
 	}
 	if l.http != nil {

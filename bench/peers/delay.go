@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -21,17 +22,23 @@ const (
 	delayCap  = 20 * time.Second
 )
 
-var delaySink time.Duration
-
 // delayCell is one library's delay before its nth retry.
 func delayCell(library string, start func() func(n int) time.Duration) cell {
 	return cell{library: library, setup: func() rig {
-		next := start()
-		return rig{run: func(n int) {
-			for i := range n {
-				delaySink += next(i&7 + 1)
-			}
-		}}
+		next, longest := start(), time.Duration(0)
+		return rig{
+			run: func(n int) {
+				for i := range n {
+					longest = max(longest, next(i&7+1))
+				}
+			},
+			check: func() error {
+				if longest <= 0 || longest > 2*delayCap {
+					return fmt.Errorf("the longest delay was %v", longest)
+				}
+				return nil
+			},
+		}
 	}}
 }
 

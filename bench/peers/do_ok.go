@@ -4,6 +4,7 @@ import (
 	"context"
 
 	avast "github.com/avast/retry-go/v5"
+	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
 	awsmiddleware "github.com/aws/smithy-go/middleware"
 	backoff4 "github.com/cenkalti/backoff/v4"
 	backoff5 "github.com/cenkalti/backoff/v5"
@@ -11,8 +12,6 @@ import (
 	"github.com/failsafe-go/failsafe-go/budget"
 	"github.com/googleapis/gax-go/v2"
 	sethvargo "github.com/sethvargo/go-retry"
-
-	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
 
 	"github.com/evenkeel-go/evenkeel/retry"
 )

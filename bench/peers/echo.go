@@ -21,8 +21,10 @@ type echo struct {
 	addr   string
 }
 
-var listDesc = &grpc.StreamDesc{StreamName: "List", ServerStreams: true}
-var putDesc = &grpc.StreamDesc{StreamName: "Put", ClientStreams: true}
+var (
+	listDesc = &grpc.StreamDesc{StreamName: "List", ServerStreams: true}
+	putDesc  = &grpc.StreamDesc{StreamName: "Put", ClientStreams: true}
+)
 
 const (
 	listMethod = "/peers.Echo/List"

@@ -40,6 +40,7 @@ func evenkeelTransportFailing(size int) cell {
 		m, a := &memory{failed: true}, newAsked(size)
 		ring := ringOf(func() http.RoundTripper { return evenkeelTransport(thrice, m) })
 		earned := 0
+		fine := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: noHeader, Request: a.req}
 		return rig{
 			limit: ringSpan,
 			sent:  func() int { return m.n - earned },
@@ -50,13 +51,13 @@ func evenkeelTransportFailing(size int) cell {
 			},
 			earn: func() {
 				before := m.n
-				m.failed = false
+				m.same = fine
 				for _, rt := range ring {
 					for range successes {
 						a.trip(rt)
 					}
 				}
-				m.failed = true
+				m.same = nil
 				earned += m.n - before
 			},
 			check: func() error { return m.gotAll(a) },

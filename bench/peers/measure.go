@@ -19,6 +19,8 @@ type spent struct {
 	ops  int
 	wall time.Duration
 	cpu  time.Duration
+	// disturbed says that another process took a processor away meanwhile, or kept one.
+	disturbed bool
 }
 
 func (s *spent) add(o spent) { s.ops, s.wall, s.cpu = s.ops+o.ops, s.wall+o.wall, s.cpu+o.cpu }
@@ -69,16 +71,14 @@ func (b *bench) once(n int) spent {
 	if b.rig.earn != nil {
 		b.rig.earn()
 	}
-	cpu := time.Duration(0)
-	if b.work.cpu {
-		cpu = cpuTime()
-	}
+	before := usage()
 	start := time.Now()
 	b.rig.run(n)
 	s := spent{ops: n, wall: time.Since(start)}
-	if b.work.cpu {
-		s.cpu = cpuTime() - cpu
-	}
+	after := usage()
+	s.cpu = cpuOf(after) - cpuOf(before)
+	busy := s.wall * time.Duration(max(1, b.work.procs))
+	s.disturbed = after.Nivcsw > before.Nivcsw || s.cpu < busy*9/10
 	b.ops += n
 	return s
 }
@@ -97,17 +97,32 @@ func (b *bench) countAllocs() {
 	b.allocs = float64(after.Mallocs-before.Mallocs) / float64(b.span)
 }
 
-// measure runs the cell for one round, and a bare cell in alternation with it.
+// patienceFactor is how much longer than asked a round may take to find spans that nobody interrupted.
+const patienceFactor = 4
+
+// measure runs the cell for one round, and a bare cell in alternation with it. Spans that another process disturbed
+// are dropped, as long as there are others: on a machine that is not idle they are all noise. Works
+// from many goroutines have no such spans.
 func (b *bench) measure(bare *bench, enough time.Duration) (own, floor spent) {
 	runtime.GC() // nobody pays for what another has left
 	if b.work.alone {
 		defer alone()()
 	}
-	for own.wall < enough {
-		own.add(b.once(b.span))
+	var allOwn, allFloor spent
+	for own.wall < enough && allOwn.wall < patienceFactor*enough {
+		s, f := b.once(b.span), spent{}
 		if bare != nil {
-			floor.add(bare.once(bare.span))
+			f = bare.once(bare.span)
 		}
+		allOwn.add(s)
+		allFloor.add(f)
+		if b.work.cpu || !s.disturbed && !f.disturbed {
+			own.add(s)
+			floor.add(f)
+		}
+	}
+	if own.ops == 0 {
+		return allOwn, allFloor
 	}
 	return own, floor
 }
@@ -148,11 +163,12 @@ func alone() (end func()) {
 	}
 }
 
-// cpuTime is what this process has spent, all threads and the kernel included.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
+// usage is what this process has used of the machine, all its threads.
+func usage() (u syscall.Rusage) {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		panic(err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return u
 }
+
+func cpuOf(u syscall.Rusage) time.Duration { return time.Duration(u.Utime.Nano() + u.Stime.Nano()) }

@@ -118,7 +118,12 @@ func TestCommandMeasuresAndWritesJSON(t *testing.T) {
 
 func TestCommandRefusesNonsense(t *testing.T) {
 	for _, args := range [][]string{
-		{"-run", "("}, {"-rounds", "0"}, {"-rounds", "-1"}, {"-nosuch"}, {"something"}, {"-run", "^no such work$"},
+		{"-run", "("},
+		{"-rounds", "0"},
+		{"-rounds", "-1"},
+		{"-nosuch"},
+		{"something"},
+		{"-run", "^no such work$"},
 		{"-cases", "-run", "^no such case$"},
 	} {
 		require.Error(t, command(args, io.Discard, io.Discard), "%v", args)

@@ -21,6 +21,8 @@ type work struct {
 	// alone runs on one processor beside a goroutine that only yields: Go wakes a sleeping thread for a timer of
 	// microseconds a millisecond late, and this one never sleeps.
 	alone bool
+	// procs is on how many processors it works at the same time; 0: one.
+	procs int
 	// span is how many operations are timed at once; 0: as many as take spanTime.
 	span int
 }
