@@ -1,0 +1,141 @@
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// result is what an attempt returned, with the context it still holds.
+type result[T any] struct {
+	value   T
+	err     error
+	cancel  context.CancelFunc // nil: the attempt ran on the caller's context
+	outcome Outcome
+}
+
+// attempt makes one attempt and sorts what it came to.
+func attempt[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
+	r.cancel = nil
+	if s.Timeout > 0 {
+		attemptTimed(ctx, w, s, r)
+		return
+	}
+	actx := resend(ctx, s)
+	r.value, r.err = w.Send(actx, s)
+	r.outcome = w.sort(ctx, actx, r.value, r.err)
+}
+
+// attemptTimed is attempt with a timeout of the attempt's own.
+func attemptTimed[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
+	var (
+		actx     context.Context
+		opened   *time.Timer
+		returned bool
+	)
+	if w.Opening {
+		actx, r.cancel, opened = opening(ctx, s.Timeout)
+	} else {
+		actx, r.cancel = timeout.Attempt(ctx, s.Timeout)
+	}
+	defer func() { // a panic or runtime.Goexit in Send
+		if !returned {
+			r.cancel()
+		}
+	}()
+	r.value, r.err = w.Send(resend(actx, s), s)
+	if opened != nil && !opened.Stop() && r.err == nil {
+		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
+	}
+	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	returned = true
+}
+
+// resend puts the number of a resend on its context.
+func resend(ctx context.Context, s Step) context.Context {
+	if s.Attempt == 1 {
+		return ctx
+	}
+	return &attemptContext{ctx, s.Attempt}
+}
+
+// drop makes a timeout of an answer.
+func (w *Work[T]) drop(r *result[T]) {
+	if w.Discard != nil {
+		w.Discard(r.value, nil)
+	}
+	var none T
+	r.value, r.err = none, timeout.ErrAttempt
+}
+
+// sort classifies what an attempt on actx came to. What failed when the caller had given up says nothing.
+func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
+	if err == nil && w.noVerdict {
+		return Outcome{}
+	}
+	if err != nil && ctx.Err() != nil {
+		return Outcome{Class: Canceled}
+	}
+	lapsed := err != nil && actx != ctx && (err == timeout.ErrAttempt || context.Cause(actx) == timeout.ErrAttempt)
+	o := w.Classify(v, err, lapsed)
+	if o.Class != Success && o.Class != Rejected && ctx.Err() != nil {
+		return Outcome{Class: Canceled}
+	}
+	return o
+}
+
+// opening is a context that a timer cancels after d unless it is stopped first: a timeout for the beginning of
+// something that may go on for longer. It has no deadline of its own.
+func opening(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc, *time.Timer) {
+	actx, fail := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(d, func() { fail(timeout.ErrAttempt) })
+	return actx, func() { timer.Stop(); fail(context.Canceled) }, timer
+}
+
+type attemptKey struct{}
+
+// attemptContext carries the number of a resend. context.WithValue would do the same at twice the price.
+type attemptContext struct {
+	context.Context
+	number int
+}
+
+func (c *attemptContext) Value(key any) any {
+	if key == (attemptKey{}) {
+		return c.number
+	}
+	return c.Context.Value(key)
+}
+
+// AttemptNumber is which attempt of its call is being made on ctx, from 1. Only resends carry it: 1 is returned for
+// a first attempt and outside a call, but a call made inside a resend has that one's number in its first attempt.
+func AttemptNumber(ctx context.Context) int {
+	if n, ok := ctx.Value(attemptKey{}).(int); ok {
+		return n
+	}
+	return 1
+}
+
+// keep hands the attempt's context over with its answer.
+func (r *result[T]) keep(w *Work[T]) T {
+	switch {
+	case r.cancel == nil:
+	case w.Keep == nil:
+		r.cancel()
+	default:
+		return w.Keep(r.value, r.cancel)
+	}
+	return r.value
+}
+
+// discard disposes of an answer that is not the call's, and reports whether that may have taken time.
+func (r *result[T]) discard(w *Work[T]) bool {
+	if w.Discard != nil {
+		w.Discard(r.value, r.err)
+	}
+	if r.cancel != nil {
+		r.cancel()
+	}
+	return w.Discard != nil
+}

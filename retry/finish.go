@@ -1,0 +1,93 @@
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+)
+
+// finish makes of a call that has stopped what Run returns.
+func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *history, r *result[T]) (T, error) {
+	v := r.keep(w)
+	if p.observer != nil {
+		report := call.Report()
+		report.Err, report.Hedged = r.err, h.answerHedged
+		p.observer.CallDone(ctx, report)
+	}
+	if call.reason == ReasonSuccess {
+		return v, r.err
+	}
+	call.spend(ctx)
+	e := call.error(ctx, r.err)
+	e.History = h.failures()
+	return v, e
+}
+
+// AttemptDone tells the policy's observer, if it has one, of an attempt. It is for drivers of a Call; Run does it.
+func (p *Policy) AttemptDone(ctx context.Context, a Attempt) {
+	if p.observer != nil {
+		a.Destination = p.destination
+		p.observer.AttemptDone(ctx, a)
+	}
+}
+
+// CallDone tells the policy's observer, if it has one, that a call has stopped, and the request that a server is
+// handling under ctx, if there is one, that repeating it would not help. It returns nil for a success, and else
+// an *Error around last, the last attempt's. It is for drivers of a Call; Run does it.
+func (p *Policy) CallDone(ctx context.Context, c *Call, last error) error {
+	if p.observer != nil {
+		report := c.Report()
+		report.Err = last
+		p.observer.CallDone(ctx, report)
+	}
+	if c.reason == ReasonSuccess {
+		return nil
+	}
+	c.spend(ctx)
+	return c.error(ctx, last)
+}
+
+// spend marks the request that a server is handling under ctx, so that it answers "do not retry" if it fails: what
+// can be done about this failure has been done here. A policy that never retries has done nothing.
+func (c *Call) spend(ctx context.Context) {
+	switch c.reason {
+	case ReasonNoRetry, ReasonHint:
+		layer.Spend(ctx)
+	case ReasonMaxAttempts, ReasonBudget, ReasonDeadline:
+		if c.p.maxAttempts != 1 {
+			layer.Spend(ctx)
+		}
+	}
+}
+
+// abandon gives back what a call holds whose driver does not come back to it, and reports whether that is so.
+func (c *Call) abandon() bool {
+	if c.reason != ReasonNone {
+		return false
+	}
+	c.Cancel(time.Now())
+	return true
+}
+
+func (p *Policy) observeAttempt(ctx context.Context, a Attempt, now time.Time, o Outcome, err error) {
+	if p.observer == nil {
+		return
+	}
+	a.Destination, a.Outcome, a.Err = p.destination, o, err
+	if !a.Sent.IsZero() {
+		a.Took = now.Sub(a.Sent)
+	}
+	p.observer.AttemptDone(ctx, a)
+}
+
+// observeSuccess is for a first attempt that never came to a Call.
+func (p *Policy) observeSuccess(ctx context.Context, now time.Time, f First) {
+	if p.observer == nil {
+		return
+	}
+	p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, now, Outcome{}, nil)
+	p.observer.CallDone(ctx, Report{
+		Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Budget: p.budget,
+	})
+}
