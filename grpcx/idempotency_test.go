@@ -54,7 +54,9 @@ func sent(t *testing.T, ctx context.Context, method string, opts ...grpcx.Option
 }
 
 func TestIdempotencyLevelOfTheProtoFile(t *testing.T) {
-	require.Equal(t, 1, sent(t, t.Context(), "/levels.Service/Safe"), "the file is not linked in yet")
+	if _, err := protoregistry.GlobalFiles.FindFileByPath("levels.proto"); err != nil {
+		require.Equal(t, 1, sent(t, t.Context(), "/levels.Service/Safe"), "the file is not linked in yet")
+	}
 	require.NoError(t, levelsFile())
 	for range 2 { // the second time from memory
 		require.Equal(t, 1, sent(t, t.Context(), "/levels.Service/Plain"))
