@@ -106,7 +106,7 @@ func (c occCell) run(rng *rand.Rand, trials int) (calls, took float64, err error
 	if err != nil {
 		return 0, 0, err
 	}
-	r := occRace{policy: p, rng: rng, clients: make([]occClient, c.clients)}
+	r := newOCCRace(c.clients, p, rng)
 	for range trials {
 		writes, end := r.run()
 		calls += float64(writes)

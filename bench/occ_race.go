@@ -8,62 +8,71 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// occRace is clients that all update one row under optimistic concurrency control. Each has one message under way, so
-// the clients themselves are the queue of events: a heap by when that message reaches the row.
+// occRace is clients that all update one row under optimistic concurrency control.
 type occRace struct {
 	policy  *retry.Policy
 	rng     *rand.Rand
 	clients []occClient
+	queue   []occMessage
 	version int // of the row
 }
 
 type occClient struct {
-	call    *retry.Call
+	call    retry.Call
 	attempt int
-	at      time.Duration // when its message reaches the row
-	writes  bool          // the message is a write
-	version int           // what it has read
+	writes  bool // its message is a write
+	version int  // what it has read
+}
+
+// occMessage is the one message that a client has under way. They are a heap by when they reach the row.
+type occMessage struct {
+	at     time.Duration
+	client int
+}
+
+func newOCCRace(clients int, p *retry.Policy, rng *rand.Rand) *occRace {
+	return &occRace{policy: p, rng: rng, clients: make([]occClient, clients), queue: make([]occMessage, clients)}
 }
 
 // run is one trial.
 func (r *occRace) run() (writes int, end time.Duration) {
 	r.version = 0
-	queue := r.clients
+	queue := r.queue
 	for i := range queue {
-		call := r.policy.Start(occStart, time.Time{}, false)
-		step := call.Next(occStart)
-		queue[i] = occClient{call: &call, attempt: step.Attempt, at: r.leg()}
+		c := &r.clients[i]
+		*c = occClient{call: r.policy.Start(occStart, time.Time{}, false)}
+		c.attempt = c.call.Next(occStart).Attempt
+		queue[i] = occMessage{r.leg(), i}
 	}
 	for i := len(queue)/2 - 1; i >= 0; i-- {
 		sink(queue, i)
 	}
 	for len(queue) > 0 {
-		c := &queue[0]
-		switch {
+		m := &queue[0]
+		switch c := &r.clients[m.client]; {
 		case !c.writes:
 			c.writes, c.version = true, r.version
-			c.at += r.leg() + r.leg()
+			m.at += r.leg() + r.leg()
 		case c.version != r.version:
 			writes++
-			r.again(c)
+			m.at = r.again(c, m.at+r.leg()) + r.leg()
 		default:
 			writes++
 			r.version++
-			answered := c.at + r.leg()
-			end = max(end, answered)
+			answered := m.at + r.leg()
 			c.call.Done(occStart.Add(answered), c.attempt, retry.Outcome{Class: retry.Success})
-			last := len(queue) - 1
-			queue[0] = queue[last]
-			queue = queue[:last]
+			end = max(end, answered)
+			queue[0] = queue[len(queue)-1]
+			queue = queue[:len(queue)-1]
 		}
 		sink(queue, 0)
 	}
 	return writes, end
 }
 
-// again tells a client that its write came too late, and has it read anew when its policy says so.
-func (r *occRace) again(c *occClient) {
-	now := occStart.Add(c.at + r.leg())
+// again tells a client that its write came too late. It returns when the client's policy has it read anew.
+func (r *occRace) again(c *occClient, at time.Duration) time.Duration {
+	now := occStart.Add(at)
 	c.call.Done(now, c.attempt, retry.Outcome{Class: retry.Transient})
 	step := c.call.Next(now)
 	if step.Op == retry.Wait {
@@ -71,7 +80,7 @@ func (r *occRace) again(c *occClient) {
 		step = c.call.Next(now)
 	}
 	c.attempt, c.writes = step.Attempt, false
-	c.at = now.Sub(occStart) + r.leg()
+	return now.Sub(occStart)
 }
 
 // leg is how long a message takes one way.
@@ -81,19 +90,21 @@ func (r *occRace) leg() time.Duration {
 
 var occStart = time.Unix(0, 0)
 
-// sink restores the order of a heap whose client i may be too late for its place.
-func sink(queue []occClient, i int) {
-	for {
-		first := i
-		for _, child := range [...]int{2*i + 1, 2*i + 2} {
-			if child < len(queue) && queue[child].at < queue[first].at {
-				first = child
-			}
-		}
-		if first == i {
-			return
-		}
-		queue[i], queue[first] = queue[first], queue[i]
-		i = first
+// sink restores the order of a heap whose message i may be too late for its place.
+func sink(queue []occMessage, i int) {
+	if i >= len(queue) {
+		return
 	}
+	m := queue[i]
+	for child := 2*i + 1; child < len(queue); child = 2*i + 1 {
+		if next := child + 1; next < len(queue) && queue[next].at < queue[child].at {
+			child = next
+		}
+		if m.at <= queue[child].at {
+			break
+		}
+		queue[i] = queue[child]
+		i = child
+	}
+	queue[i] = m
 }
