@@ -1,0 +1,203 @@
+package examples_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// block is a fenced block of a page.
+type block struct {
+	page, language, text string
+	line                 int
+}
+
+func (b block) String() string { return fmt.Sprintf("%s:%d", filepath.Base(b.page), b.line) }
+
+// blocks finds the fenced blocks of the README and the pages of docs.
+func blocks(t *testing.T, language string) []block {
+	t.Helper()
+	pages, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	var found []block
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		var open *block
+		for i, line := range strings.Split(string(text), "\n") {
+			switch fence, isFence := strings.CutPrefix(line, "```"); {
+			case isFence && open == nil:
+				open = &block{page: page, language: fence, line: i + 2}
+			case isFence:
+				if open.language == language {
+					found = append(found, *open)
+				}
+				open = nil
+			case open != nil:
+				open.text += line + "\n"
+			}
+		}
+		require.Nil(t, open, "%s: a block that is not closed", page)
+	}
+	require.NotEmpty(t, found)
+	return found
+}
+
+func TestEachPolicyInTheDocsIsValid(t *testing.T) {
+	for _, b := range blocks(t, "json") {
+		if strings.Contains(b.text, "methodConfig") {
+			_, err := grpcx.FromServiceConfig(b.text)
+			require.NoError(t, err, b.String())
+			continue
+		}
+		var cfg retry.Config
+		require.NoError(t, json.Unmarshal([]byte(b.text), &cfg), b.String())
+		_, err := retry.New(cfg)
+		require.NoError(t, err, b.String())
+	}
+}
+
+func TestEachNameOfJSONIsInTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../docs/config.md")
+	require.NoError(t, err)
+	known := regexp.MustCompile(`\(known: ([a-z_, ]+)\)`)
+	for _, field := range []string{"backoff", "throttled_backoff", "budget", "attempt_timeout", "hedge"} {
+		var cfg retry.Config
+		err := json.Unmarshal([]byte(`{"`+field+`": "no-such-name"}`), &cfg)
+		require.Error(t, err)
+		names := known.FindStringSubmatch(err.Error())
+		require.Len(t, names, 2, "%v", err)
+		for name := range strings.SplitSeq(names[1], ", ") {
+			require.Contains(t, string(page), "| `"+name+"` |", "%s has no row for %s", field, name)
+			require.Contains(t, string(page), `"`+name+`"`, "%s has no example for %s", field, name)
+		}
+	}
+}
+
+// TestEachGoBlockOfTheDocsCompiles builds every Go block as a package of its own. Blocks may leave out the package
+// clause, the imports of this module and of what prelude names, and the function around their statements.
+func TestEachGoBlockOfTheDocsCompiles(t *testing.T) {
+	overlay := map[string]string{}
+	modules := map[string][]string{} // directory of the module: packages
+	names := map[string]block{}
+	for i, b := range blocks(t, "go") {
+		source, err := program(b.text)
+		require.NoError(t, err, b.String())
+		module := "."
+		if regexp.MustCompile(`"(go.opentelemetry.io/contrib|go.opentelemetry.io/otel/exporters|github.com/prometheus)/`).MatchString(source) {
+			module = "otel"
+		}
+		name := fmt.Sprintf("block%d", i)
+		file := filepath.Join(t.TempDir(), name+".go")
+		require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
+		target, err := filepath.Abs(filepath.Join(module, "zz_docs", name, name+".go"))
+		require.NoError(t, err)
+		overlay[target] = file
+		modules[module] = append(modules[module], "./zz_docs/"+name)
+		names[name] = b
+	}
+	data, err := json.Marshal(map[string]any{"Replace": overlay})
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "overlay.json")
+	require.NoError(t, os.WriteFile(file, data, 0o600))
+	for module, packages := range modules {
+		cmd := exec.CommandContext(t.Context(), "go", append([]string{"build", "-overlay", file}, packages...)...)
+		cmd.Dir = module
+		text, err := cmd.CombinedOutput()
+		explained := regexp.MustCompile(`block\d+`).ReplaceAllStringFunc(string(text), func(name string) string {
+			return names[name].String()
+		})
+		require.NoError(t, err, "%s", explained)
+	}
+}
+
+// prelude is what blocks may use without saying where it comes from.
+const prelude = `
+var (
+	ctx    context.Context
+	policy *retry.Policy
+	err    error
+	db     interface{ Ping(context.Context) error }
+	creds  credentials.TransportCredentials
+	mux    *http.ServeMux
+	conn   *grpc.ClientConn
+	req    *http.Request
+	t      *testing.T
+	fetch  func(context.Context) (string, error)
+)
+`
+
+// packages are the imports that blocks may leave out, by the name that they are used by.
+var packages = map[string]string{
+	"context": "context", "http": "net/http", "testing": "testing", "time": "time", "fmt": "fmt", "errors": "errors",
+	"log": "log", "slog": "log/slog", "io": "io", "os": "os", "atomic": "sync/atomic", "strings": "strings", "json": "encoding/json",
+	"grpc": "google.golang.org/grpc", "credentials": "google.golang.org/grpc/credentials",
+}
+
+func init() {
+	for _, name := range []string{"backoff", "budget", "timeout", "retry", "httpx", "grpcx", "otelx", "bench/fleet"} {
+		packages[filepath.Base(name)] = "github.com/evenkeel-go/evenkeel/" + name
+	}
+}
+
+// program makes a file of a block: its imports, its declarations, and its statements in a function.
+func program(text string) (string, error) {
+	if strings.HasPrefix(text, "package ") {
+		return strings.Replace(text, "package main", "package docs", 1), nil // main or not: it is built and not linked
+	}
+	imports, body := "", text
+	if rest, ok := strings.CutPrefix(text, "import (\n"); ok {
+		imports, body, _ = strings.Cut(rest, "\n)\n")
+	}
+	body += prelude
+	if !regexp.MustCompile(`(?m)^func `).MatchString(text) {
+		used, err := useAll(strings.TrimSuffix(body, prelude))
+		if err != nil {
+			return "", err
+		}
+		body = "func _() {\n" + used + "\n}\n" + prelude
+	}
+	for name, path := range packages {
+		if regexp.MustCompile(`\b`+name+`\.[A-Z]`).MatchString(body) && !strings.Contains(imports, `"`+path+`"`) {
+			imports += "\n\t\"" + path + "\""
+		}
+	}
+	source := "package docs\n\nimport (\n" + imports + "\n)\n\n" + body
+	formatted, err := format.Source([]byte(source))
+	return string(formatted), err
+}
+
+// useAll adds a use of each variable that the statements define and may not use, as a fragment does.
+func useAll(body string) (string, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc _() {\n"+body+"\n}", 0)
+	if err != nil {
+		return "", err
+	}
+	uses := ""
+	for _, statement := range file.Decls[0].(*ast.FuncDecl).Body.List {
+		assign, ok := statement.(*ast.AssignStmt)
+		if !ok || assign.Tok != token.DEFINE {
+			continue
+		}
+		for _, left := range assign.Lhs {
+			if name := left.(*ast.Ident).Name; name != "_" {
+				uses += "\n_ = " + name
+			}
+		}
+	}
+	return body + uses, nil
+}
