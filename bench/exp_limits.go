@@ -12,10 +12,10 @@ var limits = Experiment{
 	Source: "design; restart and sparse are what no rule inside one process can hold",
 	Setup: "As outage, 1,000 calls/s in all, but: sparse, a call every ten seconds a client; restart, every process replaced " +
 		"during the first ten seconds; slow, successes take 5 s; hang, no answers and attempt timeouts of 3 s; throttle, " +
-		"overloaded instead of failing; bursty, twenty calls at once; minute, a call a minute from the outage on (load over ten minutes).",
+		"overloaded instead of failing; bursty, twenty calls at once; minute, a call a minute from the outage on " +
+		"(load over ten minutes).",
 	Params:  []string{"case", "clients"},
 	Metrics: []Metric{{"load", "load", Percent}},
-	Pivot:   "",
 	Run:     runLimits,
 }
 
@@ -61,8 +61,8 @@ func runLimits(o Options) ([]Row, error) {
 			Params:  map[string]any{"case": c.name, "clients": c.clients},
 			Metrics: map[string]*float64{"load": Value(load)},
 		}
-		switch most := map[string]float64{"evenkeel": c.most, "evenkeel-strict": c.strict}[policy.Name]; {
-		case most > 0:
+		most := map[string]float64{"evenkeel": c.most, "evenkeel-strict": c.strict}[policy.Name]
+		if most > 0 {
 			row.Bars = map[string]Bar{"load": {AtMost: most}}
 		}
 		return row, err
@@ -79,7 +79,9 @@ func (c limit) load(policy Policy, o Options) (float64, error) {
 		fault.To = outageAfter + window
 	}
 	c.change(&s, &fault)
-	s.Faults = []fleet.Fault{fault, {From: fault.To, To: fault.To + time.Hour, Fail: fault.Fail, Hang: fault.Hang, Throttle: fault.Throttle}}
+	after := fleet.Fault{From: fault.To, To: fault.To + time.Hour} // the last calls meet the same
+	after.Fail, after.Hang, after.Throttle = fault.Fail, fault.Hang, fault.Throttle
+	s.Faults = []fleet.Fault{fault, after}
 	s.Duration = outageAfter + window
 	r, err := fleet.Run(policy.timeout(longest(c.name)).Config, s)
 	if err != nil {

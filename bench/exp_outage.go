@@ -7,10 +7,11 @@ import (
 )
 
 var outage = Experiment{
-	Name:    "outage",
-	About:   "what do the first ten seconds of a total outage cost, by the number of processes that call?",
-	Source:  "measured from the published rules in the model of retry-budget",
-	Setup:   "1,000 calls/s in all, spread over the clients; healthy for 30 s, then every attempt fails. Immediate retries. Three runs.",
+	Name:   "outage",
+	About:  "what do the first ten seconds of a total outage cost, by the number of processes that call?",
+	Source: "measured from the published rules in the model of retry-budget",
+	Setup: "1,000 calls/s in all, spread over the clients; healthy for 30 s, then every attempt fails. " +
+		"Immediate retries. Three runs.",
 	Params:  []string{"clients"},
 	Metrics: []Metric{{"load", "load", Percent}},
 	Pivot:   "clients",

@@ -9,7 +9,7 @@ import (
 var retryBudget = Experiment{
 	Name:    "retry-budget",
 	About:   "what does a retry budget cost and give when every attempt fails with probability p?",
-	Source:  `Marc Brooker, "Fixing retries with token buckets and circuit breakers" (2022), and its model with the other budgets`,
+	Source:  `Marc Brooker, "Fixing retries with token buckets and circuit breakers" (2022); its model, other budgets`,
 	Setup:   "100 clients of 10 calls/s (Poisson), legs exponential with mean 10 ms, immediate retries, 60 s.",
 	Params:  []string{"p"},
 	Metrics: []Metric{{"success", "", Percent}, {"load", "", Percent}},

@@ -13,7 +13,7 @@ var spike = Experiment{
 	About:  "does a server that slows down with concurrency recover from a spike of load, or from a slow ramp?",
 	Source: "after Marc Brooker's collapse simulation",
 	Setup: "Latency 1 s + 10 ms x concurrency, legs exponential with mean 0.1 s, timeout 3 s, 3 attempts. spike: 40 calls/s, " +
-		"80 from 20 s to 25 s; ramp: from 40 to 80 calls/s at 25 s and down to 0 at 75 s. 20 runs of 80 s.",
+		"80 from 20 s to 25 s; ramp: from 40 to 80 calls/s at 25 s and down to 0 at 75 s. 60 runs of 80 s (the source: 20).",
 	Params:  []string{"shape"},
 	Metrics: []Metric{{"recovered", "", Percent}, {"success", "", Percent}, {"load", "", Times}},
 	Run:     runSpike,
@@ -51,7 +51,7 @@ func runSpike(o Options) ([]Row, error) {
 			case "load":
 				within = share(.15)
 			case "recovered":
-				within = points(30) // two samples of 20 runs: two standard errors
+				within = points(30) // the source has 20 runs: two standard errors of the two
 			}
 			row.publish(metric, v, within)
 		}
@@ -60,7 +60,7 @@ func runSpike(o Options) ([]Row, error) {
 }
 
 func spikes(policy Policy, shape string, o Options) (Row, error) {
-	runs := size(o, 20, 5)
+	runs := size(o, 60, 20)
 	recovered := 0
 	var sum fleet.Tally
 	for run := range runs {

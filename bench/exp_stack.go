@@ -9,10 +9,11 @@ import (
 )
 
 var stack = Experiment{
-	Name:    "stack",
-	About:   "what does the bottom of five layers see when every layer retries?",
-	Source:  "arithmetic (3^5 = 243) and the model of retry-budget, five deep",
-	Setup:   "A request passes five layers of one process each; the leaf fails with probability p. 3 attempts a layer, immediate.",
+	Name:   "stack",
+	About:  "what does the bottom of five layers see when every layer retries?",
+	Source: "arithmetic (3^5 = 243) and the model of retry-budget, five deep",
+	Setup: "A request passes five layers of one process each; the leaf fails with probability p. " +
+		"3 attempts a layer, immediate.",
 	Params:  []string{"p"},
 	Metrics: []Metric{{"load", "", Times}, {"success", "", Percent}},
 	Pivot:   "p",

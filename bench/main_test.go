@@ -177,7 +177,8 @@ func TestSameSeedSameFiguresOnAnyNumberOfCores(t *testing.T) {
 }
 
 func TestCheckFindsWhatIsOff(t *testing.T) {
-	row := Row{Policy: "evenkeel", Params: map[string]any{"p": .1}, Metrics: map[string]*float64{"load": Value(1.2), "success": Value(.9)}}
+	row := Row{Policy: "evenkeel", Params: map[string]any{"p": .1}}
+	row.Metrics = map[string]*float64{"load": Value(1.2), "success": Value(.9)}
 	row.publish("success", .95, points(1.5))
 	row.Bars = map[string]Bar{"load": {AtMost: 1.11}}
 	results := []Performed{{Experiment: Experiment{Name: "x"}, Rows: []Row{row}}}

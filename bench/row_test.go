@@ -56,6 +56,11 @@ func TestBars(t *testing.T) {
 	}
 }
 
+func TestWrap(t *testing.T) {
+	require.Equal(t, []string{"one two", "three", "extraordinary", "ünd"}, wrap("one two three extraordinary ünd", 8))
+	require.Equal(t, []string{""}, wrap("", 8))
+}
+
 func TestFormats(t *testing.T) {
 	require.Equal(t, "100", Percent(1))
 	require.Equal(t, "99.99", Percent(.9999))
@@ -71,9 +76,10 @@ func TestFormats(t *testing.T) {
 }
 
 func TestTables(t *testing.T) {
-	one := Row{Policy: "a", Params: map[string]any{"p": .1}, Metrics: map[string]*float64{"load": Value(1.11), "success": Value(.9)}}
+	at := map[string]any{"p": .1}
+	one := Row{Policy: "a", Params: at, Metrics: map[string]*float64{"load": Value(1.11), "success": Value(.9)}}
 	one.publish("load", 1.1, points(1.5))
-	two := Row{Policy: "b", Params: map[string]any{"p": .1}, Metrics: map[string]*float64{"load": Value(2), "success": nil}}
+	two := Row{Policy: "b", Params: at, Metrics: map[string]*float64{"load": Value(2), "success": nil}}
 	two.publish("load", 1.1, points(1.5))
 	two.Bars = map[string]Bar{"load": {AtMost: 1.5}}
 	e := Experiment{

@@ -18,7 +18,9 @@ func printTables(w io.Writer, results []Performed) error {
 	for _, r := range results {
 		fmt.Fprintf(b, "%s: %s\n", r.Name, r.About)
 		for _, line := range []string{r.Setup, "Source: " + r.Source} {
-			fmt.Fprintln(b, "  "+line)
+			for _, part := range wrap(line, 110) {
+				fmt.Fprintln(b, "  "+part)
+			}
 		}
 		if r.Err != nil {
 			fmt.Fprintf(b, "  failed: %v\n\n", r.Err)
@@ -37,6 +39,23 @@ func printTables(w io.Writer, results []Performed) error {
 		fmt.Fprintf(b, "%d of %d published figures agree.\n", agreed, compared)
 	}
 	return b.Flush()
+}
+
+// wrap breaks text into lines of at most width, where it has spaces.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 func agreement(rows []Row) (compared, agreed int) {

@@ -141,7 +141,8 @@ func TestWorkForCallersWhoGaveUp(t *testing.T) {
 	}
 	policy := retry.Config{MaxAttempts: 1, AttemptTimeout: timeout.Fixed(time.Second)}
 	executes := run(t, policy, s)
-	require.Zero(t, executes.Between(10*time.Second, 30*time.Second).Good, "all work is in vain once the queue is a second long")
+	good := executes.Between(10*time.Second, 30*time.Second).Good
+	require.Zero(t, good, "all work is in vain once the queue is a second long")
 	s.Server.Drops = true
 	drops := run(t, policy, s)
 	require.InDelta(t, 4000, drops.Between(10*time.Second, 30*time.Second).Good, 20, "all work is of use")
@@ -245,10 +246,13 @@ func TestAGateRefusesFirstAttempts(t *testing.T) {
 func TestDeterminism(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := fleet.Scenario{
-			Clients:  rapid.IntRange(1, 50).Draw(rt, "clients"),
-			Load:     fleet.Load{Rate: 200, Periodic: rapid.Bool().Draw(rt, "periodic")},
-			Network:  fleet.Exponential(10 * time.Millisecond),
-			Server:   fleet.Server{Rate: rapid.SampledFrom([]float64{0, 150, 300}).Draw(rt, "rate"), Drops: rapid.Bool().Draw(rt, "drops")},
+			Clients: rapid.IntRange(1, 50).Draw(rt, "clients"),
+			Load:    fleet.Load{Rate: 200, Periodic: rapid.Bool().Draw(rt, "periodic")},
+			Network: fleet.Exponential(10 * time.Millisecond),
+			Server: fleet.Server{
+				Rate:  rapid.SampledFrom([]float64{0, 150, 300}).Draw(rt, "rate"),
+				Drops: rapid.Bool().Draw(rt, "drops"),
+			},
 			Faults:   []fleet.Fault{{From: time.Second, To: 3 * time.Second, Fail: .3, Cut: .5}},
 			Services: make([]fleet.Service, rapid.IntRange(0, 2).Draw(rt, "services")),
 			Duration: 5 * time.Second,

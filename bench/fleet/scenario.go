@@ -106,7 +106,8 @@ func (s Scenario) Validate() error {
 	} {
 		bad(d < 0, field, "must not be negative, not %v", d)
 	}
-	bad(!(s.Server.Rate >= 0 && s.Server.Rate <= 1e9), "Server.Rate", "must be between 0 (no limit) and 1e9, not %v", s.Server.Rate)
+	bad(!(s.Server.Rate >= 0 && s.Server.Rate <= 1e9), "Server.Rate",
+		"must be between 0 (no limit) and 1e9, not %v", s.Server.Rate)
 	bad(s.Server.Queue < 0, "Server.Queue", "must not be negative, not %d", s.Server.Queue)
 	bad(!(s.Survival.Load >= 0), "Survival.Load", "must not be negative, not %v", s.Survival.Load)
 	bad(s.Survival.Lost < 0, "Survival.Lost", "must not be negative, not %d", s.Survival.Lost)

@@ -32,7 +32,8 @@ func (v Verdict) Survived() bool { return len(v.Faults) == 0 }
 
 // ErrHopeless is returned for a scenario that no policy survives: goodput is not back within its Duration even when
 // nobody retries.
-var ErrHopeless = errors.New("fleet: goodput does not come back even if nobody retries (more load than capacity, or Duration too short)")
+var ErrHopeless = errors.New("fleet: goodput does not come back even if nobody retries " +
+	"(more load than capacity, or Duration too short)")
 
 // trialDuration is how long Try watches after the last fault, unless Scenario.Duration is set.
 const trialDuration = 5 * time.Minute
