@@ -12,6 +12,7 @@ func init() { // parse's error names them all, which would be a cycle of initial
 		brownout,
 		spike,
 		occ,
+		hedge,
 		busy,
 		limits,
 		live,
