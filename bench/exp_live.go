@@ -14,7 +14,7 @@ var live = Experiment{
 	About:  "do real HTTP and gRPC clients and servers come to what the simulator says?",
 	Source: "the simulator, with the same clients, calls and faults; they must agree within 3 points",
 	Setup: "Real servers on the loopback interface that fail as told (503, UNAVAILABLE), called through httpx and grpcx: " +
-		"4 clients of 100 calls/s (Poisson), legs exponential with mean 10 ms, immediate retries. As outage, all attempts fail; " +
+		"4 clients of 50 calls/s each (Poisson), legs exponential with mean 10 ms, immediate retries. As outage, all attempts fail; " +
 		"as retry-budget, 5 or 10 in 100.",
 	Params: []string{"transport", "scenario"},
 	Metrics: []Metric{
@@ -27,7 +27,7 @@ var live = Experiment{
 	Alone: true,
 	Run: func(o Options) ([]Row, error) {
 		return runLive(o, liveFleet{
-			clients: 4, rate: 400, healthy: size(o, time.Second, time.Second/2), faulty: size(o, 5*time.Second, 2*time.Second),
+			clients: 4, rate: 200, healthy: size(o, time.Second, time.Second/2), faulty: size(o, 5*time.Second, 5*time.Second/2),
 		})
 	},
 }
