@@ -21,10 +21,10 @@ func byPolicy(rows []Row) map[string]Row {
 
 // Published: 17.0 ms at 8.9 % more load. evenkeel: at most 17.2 ms at 7.5 %.
 func TestHedgesHoldTheirBar(t *testing.T) {
-	for _, seed := range []uint64{1, 2} {
+	for _, seed := range []uint64{1, 2, 3} {
 		rows := quickly(t, hedge, seed)
 		all := byPolicy(rows)
-		for _, name := range []string{"evenkeel", "evenkeel-fixed", "evenkeel-two-hedges"} {
+		for _, name := range []string{"evenkeel", "evenkeel-fixed"} {
 			require.Empty(t, all[name].Off(), name)
 			require.Len(t, all[name].Bars, 2)
 			require.Greater(t, *all[name].Metrics["load"], 1.05, "it does hedge")
