@@ -8,6 +8,9 @@ import (
 // slack is how far a median may be from its bar and still hold: two runs on one machine differ by less.
 const slack = 1.1
 
+// leastAnswered is the share of calls below which throughput says nothing: who does not retry is quick.
+const leastAnswered = 0.98
+
 // kind is what a bar compares.
 type kind int
 
@@ -88,6 +91,9 @@ func (b bar) judge(t *table) verdict {
 	}
 	if n := math.Round(own.AllocsOp - than.AllocsOp); b.above >= 0 && n > float64(b.above) {
 		v.faults = append(v.faults, fmt.Sprintf("%.0f allocations more than bare, not %d", n, b.above))
+	}
+	if share := median(own.answered); share < leastAnswered {
+		v.faults = append(v.faults, fmt.Sprintf("only %.1f %% answered well", 100*share))
 	}
 	if own.fault != "" {
 		v.faults = append(v.faults, own.fault)

@@ -52,7 +52,7 @@ func (f *inFlight) call(do doer) {
 
 func budgetHolds(l *library) error {
 	if l.budgeted == nil {
-		return notApplicable("it has no budget over all calls, or none that this program can reach")
+		return notApplicable("it has no budget over all calls, or none that this program has an adapter for")
 	}
 	do, limit := l.budgeted(thrice)
 	var (
@@ -84,7 +84,7 @@ func budgetHolds(l *library) error {
 
 func budgetError(l *library) error {
 	if l.budgeted == nil {
-		return notApplicable("it has no budget over all calls, or none that this program can reach")
+		return notApplicable("it has no budget over all calls, or none that this program has an adapter for")
 	}
 	do, limit := l.budgeted(thrice)
 	if limit.total == 0 {

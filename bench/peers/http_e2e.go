@@ -51,12 +51,17 @@ func siteCell(library string, answer http.HandlerFunc, want int, wrap func(http.
 		if wrap != nil {
 			client.Transport = wrap(base)
 		}
-		var broken atomic.Int64
+		var well, failed, broken atomic.Int64
 		get := func() {
 			resp, err := client.Get(s.URL)
 			if err != nil {
 				broken.Add(1)
 				return
+			}
+			if resp.StatusCode == http.StatusOK {
+				well.Add(1)
+			} else {
+				failed.Add(1)
 			}
 			_, _ = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
@@ -69,7 +74,8 @@ func siteCell(library string, answer http.HandlerFunc, want int, wrap func(http.
 				}
 				return nil
 			},
-			close: func() error { return s.end(base) },
+			answered: func() float64 { return float64(well.Load()) / float64(max(1, well.Load()+failed.Load())) },
+			close:    func() error { return s.end(base) },
 		}
 		if want > 0 {
 			r.sent = func() int { return int(s.requests.Load()) }

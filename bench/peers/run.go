@@ -62,7 +62,11 @@ func (r *runner) work(t *table, w *work) error {
 
 // cellOnce measures one cell for one round.
 func (r *runner) cellOnce(t *table, b, bare *bench) {
-	own, floor := b.measure(bare, r.cell)
+	enough := r.cell
+	if b.work.cpu {
+		enough *= e2eFactor
+	}
+	own, floor := b.measure(bare, enough)
 	if bare == nil {
 		floor = spent{ops: 1}
 	}
@@ -74,13 +78,15 @@ func (r *runner) cellOnce(t *table, b, bare *bench) {
 
 // close ends a cell. That a library left connections open is a finding, anything else an error.
 func (t *table) close(b *bench) error {
+	r := t.row(b.work.name, b.cell.library)
+	if r != nil && b.rig.answered != nil {
+		r.answered = append(r.answered, b.rig.answered())
+	}
 	err := b.done()
 	var leak *leakError
-	if !errors.As(err, &leak) {
+	if r == nil || !errors.As(err, &leak) {
 		return err
 	}
-	if r := t.row(b.work.name, b.cell.library); r != nil {
-		r.fault = leak.Error()
-	}
+	r.fault = leak.Error()
 	return nil
 }

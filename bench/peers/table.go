@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -22,6 +23,7 @@ type row struct {
 	budget, bare, inside bool
 	samples              []float64 // nanoseconds, a round each
 	floors               []float64 // of bare, measured in alternation
+	answered             []float64 // the share of calls that were answered well, where that was counted
 	fault                string    // what was found when it was closed
 }
 
@@ -97,11 +99,11 @@ func median(s []float64) float64 {
 // print writes the table: by work, the fastest first.
 func (t *table) print(w io.Writer) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "work\tlibrary\tns/op\tB/op\tallocs/op\tof best peer\tspread\t \t")
+	fmt.Fprintln(tw, "work\tlibrary\tns/op\tB/op\tallocs/op\tof best peer\tspread\tnote\t")
 	for _, group := range t.groups() {
 		for _, r := range group {
 			fmt.Fprintf(tw, "%s\t%s\t%s\t%.0f\t%.0f\t%s\t%s\t%s\t\n",
-				r.Work, r.Library, figure(r.NsOp), r.BOp, r.AllocsOp, r.ratio(), r.spread(), r.fault)
+				r.Work, r.Library, figure(r.NsOp), r.BOp, r.AllocsOp, r.ratio(), r.spread(), r.note())
 		}
 		fmt.Fprintln(tw, "\t\t\t\t\t\t\t\t")
 	}
@@ -130,6 +132,18 @@ func (r *row) ratio() string {
 		return ""
 	}
 	return fmt.Sprintf("%.2fx", r.RatioToBestPeer)
+}
+
+// note is what there is to say beside the figures.
+func (r *row) note() string {
+	var notes []string
+	if share := median(r.answered); share < 1 {
+		notes = append(notes, fmt.Sprintf("%.1f %% answered well", 100*share))
+	}
+	if r.fault != "" {
+		notes = append(notes, r.fault)
+	}
+	return strings.Join(notes, "; ")
 }
 
 // spread is half the distance of the quartiles, in percent of the median.

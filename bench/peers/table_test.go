@@ -82,6 +82,9 @@ func TestAllocationsAndLeaksHaveNoSlack(t *testing.T) {
 
 	own.AllocsOp, own.fault = 0, "left 3 open"
 	require.Contains(t, b.judge(table).faults, "left 3 open")
+	own.answered = []float64{0.97}
+	require.Contains(t, b.judge(table).faults, "only 97.0 % answered well")
+	require.Equal(t, "97.0 % answered well; left 3 open", own.note())
 }
 
 func TestAWorkThatWasNotMeasuredHoldsNothing(t *testing.T) {

@@ -45,6 +45,8 @@ type rig struct {
 	limit int
 	// sent is how many attempts the operations have sent so far; nil: not counted.
 	sent func() int
+	// answered, if set, is the share of the calls that were answered well: it may be less than 1 where some fail.
+	answered func() float64
 	// check, if set, says what is wrong with what was done so far.
 	check func() error
 	// close, if set, gives everything back and says what was left open.
