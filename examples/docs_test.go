@@ -126,20 +126,16 @@ func TestEachGoBlockOfTheDocsCompiles(t *testing.T) {
 }
 
 // prelude is what blocks may use without saying where it comes from.
-const prelude = `
-var (
-	ctx    context.Context
-	policy *retry.Policy
-	err    error
-	db     interface{ Ping(context.Context) error }
-	creds  credentials.TransportCredentials
-	mux    *http.ServeMux
-	conn   *grpc.ClientConn
-	req    *http.Request
-	t      *testing.T
-	fetch  func(context.Context) (string, error)
-)
-`
+var prelude = map[string]string{
+	"ctx":    "context.Context",
+	"policy": "*retry.Policy",
+	"db":     "interface{ Ping(context.Context) error }",
+	"creds":  "credentials.TransportCredentials",
+	"mux":    "*http.ServeMux",
+	"t":      "*testing.T",
+	"fetch":  "func(context.Context) (string, error)",
+	"target": "string",
+}
 
 // packages are the imports that blocks may leave out, by the name that they are used by.
 var packages = map[string]string{
@@ -163,13 +159,17 @@ func program(text string) (string, error) {
 	if rest, ok := strings.CutPrefix(text, "import (\n"); ok {
 		imports, body, _ = strings.Cut(rest, "\n)\n")
 	}
-	body += prelude
-	if !regexp.MustCompile(`(?m)^func `).MatchString(text) {
-		used, err := useAll(strings.TrimSuffix(body, prelude))
+	if !regexp.MustCompile(`(?m)^(func|type) `).MatchString(body) {
+		used, err := useAll(body)
 		if err != nil {
 			return "", err
 		}
-		body = "func _() {\n" + used + "\n}\n" + prelude
+		body = "func _() {\n" + used + "\n}\n"
+	}
+	for name, kind := range prelude {
+		if regexp.MustCompile(`\b` + name + `\b`).MatchString(body) {
+			body += "\nvar " + name + " " + kind + "\n"
+		}
 	}
 	for name, path := range packages {
 		if regexp.MustCompile(`\b`+name+`\.[A-Z]`).MatchString(body) && !strings.Contains(imports, `"`+path+`"`) {
@@ -200,4 +200,48 @@ func useAll(body string) (string, error) {
 		}
 	}
 	return body + uses, nil
+}
+
+// TestEachNameOfTheCodeIsInTheDocs keeps the tables of names complete: what the code spells is on its page.
+func TestEachNameOfTheCodeIsInTheDocs(t *testing.T) {
+	for _, c := range []struct {
+		page, folder string
+		name         *regexp.Regexp
+		least        int
+	}{
+		{"metrics.md", "otelx", regexp.MustCompile(`"((?:evenkeel|grpc)\.[a-z]+(?:[._][a-z]+)*)"`), 15},
+		{"wire-format.md", "httpx", regexp.MustCompile(`"((?:[A-Z][A-Za-z]*-)+[A-Z][A-Za-z]*)"`), 8},
+		{"wire-format.md", "grpcx", regexp.MustCompile(`"(grpc-[a-z-]+)"`), 2},
+	} {
+		page, err := os.ReadFile("../docs/" + c.page)
+		require.NoError(t, err)
+		files, err := filepath.Glob("../" + c.folder + "/*.go")
+		require.NoError(t, err)
+		found := map[string]bool{}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, match := range c.name.FindAllStringSubmatch(string(source), -1) {
+				found[match[1]] = true
+			}
+		}
+		require.GreaterOrEqual(t, len(found), c.least, "%s: %v", c.folder, found)
+		for name := range found {
+			require.Contains(t, strings.ToLower(string(page)), strings.ToLower("`"+name), "%s of %s", name, c.folder)
+		}
+	}
+}
+
+func TestEachReasonAndClassIsInTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../docs/metrics.md")
+	require.NoError(t, err)
+	for r := retry.ReasonSuccess; r <= retry.ReasonGate; r++ {
+		require.Contains(t, string(page), "| `"+r.String()+"` |")
+	}
+	for c := retry.Success; c <= retry.Canceled; c++ {
+		require.Contains(t, string(page), "`"+c.String()+"`")
+	}
 }
