@@ -16,6 +16,7 @@ func init() { // parse's error names them all, which would be a cycle of initial
 		busy,
 		limits,
 		live,
+		stackLive,
 		scale,
 	}
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/bench/fleet"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// stackWires are the transports of five layers, from the top to the leaf.
+var stackWires = []wire{overHTTP, overGRPC, overHTTP, overGRPC, overHTTP}
+
+const (
+	stackUsers    = 8   // requests at a time
+	stackHealthy  = 100 // requests before the leaf fails, so that every budget knows a service that works
+	stackPatience = time.Minute
+)
+
+// liveStack is real services that call each other in a row. Only the last, the leaf, does any work.
+type liveStack struct {
+	wires   []wire       // how each is called
+	policy  retry.Config // of the user, and of every service but the leaf
+	tells   bool         // services have evenkeel's server side
+	percent int          // of attempts that fail at the leaf
+	seed    uint64
+}
+
+// run makes so many requests of a stack whose leaf fails: the attempts are those that the leaf saw, the successes those
+// that the users did.
+func (s liveStack) run(requests int) (fleet.Tally, error) {
+	l := &leaf{faults: newDeck(s.seed, s.percent)}
+	user, stop, err := s.build(l.serve)
+	defer stop()
+	if err != nil {
+		return fleet.Tally{}, err
+	}
+	request(stackHealthy, user, l.book.open(false))
+	l.sick.Store(true)
+	all := l.book.open(true)
+	succeeded := request(requests, user, all)
+	return fleet.Tally{Calls: requests, Succeeded: succeeded, Attempts: l.book.sum().Attempts}, nil
+}
+
+// build starts the services from the leaf up and returns the user's client. stop ends them, also those that there are
+// after an error.
+func (s liveStack) build(leaf work) (user *liveClient, stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, f := range slices.Backward(stops) { // each client before the server that it calls
+			f()
+		}
+	}
+	do := leaf
+	for _, over := range slices.Backward(s.wires) {
+		server, err := over.serve(do, s.tells)
+		if err != nil {
+			return nil, stop, err
+		}
+		stops = append(stops, server.close)
+		policy, err := retry.New(s.policy)
+		if err != nil {
+			return nil, stop, err
+		}
+		if user, err = over.dial(server.addr, policy); err != nil {
+			return nil, stop, err
+		}
+		stops = append(stops, user.close)
+		do = user.send
+	}
+	return user, stop, nil
+}
+
+// leaf is the service at the bottom.
+type leaf struct {
+	book   ledger
+	faults *deck
+	sick   atomic.Bool
+}
+
+func (l *leaf) serve(_ context.Context, call int) error {
+	l.book.attempt(call)
+	if l.sick.Load() && l.faults.fails() {
+		return errFails
+	}
+	return nil
+}
+
+// request makes n requests, some of them at a time, all on one account, and returns how many succeeded.
+func request(n int, user *liveClient, account int) int {
+	var (
+		users           sync.WaitGroup
+		made, succeeded atomic.Int64
+	)
+	for range stackUsers {
+		users.Go(func() {
+			for made.Add(1) <= int64(n) {
+				ctx, cancel := context.WithTimeout(context.Background(), stackPatience)
+				if user.send(ctx, account) == nil {
+					succeeded.Add(1)
+				}
+				cancel()
+			}
+		})
+	}
+	users.Wait()
+	return int(succeeded.Load())
+}
