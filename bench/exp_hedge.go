@@ -89,12 +89,13 @@ func hedgedCalls(cfg retry.Config, calls int, seed uint64) (hedgeResult, error) 
 	if err != nil {
 		return hedgeResult{}, err
 	}
-	latency := fleet.Stragglers(fleet.Lognormal(5*time.Millisecond, 2*time.Millisecond), .05, 10)
-	r := hedgeRace{policy: p, latency: func(int) time.Duration { return latency.Sample(rng) }}
+	base := fleet.Stragglers(fleet.Lognormal(5*time.Millisecond, 2*time.Millisecond), .05, 10)
+	r := hedgeRace{policy: p}
+	l := func(int) time.Duration { return base.Sample(rng) }
 	at := time.Duration(0)
 	for range calls {
 		at += time.Duration(rng.ExpFloat64() / hedgeRate * float64(time.Second))
-		r.call(at)
+		r.call(at, l)
 	}
 	return r.finish(), nil
 }

@@ -43,8 +43,7 @@ func hedgedBy(t *testing.T, cfg retry.Config, attempts ...[]time.Duration) hedge
 	require.NoError(t, err)
 	r := hedgeRace{policy: p}
 	for i, latencies := range attempts {
-		r.latency = func(attempt int) time.Duration { return latencies[attempt-1] }
-		r.call(time.Duration(i) * time.Hour)
+		r.call(time.Duration(i)*time.Hour, func(attempt int) time.Duration { return latencies[attempt-1] })
 		r.until(time.Duration(i)*time.Hour + time.Minute)
 	}
 	return r.finish()
@@ -89,4 +88,25 @@ func TestPercentilesAreOfAllCalls(t *testing.T) {
 	require.InDelta(t, 500, *m["p50_ms"], 1)
 	require.InDelta(t, 999, *m["p999_ms"], 1)
 	require.Equal(t, 1.1, *m["load"])
+}
+
+// Two of the paper's three figures are what the model is made of; the third, 74 ms, follows from it.
+func TestFanoutAgreesWithTheTailAtScale(t *testing.T) {
+	all := byPolicy(quickly(t, hedgeFanout, 1))
+	for _, row := range all {
+		require.Empty(t, row.Off(), row.Label())
+	}
+	require.Len(t, all["static-10ms"].Published, 2)
+	require.Less(t, *all["evenkeel"].Metrics["load"], *all["static-10ms"].Metrics["load"], "the budget bounds it")
+	require.Less(t, *all["evenkeel"].Metrics["p999_ms"], *all["none"].Metrics["p999_ms"])
+}
+
+// Calls that are answered before the hedge delay need not be driven one by one.
+func TestQuietCallsChangeNothing(t *testing.T) {
+	cfg := hedgePolicies()[1].Config
+	quick, err := fanout{50, fanoutDelay}.run(cfg, 1)
+	require.NoError(t, err)
+	slow, err := fanout{50, 0}.run(cfg, 1)
+	require.NoError(t, err)
+	require.Equal(t, slow, quick)
 }

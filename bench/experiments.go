@@ -13,6 +13,7 @@ func init() { // parse's error names them all, which would be a cycle of initial
 		spike,
 		occ,
 		hedge,
+		hedgeFanout,
 		busy,
 		limits,
 		live,

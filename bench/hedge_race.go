@@ -10,18 +10,21 @@ import (
 // hedgeRace drives calls that may be hedged over virtual time. Calls overlap, and share a budget and a latency
 // estimate, so all that happens is done in its order.
 type hedgeRace struct {
-	policy  *retry.Policy
-	latency func(attempt int) time.Duration
-	queue   hedgeQueue
-	result  hedgeResult
-	order   int
+	policy *retry.Policy
+	queue  hedgeQueue
+	result hedgeResult
+	order  int
 }
+
+// latency is how long a call's attempt takes.
+type latency func(attempt int) time.Duration
 
 // hedgedCall is a call under way.
 type hedgedCall struct {
 	retry.Call
-	begun time.Duration
-	woken time.Duration // when its latest wake-up is due
+	latency latency
+	begun   time.Duration // negative: it is over
+	woken   time.Duration // when its latest wake-up is due
 }
 
 // hedgeEvent is an attempt's answer or, with attempt 0, a time at which a call wants to go on.
@@ -33,10 +36,10 @@ type hedgeEvent struct {
 }
 
 // call begins a call at a point in time that is not before that of the call before.
-func (r *hedgeRace) call(at time.Duration) {
+func (r *hedgeRace) call(at time.Duration, l latency) {
 	r.until(at)
 	now := hedgeStart.Add(at)
-	c := &hedgedCall{Call: r.policy.Start(now, time.Time{}, true), begun: at}
+	c := &hedgedCall{Call: r.policy.Start(now, time.Time{}, true), latency: l, begun: at}
 	r.advance(c, at)
 }
 
@@ -69,7 +72,7 @@ func (r *hedgeRace) advance(c *hedgedCall, at time.Duration) {
 		switch step.Op {
 		case retry.Send:
 			r.result.attempts++
-			r.push(hedgeEvent{at: at + r.latency(step.Attempt), call: c, attempt: step.Attempt})
+			r.push(hedgeEvent{at: at + c.latency(step.Attempt), call: c, attempt: step.Attempt})
 			continue
 		case retry.Wait:
 			if !step.At.IsZero() {
