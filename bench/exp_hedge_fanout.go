@@ -70,14 +70,20 @@ func runHedgeFanout(o Options) ([]Row, error) {
 		row := Row{Policy: policy.Name, Metrics: r.metrics()}
 		row.Metrics["load"] = Value(float64(r.attempts) / float64(f.requests*fanoutServers*fanoutKeys))
 		for metric, v := range publishedFanout[policy.Name] {
-			within := share(.2) // of 40,000 requests 40 are above the 99.9th percentile
 			if metric == "load" {
-				within = points(.3)
+				row.publish(metric, v, points(.3))
+			} else {
+				row.publish(metric, v, tailError(policy.Config.MaxAttempts, f.requests))
 			}
-			row.publish(metric, v, within)
 		}
 		return row, nil
 	})
+}
+
+// tailError is three standard errors of the 99.9th percentile of so many requests, of which few are above it. The tail
+// of the slowest of independent attempts is Pareto too, with the sum of their exponents.
+func tailError(attempts, requests int) Within {
+	return share(3 / (float64(attempts) * fanoutShape * math.Sqrt(.001*float64(requests))))
 }
 
 // fanout is requests, one after the other.
