@@ -5,14 +5,12 @@ import (
 	"math"
 	"sync"
 	"time"
-
-	"github.com/evenkeel-go/evenkeel/bench/fleet"
 )
 
 var live = Experiment{
 	Name:   "live",
 	About:  "do real HTTP and gRPC clients and servers come to what the simulator says?",
-	Source: "the simulator, with the same clients, calls and faults; they must agree within 3 points",
+	Source: "the simulator, with the same clients, calls and faults, and the latencies measured; they must agree within 3 points",
 	Setup: "Real servers on the loopback interface that fail as told (503, UNAVAILABLE), called through httpx and grpcx: " +
 		"4 clients of 50 calls/s each (Poisson), legs exponential with mean 10 ms, immediate retries. As outage, all attempts fail; " +
 		"as retry-budget, 5 or 10 in 100.",
@@ -69,11 +67,14 @@ func liveCells(o Options, f liveFleet) []liveCell {
 
 func runLive(o Options, f liveFleet) ([]Row, error) {
 	cells := liveCells(o, f)
-	rows, err := o.Each(len(cells), func(i int) (Row, error) { return cells[i].expect() })
-	if err != nil {
+	seen := make([]measured, len(cells))
+	if err := o.together(len(cells), func(i int) (err error) {
+		seen[i], err = cells[i].fleet.run(cells[i].policy.Config, cells[i].over)
+		return err
+	}); err != nil {
 		return nil, err
 	}
-	return rows, o.together(len(cells), func(i int) error { return cells[i].measure(&rows[i]) })
+	return o.Each(len(cells), func(i int) (Row, error) { return cells[i].compare(seen[i]) })
 }
 
 // together calls cell for 0 to n-1 all at once. It is for what waits more than it computes.
@@ -91,31 +92,19 @@ func (o Options) together(n int, cell func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// expect is the row with what the simulator says.
-func (c liveCell) expect() (Row, error) {
-	sum, err := c.fleet.simulated(c.policy.Config, c.over.name == overHTTP.name)
+// compare is the row of what real servers said, with what the simulator says.
+func (c liveCell) compare(m measured) (Row, error) {
+	sim, err := c.fleet.simulated(c.policy.Config, c.over.name == overHTTP.name, m)
 	return Row{
-		Policy:  c.policy.Name,
-		Params:  map[string]any{"transport": c.over.name, "scenario": c.scenario.name},
-		Metrics: map[string]*float64{"sim_load": Value(sum.Load()), "sim_success": Value(sum.Success())},
-		Bars:    c.bars(),
+		Policy: c.policy.Name,
+		Params: map[string]any{"transport": c.over.name, "scenario": c.scenario.name},
+		Metrics: map[string]*float64{
+			"load": Value(m.Load()), "sim_load": Value(sim.Load()),
+			"success": Value(m.Success()), "sim_success": Value(sim.Success()),
+			"off": Value(max(math.Abs(m.Load()-sim.Load()), math.Abs(m.Success()-sim.Success()))),
+		},
+		Bars: c.bars(),
 	}, err
-}
-
-// measure adds to the row what real servers say.
-func (c liveCell) measure(row *Row) error {
-	sum, err := c.fleet.run(c.policy.Config, c.over)
-	if err != nil {
-		return err
-	}
-	row.Metrics["load"], row.Metrics["success"] = Value(sum.Load()), Value(sum.Success())
-	row.Metrics["off"] = Value(apart(sum, row))
-	return nil
-}
-
-// apart is the greater of the differences in load and in success.
-func apart(sum fleet.Tally, row *Row) float64 {
-	return max(math.Abs(sum.Load()-*row.Metrics["sim_load"]), math.Abs(sum.Success()-*row.Metrics["sim_success"]))
 }
 
 // bars is what a policy of ours must hold; a user's must hold nothing.

@@ -31,10 +31,11 @@ func TestAServerThatFailsMoreThanItShouldIsFoundOut(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	f := liveFleet{clients: 2, rate: 200, faulty: time.Second, percent: 10, seed: 1}
 	c := liveCell{policyNamed("retries-3"), overHTTP, liveScenario{"faults-10", 10}, f}
-	row, err := c.expect()
+	f.percent = 25
+	m, err := f.run(c.policy.Config, c.over)
 	require.NoError(t, err)
-	c.fleet.percent = 25
-	require.NoError(t, c.measure(&row))
+	row, err := c.compare(m)
+	require.NoError(t, err)
 	holds, ok := row.Holds("off")
 	require.True(t, ok)
 	require.False(t, holds, "%v", *row.Metrics["off"])

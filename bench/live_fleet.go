@@ -28,9 +28,17 @@ type liveFleet struct {
 	seed    uint64
 }
 
-// simulated runs the fleet in the simulator, several times over for the sake of the mean. throttled says that its
-// server fails by turning away, as 503 is read.
-func (f liveFleet) simulated(cfg retry.Config, throttled bool) (sum fleet.Tally, err error) {
+// measured is what a live run came to.
+type measured struct {
+	fleet.Tally                 // of the calls that began in the fault, as the server saw them
+	rate        float64         // of calls that were made, a second: less than asked for if the machine is busy
+	took        []time.Duration // the attempts, as their clients saw them
+}
+
+// simulated runs the fleet in the simulator, several times over for the sake of the mean, under the conditions that
+// were measured: a busy machine is slow, and that is not what is compared. throttled says that the server fails by
+// turning away, as 503 is read.
+func (f liveFleet) simulated(cfg retry.Config, throttled bool, m measured) (sum fleet.Tally, err error) {
 	fault := fleet.Fault{From: f.healthy, To: time.Hour}
 	if share := float64(f.percent) / 100; throttled {
 		fault.Throttle = share
@@ -40,9 +48,9 @@ func (f liveFleet) simulated(cfg retry.Config, throttled bool) (sum fleet.Tally,
 	for run := range uint64(10) {
 		r, err := fleet.Run(cfg, fleet.Scenario{
 			Clients:  f.clients,
-			Load:     fleet.Load{Rate: f.rate},
+			Load:     fleet.Load{Rate: m.rate},
 			Deadline: patience,
-			Network:  fleet.Exponential(leg),
+			Network:  fleet.DelayFunc(m.leg),
 			Faults:   []fleet.Fault{fault},
 			Duration: f.healthy + f.faulty,
 			Seed:     f.seed + run,
@@ -58,23 +66,30 @@ func (f liveFleet) simulated(cfg retry.Config, throttled bool) (sum fleet.Tally,
 	return sum, nil
 }
 
-// run runs the fleet over the wire, and returns what the server saw of the calls that began in the fault.
-func (f liveFleet) run(cfg retry.Config, over wire) (fleet.Tally, error) {
-	var book ledger
-	sick := time.Now().Add(f.healthy)
+// leg is half of what some attempt took.
+func (m measured) leg(r *rand.Rand) time.Duration { return m.took[r.IntN(len(m.took))] / 2 }
+
+// run runs the fleet over the wire.
+func (f liveFleet) run(cfg retry.Config, over wire) (m measured, err error) {
+	var (
+		book  ledger
+		watch stopwatch
+	)
+	begun := time.Now()
+	sick, end := begun.Add(f.healthy), begun.Add(f.healthy+f.faulty)
 	server, err := over.serve(flaky(&book, newDeck(f.seed, f.percent), sick), false)
 	if err != nil {
-		return fleet.Tally{}, err
+		return m, err
 	}
 	defer server.close()
 	clients := make([]*liveClient, f.clients)
 	for i := range clients {
-		policy, err := retry.New(cfg)
+		policy, err := retry.New(cfg, retry.WithObserver(&watch))
 		if err != nil {
-			return fleet.Tally{}, err
+			return m, err
 		}
 		if clients[i], err = over.dial(server.addr, policy); err != nil {
-			return fleet.Tally{}, err
+			return m, err
 		}
 		defer clients[i].close()
 	}
@@ -82,7 +97,7 @@ func (f liveFleet) run(cfg retry.Config, over wire) (fleet.Tally, error) {
 	for i, c := range clients {
 		rng := rand.New(rand.NewPCG(f.seed, uint64(i)))
 		all.Go(func() {
-			poisson(rng, f.rate/float64(f.clients), sick.Add(-f.healthy), sick.Add(f.faulty), func() {
+			poisson(rng, f.rate/float64(f.clients), begun, end, func() {
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				defer cancel()
 				_ = c.send(ctx, book.open(!time.Now().Before(sick))) // what became of it is the server's to say
@@ -90,12 +105,28 @@ func (f liveFleet) run(cfg retry.Config, over wire) (fleet.Tally, error) {
 		})
 	}
 	all.Wait()
-	sum := book.sum()
-	if sum.Calls == 0 {
-		return sum, errors.New("the fleet made no calls")
+	m = measured{book.sum(), float64(len(book.calls)) / end.Sub(begun).Seconds(), watch.took}
+	if m.Calls == 0 || len(m.took) == 0 {
+		return m, errors.New("the fleet made no calls")
 	}
-	return sum, nil
+	return m, nil
 }
+
+// stopwatch is a retry.Observer that keeps what attempts took.
+type stopwatch struct {
+	mu   sync.Mutex
+	took []time.Duration
+}
+
+// AttemptDone implements retry.Observer.
+func (w *stopwatch) AttemptDone(_ context.Context, a retry.Attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.took = append(w.took, a.Took)
+}
+
+// CallDone implements retry.Observer.
+func (w *stopwatch) CallDone(context.Context, retry.Report) {}
 
 // flaky is a server that fails some attempts from a time on.
 func flaky(book *ledger, faults *deck, sick time.Time) work {
