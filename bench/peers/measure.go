@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -84,17 +85,21 @@ func (b *bench) once(n int) spent {
 }
 
 // countAllocs counts what every goroutine allocates meanwhile, which is right for a cell that works with several.
+// What the runtime allocates for itself now and then only adds: the least of three counts is the cell's.
 func (b *bench) countAllocs() {
-	if b.rig.earn != nil {
-		b.rig.earn()
+	b.bytes, b.allocs = math.Inf(1), math.Inf(1)
+	for range 3 {
+		if b.rig.earn != nil {
+			b.rig.earn()
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		b.rig.run(b.span)
+		runtime.ReadMemStats(&after)
+		b.ops += b.span
+		b.bytes = min(b.bytes, float64(after.TotalAlloc-before.TotalAlloc)/float64(b.span))
+		b.allocs = min(b.allocs, float64(after.Mallocs-before.Mallocs)/float64(b.span))
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	b.rig.run(b.span)
-	runtime.ReadMemStats(&after)
-	b.ops += b.span
-	b.bytes = float64(after.TotalAlloc-before.TotalAlloc) / float64(b.span)
-	b.allocs = float64(after.Mallocs-before.Mallocs) / float64(b.span)
 }
 
 // patienceFactor is how much longer than asked a round may take to find spans that nobody interrupted.

@@ -13,7 +13,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-const attemptTimeout = time.Minute
+const attemptTimeout = 2 * time.Hour
 
 func timeoutWork() *work {
 	w := timeoutOn(context.Background())
@@ -23,7 +23,7 @@ func timeoutWork() *work {
 
 func timeoutSooner() *work {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout/2)
-	_ = cancel // it goes on for the rest of this process, or half a minute
+	_ = cancel // it goes on for the rest of this process: longer than any run
 	w := timeoutOn(ctx)
 	w.name, w.what = "timeout/sooner", "the same when the caller's own deadline is sooner"
 	return w
