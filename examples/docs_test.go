@@ -245,3 +245,39 @@ func TestEachReasonAndClassIsInTheDocs(t *testing.T) {
 		require.Contains(t, string(page), "`"+c.String()+"`")
 	}
 }
+
+func TestEachLinkOfTheDocsLeadsSomewhere(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	links := regexp.MustCompile(`\]\(([^):]*)\)`) // with a colon it leads out
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		prose := regexp.MustCompile("`[^`\n]*`").ReplaceAllString(string(text), "code")
+		for _, link := range links.FindAllStringSubmatch(prose, -1) {
+			file, anchor, _ := strings.Cut(link[1], "#")
+			target := page
+			if file != "" {
+				target = filepath.Join("../docs", file)
+				require.FileExists(t, target, "a link of %s", page)
+			}
+			if anchor != "" {
+				require.Contains(t, anchors(t, target), anchor, "a link of %s to %s", page, target)
+			}
+		}
+	}
+}
+
+// anchors are what GitHub makes of a page's headings.
+func anchors(t *testing.T, page string) (found []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if heading, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			slug := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), "")
+			found = append(found, strings.ReplaceAll(slug, " ", "-"))
+		}
+	}
+	return found
+}
