@@ -64,6 +64,14 @@ func TestALiveFleetWithoutTimeIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "MaxAttempts")
 }
 
+// A busy machine gets as many calls in more time, and is not asked for ever.
+func TestABusyMachineIsAskedForLess(t *testing.T) {
+	f := liveFleet{clients: 3, rate: 200, healthy: time.Second, faulty: 2 * time.Second, percent: 5, seed: 7}
+	require.Equal(t, liveFleet{clients: 3, rate: 100, healthy: 2 * time.Second, faulty: 4 * time.Second, percent: 5, seed: 7}, f.slower())
+	require.False(t, measured{took: []time.Duration{2 * leg, 4 * leg, leg}}.starved())
+	require.True(t, measured{took: []time.Duration{2 * leg, 40 * leg, leg}}.starved())
+}
+
 // Whatever else reaches the port is neither counted nor served.
 func TestStrangersAreNotCounted(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())

@@ -69,6 +69,21 @@ func (f liveFleet) simulated(cfg retry.Config, throttled bool, m measured) (sum 
 // leg is half of what some attempt took.
 func (m measured) leg(r *rand.Rand) time.Duration { return m.took[r.IntN(len(m.took))] / 2 }
 
+// starved reports whether attempts took so much longer than their two legs that the machine was what they waited for.
+func (m measured) starved() bool {
+	var sum time.Duration
+	for _, d := range m.took {
+		sum += d
+	}
+	return sum > 5*2*leg*time.Duration(len(m.took))
+}
+
+// slower is the same fleet with as many calls in twice the time.
+func (f liveFleet) slower() liveFleet {
+	f.rate, f.healthy, f.faulty = f.rate/2, 2*f.healthy, 2*f.faulty
+	return f
+}
+
 // run runs the fleet over the wire.
 func (f liveFleet) run(cfg retry.Config, over wire) (m measured, err error) {
 	var (
