@@ -150,6 +150,14 @@ func (p *Policy) endTime(before time.Time, o Outcome) time.Time {
 	return time.Now()
 }
 
+// due is the time when a timer for at has fired, as exactly as anybody wants to know it.
+func (p *Policy) due(at time.Time) time.Time {
+	if p.clock {
+		return time.Now()
+	}
+	return at
+}
+
 // sleep waits until the next attempt is due and returns its step, or a Stop if the caller gave up.
 func sleep(ctx context.Context, call *Call, now time.Time) Step {
 	if ctx.Err() != nil {
@@ -159,19 +167,19 @@ func sleep(ctx context.Context, call *Call, now time.Time) Step {
 	if step.Op != Wait {
 		return step
 	}
-	timer := time.NewTimer(time.Until(step.At)) // not pooled: a pooled timer is fatal in a synctest bubble
-	defer timer.Stop()
+	timer := time.NewTimer(step.At.Sub(now)) // not pooled: a pooled timer is fatal in a synctest bubble
 	for step.Op == Wait {
 		select {
-		case <-ctx.Done():
 		case <-timer.C:
+			now = call.p.due(step.At)
+		case <-ctx.Done():
+			timer.Stop()
+			now = time.Now()
 		}
-		now = time.Now()
 		if ctx.Err() != nil { // also when both were ready
 			call.Cancel(now)
 		}
-		step = call.Next(now)
-		if step.Op == Wait {
+		if step = call.Next(now); step.Op == Wait {
 			timer.Reset(time.Until(step.At))
 		}
 	}
