@@ -18,7 +18,10 @@ import (
 // command is the command line.
 type command struct {
 	list, quick, check bool
-	json               string
+	json, html         string
+	pictures           string // a folder
+	pattern            string
+	policies           []string
 	seed               uint64
 	workers            int
 	user               []Policy
@@ -26,20 +29,18 @@ type command struct {
 }
 
 func parse(args []string, stderr io.Writer) (*command, error) {
-	var (
-		c        command
-		pattern  string
-		policies []string
-	)
+	var c command
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // Parse's error says it all; the usage goes to who asks for it
 	flags.BoolVar(&c.list, "list", false, "list the experiments and exit")
-	flags.StringVar(&pattern, "run", "", "run only the experiments whose name matches `REGEXP`")
+	flags.StringVar(&c.pattern, "run", "", "run only the experiments whose name matches `REGEXP`")
 	flags.Uint64Var(&c.seed, "seed", 1, "seed of all that is random: same `N`, same figures")
 	flags.StringVar(&c.json, "json", "", "write the figures to `FILE` as JSON; - means stdout, and then no tables")
+	flags.StringVar(&c.html, "html", "", "write a report with charts to `FILE`, a page that needs nothing else")
+	flags.StringVar(&c.pictures, "svg", "", "write each chart to `FOLDER` as an SVG file, named after its experiment")
 	flags.BoolVar(&c.quick, "quick", false, "smaller runs: under ten seconds, coarser figures")
 	flags.Func("policy", "add the policy in `FILE`, a retry.Config in JSON, as a row everywhere; may be given again",
-		func(file string) error { policies = append(policies, file); return nil })
+		func(file string) error { c.policies = append(c.policies, file); return nil })
 	flags.BoolVar(&c.check, "check", false, "exit with status 1 if a figure is off its published value or its bar")
 	flags.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "run `N` simulations at a time")
 	if err := flags.Parse(args); err != nil {
@@ -56,9 +57,9 @@ func parse(args []string, stderr io.Writer) (*command, error) {
 		errs = append(errs, fmt.Errorf("-workers must be at least 1, not %d", c.workers))
 	}
 	var err error
-	c.chosen, err = choose(pattern)
+	c.chosen, err = choose(c.pattern)
 	errs = append(errs, err)
-	for _, file := range policies {
+	for _, file := range c.policies {
 		p, err := readPolicy(file)
 		errs = append(errs, err)
 		c.user = append(c.user, p)

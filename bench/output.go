@@ -12,11 +12,14 @@ import (
 type outputs struct {
 	tables io.Writer // nil: none
 	json   io.Writer // nil: none
+	html   io.Writer // nil: none
 	files  []*os.File
+
+	command *command
 }
 
 func openOutputs(c *command, stdout io.Writer) (*outputs, error) {
-	o := &outputs{tables: stdout}
+	o := &outputs{tables: stdout, command: c}
 	switch c.json {
 	case "":
 	case "-":
@@ -27,6 +30,13 @@ func openOutputs(c *command, stdout io.Writer) (*outputs, error) {
 			return nil, err
 		}
 		o.json, o.files = f, append(o.files, f)
+	}
+	if c.html != "" {
+		f, err := os.Create(c.html)
+		if err != nil {
+			return nil, errors.Join(err, o.close())
+		}
+		o.html, o.files = f, append(o.files, f)
 	}
 	return o, nil
 }
@@ -39,6 +49,17 @@ func (o *outputs) write(results []Performed) error {
 	if o.json != nil {
 		errs = append(errs, writeJSON(o.json, results))
 	}
+	if o.html != nil {
+		errs = append(errs, writeReport(o.html, o.command, results))
+	}
+	if o.command.pictures != "" {
+		errs = append(errs, writePictures(o.command.pictures, results))
+	}
+	return errors.Join(append(errs, o.close())...)
+}
+
+func (o *outputs) close() error {
+	var errs []error
 	for _, f := range o.files {
 		errs = append(errs, f.Close())
 	}
