@@ -22,6 +22,7 @@ type bodies struct {
 
 	mu     sync.Mutex // GetBody is not called twice at a time
 	latest stopper
+	over   bool // no further attempt will be made
 }
 
 // stopper is a body that an attempt still under way can be kept from reading on.
@@ -47,21 +48,44 @@ func (b *bodies) none() bool { return b.req.Body == nil || b.req.Body == http.No
 // copies reports whether attempts can each read a copy of their own at the same time.
 func (b *bodies) copies() bool { return b.none() || b.req.GetBody != nil }
 
-// next is the body of an attempt.
+// next is the body of an attempt, or nil if that is the request's own.
 func (b *bodies) next(attempt int) (io.ReadCloser, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
 	case b.none():
-		return b.req.Body, nil
+		return nil, nil
 	case b.record != nil:
 		r := b.record.open()
 		b.latest = r
 		return r, nil
-	case attempt == 1:
+	case attempt > 1:
+		return b.copy()
+	case b.fenced:
 		return b.fence(b.req.Body), nil
 	}
+	return nil, nil
+}
+
+// again is the GetBody of a fenced attempt: net/http sends some requests twice by itself.
+func (b *bodies) again() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.over {
+		return b.req.GetBody()
+	}
+	b.stopLatest()
+	return b.copy()
+}
+
+var errNoCopy = errors.New("neither a body nor an error")
+
+// copy is another body of GetBody's.
+func (b *bodies) copy() (io.ReadCloser, error) {
 	body, err := b.req.GetBody()
+	if err == nil && body == nil {
+		err = errNoCopy
+	}
 	if err != nil {
 		return nil, &bodyError{err}
 	}
@@ -69,7 +93,7 @@ func (b *bodies) next(attempt int) (io.ReadCloser, error) {
 }
 
 func (b *bodies) fence(body io.ReadCloser) io.ReadCloser {
-	if !b.fenced {
+	if !b.fenced || body == http.NoBody {
 		return body
 	}
 	f := &fence{body: body}
@@ -90,6 +114,12 @@ func (b *bodies) hold() bool {
 // cut keeps the latest attempt, which is over, from reading on: its upload may still be running. With hedges nobody
 // knows whose is the latest, and GetBody has to give copies that do not share a file's offset, as its contract says.
 func (b *bodies) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopLatest()
+}
+
+func (b *bodies) stopLatest() {
 	if b.latest != nil {
 		b.latest.stop()
 		b.latest = nil
@@ -98,6 +128,9 @@ func (b *bodies) cut() {
 
 // end is called when no further attempt will be made. The latest may still be reading.
 func (b *bodies) end() {
+	b.mu.Lock()
+	b.over = true
+	b.mu.Unlock()
 	if b.record != nil {
 		b.record.release()
 	}
@@ -115,6 +148,8 @@ func (b *bodies) broke(err error) bool {
 	if _, ok := err.(*bodyError); ok {
 		return true
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.latest != nil && b.latest.broke()
 }
 

@@ -43,9 +43,7 @@ func (t *Transport) call(req *http.Request, p *retry.Policy) (*http.Response, er
 func (t *Transport) resume(
 	req *http.Request, p *retry.Policy, f retry.First, resp *http.Response, err error,
 ) (*http.Response, error) {
-	if resp == nil && err == nil {
-		err = errNothing
-	}
+	resp, err = one(resp, err)
 	return t.newCall(req, p, true).proceed(p, f, resp, err)
 }
 
@@ -72,24 +70,37 @@ func (c *call) work() retry.Work[*http.Response] {
 
 var errNothing = errors.New("httpx: the base RoundTripper returned neither a response nor an error")
 
+// one makes one thing of what a base returned that gives both a response and an error, or neither.
+func one(resp *http.Response, err error) (*http.Response, error) {
+	switch {
+	case err == nil && resp == nil:
+		return nil, errNothing
+	case err != nil && resp != nil && resp.Body != nil:
+		resp.Body.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
 // send makes one attempt.
 func (c *call) send(ctx context.Context, s retry.Step) (*http.Response, error) {
 	body, err := c.bodies.next(s.Attempt)
 	if err != nil {
 		return nil, err
 	}
-	req := c.request(ctx, s.Attempt)
-	if req.Body != body {
+	req := c.request(ctx, s)
+	if body != nil {
 		if req == c.req {
 			req = req.WithContext(ctx)
 		}
 		req.Body = body
+		if c.bodies.fenced {
+			req.GetBody = c.bodies.again
+		}
 	}
-	resp, err := c.t.base.RoundTrip(req)
-	if resp == nil && err == nil {
-		err = errNothing
-	}
-	return resp, err
+	return one(c.t.base.RoundTrip(req))
 }
 
 // classify says what an attempt came to, and whether it may be sent again.

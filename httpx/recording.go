@@ -14,15 +14,17 @@ type recording struct {
 
 	reading sync.Mutex // held during source.Read, which may block
 
-	mu   sync.Mutex
-	kept []byte // what was read, from the beginning; nil once over
-	over bool   // more than limit was read: the reader that did it goes on, and there will be no other
-	held bool   // another attempt is being decided on: let go of nothing
-	err  error  // what source.Read came to
+	mu      sync.Mutex
+	kept    []byte     // what was read, from the beginning; nil once over
+	over    bool       // more than limit was read: the reader that did it goes on, and there will be no other
+	held    bool       // another attempt is being decided on: let go of nothing, and keep no more than limit
+	decided *sync.Cond // held, or a reader's stopped or closed, has changed
+	err     error      // what source.Read came to
 }
 
 func newRecording(source io.ReadCloser, limit int) *recording {
 	r := &recording{source: source, limit: limit}
+	r.decided = sync.NewCond(&r.mu)
 	r.users.Store(1)
 	return r
 }
@@ -41,6 +43,7 @@ func (r *recording) open() *replay {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held = false
+	r.decided.Broadcast()
 	return &replay{recording: r}
 }
 
@@ -56,6 +59,7 @@ func (r *recording) hold() bool {
 func (r *recording) release() {
 	r.mu.Lock()
 	r.held, r.limit = false, 0
+	r.decided.Broadcast()
 	r.mu.Unlock()
 	r.leave()
 }
@@ -86,6 +90,7 @@ func (r *replay) Read(p []byte) (int, error) {
 func (r *replay) fromKept(p []byte) (n int, err error, done bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.awaitDecision()
 	switch {
 	case r.stopped.Load():
 		return 0, errCut, true
@@ -95,8 +100,18 @@ func (r *replay) fromKept(p []byte) (n int, err error, done bool) {
 		return n, nil, true
 	case r.err != nil:
 		return 0, r.err, true
+	case r.held && len(r.kept) >= r.limit: // closed
+		return 0, errCut, true
 	}
 	return 0, nil, len(p) == 0
+}
+
+// awaitDecision holds back an attempt that has answered while it still uploads: what goes beyond the limit could be
+// neither kept, if there is another attempt, nor lost.
+func (r *replay) awaitDecision() {
+	for r.held && r.at >= len(r.kept) && len(r.kept) >= r.limit && !r.stopped.Load() && !r.closed.Load() {
+		r.decided.Wait()
+	}
 }
 
 // keep remembers what the source gave. A reader that was stopped meanwhile has read on behalf of the next.
@@ -121,10 +136,20 @@ func (r *replay) Close() error {
 	if r.closed.Swap(true) {
 		return nil
 	}
+	r.wake()
 	return r.leave()
 }
 
-func (r *replay) stop() { r.stopped.Store(true) }
+func (r *replay) stop() {
+	r.stopped.Store(true)
+	r.wake()
+}
+
+func (r *replay) wake() {
+	r.mu.Lock()
+	r.decided.Broadcast()
+	r.mu.Unlock()
+}
 
 // broke reports whether the source failed.
 func (r *replay) broke() bool {

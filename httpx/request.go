@@ -21,25 +21,32 @@ const (
 
 // request is what is sent as an attempt: the caller's own request if nothing is to be changed, else a copy with a
 // header map of its own.
-func (c *call) request(ctx context.Context, attempt int) *http.Request {
+func (c *call) request(ctx context.Context, s retry.Step) *http.Request {
 	left, timed := "", false
 	if !c.t.quiet {
-		left, timed = timeLeft(ctx)
+		left, timed = timeLeft(ctx, c.req.Header)
 	}
-	resend := attempt > 1 && !c.t.quiet
-	if attempt == 1 && !timed && c.key == "" && ctx == c.req.Context() {
-		return c.req
+	resend := s.Attempt > 1 && !c.t.quiet
+	hedged := c.bodies.shared
+	if s.Attempt == 1 && s.Timeout == 0 && !hedged && !timed && c.key == "" {
+		return c.req // ctx is its own: compared with it, some would panic
 	}
 	req := c.req.WithContext(ctx)
-	if req.Header == nil || !timed && !resend && c.key == "" {
-		return req // without a header map the base refuses it, and says so
+	switch {
+	case req.Header == nil:
+		return req // the base refuses it, and says so
+	case hedged: // many bases set a header although they must not: attempts side by side share not even the values
+		req.Header = req.Header.Clone()
+	case !timed && !resend && c.key == "":
+		return req
+	default:
+		req.Header = maps.Clone(req.Header)
 	}
-	req.Header = maps.Clone(req.Header)
 	if timed {
 		req.Header[headerTimeout] = []string{left}
 	}
 	if resend {
-		req.Header[headerAttempt] = []string{strconv.Itoa(attempt)}
+		req.Header[headerAttempt] = []string{strconv.Itoa(s.Attempt)}
 	}
 	if c.key != "" {
 		req.Header[headerKey] = []string{c.key}
@@ -48,11 +55,15 @@ func (c *call) request(ctx context.Context, attempt int) *http.Request {
 }
 
 // timeLeft is the value of Request-Timeout for an attempt that is sent now. An attempt timeout is not in it: that
-// bounds the wait for the headers only, and the server would cut the body short.
-func timeLeft(ctx context.Context) (string, bool) {
+// bounds the wait for the headers only, and the server would cut the body short. What the caller says itself stays
+// if it is shorter.
+func timeLeft(ctx context.Context, h http.Header) (string, bool) {
 	left, ok := timeout.Left(ctx)
 	if !ok || left == 0 {
 		return "", false // too late: the base says so
+	}
+	if own, ok := parseTimeout(first(h, headerTimeout)); ok && own < left {
+		return "", false
 	}
 	return formatTimeout(left), true
 }

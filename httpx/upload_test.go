@@ -1,0 +1,199 @@
+package httpx_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+func TestAGetBodyThatReturnsNothingEndsTheCall(t *testing.T) {
+	s := serve(t, 503)
+	req := request(t, http.MethodPut, s.URL, strings.NewReader("a"))
+	req.GetBody = func() (io.ReadCloser, error) { return nil, nil }
+	_, err := client(t, policy(t, nil)).Do(req)
+	require.ErrorContains(t, err, "GetBody")
+	require.Equal(t, 1, s.count())
+}
+
+func TestAGetBodyThatReturnsNoBodySendsNone(t *testing.T) {
+	s := serve(t, 503)
+	req := request(t, http.MethodPut, s.URL, nil)
+	req.Body = io.NopCloser(strings.NewReader(""))
+	req.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
+	resp, err := client(t, policy(t, nil)).Do(req)
+	require.NoError(t, err)
+	text(t, resp)
+	require.Empty(t, s.Seen[1].TransferEncoding)
+	require.EqualValues(t, 0, s.Seen[1].ContentLength)
+}
+
+// funcBody is a body that Go cannot compare.
+type funcBody struct {
+	io.Reader
+	close func() error
+}
+
+func (b funcBody) Close() error { return b.close() }
+
+func TestABodyThatCannotBeCompared(t *testing.T) {
+	for name, p := range policies(t) {
+		s := serve(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		req := request(t, http.MethodPut, s.URL, strings.NewReader("abc")).WithContext(ctx)
+		req.Body = funcBody{req.Body, req.Body.Close}
+		resp, err := client(t, p).Do(req)
+		require.NoError(t, err, name)
+		require.Equal(t, "OK", text(t, resp))
+		require.Equal(t, []string{"abc"}, s.Bodies)
+		cancel()
+	}
+}
+
+func TestAHeldRecordingStaysWithinItsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 1 << 20
+		var read atomic.Int64
+		var sent atomic.Int32
+		stop := make(chan struct{})
+		early := base(func(req *http.Request) (*http.Response, error) { // answers while the upload goes on
+			if sent.Add(1) > 1 {
+				_, _ = io.CopyN(io.Discard, req.Body, 10)
+				req.Body.Close()
+				return reply(200, http.NoBody), nil
+			}
+			started := make(chan struct{})
+			go func() {
+				buf := make([]byte, 32<<10)
+				_, _ = req.Body.Read(buf[:10])
+				close(started)
+				for {
+					time.Sleep(100 * time.Microsecond)
+					if _, err := req.Body.Read(buf); err != nil {
+						break
+					}
+				}
+				req.Body.Close()
+			}()
+			<-started
+			stalled, _ := io.Pipe()
+			return reply(503, stalled), nil
+		})
+		body := closer{readerFunc(func(p []byte) (int, error) {
+			select {
+			case <-stop:
+				return 0, io.EOF
+			default:
+				read.Add(int64(len(p)))
+				return len(p), nil
+			}
+		}), new(atomic.Int32)}
+		tr := httpx.NewTransport(early, policy(t, nil), httpx.WithBodyBuffer(limit))
+		resp, err := tr.RoundTrip(request(t, http.MethodPut, "http://h/", body))
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		close(stop)
+		require.LessOrEqual(t, read.Load(), int64(limit+64<<10))
+		synctest.Wait()
+		require.EqualValues(t, 1, body.closed.Load())
+	})
+}
+
+func TestAnUploadGoesOnIfItsEarlyAnswerIsTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 4 << 20
+		uploaded := make(chan int64, 1)
+		early := base(func(req *http.Request) (*http.Response, error) {
+			if req.Body == nil {
+				return reply(503, http.NoBody), nil
+			}
+			one := make([]byte, 1)
+			_, _ = req.Body.Read(one)
+			go func() {
+				n, _ := io.Copy(io.Discard, req.Body)
+				req.Body.Close()
+				uploaded <- n + 1
+			}()
+			time.Sleep(time.Nanosecond)
+			return reply(503, io.NopCloser(strings.NewReader("no"))), nil
+		})
+		slow := readerFunc(func(p []byte) (int, error) {
+			time.Sleep(time.Microsecond)
+			return len(p), nil
+		})
+		// the budget has nothing: the 503, which might have been retried, is the answer
+		p := policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{Cap: 1.5, OnSuccess: true} },
+			retry.WithObserver(slowObserver{}))
+		tr := httpx.NewTransport(early, p, httpx.WithBodyBuffer(1<<20))
+		_, err := tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+		require.NoError(t, err)
+		for range 2 {
+			resp, err := tr.RoundTrip(request(t, http.MethodPut, "http://h/", io.LimitReader(slow, size)))
+			require.NoError(t, err)
+			require.Equal(t, 503, resp.StatusCode)
+			require.Equal(t, "no", text(t, resp))
+			require.EqualValues(t, size, <-uploaded)
+		}
+	})
+}
+
+// slowObserver lets an upload go on while it is being decided what becomes of its call.
+type slowObserver struct{}
+
+func (slowObserver) AttemptDone(context.Context, retry.Attempt) { time.Sleep(time.Millisecond) }
+
+func (slowObserver) CallDone(context.Context, retry.Report)     {}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestWhatNetHTTPReplaysByItselfReadsNoMoreEither(t *testing.T) {
+	file := strings.NewReader("0123456789") // one, which GetBody rewinds
+	reading := make(chan struct{})
+	resumed, seen := make(chan struct{}), make(chan string, 1)
+	var sent atomic.Int32
+	replaying := base(func(req *http.Request) (*http.Response, error) {
+		if sent.Add(1) > 1 {
+			half := make([]byte, 5)
+			_, _ = io.ReadFull(req.Body, half)
+			close(resumed)
+			<-reading
+			rest, err := io.ReadAll(req.Body)
+			req.Body.Close()
+			seen <- string(half) + string(rest)
+			return reply(200, http.NoBody), err
+		}
+		req.Body.Close() // the connection was unusable
+		again, err := req.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		go func() { // the upload goes on after the answer
+			defer close(reading)
+			<-resumed
+			_, _ = io.CopyN(io.Discard, again, 3)
+			again.Close()
+		}()
+		return reply(503, http.NoBody), nil
+	})
+	req := request(t, http.MethodPut, "http://h/", io.NopCloser(file))
+	req.GetBody = func() (io.ReadCloser, error) {
+		_, err := file.Seek(0, io.SeekStart)
+		return io.NopCloser(file), err
+	}
+	resp, err := httpx.NewTransport(replaying, policy(t, nil)).RoundTrip(req)
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	require.Equal(t, "0123456789", <-seen)
+}
