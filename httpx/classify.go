@@ -42,7 +42,7 @@ import (
 // What is malformed or negative counts as absent, and no wait is longer than a year.
 //
 // req is a request of the call and may be nil; exactly one of resp and err must not be.
-func Classify(_ *http.Request, resp *http.Response, err error) retry.Outcome {
+func Classify(req *http.Request, resp *http.Response, err error) retry.Outcome {
 	if err != nil {
 		return classifyError(err)
 	}
@@ -50,12 +50,25 @@ func Classify(_ *http.Request, resp *http.Response, err error) retry.Outcome {
 		return retry.Outcome{}
 	}
 	o := withHints(classifyStatus(resp.StatusCode), resp, time.Now)
-	if resp.Request != nil {
-		if e, ok := ReportFrom(resp.Request.Context()); ok { // a Transport below this one has seen to it
-			o.NoRetry, o.Why = true, e.Reason
-		}
+	if e := reportBelow(req, resp); e != nil {
+		o.NoRetry, o.Why = true, e.Reason
 	}
 	return o
+}
+
+// reportBelow is the report of a Transport below this one, which has seen to retries. One that the request came with
+// is that of an earlier call, whose response's request or context it was made of.
+func reportBelow(req *http.Request, resp *http.Response) *retry.Error {
+	if resp.Request == nil {
+		return nil
+	}
+	e, ok := ReportFrom(resp.Request.Context())
+	if ok && req != nil {
+		if earlier, _ := ReportFrom(req.Context()); earlier == e {
+			return nil
+		}
+	}
+	return e
 }
 
 func classifyStatus(code int) retry.Outcome {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -22,11 +23,11 @@ func classifyError(err error) retry.Outcome {
 	}
 	text := err.Error()
 	switch {
-	case says(text, handedBack):
+	case wasHandedBack(err):
 		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
 	case refusedByUs(err) || says(text, refused):
 		return retry.Outcome{Class: retry.Rejected}
-	case neverSent(err) || says(text, notConnected):
+	case neverSent(err) || starts(err, notConnected):
 		return retry.Outcome{Class: retry.Unprocessed}
 	case timedOut(err):
 		return retry.Outcome{Class: retry.Timeout}
@@ -37,11 +38,10 @@ func classifyError(err error) retry.Outcome {
 // net/http makes these errors with errors.New or fmt.Errorf and exports none of them: there is only the text to go
 // by. The tests produce most with net/http itself, so that a change there is seen.
 var (
-	// handedBack is what a stream comes to that the server's GOAWAY says was not processed, that it refused (also
-	// inside the text of an error that net/http makes of it), or that found no room on its connection. A body cannot
-	// be rewound only where there is no GetBody, and then net/http wants to only if nothing was written.
+	// handedBack is what a stream comes to that the server's GOAWAY says was not processed, or that found no room on
+	// its connection. A body cannot be rewound only where there is no GetBody, and then net/http wants to only if
+	// nothing was written.
 	handedBack = []string{
-		"; REFUSED_STREAM",
 		"http2: Transport received Server's graceful shutdown GOAWAY",
 		"http2: Transport received GOAWAY from server ErrCode:",
 		"http2: client conn not usable",
@@ -59,6 +59,34 @@ var (
 	// notConnected is what comes before a request is written.
 	notConnected = []string{"net/http: TLS handshake timeout", "http2: client conn could not be established"}
 )
+
+// cannotRepeat begins the error that net/http makes of one it would have repeated the request after by itself.
+const cannotRepeat = "http2: Transport: cannot retry err ["
+
+// wasHandedBack reports whether the request was not processed, and the connection works.
+func wasHandedBack(err error) bool {
+	if starts(err, handedBack) {
+		return true
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		if why, ok := strings.CutPrefix(err.Error(), cannotRepeat); ok {
+			return strings.Contains(why, "; REFUSED_STREAM") || starts(errors.New(why), handedBack)
+		}
+	}
+	return false
+}
+
+// starts reports whether the text of err, or of one that it wraps, is one of net/http's. What proves that a request was
+// not processed has to stand at the beginning: further on texts quote URLs and what the server sent.
+func starts(err error, any []string) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		text := err.Error()
+		if slices.ContainsFunc(any, func(s string) bool { return strings.HasPrefix(text, s) }) {
+			return true
+		}
+	}
+	return false
+}
 
 func says(text string, any []string) bool {
 	for _, s := range any {

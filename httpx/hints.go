@@ -19,7 +19,7 @@ const (
 
 // withHints adds to the outcome of a response of 400 and above what the server says about retrying.
 func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry.Outcome {
-	switch first(resp.Header, headerShouldRetry) {
+	switch strings.ToLower(first(resp.Header, headerShouldRetry)) {
 	case "false":
 		if o.Class != retry.Rejected || resp.StatusCode >= http.StatusInternalServerError {
 			o.NoRetry = true
