@@ -60,7 +60,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = context.WithTimeout(ctx, min(left, h.max))
 		defer cancel()
 	}
-	h.next.ServeHTTP(wrapWriter(w, mark), r.WithContext(ctx))
+	inner := r.WithContext(ctx)
+	h.next.ServeHTTP(wrapWriter(w, mark), inner)
+	tidy(r, inner)
+}
+
+// tidy does for the request's copy what is done for r above: net/http removes the files of a form that next parsed, and
+// what is around a ServeMux may ask which pattern it found.
+func tidy(r, inner *http.Request) {
+	if r.MultipartForm == nil && inner.MultipartForm != nil {
+		_ = inner.MultipartForm.RemoveAll()
+	}
+	if inner.Pattern != r.Pattern {
+		r.Pattern = inner.Pattern
+	}
 }
 
 // refuse answers a request that nobody waits for. 504 says that time ran out on the way, as it did, and is the one

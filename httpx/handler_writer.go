@@ -26,42 +26,63 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(w.ResponseWriter, r) // uses its ReadFrom, if there is one
 }
 
+// WriteString keeps what the writer below can do for io.WriteString (no copy).
+func (w *writer) WriteString(s string) (int, error) { return io.WriteString(w.ResponseWriter, s) }
+
 // FlushError is for http.ResponseController, which would lose the error of a Flush.
 func (w *writer) FlushError() error { return http.NewResponseController(w.ResponseWriter).Flush() }
 
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// The combinations that net/http's own writers come in: HTTP/1, HTTP/2, and whatever else can at least flush.
-type (
-	flushWriter struct {
-		*writer
-		http.Flusher
-	}
-	http1Writer struct {
-		*writer
-		http.Flusher
-		http.Hijacker
-	}
-	http2Writer struct {
-		*writer
-		http.Flusher
-		http.Pusher
-	}
-)
-
-// wrapWriter returns a writer that implements what w does.
+// wrapWriter returns a writer that implements what w does. HTTP/1's can be flushed and hijacked, HTTP/2's flushed and
+// pushed to, and http.TimeoutHandler's only pushed to.
 func wrapWriter(w http.ResponseWriter, mark *layer.Mark) http.ResponseWriter {
 	wrapped := &writer{w, mark}
-	f, ok := w.(http.Flusher)
-	if !ok {
-		return wrapped
+	f, flushes := w.(http.Flusher)
+	h, hijacks := w.(http.Hijacker)
+	p, pushes := w.(http.Pusher)
+	switch {
+	case flushes && hijacks && pushes:
+		return &struct {
+			*writer
+			http.Flusher
+			http.Hijacker
+			http.Pusher
+		}{wrapped, f, h, p}
+	case flushes && hijacks:
+		return &struct {
+			*writer
+			http.Flusher
+			http.Hijacker
+		}{wrapped, f, h}
+	case flushes && pushes:
+		return &struct {
+			*writer
+			http.Flusher
+			http.Pusher
+		}{wrapped, f, p}
+	case hijacks && pushes:
+		return &struct {
+			*writer
+			http.Hijacker
+			http.Pusher
+		}{wrapped, h, p}
+	case flushes:
+		return &struct {
+			*writer
+			http.Flusher
+		}{wrapped, f}
+	case hijacks:
+		return &struct {
+			*writer
+			http.Hijacker
+		}{wrapped, h}
+	case pushes:
+		return &struct {
+			*writer
+			http.Pusher
+		}{wrapped, p}
 	}
-	if h, ok := w.(http.Hijacker); ok {
-		return &http1Writer{wrapped, f, h}
-	}
-	if p, ok := w.(http.Pusher); ok {
-		return &http2Writer{wrapped, f, p}
-	}
-	return &flushWriter{wrapped, f}
+	return wrapped
 }
