@@ -71,13 +71,16 @@ func (w *Work[T]) drop(r *result[T]) {
 
 // sort classifies what an attempt on actx came to. What failed when the caller had given up says nothing.
 func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
-	if err == nil && w.noVerdict {
+	if err == nil && w.errors != nil {
 		return Outcome{}
 	}
 	if err != nil && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
 	lapsed := err != nil && actx != ctx && (err == timeout.ErrAttempt || context.Cause(actx) == timeout.ErrAttempt)
+	if w.errors != nil {
+		return w.errors.sort(ctx, err, lapsed)
+	}
 	o := w.Classify(v, err, lapsed)
 	if o.Class != Success && o.Class != Rejected && ctx.Err() != nil {
 		return Outcome{Class: Canceled}

@@ -15,13 +15,8 @@ import (
 //
 // Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. Do panics if p is nil.
 func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
-	switch {
-	case !p.light || ctx.Err() != nil:
-		w := doWork(ctx, p, op)
-		_, err := runInTurn(ctx, p, &w)
-		return err
-	case p.attempt != nil:
-		return doTimed(ctx, p, op)
+	if !p.plain || ctx.Err() != nil {
+		return doOther(ctx, p, op)
 	}
 	f := First{permit: p.begin(time.Time{})}
 	err := op(ctx)
@@ -32,10 +27,20 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	return doContinue(ctx, p, op, f, result[struct{}]{err: err}, ctx)
 }
 
-// doTimed is Do for a first attempt that needs a timeout and nothing else.
+// doOther is Do for a first attempt that needs something, or that is not made.
+func doOther(ctx context.Context, p *Policy, op func(context.Context) error) error {
+	if p.light && ctx.Err() == nil {
+		return doTimed(ctx, p, op)
+	}
+	w := doWork(p, op)
+	_, err := runInTurn(ctx, p, &w)
+	return err
+}
+
+// doTimed is Do for a first attempt that needs a timeout, or nothing, where DoValue would hedge.
 func doTimed(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	f := First{permit: p.begin(time.Time{})}
-	actx, cancel := timeout.Attempt(ctx, p.attempt.Timeout())
+	actx, cancel := timeout.Attempt(ctx, p.attemptTimeout())
 	defer cancel()
 	err := op(actx)
 	if err == nil {
@@ -49,18 +54,16 @@ func doTimed(ctx context.Context, p *Policy, op func(context.Context) error) err
 func doContinue(
 	ctx context.Context, p *Policy, op func(context.Context) error, f First, r result[struct{}], actx context.Context,
 ) error {
-	w := doWork(ctx, p, op)
+	w := doWork(p, op)
 	r.outcome = w.sort(ctx, actx, r.value, r.err)
 	_, err := inTurn(ctx, p, &w, f, r)
 	return err
 }
 
-func doWork(ctx context.Context, p *Policy, op func(context.Context) error) Work[struct{}] {
+func doWork(p *Policy, op func(context.Context) error) Work[struct{}] {
 	return Work[struct{}]{
-		Send:     func(ctx context.Context, _ Step) (struct{}, error) { return struct{}{}, op(ctx) },
-		Classify: func(_ struct{}, err error, ended bool) Outcome { return p.sort(ctx, err, ended) },
-
-		noVerdict: true,
+		Send:   func(ctx context.Context, _ Step) (struct{}, error) { return struct{}{}, op(ctx) },
+		errors: p,
 	}
 }
 
@@ -69,11 +72,8 @@ func doWork(ctx context.Context, p *Policy, op func(context.Context) error) Work
 // returned before DoValue does, and what they return is dropped. The context of the attempt that won is cancelled
 // when DoValue returns if the attempt was hedged or timed. When the call fails, the value is the last attempt's.
 func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
-	switch {
-	case !p.light || p.hedge != nil || ctx.Err() != nil:
-		return doValueRun(ctx, p, op)
-	case p.attempt != nil:
-		return doValueTimed(ctx, p, op)
+	if !p.plain || ctx.Err() != nil {
+		return doValueOther(ctx, p, op)
 	}
 	f := First{permit: p.begin(time.Time{})}
 	v, err := op(ctx)
@@ -84,8 +84,16 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 	return doValueContinue(ctx, p, op, f, result[T]{value: v, err: err}, ctx)
 }
 
+// doValueOther is DoValue for a first attempt that needs something, or that is not made.
+func doValueOther[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
+	if p.light && p.hedge == nil && ctx.Err() == nil {
+		return doValueTimed(ctx, p, op)
+	}
+	return doValueRun(ctx, p, op)
+}
+
 func doValueRun[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
-	w := doValueWork(ctx, p, op)
+	w := doValueWork(p, op)
 	w.Hedge = p.hedge != nil && IdempotencyFrom(ctx) != NotIdempotent
 	return Run(ctx, p, &w)
 }
@@ -93,7 +101,7 @@ func doValueRun[T any](ctx context.Context, p *Policy, op func(context.Context) 
 // doValueTimed is DoValue for a first attempt that needs a timeout and nothing else.
 func doValueTimed[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
 	f := First{permit: p.begin(time.Time{})}
-	actx, cancel := timeout.Attempt(ctx, p.attempt.Timeout())
+	actx, cancel := timeout.Attempt(ctx, p.attemptTimeout())
 	defer cancel()
 	v, err := op(actx)
 	if err == nil {
@@ -106,17 +114,15 @@ func doValueTimed[T any](ctx context.Context, p *Policy, op func(context.Context
 func doValueContinue[T any](
 	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, r result[T], actx context.Context,
 ) (T, error) {
-	w := doValueWork(ctx, p, op)
+	w := doValueWork(p, op)
 	r.outcome = w.sort(ctx, actx, r.value, r.err)
 	return inTurn(ctx, p, &w, f, r)
 }
 
-func doValueWork[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) Work[T] {
+func doValueWork[T any](p *Policy, op func(context.Context) (T, error)) Work[T] {
 	return Work[T]{
-		Send:     func(ctx context.Context, _ Step) (T, error) { return op(ctx) },
-		Classify: func(_ T, err error, ended bool) Outcome { return p.sort(ctx, err, ended) },
-
-		noVerdict: true,
+		Send:   func(ctx context.Context, _ Step) (T, error) { return op(ctx) },
+		errors: p,
 	}
 }
 

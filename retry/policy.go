@@ -22,6 +22,7 @@ type Policy struct {
 	destination string
 	family      *family
 	light       bool // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
+	plain       bool // light, and neither timed nor hedged
 	clock       bool // a first attempt must be timed
 }
 
@@ -167,6 +168,7 @@ func (f *family) newPolicy(destination string, was Config, old state) *Policy {
 	p := &Policy{rules: f.rules, state: newState(f.rules.cfg, was, old), destination: destination, family: f}
 	p.clock = !p.timeless || p.learns || p.observer != nil
 	p.light = p.simple && !p.clock && p.gate == nil
+	p.plain = p.light && p.attempt == nil && p.hedge == nil
 	return p
 }
 
@@ -233,7 +235,7 @@ type First struct {
 
 // Plain reports whether a first attempt of this policy needs nothing but Begin and Succeed around it. Otherwise use
 // Run, which does all that hedging, an attempt timeout, an observer, a gate or a budget with a clock need.
-func (p *Policy) Plain() bool { return p.light && p.attempt == nil && p.hedge == nil }
+func (p *Policy) Plain() bool { return p.plain }
 
 // Hedges reports whether the policy hedges calls that may be sent twice.
 func (p *Policy) Hedges() bool { return p.hedge != nil && p.maxAttempts != 1 }

@@ -30,7 +30,7 @@ type Work[T any] struct {
 	// not a deadline on the attempt's context.
 	Opening bool
 
-	noVerdict bool // an attempt without an error is a success, without asking Classify
+	errors *Policy // in place of Classify: the error alone decides, as this policy sorts it
 }
 
 // Run makes a call: attempts, waits and hedges as the policy has it. It returns the value of the attempt that ended
