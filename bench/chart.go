@@ -28,6 +28,7 @@ type series struct {
 type point struct {
 	x, y      float64 // dots: y is the number of the row
 	published float64 // what the source has in place of y (dots: of x); NaN: nothing
+	quoted    bool    // published only
 }
 
 // dots says that figures run from left to right, a row a category.
@@ -41,6 +42,15 @@ const (
 
 // textWidth is about how wide a text is, whatever sans serif font there is.
 func textWidth(s string) float64 { return .58 * fontSize * float64(utf8.RuneCountInString(s)) }
+
+// clipped is a name that leaves room for the plot: the name of a policy is as long as a user's file's.
+func clipped(s string) string {
+	const most = 32
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
 
 func widest(texts []string) float64 {
 	w := 0.
@@ -94,6 +104,9 @@ func (c *chart) draw(width float64, alone bool) string {
 
 // legend draws the names in columns from y down, and below them what the signs mean. It returns where it ends.
 func (c *chart) legend(s *svg, width, y float64, names bool) float64 {
+	if (!names || c.nameless) && !c.compares() {
+		return y - 12
+	}
 	x := 12.
 	place := func(w float64, sign func(x, y float64), text string) {
 		if x > 12 && x+w > width-8 {

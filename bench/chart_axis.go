@@ -49,7 +49,7 @@ func newAxis(label string, format Format, log bool, floor float64, values []floa
 // exactly is an axis from the first to the last of some values, in their order. Its ticks are the values themselves,
 // unless they are many.
 func exactly(label string, log bool, values []float64) axis {
-	a := axis{label: label, format: bare, log: log, lo: values[0], hi: values[len(values)-1], exact: values}
+	a := axis{label: label, format: bare, log: log && values[0] > 0, lo: values[0], hi: values[len(values)-1], exact: values}
 	if len(values) > 10 {
 		a.exact = nil
 	}
@@ -101,10 +101,15 @@ func (a axis) ticks() []float64 {
 	return ticks
 }
 
-var zeros = regexp.MustCompile(`\.0+( |x|$)`)
+var (
+	wholeZeros    = regexp.MustCompile(`\.0+( |x|$)`)
+	trailingZeros = regexp.MustCompile(`(\.\d*[1-9])0+( |x|$)`)
+)
 
 // text is a tick's figure without decimals that say nothing.
-func (a axis) text(v float64) string { return zeros.ReplaceAllString(a.format(v), "$1") }
+func (a axis) text(v float64) string {
+	return trailingZeros.ReplaceAllString(wholeZeros.ReplaceAllString(a.format(v), "$1"), "$1$2")
+}
 
 // texts are the texts of all ticks.
 func (a axis) texts() []string {

@@ -38,7 +38,9 @@ func (c *chart) drawDots(s *svg, width float64) (height float64) {
 			if !math.IsNaN(p.published) {
 				s.element("circle", "", "class", "ring", "cx", f.x(c.x.part(p.published)), "cy", y, "r", 6.5)
 			}
-			s.element("circle", "", "class", "dot", "cx", f.x(c.x.part(p.x)), "cy", y, "r", 4.)
+			if !p.quoted {
+				s.element("circle", "", "class", "dot", "cx", f.x(c.x.part(p.x)), "cy", y, "r", 4.)
+			}
 		}
 		s.close("g")
 	}

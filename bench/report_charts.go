@@ -112,6 +112,9 @@ func (v view) chart(r Performed) *chart {
 				p.published = published
 				figures = append(figures, published)
 			}
+			if strings.HasPrefix(row.Policy, "published:") {
+				p.published, p.quoted = p.x, true
+			}
 			figures = append(figures, p.x)
 			if c.dots() {
 				p.y = float64(c.row(v.rowName(r, row)))
@@ -135,6 +138,12 @@ func (v view) chart(r Performed) *chart {
 	}
 	c.paint()
 	c.desc = v.describe(c)
+	for i := range c.series {
+		c.series[i].name = clipped(c.series[i].name)
+	}
+	for i := range c.rows {
+		c.rows[i] = clipped(c.rows[i])
+	}
 	return c
 }
 
