@@ -67,7 +67,7 @@ func runOCC(o Options) ([]Row, error) {
 			cells = append(cells, occCell{user.Name, "own", p.Config().Backoff, clients})
 		}
 	}
-	trials := size(o, occTrials, 20)
+	trials := size(o, occTrials, 10)
 	published, err := readOCC()
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@
 //	go run ./bench -list               the experiments
 //	go run ./bench -run 'outage|stack' some of them
 //	go run ./bench -policy mine.json   a policy of your own as one more row everywhere
+//	go run ./bench -html report.html   a page with charts, to read or to send
 //
 // The figures depend on -seed alone: neither on the machine nor on the number of cores (except those that measure
 // the machine).

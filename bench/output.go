@@ -38,6 +38,11 @@ func openOutputs(c *command, stdout io.Writer) (*outputs, error) {
 		}
 		o.html, o.files = f, append(o.files, f)
 	}
+	if c.pictures != "" {
+		if err := os.MkdirAll(c.pictures, 0o755); err != nil {
+			return nil, errors.Join(err, o.close())
+		}
+	}
 	return o, nil
 }
 

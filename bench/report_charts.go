@@ -12,6 +12,7 @@ import (
 type view struct {
 	title   string   // "" is the experiment's question
 	x       string   // the param along x, for a chart of lines; "" is a chart of dots
+	xLabel  string   // "" is the param's name
 	rows    []string // dots: what makes a row, params or "policy"; nil: whatever the series do not tell
 	series  string   // what makes a series: "policy", which "" means, a param, or "metric"
 	metrics []string // which figures: one, or several as series
@@ -28,8 +29,8 @@ var views = map[string][]view{
 		{title: "What that costs", x: "p", logX: true, metrics: []string{"load"}, label: "attempts per call, %", floor: 1},
 	},
 	"outage": {{
-		title: "The first ten seconds of a total outage", x: "clients", logX: true, metrics: []string{"load"},
-		label: "attempts per call, %", floor: 1,
+		title: "The first ten seconds of a total outage", x: "clients", xLabel: "processes that make 1,000 calls/s in all",
+		logX: true, metrics: []string{"load"}, label: "attempts per call, %", floor: 1,
 	}},
 	"stack": {
 		{title: "Attempts at the leaf per user request", x: "p", metrics: []string{"load"}, label: "attempts", log: true},
@@ -134,7 +135,7 @@ func (v view) chart(r Performed) *chart {
 		c.nameless = v.seriesKind() == "policy" && slices.Contains(v.rows, "policy")
 	} else {
 		slices.Sort(xs)
-		c.x, c.y = exactly(v.xLabel(), v.logX, slices.Compact(xs)), axis
+		c.x, c.y = exactly(v.along(), v.logX, slices.Compact(xs)), axis
 	}
 	c.paint()
 	c.desc = v.describe(c)
@@ -147,11 +148,13 @@ func (v view) chart(r Performed) *chart {
 	return c
 }
 
-func (v view) xLabel() string {
-	switch v.x {
-	case "p":
+func (v view) along() string {
+	switch {
+	case v.xLabel != "":
+		return v.xLabel
+	case v.x == "p":
 		return "p, the share of attempts that fail"
-	case "rate":
+	case v.x == "rate":
 		return "load, calls a second"
 	}
 	return v.x

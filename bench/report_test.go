@@ -215,6 +215,13 @@ func TestTheReportsFlags(t *testing.T) {
 	_, stderr, status := bench(t, "-quick", "-run", "^busy$", "-html", filepath.Join(folder, "no", "such.html"))
 	require.Equal(t, 1, status)
 	require.Contains(t, stderr, "such.html")
+	out, stderr, status := bench(t, "-quick", "-run", "^busy$", "-svg", filepath.Join(file, "no"))
+	require.Equal(t, 1, status)
+	require.Empty(t, out, "it is found out before anything runs")
+	require.Contains(t, stderr, "report.html")
+	_, stderr, _ = bench(t, "-h")
+	require.Contains(t, stderr, "-html FILE")
+	require.Contains(t, stderr, "-svg FOLDER")
 }
 
 func TestAxes(t *testing.T) {
