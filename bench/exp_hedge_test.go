@@ -21,6 +21,7 @@ func byPolicy(rows []Row) map[string]Row {
 
 // Published: 17.0 ms at 8.9 % more load. evenkeel: at most 17.2 ms at 7.5 %.
 func TestHedgesHoldTheirBar(t *testing.T) {
+	skipUnderRace(t)
 	for _, seed := range []uint64{1, 2, 3} {
 		rows := quickly(t, hedge, seed)
 		all := byPolicy(rows)
@@ -92,6 +93,7 @@ func TestPercentilesAreOfAllCalls(t *testing.T) {
 
 // Two of the paper's three figures are what the model is made of; the third, 74 ms, follows from it.
 func TestFanoutAgreesWithTheTailAtScale(t *testing.T) {
+	skipUnderRace(t)
 	all := byPolicy(quickly(t, hedgeFanout, 1))
 	for _, row := range all {
 		require.Empty(t, row.Off(), row.Label())

@@ -19,6 +19,7 @@ func TestTheArticlesFiguresAreAllThere(t *testing.T) {
 
 // All twenty sizes of all five strategies, calls and time.
 func TestOCCAgreesWithTheArticle(t *testing.T) {
+	skipUnderRace(t)
 	rows := quickly(t, occ, 1)
 	compared, agreed := agreement(rows)
 	require.Equal(t, 200, compared)
@@ -66,6 +67,7 @@ func TestSinkKeepsTheEarliestFirst(t *testing.T) {
 }
 
 func TestAUsersBackoffIsARowOfOCC(t *testing.T) {
+	skipUnderRace(t)
 	o := Options{Seed: 1, Quick: true, pool: newPool(2), experiment: "occ"}
 	o.User = []Policy{{Name: "user:mine", user: true}}
 	o.User[0].Config.Backoff = backoff.FullJitter(2*occBase, occCap)

@@ -18,6 +18,7 @@ func quickly(t *testing.T, e Experiment, seed uint64) []Row {
 
 // Quick runs reproduce what was published, and evenkeel holds its bars.
 func TestExperimentsAgreeWithTheirSources(t *testing.T) {
+	skipUnderRace(t)
 	published := map[string]int{
 		"retry-budget": 176, "outage": 32, "stack": 40, "metastable": 30, "brownout": 12, "spike": 15, "busy": 0,
 	}
@@ -54,6 +55,7 @@ func TestEveryExperimentIsComplete(t *testing.T) {
 }
 
 func TestLimitsShowWhatNoProcessCanHold(t *testing.T) {
+	skipUnderRace(t)
 	load := map[string]float64{}
 	for _, row := range quickly(t, limits, 1) {
 		if row.Policy == "evenkeel" {

@@ -177,6 +177,7 @@ func TestHostileNamesAreText(t *testing.T) {
 }
 
 func TestSameFiguresSameBytes(t *testing.T) {
+	skipUnderRace(t)
 	var reports []string
 	for range 2 {
 		o := Options{Seed: 3, Quick: true, pool: newPool(runtime.GOMAXPROCS(0))}
