@@ -5,7 +5,8 @@ import "math"
 // drawDots draws a row a category, and in it a dot a series, each a little lower than the one before.
 func (c *chart) drawDots(s *svg, width float64) (height float64) {
 	beside := width >= wide
-	f := frame{left: 16, right: width - 24, top: 8}
+	half := widest(c.x.texts())/2 + 4
+	f := frame{left: half, right: width - half, top: 8}
 	if beside {
 		f.left = widest(c.rows) + 24
 	}

@@ -21,8 +21,11 @@ var hedge = Experiment{
 		"published. evenkeel hedges the slowest 7.3 % by its own measurements, evenkeel-fixed after 10 ms, both once a call; " +
 		"evenkeel-two-hedges is MaxAttempts 3 and 7.2 %. All three have the default budget.",
 	Metrics: []Metric{
-		{"p50_ms", "p50 ms", Tenths}, {"p95_ms", "p95 ms", Tenths}, {"p99_ms", "p99 ms", Tenths},
-		{"p999_ms", "p99.9 ms", Tenths}, {"load", "load", Percent},
+		{"p50_ms", "p50 ms", Tenths},
+		{"p95_ms", "p95 ms", Tenths},
+		{"p99_ms", "p99 ms", Tenths},
+		{"p999_ms", "p99.9 ms", Tenths},
+		{"load", "load", Percent},
 	},
 	Run: runHedge,
 }

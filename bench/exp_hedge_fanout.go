@@ -20,8 +20,11 @@ var hedgeFanout = Experiment{
 		"What follows with hedges is the model's. 2 % of a thousand keys is 20 hedges at one instant: the default budget, made for " +
 		"clients that are few among many, admits some of them; evenkeel-bucket has a token bucket for 1,000.",
 	Metrics: []Metric{
-		{"p50_ms", "p50 ms", Tenths}, {"p95_ms", "p95 ms", Tenths}, {"p99_ms", "p99 ms", Tenths},
-		{"p999_ms", "p99.9 ms", Count}, {"load", "load", Percent},
+		{"p50_ms", "p50 ms", Tenths},
+		{"p95_ms", "p95 ms", Tenths},
+		{"p99_ms", "p99 ms", Tenths},
+		{"p999_ms", "p99.9 ms", Count},
+		{"load", "load", Percent},
 	},
 	Run: runHedgeFanout,
 }

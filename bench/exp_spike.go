@@ -38,8 +38,10 @@ func runSpike(o Options) ([]Row, error) {
 	naive := policyNamed("retries-3").as("retries-2")
 	patient := naive.as("retries-2-backoff")
 	patient.Config.Backoff = backoff.FullJitter(20*time.Second, 40*time.Second) // the source's: 20 s, then 40 s
-	policies := []Policy{policyNamed("none"), naive, patient, policyNamed("brooker"), policyNamed("brooker-success"),
-		policyNamed("evenkeel")}
+	policies := []Policy{
+		policyNamed("none"), naive, patient, policyNamed("brooker"), policyNamed("brooker-success"),
+		policyNamed("evenkeel"),
+	}
 	policies = append(policies, o.User...)
 	shapes := []string{"spike", "ramp"}
 	return o.Each(len(policies)*2, func(i int) (Row, error) {

@@ -75,6 +75,7 @@ var views = map[string][]view{
 	"stack-live": {
 		{title: "Attempts at the leaf per user request", x: "p", metrics: []string{"load"}, label: "attempts", log: true},
 	},
+	"scale": {{title: "Speed", rows: []string{"clients"}, metrics: []string{"events_per_s"}, label: "events a second, on one core"}},
 }
 
 // charts are the pictures of an experiment.
