@@ -146,6 +146,7 @@ func isLocal(st *status.Status) bool {
 		"trying to send message larger than max", "grpc: received message larger than max",
 		"grpc: received message after decompression larger", "grpc: message after decompression larger",
 		"grpc: failed to unmarshal", "grpc: failed to decompress", "grpc: no decompressor",
+		"grpc: peer compressed the response", "grpc: failed to read decompressed",
 		"grpc: Compressor is not installed", "no codec registered for content-subtype",
 		"header list size to send violates", "grpc: the client connection is closing",
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -102,7 +103,15 @@ func (s *clientStream) begin() error {
 	now := time.Now()
 	deadline, _ := s.ctx.Deadline()
 	s.call = s.p.Start(now, deadline, false)
+	opened := false
+	defer func() { // a panic or runtime.Goexit in what opens it
+		if !opened {
+			s.call.Cancel(time.Now())
+			s.release()
+		}
+	}()
 	a, err := s.open(nil)
+	opened = true
 	s.mu.Lock()
 	defer s.unlock()
 	if err != nil {
@@ -129,9 +138,9 @@ func (s *clientStream) RecvMsg(m any) error {
 		header := s.header(a)
 		if header != nil && s.desc.ClientStreams {
 			s.succeed(a, nil)
-			break
+			continue
 		}
-		err := a.lost(header, a.RecvMsg(m))
+		err := a.late(a.lost(header, a.RecvMsg(m)))
 		if err == nil || err == io.EOF {
 			s.succeed(a, nil)
 			s.ended(err)
@@ -190,9 +199,10 @@ func (s *clientStream) Header() (metadata.MD, error) {
 
 // headless deals with an attempt that has ended without a header, and so without a message.
 func (s *clientStream) headless(a *streamAttempt) {
-	switch err := a.lost(nil, a.RecvMsg(&struct{}{})); err {
+	switch err := a.late(a.lost(nil, a.RecvMsg(&struct{}{}))); err {
 	case nil, io.EOF:
 		s.succeed(a, io.EOF)
+		s.ended(io.EOF)
 	default:
 		s.failed(a, nil, err)
 	}
@@ -205,6 +215,14 @@ func (a *streamAttempt) lost(header metadata.MD, err error) error {
 	}
 	if trailer := a.Trailer(); trailer != nil && len(trailer) == 0 {
 		return errLost
+	}
+	return err
+}
+
+// late turns an answer that came together with the attempt's timeout into what it is: its stream is cancelled.
+func (a *streamAttempt) late(err error) error {
+	if a.timedOut() && (err == nil || err != io.EOF && isLocal(status.Convert(err))) {
+		return errTooLate
 	}
 	return err
 }
@@ -229,6 +247,9 @@ func (a *streamAttempt) within(f func()) bool {
 	timer := time.AfterFunc(a.left, func() { a.cancel(timeout.ErrAttempt) })
 	f()
 	inTime := timer.Stop()
+	if !inTime {
+		a.cancel(timeout.ErrAttempt) // the timer may still be about to
+	}
 	a.left = max(1, a.left-time.Since(start))
 	return inTime
 }
@@ -321,7 +342,7 @@ func (s *clientStream) abandon() {
 		return
 	}
 	a.claimed = true
-	s.call.Cancel(time.Now())
+	s.report(a, retry.Outcome{Class: retry.Canceled}, a.endErr)
 	s.stop(a, a.endErr)
 }
 

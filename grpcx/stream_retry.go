@@ -19,7 +19,7 @@ import (
 func (s *clientStream) succeed(a *streamAttempt, err error) {
 	s.mu.Lock()
 	defer s.unlock()
-	if s.settled.Load() || s.cur != a {
+	if s.settled.Load() || s.cur != a || a.claimed {
 		return
 	}
 	s.report(a, retry.Outcome{}, nil)
@@ -45,25 +45,51 @@ func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
 	s.p.AttemptDone(s.ctx, a.Attempt)
 }
 
-// failed puts another attempt in the place of one that failed before the call was settled, or settles it.
-func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
+// claim makes the caller the one who deals with an attempt's failure, and reports whether it is: a sender and a
+// receiver may find out at once.
+func (s *clientStream) claim(a *streamAttempt) bool {
 	s.mu.Lock()
-	if s.settled.Load() {
-		s.mu.Unlock()
-		return
+	defer s.mu.Unlock()
+	if s.settled.Load() || s.cur != a || a.claimed {
+		return false
 	}
 	a.claimed = true
-	fixed := s.fixed
-	s.mu.Unlock()
+	return true
+}
 
+// failed puts another attempt in the place of one that failed before the call was settled, or settles it.
+func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
+	if !s.claim(a) {
+		return
+	}
+	settled := false
+	defer func() { // a panic or runtime.Goexit in what opens the next: nobody may wait for it
+		if !settled {
+			s.call.Cancel(time.Now())
+			s.replace(a, nil, errBroken)
+		}
+	}()
 	e := ending{err: err, header: header, trailer: a.Trailer(), ended: a.timedOut()}
 	a.cancel(nil)
 	err = a.truth(err)
-	s.report(a, s.sort(e, fixed), err)
+	s.report(a, s.sort(e, s.fixed), err) // nobody changes fixed while a is claimed
 	next, final := s.open(err)
+	settled = true
+	s.replace(a, next, final)
+}
+
+// errBroken is what a stream returns after a panic in an attempt to replace it.
+var errBroken = status.Error(codes.Internal, "the stream broke in a panic")
+
+// replace puts next in the place of an attempt that failed. With an error the call is over, and next, if there is
+// one, is an attempt that could not be opened: it came last, so that nothing of the one before is shown.
+func (s *clientStream) replace(a, next *streamAttempt, final error) {
 	s.mu.Lock()
 	defer s.unlock()
 	if final != nil {
+		if next != nil {
+			s.cur = &streamAttempt{ClientStream: noStream{ctx: s.ctx}, ctx: s.ctx, cancel: func(error) {}}
+		}
 		s.err = final
 		s.settle(a)
 		s.finish(final)
@@ -76,15 +102,21 @@ func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
 	}
 }
 
+// noStream is the stream of an attempt that could not be opened. The call is over, with an error of its own.
+type noStream struct {
+	grpc.ClientStream
+	ctx context.Context
+}
+
+func (n noStream) Context() context.Context { return n.ctx }
+func (noStream) Trailer() metadata.MD       { return nil }
+func (noStream) CloseSend() error           { return nil }
+
 // refused settles a call that the client itself ended. It reports false if another attempt has taken over.
 func (s *clientStream) refused(a *streamAttempt, err error) bool {
-	s.mu.Lock()
-	if !s.holds(a) || s.settled.Load() {
-		s.mu.Unlock()
+	if !s.claim(a) {
 		return false
 	}
-	a.claimed = true
-	s.mu.Unlock()
 	a.cancel(nil)
 	s.report(a, s.sort(ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
 	s.mu.Lock()
@@ -113,17 +145,25 @@ func (s *clientStream) sort(e ending, fixed retry.Reason) retry.Outcome {
 }
 
 // open makes attempts until one is open, waits in between, and sends on it what was sent before. last is the error
-// of the attempt before, nil for the first.
-func (s *clientStream) open(last error) (*streamAttempt, error) {
+// of the attempt before, nil for the first. With an error, the attempt is the last that could not be opened, if any.
+func (s *clientStream) open(last error) (a *streamAttempt, final error) {
+	returned := false
+	defer func() { // a panic or runtime.Goexit in the streamer
+		if !returned && a != nil {
+			a.cancel(nil)
+		}
+	}()
 	for {
 		waited := s.call.Report().Waited
 		step := s.next()
 		if step.Op == retry.Stop {
-			return nil, failure(s.p, s.p.CallDone(s.ctx, &s.call, last))
+			returned = true
+			return a, failure(s.p, s.p.CallDone(s.ctx, &s.call, last))
 		}
-		a := s.newAttempt(step, s.call.Report().Waited-waited)
+		a = s.newAttempt(step, s.call.Report().Waited-waited)
 		if last = s.connect(a); last == nil {
 			s.replay.onto(a)
+			returned = true
 			return a, nil
 		}
 		a.cancel(nil)
@@ -175,7 +215,7 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 		a.attempt.peer = new(peer.Peer)
 		opts = append(opts, grpc.Peer(a.attempt.peer))
 	}
-	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts...) })
+	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts[:len(opts):len(opts)]...) })
 	if !inTime && err == nil {
 		err = errTooLate // opened, but its context has ended
 	}

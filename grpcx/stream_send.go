@@ -4,8 +4,10 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // the codec of calls that name none
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -26,7 +28,12 @@ func (s *clientStream) SendMsg(m any) error {
 			}
 		case io.EOF:
 			s.resolve(a)
-		default: // the message's fault: gRPC has ended the stream
+		default:
+			if status.Code(err) == codes.Unavailable || a.timedOut() {
+				s.resolve(a) // there was no connection for gRPC's transparent retry
+				continue
+			}
+			// the message's fault: gRPC has ended the stream
 			if s.refused(a, err) {
 				return s.err
 			}

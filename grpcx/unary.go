@@ -126,6 +126,7 @@ func (u *unaryCall) send(ctx context.Context, s retry.Step) (*attempt, error) {
 		a.peer = new(peer.Peer)
 		opts = append(opts, grpc.Peer(a.peer))
 	}
+	opts = opts[:len(opts):len(opts)] // what appends to them gets memory of its own
 	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, opts...)
 }
 
