@@ -27,18 +27,7 @@ type sink struct {
 // own is where the sink's own options end.
 const own = 2
 
-func (s *sink) init() {
-	s.opts[0] = grpc.Header(&s.got.header)
-	s.opts[1] = grpc.Trailer(&s.got.trailer)
-}
-
 var sinks [64]sink
-
-func init() {
-	for i := range sinks {
-		sinks[i].init()
-	}
-}
 
 // newSink returns a sink that nobody else has. It is given back with free, or kept for good.
 func newSink() *sink {
@@ -48,17 +37,19 @@ func newSink() *sink {
 	if !s.busy.Load() && s.busy.CompareAndSwap(false, true) {
 		return s
 	}
-	s = new(sink)
-	s.init()
-	return s
+	return new(sink)
 }
 
 // with returns the sink's own options and the caller's, which are not touched. The header, which costs gRPC a copy of
 // it, is asked for only if header says so: it tells for certain that nothing came from the server.
+// The sink's own options are written anew each time: an interceptor that overwrites what it was given would
+// otherwise spoil all calls that come here later.
 func (s *sink) with(opts []grpc.CallOption, header bool) []grpc.CallOption {
 	from := own - 1
+	s.opts[from] = grpc.Trailer(&s.got.trailer)
 	if header {
 		from = 0
+		s.opts[from] = grpc.Header(&s.got.header)
 	}
 	if len(opts) == 0 { // spares a call
 		return s.opts[from:own:own]
