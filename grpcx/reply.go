@@ -18,6 +18,16 @@ func emptyReply(reply any) (_ any, fresh bool) {
 	return reply, false
 }
 
+// blankReply is emptyReply for attempts side by side. What is in a reply that is not of protobuf before the call (the
+// caller's defaults, something its codec needs) would be missing in a new one, or be shared: such a call is not hedged.
+func blankReply(reply any) (_ any, fresh bool) {
+	_, isProto := reply.(proto.Message)
+	if v := reflect.ValueOf(reply); !isProto && v.Kind() == reflect.Pointer && (v.IsNil() || !v.Elem().IsZero()) {
+		return reply, false
+	}
+	return emptyReply(reply)
+}
+
 // copyReply makes dst what src is. Both come from the same emptyReply.
 func copyReply(dst, src any) {
 	if m, ok := dst.(proto.Message); ok {

@@ -342,3 +342,27 @@ func TestStreamCancelledDuringTheReplayReleasesBothGoroutines(t *testing.T) {
 		require.Zero(t, books.open.Load())
 	})
 }
+
+func TestUnaryAReplyThatIsNotBlankAndNotOfProtobufIsNotHedged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for reply, sent := range map[*ping]int64{{}: 2, {A: "default"}: 1} {
+			call := grpcx.UnaryClientInterceptor(policy(t, hedging(time.Second)), grpcx.WithIdempotentMethods(unaryCall))
+			var n atomic.Int64
+			want := reply.A
+			err := call(t.Context(), unaryCall, nil, reply, nil, func(ctx context.Context, _ string, _, r any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+				if n.Add(1) == 1 {
+					select {
+					case <-time.After(2 * time.Second):
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				r.(*ping).B = "merged"
+				return nil
+			})
+			require.NoError(t, err)
+			require.Equal(t, ping{A: want, B: "merged"}, *reply)
+			require.Equal(t, sent, n.Load())
+		}
+	})
+}

@@ -34,7 +34,7 @@ func newSink() *sink {
 	var here byte
 	const stack = 11 // stacks are 2 KiB and more
 	s := &sinks[uintptr(unsafe.Pointer(&here))>>stack%uintptr(len(sinks))]
-	if !s.busy.Load() && s.busy.CompareAndSwap(false, true) {
+	if s.busy.CompareAndSwap(false, true) {
 		return s
 	}
 	return new(sink)

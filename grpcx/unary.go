@@ -104,7 +104,7 @@ func (u *unaryCall) run() error {
 		defer cancel()
 	}
 	if u.p.Hedges() && u.c.mayRepeat(u.ctx, u.method, u.r.hedged) {
-		u.blank, u.work.Hedge = emptyReply(u.reply)
+		u.blank, u.work.Hedge = blankReply(u.reply)
 	}
 	u.rpc = rpcContext(u.ctx, u.cc, u.method, u.opts)
 	u.ctx = &u.rpc
