@@ -9,7 +9,8 @@ import (
 // DialOptions makes a ClientConn's calls follow p: both client interceptors, chained behind those already given, and
 // gRPC-Go's own retries off, so that there is one layer. What remains of gRPC-Go's own are its transparent retries:
 // an attempt that never left the client is sent again without limit, and one that the server refused unprocessed is
-// sent again once. Neither shows up in p's observers.
+// sent again once. Neither shows up in p's observers. Of a service config that the resolver gives, retryPolicy is off
+// too, but its timeout is gRPC-Go's to apply, and bounds each attempt: give it to FromServiceConfig to bound calls.
 //
 // It panics if p is nil.
 func DialOptions(p *retry.Policy, opts ...Option) []grpc.DialOption {

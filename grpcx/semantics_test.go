@@ -366,3 +366,20 @@ func TestUnaryAReplyThatIsNotBlankAndNotOfProtobufIsNotHedged(t *testing.T) {
 		}
 	})
 }
+
+// DialOptions says so: gRPC-Go applies its own service config's timeout to whatever it takes for a call.
+func TestTheTimeoutOfTheResolversServiceConfigBoundsEachAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		s.unary = func(ctx context.Context, _ int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		opts := append(grpcx.DialOptions(policy(t), grpcx.WithIdempotentMethods(unaryCall)), serve(t, s),
+			grpc.WithDefaultServiceConfig(`{"methodConfig":[{"name":[{}],"timeout":"1s"}]}`))
+		start := time.Now()
+		_, err := testgrpc.NewTestServiceClient(conn(t, "passthrough:///x", opts...)).UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
+		require.Equal(t, codes.DeadlineExceeded, status.Code(err))
+		require.Equal(t, 3*time.Second, time.Since(start))
+	})
+}
