@@ -197,3 +197,31 @@ func TestWhatNetHTTPReplaysByItselfReadsNoMoreEither(t *testing.T) {
 	require.Equal(t, 200, resp.StatusCode)
 	require.Equal(t, "0123456789", <-seen)
 }
+
+func TestAnUploadGoesOnAfterTheWholeAnswer(t *testing.T) {
+	arrived := make(chan int64, 1)
+	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		_ = c.EnableFullDuplex()
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusOK)
+		_ = c.Flush()
+		if n, _ := io.Copy(io.Discard, r.Body); r.ProtoMajor == 2 {
+			arrived <- n
+		}
+	}), func(t *testing.T, url string, c *http.Client) {
+		body, upload := io.Pipe()
+		resp, err := c.Post(url, "", body)
+		require.NoError(t, err)
+		defer upload.Close()
+		if resp.ProtoMajor == 1 {
+			require.NoError(t, resp.Body.Close())
+			return // net/http itself closes the connection
+		}
+		time.Sleep(10 * time.Millisecond) // a context that is let go of too early would end the upload
+		_, _ = upload.Write(make([]byte, 5000))
+		upload.Close()
+		require.EqualValues(t, 5000, <-arrived)
+		require.NoError(t, resp.Body.Close())
+	})
+}
