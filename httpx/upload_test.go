@@ -152,7 +152,7 @@ type slowObserver struct{}
 
 func (slowObserver) AttemptDone(context.Context, retry.Attempt) { time.Sleep(time.Millisecond) }
 
-func (slowObserver) CallDone(context.Context, retry.Report)     {}
+func (slowObserver) CallDone(context.Context, retry.Report) {}
 
 type readerFunc func([]byte) (int, error)
 
