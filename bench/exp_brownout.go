@@ -69,7 +69,7 @@ func (c brownoutCell) server() string {
 }
 
 func (c brownoutCell) run(o Options) (Row, error) {
-	part := size(o, 1.0, 4) // a quick run is of a fleet of a quarter
+	part := size(o, 1.0, 8) // a quick run is of a fleet of an eighth
 	s := fleet.Scenario{
 		Clients:  int(100 / part),
 		Load:     fleet.Load{Rate: c.rate / part},

@@ -59,7 +59,7 @@ func runHedgeFanout(o Options) ([]Row, error) {
 			MaxAttempts: 2, Hedge: fixed, Budget: budget.TokenBucket{Cap: 1000, OnSuccess: true},
 		}},
 	}, o.User...)
-	requests := size(o, 40_000, 5_000)
+	requests := size(o, 40_000, 3_000)
 	return o.Each(len(policies), func(i int) (Row, error) {
 		policy := policies[i]
 		f := fanout{requests: requests, quiet: fanoutDelay}

@@ -26,7 +26,7 @@ var live = Experiment{
 	Alone: true,
 	Run: func(o Options) ([]Row, error) {
 		return runLive(o, liveFleet{
-			clients: 4, rate: 200, healthy: size(o, time.Second, time.Second/2), faulty: size(o, 5*time.Second, 5*time.Second/2),
+			clients: 4, rate: 200, healthy: size(o, time.Second, time.Second/2), faulty: size(o, 5*time.Second, 2*time.Second),
 		})
 	},
 }

@@ -42,7 +42,7 @@ func runMetastable(o Options) ([]Row, error) {
 		policy, rate := policies[i/n], metastableRates[i%n]
 		seeds := size(o, 8, 2)
 		if rate >= 280 { // where the time until the backlog is gone varies by a tenth
-			seeds = size(o, 24, 4)
+			seeds = size(o, 24, 3)
 		}
 		recovery, err := recoveryOf(policy.attempts(2).timeout(time.Second), rate, seeds, o)
 		if err != nil {

@@ -62,7 +62,7 @@ func runSpike(o Options) ([]Row, error) {
 }
 
 func spikes(policy Policy, shape string, o Options) (Row, error) {
-	runs := size(o, 60, 20)
+	runs := size(o, 60, 12)
 	recovered := 0
 	var sum fleet.Tally
 	for run := range runs {

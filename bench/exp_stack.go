@@ -89,7 +89,7 @@ func (row stackRow) run(p float64, o Options) (fleet.Point, error) {
 		Load:     fleet.Load{Rate: 1000},
 		Network:  fleet.Exponential(10 * time.Millisecond),
 		Faults:   []fleet.Fault{{To: time.Hour, Fail: p}},
-		Duration: 40 * time.Second,
+		Duration: size(o, 40*time.Second, 22*time.Second),
 		Seed:     o.SeedFor(row.policy.Name, p),
 	}
 	switch hundreds := row.published != nil && row.published[3][0] > 100; { // of attempts a request: fewer requests will do

@@ -22,9 +22,8 @@ func attempt[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
 		attemptTimed(ctx, w, s, r)
 		return
 	}
-	actx := resend(ctx, s)
-	r.value, r.err = w.Send(actx, s)
-	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	r.value, r.err = w.Send(resend(ctx, s), s)
+	r.outcome = w.sort(ctx, nil, r.value, r.err)
 }
 
 // attemptTimed is attempt with a timeout of the attempt's own.
@@ -69,7 +68,8 @@ func (w *Work[T]) drop(r *result[T]) {
 	r.value, r.err = none, timeout.ErrAttempt
 }
 
-// sort classifies what an attempt on actx came to. What failed when the caller had given up says nothing.
+// sort classifies what an attempt came to, on the context actx of its own if it was timed (nil if not; contexts
+// are not compared: one may be of a type that cannot be). What failed when the caller had given up says nothing.
 func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
 	if err == nil && w.errors != nil {
 		return Outcome{}
@@ -77,7 +77,7 @@ func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
 	if err != nil && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
-	lapsed := err != nil && actx != ctx && (err == timeout.ErrAttempt || context.Cause(actx) == timeout.ErrAttempt)
+	lapsed := err != nil && actx != nil && (err == timeout.ErrAttempt || context.Cause(actx) == timeout.ErrAttempt)
 	if w.errors != nil {
 		return w.errors.sort(ctx, err, lapsed)
 	}

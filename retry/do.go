@@ -24,7 +24,7 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 		p.end(time.Time{}, f.permit, budget.Alive)
 		return nil
 	}
-	return doContinue(ctx, p, op, f, result[struct{}]{err: err}, ctx)
+	return doContinue(ctx, p, op, f, result[struct{}]{err: err}, nil)
 }
 
 // doOther is Do for a first attempt that needs something, or that is not made.
@@ -50,7 +50,7 @@ func doTimed(ctx context.Context, p *Policy, op func(context.Context) error) err
 	return doContinue(ctx, p, op, f, result[struct{}]{err: err, cancel: cancel}, actx)
 }
 
-// doContinue goes on after a first attempt that failed on actx.
+// doContinue goes on after a first attempt that failed; actx is its own context if it was timed.
 func doContinue(
 	ctx context.Context, p *Policy, op func(context.Context) error, f First, r result[struct{}], actx context.Context,
 ) error {
@@ -81,7 +81,7 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 		p.end(time.Time{}, f.permit, budget.Alive)
 		return v, nil
 	}
-	return doValueContinue(ctx, p, op, f, result[T]{value: v, err: err}, ctx)
+	return doValueContinue(ctx, p, op, f, result[T]{value: v, err: err}, nil)
 }
 
 // doValueOther is DoValue for a first attempt that needs something, or that is not made.

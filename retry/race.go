@@ -170,10 +170,13 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 		settled = true
 		return
 	}
-	res.discard(r.w) // before the next attempt is sent, so that one connection is enough
+	// Before the next attempt is sent, so that one connection is enough. The attempt is still live: if another wins
+	// meanwhile, that cancels what is being drained here.
+	res.discard(r.w)
 	settled = true
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.take(s.Attempt)()
 	r.advance(time.Now())
 }
 
@@ -181,7 +184,6 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 func (r *race[T]) land(now time.Time, a Attempt, res *result[T]) (answers bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	res.cancel = both(res.cancel, r.take(a.Number))
 	if r.over || r.ctx.Err() != nil && res.outcome.Class != Success && res.outcome.Class != Rejected {
 		res.outcome = Outcome{Class: Canceled}
 	}
@@ -196,6 +198,7 @@ func (r *race[T]) land(now time.Time, a Attempt, res *result[T]) (answers bool) 
 		r.answer.err = res.err // for a call that is given up while it waits
 		return false
 	}
+	res.cancel = both(res.cancel, r.take(a.Number))
 	r.answer = *res
 	r.h.answerHedged = a.Kind == budget.Hedge
 	r.finish()

@@ -71,7 +71,7 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 // Continue takes over a call whose first attempt, told by Begin and sent on ctx itself, came to v and err, which
 // is no success.
 func Continue[T any](ctx context.Context, p *Policy, w *Work[T], f First, v T, err error) (T, error) {
-	return inTurn(ctx, p, w, f, result[T]{value: v, err: err, outcome: w.sort(ctx, ctx, v, err)})
+	return inTurn(ctx, p, w, f, result[T]{value: v, err: err, outcome: w.sort(ctx, nil, v, err)})
 }
 
 // admitFirst refuses a call whose context has ended, or whose budget has a gate that is shut.
