@@ -40,9 +40,12 @@ func runMetastable(o Options) ([]Row, error) {
 	n := len(metastableRates)
 	return o.Each(len(policies)*n, func(i int) (Row, error) {
 		policy, rate := policies[i/n], metastableRates[i%n]
-		seeds := size(o, 8, 2)
-		if rate >= 280 { // where the time until the backlog is gone varies by a tenth
+		seeds := size(o, 8, 1)
+		switch {
+		case rate >= 280: // where the time until the backlog is gone varies by a tenth
 			seeds = size(o, 24, 3)
+		case rate <= 140: // where a policy that retries is next to never recovering
+			seeds = size(o, 8, 2)
 		}
 		recovery, err := recoveryOf(policy.attempts(2).timeout(time.Second), rate, seeds, o)
 		if err != nil {
