@@ -51,7 +51,10 @@ var hardCases = []limit{
 }
 
 func runLimits(o Options) ([]Row, error) {
-	policies := o.Policies("brooker-success", "grpc", "aws-2026", "evenkeel", "evenkeel-strict")
+	policies := o.Policies(size(o,
+		[]string{"brooker-success", "grpc", "aws-2026", "evenkeel", "evenkeel-strict"},
+		[]string{"evenkeel", "evenkeel-strict"},
+	)...)
 	n := len(hardCases)
 	return o.Each(len(policies)*n, func(i int) (Row, error) {
 		policy, c := policies[i/n], hardCases[i%n]

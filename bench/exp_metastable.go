@@ -43,7 +43,7 @@ func runMetastable(o Options) ([]Row, error) {
 		seeds := size(o, 8, 1)
 		switch {
 		case rate >= 280: // where the time until the backlog is gone varies by a tenth
-			seeds = size(o, 24, 3)
+			seeds = size(o, 24, 2)
 		case rate <= 140: // where a policy that retries is next to never recovering
 			seeds = size(o, 8, 2)
 		}
