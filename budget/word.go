@@ -98,7 +98,8 @@ func (s state) answer(b *Bucket, p Permit) state {
 	return s
 }
 
-// refund takes back a retry that was never sent.
+// refund takes back a retry that was never sent. Where a later one was taken back before, this one goes on to count as
+// open until it is answered: the word knows how many are open, not which.
 func (s state) refund(b *Bucket, p Permit) state {
 	s = s.withTokens(min(s.tokens()+token, b.burst))
 	if uint64(s.stamp()-uint16(p)) < s.open() {
