@@ -3,6 +3,7 @@ package httpx
 import (
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,7 +14,11 @@ func formatTimeout(d time.Duration) string {
 	if d < unit {
 		unit = time.Microsecond
 	}
-	return max(d.Truncate(unit), time.Microsecond).String()
+	left := max(d.Truncate(unit), time.Microsecond)
+	if left < time.Millisecond { // String would say "µs", which is not ASCII
+		return strconv.FormatInt(left.Microseconds(), 10) + "us"
+	}
+	return left.String()
 }
 
 // deadlineHeaders are the headers in which a request may say how much time it has, with what reads them. The keys are

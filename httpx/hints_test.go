@@ -99,7 +99,7 @@ func FuzzRequestHeaders(f *testing.F) {
 
 func TestFormatTimeoutNeverPromisesMoreThanThereIs(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		1500 * time.Millisecond: "1.5s", 1999999 * time.Nanosecond: "1ms", 1500 * time.Nanosecond: "1µs", 1: "1µs",
+		1500 * time.Millisecond: "1.5s", 1999999 * time.Nanosecond: "1ms", 1500 * time.Nanosecond: "1us", 1: "1us",
 		90 * time.Second: "1m30s",
 	} {
 		got := formatTimeout(d)
