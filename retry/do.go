@@ -18,16 +18,16 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	if !p.plain || ctx.Err() != nil {
 		return doOther(ctx, p, op)
 	}
-	f := First{permit: p.begin(time.Time{})}
+	f := First{permit: p.bucket.Begin(time.Time{})}
 	err := op(ctx)
 	if err == nil {
-		p.end(time.Time{}, f.permit, budget.Alive)
+		p.bucket.End(time.Time{}, f.permit, budget.Alive)
 		return nil
 	}
 	return doContinue(ctx, p, op, f, result[struct{}]{err: err}, nil)
 }
 
-// doOther is Do for a first attempt that needs something, or that is not made.
+// doOther is Do for a first attempt that needs something, has another budget, or is not made.
 func doOther(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	if p.light && ctx.Err() == nil {
 		return doTimed(ctx, p, op)
@@ -75,16 +75,16 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 	if !p.plain || ctx.Err() != nil {
 		return doValueOther(ctx, p, op)
 	}
-	f := First{permit: p.begin(time.Time{})}
+	f := First{permit: p.bucket.Begin(time.Time{})}
 	v, err := op(ctx)
 	if err == nil {
-		p.end(time.Time{}, f.permit, budget.Alive)
+		p.bucket.End(time.Time{}, f.permit, budget.Alive)
 		return v, nil
 	}
 	return doValueContinue(ctx, p, op, f, result[T]{value: v, err: err}, nil)
 }
 
-// doValueOther is DoValue for a first attempt that needs something, or that is not made.
+// doValueOther is DoValue for a first attempt that needs something, has another budget, or is not made.
 func doValueOther[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
 	if p.light && p.hedge == nil && ctx.Err() == nil {
 		return doValueTimed(ctx, p, op)

@@ -22,7 +22,7 @@ type Policy struct {
 	destination string
 	family      *family
 	light       bool // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
-	plain       bool // light, and neither timed nor hedged
+	plain       bool // light, neither timed nor hedged, and with the default budget: what nearly every call meets
 	clock       bool // a first attempt must be timed
 }
 
@@ -168,7 +168,7 @@ func (f *family) newPolicy(destination string, was Config, old state) *Policy {
 	p := &Policy{rules: f.rules, state: newState(f.rules.cfg, was, old), destination: destination, family: f}
 	p.clock = !p.timeless || p.learns || p.observer != nil
 	p.light = p.simple && !p.clock && p.gate == nil
-	p.plain = p.light && p.attempt == nil && p.hedge == nil
+	p.plain = p.light && p.attempt == nil && p.hedge == nil && p.bucket != nil
 	return p
 }
 
@@ -211,7 +211,7 @@ func (s *state) learn(now time.Time, took time.Duration, o Outcome) {
 	}
 }
 
-// begin and end spare the default budget the interface: it is what nearly every call meets twice.
+// begin and end spare the default budget the interface.
 func (s *state) begin(now time.Time) budget.Permit {
 	if s.bucket != nil {
 		return s.bucket.Begin(now)
@@ -235,7 +235,7 @@ type First struct {
 
 // Plain reports whether a first attempt of this policy needs nothing but Begin and Succeed around it. Otherwise use
 // Run, which does all that hedging, an attempt timeout, an observer, a gate or a budget with a clock need.
-func (p *Policy) Plain() bool { return p.plain }
+func (p *Policy) Plain() bool { return p.plain || p.light && p.attempt == nil && p.hedge == nil }
 
 // Hedges reports whether the policy hedges calls that may be sent twice.
 func (p *Policy) Hedges() bool { return p.hedge != nil && p.maxAttempts != 1 }
@@ -243,6 +243,9 @@ func (p *Policy) Hedges() bool { return p.hedge != nil && p.maxAttempts != 1 }
 // Begin tells the budget of a first attempt, for a driver that keeps it outside the state machine. Each First must
 // come to Succeed or Resume, once.
 func (p *Policy) Begin() First {
+	if p.plain {
+		return First{permit: p.bucket.Begin(time.Time{})}
+	}
 	var now time.Time
 	if p.clock {
 		now = time.Now()
@@ -252,6 +255,10 @@ func (p *Policy) Begin() First {
 
 // Succeed ends a first attempt that succeeded.
 func (p *Policy) Succeed(f First) {
+	if p.plain {
+		p.bucket.End(time.Time{}, f.permit, budget.Alive)
+		return
+	}
 	var now time.Time
 	if p.clock {
 		now = time.Now()
