@@ -52,7 +52,7 @@ func (p *Policy) CallDone(ctx context.Context, c *Call, last error) error {
 // can be done about this failure has been done here. A policy that never retries has done nothing.
 func (c *Call) spend(ctx context.Context) {
 	switch c.reason {
-	case ReasonNoRetry, ReasonHint:
+	case ReasonNoRetry, ReasonHint, ReasonGate:
 		layer.Spend(ctx)
 	case ReasonMaxAttempts, ReasonBudget, ReasonDeadline:
 		if c.p.maxAttempts != 1 {

@@ -62,8 +62,9 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 	if r.outcome.Class == Success {
 		now := p.endTime(time.Time{}, r.outcome)
 		p.succeed(now, f)
+		v = r.keep(w) // before the observer, which may panic
 		p.observeSuccess(ctx, now, f)
-		return r.keep(w), r.err
+		return v, r.err
 	}
 	return inTurn(ctx, p, w, f, r)
 }

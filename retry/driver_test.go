@@ -1,0 +1,55 @@
+package retry_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+type panicsWhenDone struct{}
+
+func (panicsWhenDone) AttemptDone(context.Context, retry.Attempt) {}
+func (panicsWhenDone) CallDone(context.Context, retry.Report)     { panic("observer") }
+
+func TestAnObserverThatPanicsOnASuccessLeavesNoContext(t *testing.T) {
+	p := retry.Must(retry.New(retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)}, retry.WithObserver(panicsWhenDone{})))
+	ctx := newParent()
+	require.PanicsWithValue(t, "observer", func() {
+		_ = retry.Do(ctx, p, func(context.Context) error { return nil })
+	})
+	require.Zero(t, ctx.registered())
+}
+
+type shut struct{ budget.Budget }
+
+func (shut) Allow(time.Time, float64) bool { return false }
+
+// A driver of a Call of its own, such as a stream's, marks the request as Run does.
+func TestAGateMarksTheRequestWhoeverDrivesTheCall(t *testing.T) {
+	p := retry.Must(retry.New(retry.Config{Budget: budget.Shared(shut{budget.Unlimited{}.New()})}))
+	for name, call := range map[string]func(context.Context) error{
+		"Do": func(ctx context.Context) error {
+			return retry.Do(ctx, p, func(context.Context) error { return nil })
+		},
+		"Call": func(ctx context.Context) error {
+			c := p.Start(time.Now(), time.Time{}, false)
+			require.Equal(t, retry.ReasonGate, c.Next(time.Now()).Reason)
+			return p.CallDone(ctx, &c, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, mark := layer.With(t.Context())
+			var stopped *retry.Error
+			require.ErrorAs(t, call(ctx), &stopped)
+			require.Equal(t, retry.ReasonGate, stopped.Reason)
+			require.True(t, mark.Spent())
+		})
+	}
+}
