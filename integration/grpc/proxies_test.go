@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -40,14 +41,24 @@ func backend(t *testing.T) string {
 // freeAddress is one where a proxy can listen.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", ownHost()+":0")
 	require.NoError(t, err)
 	defer l.Close()
 	return l.Addr().String()
 }
 
+// ownHost is an address of the loopback interface that no other process has: a port that is let go of on 127.0.0.1 may
+// be another's by the time that a proxy listens there. Only Linux has the rest of 127/8 by itself.
+func ownHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 1+pid>>16&0x7f, pid>>8&0xff, 1+pid&0x7f)
+}
+
 // start runs a program with a configuration file until the test ends, and waits until it listens.
-func start(t *testing.T, listen, config string, command func(file string) []string) *exec.Cmd {
+func start(t *testing.T, listen, config string, command func(file string) []string) *process {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "proxy.conf")
@@ -60,18 +71,34 @@ func start(t *testing.T, listen, config string, command func(file string) []stri
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Stderr = os.Stderr
 	require.NoError(t, cmd.Start())
+	p := &process{cmd.Process, make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		_ = cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-p.ended
 	})
-	require.Eventually(t, func() bool {
+	for connected := false; !connected; {
 		c, err := net.Dial("tcp", listen)
-		if err == nil {
+		if connected = err == nil; connected {
 			_ = c.Close()
+			continue
 		}
-		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
-	return cmd
+		select {
+		case <-p.ended:
+			t.Fatalf("%s ended before it listened", args[0])
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return p
+}
+
+// process is a proxy that runs.
+type process struct {
+	*os.Process
+	ended chan struct{} // closed when it has
 }
 
 func client(t *testing.T, target string, opts ...grpc.DialOption) testgrpc.TestServiceClient {
@@ -127,16 +154,17 @@ func failures(ctx context.Context, c testgrpc.TestServiceClient, calls, parallel
 }
 
 // A proxy that closes each connection after five requests, under load: GOAWAY all the time. The same calls without
-// evenkeel show that the fault is there.
+// evenkeel show that the fault is there. How often depends on the machine, and so does what five attempts in a row meet:
+// on one core gRPC-Go alone fails one call in five.
 func TestNginxClosingConnectionsUnderLoadHardlySurfaces(t *testing.T) {
 	addr := nginx(t, 5)
-	plain, texts := failures(t.Context(), client(t, addr), 2_000, 8)
-	t.Logf("plain gRPC-Go: %d of 2,000 failed: %v", plain, texts)
-	require.Greater(t, plain, int64(20))
+	plain, texts := failures(t.Context(), client(t, addr), 10_000, 8)
+	t.Logf("plain gRPC-Go: %d of 10,000 failed: %v", plain, texts)
+	require.Greater(t, plain, int64(100))
 	p := retry.Must(retry.New(retry.Config{}))
 	failed, texts := failures(t.Context(), client(t, addr, grpcx.DialOptions(p)...), 10_000, 8)
 	t.Logf("evenkeel: %d of 10,000 failed: %v", failed, texts)
-	require.LessOrEqual(t, failed, int64(5))
+	require.LessOrEqual(t, failed, plain/20)
 }
 
 func TestNginxStreams(t *testing.T) {
@@ -170,15 +198,15 @@ http {
 }
 
 // haproxy starts one, which takes over from the processes given.
-func haproxy(t *testing.T, listen, to string, from ...*exec.Cmd) *exec.Cmd {
+func haproxy(t *testing.T, listen, to string, from ...*process) *process {
 	return start(t, listen, fmt.Sprintf(`
 global
 	grace 0
 defaults
 	mode http
-	timeout connect 2s
-	timeout client 30s
-	timeout server 30s
+	timeout connect 10s
+	timeout client 1m
+	timeout server 1m
 frontend in
 	bind %s proto h2
 	default_backend out
@@ -186,37 +214,47 @@ backend out
 	server one %s proto h2
 `, listen, to), func(file string) []string {
 		args := []string{"haproxy", "-q", "-db", "-f", file}
-		for _, cmd := range from {
-			args = append(args, "-sf", strconv.Itoa(cmd.Process.Pid))
+		for _, p := range from {
+			args = append(args, "-sf", strconv.Itoa(p.Pid))
 		}
 		return args
 	})
 }
 
-// Reloads of haproxy under load: the old process says goodbye on its connections, a new one takes over the port.
+// Reloads of haproxy under load: the old process says goodbye on its connections, a new one takes over the port. The
+// calls go on until the last reload is done.
 func TestHaproxyReloadsUnderLoadHardlySurface(t *testing.T) {
 	listen, to := freeAddress(t), backend(t)
-	old := haproxy(t, listen, to)
+	running := haproxy(t, listen, to)
 	p := retry.Must(retry.New(retry.Config{}))
 	c := client(t, listen, grpcx.DialOptions(p)...)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var reloads sync.WaitGroup
-	reloads.Go(func() {
-		for range 5 {
-			old = haproxy(t, listen, to, old)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(300 * time.Millisecond):
+	ctx, reloaded := context.WithCancel(t.Context())
+	type result struct {
+		calls, failed int64
+		texts         map[string]int
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		r.texts = map[string]int{}
+		for r.calls < 10_000 || ctx.Err() == nil {
+			n, texts := failures(t.Context(), c, 500, 8)
+			r.calls, r.failed = r.calls+500, r.failed+n
+			for text, n := range texts {
+				r.texts[text] += n
 			}
 		}
-	})
-	failed, texts := failures(t.Context(), c, 10_000, 8)
-	cancel()
-	reloads.Wait()
-	t.Logf("%d of 10,000 failed: %v", failed, texts)
-	require.LessOrEqual(t, failed, int64(5))
+		done <- r
+	}()
+	for range 5 {
+		old := running
+		running = haproxy(t, listen, to, old)
+		<-old.ended // when its last connection has
+	}
+	reloaded()
+	r := <-done
+	t.Logf("%d of %d failed: %v", r.failed, r.calls, r.texts)
+	require.LessOrEqual(t, r.failed, r.calls/2000)
 }
 
 func TestHaproxyStreams(t *testing.T) {
