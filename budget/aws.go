@@ -23,7 +23,10 @@ const (
 	AWS2026 AWSMode = "2026"
 )
 
-const awsTokens = 500
+const (
+	awsTokens   = 500
+	awsCheapest = 5 // what the cheapest retry takes, in both modes
+)
 
 // Validate reports an unknown mode.
 func (a AWS) Validate() error {
@@ -47,7 +50,7 @@ type awsBudget struct {
 }
 
 func (b *awsBudget) Timeless()              {}
-func (b *awsBudget) Level() float64         { return b.tokens.level() }
+func (b *awsBudget) Level() float64         { return b.tokens.level(awsCheapest) }
 func (b *awsBudget) Begin(time.Time) Permit { return 0 }
 
 // Admit's permit is the price, which a first attempt does not pay.
@@ -63,7 +66,7 @@ func (b *awsBudget) cost(because Evidence) int64 {
 	case b.mode == AWS2026 && because != Overloaded:
 		return 14
 	}
-	return 5
+	return awsCheapest
 }
 
 func (b *awsBudget) End(_ time.Time, p Permit, e Evidence) {

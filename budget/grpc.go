@@ -15,7 +15,7 @@ import (
 // not retry" has failed too, whether or not Admit is asked afterwards.
 type GRPC struct {
 	MaxTokens  float64 // 0 means 10; above 0 and at most 1000, at most three decimals
-	TokenRatio float64 // what a success adds; 0 means 0.1; above 0, at most three decimals
+	TokenRatio float64 // what a success adds; 0 means 0.1; above 0 and at most 1000, at most three decimals
 }
 
 const milli = 1e3 // A6 counts tokens in thousandths
@@ -27,15 +27,15 @@ func (g GRPC) Validate() error {
 		errs = append(errs, conf.Errorf("MaxTokens",
 			"must be above 0 and at most 1000, with at most three decimals, not %v", g.MaxTokens))
 	}
-	if g.TokenRatio != 0 && !(g.TokenRatio > 0 && threeDecimals(g.TokenRatio)) {
+	if g.TokenRatio != 0 && !(g.TokenRatio > 0 && g.TokenRatio <= 1000 && threeDecimals(g.TokenRatio)) {
 		errs = append(errs, conf.Errorf("TokenRatio",
-			"must be above 0, with at most three decimals, not %v", g.TokenRatio))
+			"must be above 0 and at most 1000, with at most three decimals, not %v", g.TokenRatio))
 	}
 	return errors.Join(errs...)
 }
 
 func threeDecimals(v float64) bool {
-	return !math.IsInf(v, 0) && math.Round(v*milli)/milli == v
+	return math.Round(v*milli)/milli == v
 }
 
 // New returns a budget of MaxTokens.
@@ -56,7 +56,7 @@ func (b *grpcBudget) Timeless()              {}
 func (b *grpcBudget) Begin(time.Time) Permit { return 0 }
 
 // Level is 1 when full, and 0 from the half downwards, where no retry is sent.
-func (b *grpcBudget) Level() float64 { return max(0, 2*b.tokens.level()-1) }
+func (b *grpcBudget) Level() float64 { return max(0, 2*b.tokens.level(0)-1) }
 
 func (b *grpcBudget) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
 	return 0, b.tokens.left.Load() > b.tokens.size/2

@@ -100,6 +100,7 @@ func TestValidate(t *testing.T) {
 		budget.GRPC{TokenRatio: inf},
 		budget.GRPC{TokenRatio: -0.1},
 		budget.GRPC{TokenRatio: 0.1234},
+		budget.GRPC{TokenRatio: 1000.001},
 		budget.AWS{Mode: "2027"},
 		budget.Finagle{TTL: time.Millisecond},
 		budget.Finagle{Ratio: nan},
@@ -121,7 +122,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, s := range []budget.Spec{
 		budget.GRPC{MaxTokens: 1000},
-		budget.GRPC{MaxTokens: 0.001, TokenRatio: 5000},
+		budget.GRPC{MaxTokens: 0.001, TokenRatio: 1000},
 		budget.GRPC{TokenRatio: 0.001},
 		budget.Adaptive{Ratio: 1, Burst: 100},
 		budget.Adaptive{Ratio: 0.001, Burst: 1},

@@ -37,4 +37,11 @@ func (p *pool) add(n int64) {
 	}
 }
 
-func (p *pool) level() float64 { return float64(p.left.Load()) / float64(p.size) }
+// level is how full the pool is, and 0 where less than least is left.
+func (p *pool) level(least int64) float64 {
+	left := p.left.Load()
+	if left < least {
+		return 0
+	}
+	return float64(left) / float64(p.size)
+}

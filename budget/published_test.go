@@ -116,7 +116,7 @@ func TestGRPC(t *testing.T) {
 		})
 	})
 	t.Run("a ratio above the maximum", func(t *testing.T) {
-		play(t, budget.GRPC{MaxTokens: 1, TokenRatio: 1e300}, []step{
+		play(t, budget.GRPC{MaxTokens: 1, TokenRatio: 1000}, []step{
 			{do: "fail", cause: failed}, {do: "retry", want: false}, {do: "ok"}, {do: "retry", want: true},
 		})
 	})
@@ -337,6 +337,25 @@ func TestLevels(t *testing.T) {
 		b := c.spec.New()
 		c.after(b)
 		require.InDelta(t, c.want, b.(budget.Leveler).Level(), 1e-9, "%#v", c.spec)
+	}
+}
+
+// An alarm on level 0 has to go off when retries end, whatever the budget.
+func TestALevelIsZeroJustWhenNoRetryIsAdmitted(t *testing.T) {
+	for _, s := range []budget.Spec{
+		budget.Adaptive{Strict: true}, budget.TokenBucket{}, budget.TokenBucket{Cap: 1.5}, budget.GRPC{},
+		budget.AWS{}, budget.AWS{Mode: budget.AWS2026}, budget.Finagle{}, budget.Finagle{MinPerSecond: -1},
+		budget.Concurrency{}, budget.Ratio{}, budget.ClientThrottle{Retries: budget.AWS{}},
+	} {
+		b := s.New()
+		succeed(b, 0, 100)
+		for range 1000 {
+			level := b.(budget.Leveler).Level()
+			_, ok := b.Admit(at(0), budget.Retry, busy, 0) // after a throttle a retry costs least
+			require.Equal(t, ok, level > 0, "%#v at %v", s, level)
+			b.End(at(0), 0, failed) // a failure of a first attempt, which only gRPC's budget pays for
+		}
+		require.Zero(t, b.(budget.Leveler).Level(), "%#v", s)
 	}
 }
 

@@ -18,7 +18,10 @@ type TokenBucket struct {
 	OnSuccess bool    // deposit at each success (the article's text), not at each call (its simulation)
 }
 
-const micro = 1e6 // a token in the units of its pool: whole numbers, so that ten deposits of 0.1 make exactly one
+const (
+	micro  = 1e6       // a token in the units of its pool: whole numbers, so that ten deposits of 0.1 make exactly one
+	enough = micro + 1 // what must be there for a retry: more than one token
+)
 
 // Validate reports every field that is out of its range.
 func (t TokenBucket) Validate() error {
@@ -47,7 +50,7 @@ type tokenBucket struct {
 }
 
 func (b *tokenBucket) Timeless()      {}
-func (b *tokenBucket) Level() float64 { return b.tokens.level() }
+func (b *tokenBucket) Level() float64 { return b.tokens.level(enough) }
 
 func (b *tokenBucket) Begin(time.Time) Permit {
 	if !b.onSuccess {
@@ -57,7 +60,7 @@ func (b *tokenBucket) Begin(time.Time) Permit {
 }
 
 func (b *tokenBucket) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
-	return micro, b.tokens.take(micro, micro+1)
+	return micro, b.tokens.take(micro, enough)
 }
 
 func (b *tokenBucket) End(_ time.Time, p Permit, e Evidence) {
