@@ -34,3 +34,6 @@ func Attempt(ctx context.Context, d time.Duration) (context.Context, context.Can
 	// d from now, without the second and dearer reading of the clock that context.WithTimeout would make.
 	return context.WithDeadlineCause(ctx, deadline.Add(d-left), ErrAttempt)
 }
+
+// nothing is the cancel of a context that was not made here.
+func nothing() {}

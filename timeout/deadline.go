@@ -8,16 +8,15 @@ import (
 // Reserve returns a context whose deadline is d sooner than ctx's, so that whoever waits on it keeps d to clean up
 // or to answer in. context.Cause says [ErrReserved] when the earlier deadline has passed.
 //
-//   - Without a deadline on ctx, or with d <= 0, there is nothing to take from: ctx is returned as it is, and cancel
-//     does nothing.
+//   - Without a deadline on ctx, or with d <= 0, there is nothing to take from, and the deadline stays what it is.
 //   - With d or less left, the context returned has expired already, and ctx has not: work that needs it is not
 //     started, and there is still time to say so.
 //
-// As with context.WithDeadline, call cancel as soon as the work is done.
+// As with context.WithDeadline, cancel ends the context returned; call it as soon as the work is done.
 func Reserve(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok || d <= 0 {
-		return ctx, nothing
+		return context.WithCancel(ctx)
 	}
 	return context.WithDeadlineCause(ctx, deadline.Add(-d), ErrReserved)
 }
@@ -43,6 +42,3 @@ func (e *deadlineError) Error() string   { return e.msg }
 func (e *deadlineError) Unwrap() error   { return context.DeadlineExceeded }
 func (e *deadlineError) Timeout() bool   { return true }
 func (e *deadlineError) Temporary() bool { return true }
-
-// nothing is the cancel of a context that was not made here.
-func nothing() {}

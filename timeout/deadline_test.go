@@ -61,9 +61,14 @@ func TestReserveWithNothingToTakeFrom(t *testing.T) {
 			"hugely so":   {caller, math.MinInt64},
 		} {
 			ctx, cancel := timeout.Reserve(c.caller, c.d)
-			require.Equal(t, c.caller, ctx, name)
+			want, timed := c.caller.Deadline()
+			deadline, ok := ctx.Deadline()
+			require.Equal(t, timed, ok, name)
+			require.Equal(t, want, deadline, name)
+			require.NoError(t, ctx.Err(), name)
 			cancel()
-			require.NoError(t, ctx.Err(), "%s: cancel does nothing", name)
+			require.ErrorIs(t, ctx.Err(), context.Canceled, "%s: who cancels the work means it", name)
+			require.NoError(t, c.caller.Err(), name)
 		}
 	})
 }
