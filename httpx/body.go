@@ -16,13 +16,14 @@ import (
 // without GetBody, what a recording has kept. Each is closed by whom it is handed to.
 type bodies struct {
 	req    *http.Request
-	fenced bool       // each body is behind a fence
 	record *recording // of a body without GetBody
-	shared bool       // attempts run side by side
 
 	mu     sync.Mutex // GetBody is not called twice at a time
 	latest stopper
 	over   bool // no further attempt will be made
+
+	fenced bool // each body is behind a fence
+	shared bool // attempts run side by side
 }
 
 // stopper is a body that an attempt still under way can be kept from reading on.
@@ -43,6 +44,9 @@ func (b *bodies) init(req *http.Request, limit int, begun bool) {
 	}
 }
 
+// guarded reports whether an attempt is kept from reading on when it is over.
+func (b *bodies) guarded() bool { return b.fenced || b.record != nil }
+
 func (b *bodies) none() bool { return b.req.Body == nil || b.req.Body == http.NoBody }
 
 // copies reports whether attempts can each read a copy of their own at the same time.
@@ -50,11 +54,12 @@ func (b *bodies) copies() bool { return b.none() || b.req.GetBody != nil }
 
 // next is the body of an attempt, or nil if that is the request's own.
 func (b *bodies) next(attempt int) (io.ReadCloser, error) {
+	if b.none() {
+		return nil, nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.none():
-		return nil, nil
 	case b.record != nil:
 		r := b.record.open()
 		b.latest = r
@@ -114,6 +119,9 @@ func (b *bodies) hold() bool {
 // cut keeps the latest attempt, which is over, from reading on: its upload may still be running. With hedges nobody
 // knows whose is the latest, and GetBody has to give copies that do not share a file's offset, as its contract says.
 func (b *bodies) cut() {
+	if !b.guarded() {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopLatest()
@@ -128,6 +136,9 @@ func (b *bodies) stopLatest() {
 
 // end is called when no further attempt will be made. The latest may still be reading.
 func (b *bodies) end() {
+	if !b.guarded() {
+		return
+	}
 	b.mu.Lock()
 	b.over = true
 	b.mu.Unlock()

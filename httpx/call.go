@@ -18,6 +18,14 @@ type call struct {
 	idempotent bool
 	once       bool // the policy never retries
 	bodies     bodies
+	copied     int // the attempt whose copy of the request is the one in here: there is nearly always one
+	copy       outgoing
+}
+
+// outgoing is a copy of the request as an attempt sends it, with the room for the header that resends carry.
+type outgoing struct {
+	http.Request
+	attempt [1]string
 }
 
 // call makes a call that needs more than the happy path gives.
@@ -53,7 +61,10 @@ func (c *call) proceed(p *retry.Policy, f retry.First, resp *http.Response, err 
 }
 
 func (t *Transport) newCall(req *http.Request, p *retry.Policy, begun bool) *call {
-	c := &call{t: t, req: req, once: p.Config().MaxAttempts == 1}
+	c := &call{t: t, req: req, once: p.Config().MaxAttempts == 1, copied: 1}
+	if begun {
+		c.copied = 2
+	}
 	if t.addsKey && wantsKey(req) {
 		c.key = newKey()
 	}
@@ -90,17 +101,7 @@ func (c *call) send(ctx context.Context, s retry.Step) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := c.request(ctx, s)
-	if body != nil {
-		if req == c.req {
-			req = req.WithContext(ctx)
-		}
-		req.Body = body
-		if c.bodies.fenced {
-			req.GetBody = c.bodies.again
-		}
-	}
-	return one(c.t.base.RoundTrip(req))
+	return one(c.t.base.RoundTrip(c.request(ctx, s, body)))
 }
 
 // classify says what an attempt came to, and whether it may be sent again.

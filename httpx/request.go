@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -20,18 +21,25 @@ const (
 )
 
 // request is what is sent as an attempt: the caller's own request if nothing is to be changed, else a copy with a
-// header map of its own.
-func (c *call) request(ctx context.Context, s retry.Step) *http.Request {
+// header map of its own. body is nil if the request's own is to be sent.
+func (c *call) request(ctx context.Context, s retry.Step, body io.ReadCloser) *http.Request {
 	left, timed := "", false
 	if !c.t.quiet {
 		left, timed = timeLeft(ctx, c.req.Header)
 	}
 	resend := s.Attempt > 1 && !c.t.quiet
 	hedged := c.bodies.shared
-	if s.Attempt == 1 && s.Timeout == 0 && !hedged && !timed && c.key == "" {
+	if s.Attempt == 1 && s.Timeout == 0 && !hedged && !timed && c.key == "" && body == nil {
 		return c.req // ctx is its own: compared with it, some would panic
 	}
-	req := c.req.WithContext(ctx)
+	out := c.outgoing(ctx, s.Attempt)
+	req := &out.Request
+	if body != nil {
+		req.Body = body
+		if c.bodies.fenced {
+			req.GetBody = c.bodies.again
+		}
+	}
 	switch {
 	case req.Header == nil:
 		return req // the base refuses it, and says so
@@ -46,12 +54,23 @@ func (c *call) request(ctx context.Context, s retry.Step) *http.Request {
 		req.Header[headerTimeout] = []string{left}
 	}
 	if resend {
-		req.Header[headerAttempt] = []string{strconv.Itoa(s.Attempt)}
+		out.attempt[0] = strconv.Itoa(s.Attempt)
+		req.Header[headerAttempt] = out.attempt[:]
 	}
 	if c.key != "" {
 		req.Header[headerKey] = []string{c.key}
 	}
 	return req
+}
+
+// outgoing is a copy of the caller's request for an attempt.
+func (c *call) outgoing(ctx context.Context, attempt int) *outgoing {
+	out := &c.copy
+	if attempt != c.copied {
+		out = new(outgoing)
+	}
+	out.Request = *c.req.WithContext(ctx)
+	return out
 }
 
 // timeLeft is the value of Request-Timeout for an attempt that is sent now. An attempt timeout is not in it: that

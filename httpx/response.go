@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -25,17 +26,27 @@ func drain(body io.ReadCloser) {
 		body.Close()
 		return
 	}
-	closed := make(chan struct{})
-	timer := time.AfterFunc(drainTime, func() {
-		body.Close() // unblocks the Read
-		close(closed)
-	})
-	_, _ = io.CopyN(io.Discard, body, drainBytes+1)
+	d := &draining{body: body, LimitedReader: io.LimitedReader{R: body, N: drainBytes + 1}}
+	d.closing.Add(1)
+	timer := time.AfterFunc(drainTime, d.giveUp)
+	_, _ = io.Copy(io.Discard, d)
 	if timer.Stop() {
 		body.Close()
 		return
 	}
-	<-closed
+	d.closing.Wait()
+}
+
+// draining is a body that is being drained, all in one piece.
+type draining struct {
+	io.LimitedReader
+	body    io.Closer
+	closing sync.WaitGroup // giveUp, once it has begun
+}
+
+func (d *draining) giveUp() {
+	defer d.closing.Done()
+	d.body.Close() // unblocks the Read
 }
 
 // keep hands the context of the attempt that answers to its response: it ends when the body is closed or read to its
