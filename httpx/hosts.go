@@ -14,6 +14,7 @@ type host struct {
 	rules  *retry.Policy
 	name   string
 	policy *retry.Policy
+	used   atomic.Bool // since it was last looked up by For
 }
 
 // get is p.For(name).
@@ -23,16 +24,35 @@ func (h *hosts) get(p *retry.Policy, name string) *retry.Policy {
 	}
 	slot := &h[(uint(len(name))+uint(name[0])+uint(name[len(name)-1]))%uint(len(h))]
 	if e := slot.Load(); e != nil && e.rules == p && e.name == name {
+		if !e.used.Load() { // a store each time would pull the line from core to core
+			e.used.Store(true)
+		}
 		return e.policy
 	}
+	h.lookUp()
 	return add(slot, p, name)
+}
+
+// lookUp lets the policies know which hosts are in use: a name that they have not met may come next, and would take the
+// place of one that nobody has asked them for.
+func (h *hosts) lookUp() {
+	for i := range h {
+		e := h[i].Load()
+		if e == nil || !e.used.Load() {
+			continue
+		}
+		e.used.Store(false)
+		if p := e.rules.For(e.name); p != e.policy { // forgotten for the names that another user of the policy had
+			h[i].CompareAndSwap(e, &host{rules: e.rules, name: e.name, policy: p})
+		}
+	}
 }
 
 // add takes a slot that is in use only now and then, so that hosts that share it do not allocate on each call.
 func add(slot *atomic.Pointer[host], p *retry.Policy, name string) *retry.Policy {
 	policy := p.For(name)
 	if slot.Load() == nil || rand.Uint32()%16 == 0 {
-		slot.Store(&host{p, name, policy})
+		slot.Store(&host{rules: p, name: name, policy: policy})
 	}
 	return policy
 }
