@@ -158,17 +158,17 @@ func failures(ctx context.Context, c testgrpc.TestServiceClient, calls, parallel
 // on one core gRPC-Go alone fails one call in five.
 func TestNginxClosingConnectionsUnderLoadHardlySurfaces(t *testing.T) {
 	addr := nginx(t, 5)
-	plain, texts := failures(t.Context(), client(t, addr), 10_000, 8)
-	t.Logf("plain gRPC-Go: %d of 10,000 failed: %v", plain, texts)
-	require.Greater(t, plain, int64(100))
+	plain, texts := failures(t.Context(), client(t, addr), 2_000, 8)
+	t.Logf("plain gRPC-Go: %d of 2,000 failed: %v", plain, texts)
+	require.Greater(t, plain, int64(20))
 	p := retry.Must(retry.New(retry.Config{}))
-	failed, texts := failures(t.Context(), client(t, addr, grpcx.DialOptions(p)...), 10_000, 8)
-	t.Logf("evenkeel: %d of 10,000 failed: %v", failed, texts)
-	require.LessOrEqual(t, failed, plain/20)
+	failed, texts := failures(t.Context(), client(t, addr, grpcx.DialOptions(p)...), 4_000, 8)
+	t.Logf("evenkeel: %d of 4,000 failed: %v", failed, texts)
+	require.LessOrEqual(t, failed, plain/10, "a twentieth, of twice as many")
 }
 
 func TestNginxStreams(t *testing.T) {
-	p := retry.Must(retry.New(retry.Config{}))
+	p := retry.Must(retry.New(retry.Config{MaxAttempts: 10})) // the slower the machine, the more often it meets a GOAWAY
 	c := client(t, nginx(t, 5), grpcx.DialOptions(p)...)
 	for range 100 {
 		interop.DoServerStreaming(t.Context(), c)

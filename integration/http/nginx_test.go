@@ -10,9 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +35,7 @@ func nginx(t *testing.T, directives string) string {
 	if err != nil {
 		t.Skip("nginx is not installed")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", ownHost()+":0")
 	require.NoError(t, err)
 	address := l.Addr().String()
 	l.Close()
@@ -51,71 +54,111 @@ http { access_log off;
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(t, cmd.Start())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		<-ended
 	})
-	for range 500 {
+	for {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
 			return address
 		}
-		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-ended:
+			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
+			t.Fatalf("nginx ended: %s%s", out.String(), log)
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
-	log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-	t.Fatalf("nginx does not answer: %s%s", out.String(), log)
-	return ""
+}
+
+// ownHost is an address of the loopback interface that no other process has: a port that is let go of on 127.0.0.1 may
+// be another's by the time that a proxy listens there. Only Linux has the rest of 127/8 by itself.
+func ownHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 1+pid>>16&0x7f, pid>>8&0xff, 1+pid&0x7f)
 }
 
 func TestNginx503WithRetryAfter(t *testing.T) {
-	date := time.Now().Add(3 * time.Second).UTC().Format(http.TimeFormat)
-	address := nginx(t, fmt.Sprintf(`server { listen LISTEN;
-		location /seconds { add_header Retry-After 1 always; return 503; }
-		location /date { add_header Retry-After %q always; return 503; }
-		location /hour { add_header Retry-After 3600 always; return 503; }
-	}`, date))
+	address := nginx(t, `server { listen LISTEN;
+		location / { add_header Retry-After $http_after always; return 503; }
+	}`)
 	cfg := quick()
 	cfg.MaxAttempts = 2
-	for path, bounds := range map[string][2]time.Duration{
-		"/seconds": {time.Second, time.Second}, "/date": {1, 4 * time.Second},
-	} {
-		w := &watch{}
-		resp, body, err := send(t, newClient(t, cfg, w), http.MethodGet, "http://"+address+path, "")
+	ask := func(after string, w *watch) *http.Response {
+		req, err := http.NewRequest(http.MethodGet, "http://"+address, nil)
 		require.NoError(t, err)
+		req.Header.Set("After", after)
+		resp, err := newClient(t, cfg, w).Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
 		require.Equal(t, 503, resp.StatusCode)
-		require.Contains(t, body, "503 Service Temporarily Unavailable")
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Contains(t, string(body), "503 Service Temporarily Unavailable")
+		return resp
+	}
+	t.Run("seconds", func(t *testing.T) {
+		w := &watch{}
+		ask("1", w)
+		require.Len(t, w.attempts, 2)
+		require.Equal(t, retry.Throttled, w.attempts[0].Outcome.Class)
+		require.Equal(t, time.Second, w.attempts[0].Outcome.After)
+		require.GreaterOrEqual(t, w.attempts[1].Waited, time.Second)
+	})
+	t.Run("date", func(t *testing.T) {
+		start := time.Now()
+		until := start.Add(3 * time.Second).Truncate(time.Second)
+		var answered time.Time // on a busy machine some of the three seconds are over by then
+		w := &watch{then: func(a retry.Attempt) {
+			if a.Number == 1 {
+				answered = time.Now()
+			}
+		}}
+		ask(until.UTC().Format(http.TimeFormat), w)
 		require.Len(t, w.attempts, 2)
 		require.Equal(t, retry.Throttled, w.attempts[0].Outcome.Class)
 		after := w.attempts[0].Outcome.After
-		require.True(t, after >= bounds[0] && after <= bounds[1], "%s: asked for %v", path, after)
+		require.GreaterOrEqual(t, after, until.Sub(answered))
+		require.LessOrEqual(t, after, until.Sub(start)+time.Second)
 		require.GreaterOrEqual(t, w.attempts[1].Waited, after)
-	}
-	w := &watch{}
-	resp, _, err := send(t, newClient(t, cfg, w), http.MethodGet, "http://"+address+"/hour", "")
-	require.NoError(t, err)
-	require.Len(t, w.attempts, 1)
-	stopped, ok := httpx.ReportFrom(resp.Request.Context())
-	require.True(t, ok)
-	require.Equal(t, retry.ReasonHint, stopped.Reason)
+	})
+	t.Run("hour", func(t *testing.T) {
+		w := &watch{}
+		resp := ask("3600", w)
+		require.Len(t, w.attempts, 1)
+		stopped, ok := httpx.ReportFrom(resp.Request.Context())
+		require.True(t, ok)
+		require.Equal(t, retry.ReasonHint, stopped.Reason)
+	})
 }
 
 func TestNginx429ByLimitReqIsThrottledAndRetried(t *testing.T) {
-	address := nginx(t, `limit_req_zone $server_name zone=z:1m rate=2r/s;
+	address := nginx(t, `limit_req_zone $server_name zone=z:1m rate=60r/m;
 	server { listen LISTEN; server_name one; limit_req zone=z; limit_req_status 429;
 		location / { try_files /big =404; }
 	}`)
 	cfg := quick()
-	cfg.ThrottledBackoff = backoff.Constant(700 * time.Millisecond)
+	cfg.ThrottledBackoff = backoff.Constant(1200 * time.Millisecond)
 	w := &watch{}
 	c := newClient(t, cfg, w)
-	for range 3 {
+	throttled := func() bool {
+		return slices.ContainsFunc(w.attempts, func(a retry.Attempt) bool { return a.Outcome.Class == retry.Throttled })
+	}
+	for !throttled() { // on any but the busiest machine the second call comes within the second
 		resp, _, err := send(t, c, http.MethodGet, "http://"+address+"/", "")
 		require.NoError(t, err)
 		require.Equal(t, 200, resp.StatusCode)
 	}
-	require.Greater(t, len(w.attempts), 3)
-	require.Equal(t, retry.Throttled, w.attempts[1].Outcome.Class)
 }
 
 func TestNginx444HangsUpAndTheCallEnds(t *testing.T) {
@@ -125,7 +168,7 @@ func TestNginx444HangsUpAndTheCallEnds(t *testing.T) {
 		_, _, err := send(t, newClient(t, quick(), w), method, "http://"+address+"/", "x")
 		stopped, ok := errors.AsType[*retry.Error](err)
 		require.True(t, ok)
-		require.ErrorIs(t, err, io.EOF)
+		require.True(t, errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET), "%v", err)
 		require.Equal(t, attempts, stopped.Attempts)
 	}
 }
@@ -156,7 +199,8 @@ func TestNginxKeepaliveRequestsUnderParallelPOST(t *testing.T) {
 			base.Protocols.SetUnencryptedHTTP2(true)
 			defer base.CloseIdleConnections()
 			cfg := quick()
-			cfg.Budget = nil // the default: what a connection hands back is free
+			cfg.Budget = nil     // the default: what a connection hands back is free
+			cfg.MaxAttempts = 10 // the slower the machine, the more often a call meets a GOAWAY
 			w := &watch{}
 			p := retry.Must(retry.New(cfg, retry.WithObserver(w)))
 			c := http.Client{Transport: httpx.NewTransport(base, p, httpx.WithBodyBuffer(1<<10))}
@@ -196,14 +240,14 @@ func TestNginxKeepaliveRequestsUnderParallelPOST(t *testing.T) {
 }
 
 func TestNginxDripOutlivesTheAttemptTimeout(t *testing.T) {
-	address := nginx(t, `server { listen LISTEN; location / { limit_rate 48k; } }`)
+	address := nginx(t, `server { listen LISTEN; location / { limit_rate 12k; } }`)
 	cfg := quick()
-	cfg.AttemptTimeout = timeout.Fixed(500 * time.Millisecond)
+	cfg.AttemptTimeout = timeout.Fixed(5 * time.Second) // for the header; the body takes seven seconds
 	w := &watch{}
 	start := time.Now()
 	_, body, err := send(t, newClient(t, cfg, w), http.MethodGet, "http://"+address+"/big", "")
 	require.NoError(t, err)
 	require.Len(t, body, 96<<10)
-	require.Greater(t, time.Since(start), 500*time.Millisecond)
+	require.Greater(t, time.Since(start), 5*time.Second)
 	require.Len(t, w.attempts, 1)
 }

@@ -41,7 +41,7 @@ func behindProxy(t testing.TB, h http.HandlerFunc) *proxied {
 		h(w, r)
 	}))
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p.proxy = toxiproxy.NewProxy(api, "server", "127.0.0.1:0", strings.TrimPrefix(server.URL, "http://"))
+	p.proxy = toxiproxy.NewProxy(api, "server", ownHost()+":0", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, p.proxy.Start())
 	p.URL = "http://" + p.proxy.Listen
 	t.Cleanup(func() {
@@ -112,7 +112,7 @@ func TestToxicLatencyIsCutByTheAttemptTimeoutAndTheRetryWins(t *testing.T) {
 	p.add("latency", `{"latency":60000}`)
 	w := &watch{then: func(a retry.Attempt) { p.remove() }}
 	cfg := quick()
-	cfg.AttemptTimeout = timeout.Fixed(300 * time.Millisecond)
+	cfg.MaxAttempts, cfg.AttemptTimeout = retry.Unlimited, timeout.Fixed(300*time.Millisecond)
 	_, body, err := send(t, newClient(t, cfg, w), http.MethodPut, p.URL, "pay 5")
 	require.NoError(t, err)
 	require.Equal(t, "pay 5", body)
@@ -167,7 +167,7 @@ func TestToxicResetIsRetriedForPUTAndNotForPOST(t *testing.T) {
 
 func TestToxicTimeoutClosesTheConnectionAndIsRetried(t *testing.T) {
 	p := behindProxy(t, echo)
-	p.add("timeout", `{"timeout":50}`)
+	p.add("timeout", `{"timeout":2000}`) // from the dial on: a busy machine has to send the request within that
 	w := &watch{then: func(a retry.Attempt) { p.remove() }}
 	_, body, err := send(t, newClient(t, quick(), w), http.MethodPut, p.URL, "pay 5")
 	require.NoError(t, err)
@@ -204,15 +204,15 @@ func TestToxicSlicerDeliversEveryByteDespiteTheAttemptTimeout(t *testing.T) {
 		}
 		_, _ = w.Write(content)
 	})
-	p.add("slicer", `{"average_size":512,"size_variation":100,"delay":20000}`)
+	p.add("slicer", `{"average_size":512,"size_variation":100,"delay":100000}`) // microseconds, six seconds in all
 	cfg := quick()
-	cfg.AttemptTimeout = timeout.Fixed(500 * time.Millisecond)
+	cfg.AttemptTimeout = timeout.Fixed(4 * time.Second)
 	w := &watch{}
 	start := time.Now()
 	_, body, err := send(t, newClient(t, cfg, w), http.MethodGet, p.URL, "")
 	require.NoError(t, err)
 	require.Equal(t, string(content), body)
-	require.Greater(t, time.Since(start), 500*time.Millisecond, "the body took longer than an attempt may")
+	require.Greater(t, time.Since(start), 4*time.Second, "the body took longer than an attempt may")
 	require.Len(t, w.attempts, 2)
 }
 
