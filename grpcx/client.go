@@ -25,6 +25,7 @@ type target struct {
 	name    string
 	base    rule
 	methods *targetPolicies // nil: every method has the base
+	plain   bool            // every method has the base, and a first attempt of it is plain
 }
 
 // rule is how the calls of one method are made.
@@ -47,11 +48,15 @@ func targetOf(cc *grpc.ClientConn) string {
 
 // rule returns what applies to a method of cc.
 func (c *client) rule(cc *grpc.ClientConn, method string) *rule {
-	name := targetOf(cc)
 	t := c.last.Load()
-	if t == nil || t.name != name {
-		t = c.target(name)
+	if t == nil || t.name != targetOf(cc) {
+		t = c.target(cc)
 	}
+	return t.rule(method)
+}
+
+// rule returns what applies to a method.
+func (t *target) rule(method string) *rule {
 	if t.methods != nil {
 		if r := t.methods.rule(method); r != nil {
 			return r
@@ -61,11 +66,13 @@ func (c *client) rule(cc *grpc.ClientConn, method string) *rule {
 }
 
 // target makes the rules of a target. Only the first is kept, so that two connections do not push each other out.
-func (c *client) target(name string) *target {
+func (c *client) target(cc *grpc.ClientConn) *target {
+	name := targetOf(cc)
 	t := &target{name: name, base: rule{policy: c.policy.For(name)}}
 	if c.policies != nil {
 		t.methods = c.policies.target(name)
 	}
+	t.plain = t.methods == nil && t.base.policy.Plain()
 	c.last.CompareAndSwap(nil, t)
 	return t
 }

@@ -29,7 +29,9 @@ const own = 2
 
 var sinks [64]sink
 
-// newSink returns a sink that nobody else has. It is given back with free, or kept for good.
+// newSink returns a sink that nobody else has. It is given back with free, or kept for good: a panic below keeps the
+// place, and at worst all 64, which costs later calls an allocation. To prevent that with defer would cost every call
+// a quarter of what the interceptor does (4 ns).
 func newSink() *sink {
 	var here byte
 	const stack = 11 // stacks are 2 KiB and more
@@ -40,19 +42,20 @@ func newSink() *sink {
 	return new(sink)
 }
 
+// trailer returns the option that leads to the trailer's place. It is written anew each time: an interceptor that
+// overwrites what it was given would otherwise spoil all calls that come here later.
+func (s *sink) trailer() []grpc.CallOption {
+	s.opts[own-1] = grpc.Trailer(&s.got.trailer)
+	return s.opts[own-1 : own : own]
+}
+
 // with returns the sink's own options and the caller's, which are not touched. The header, which costs gRPC a copy of
 // it, is asked for only if header says so: it tells for certain that nothing came from the server.
-// The sink's own options are written anew each time: an interceptor that overwrites what it was given would
-// otherwise spoil all calls that come here later.
 func (s *sink) with(opts []grpc.CallOption, header bool) []grpc.CallOption {
 	from := own - 1
-	s.opts[from] = grpc.Trailer(&s.got.trailer)
 	if header {
 		from = 0
 		s.opts[from] = grpc.Header(&s.got.header)
-	}
-	if len(opts) == 0 { // spares a call
-		return s.opts[from:own:own]
 	}
 	to := own + len(opts)
 	if to > len(s.opts) {
