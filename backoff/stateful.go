@@ -23,6 +23,12 @@ type stateful struct{ wrapper }
 
 func (s stateful) NewCall() Strategy { return s.over(s.inner().(Stateful).NewCall()) }
 
+// IsPermanent hands on what package backoff/cenkalti knows of errors, for package retry.
+func (s stateful) IsPermanent(err error) bool {
+	known, ok := s.inner().(interface{ IsPermanent(error) bool })
+	return ok && known.IsPermanent(err)
+}
+
 func (s stateful) Validate() error { return Validate(s.wrapper) }
 
 func (c capped) inner() Strategy       { return c.Of }

@@ -34,6 +34,7 @@ type rules struct {
 	stateful    bool // one of the two is backoff.Stateful
 	maxHint     time.Duration
 	classify    func(error) Outcome
+	classifier  func(error) Outcome // what WithClassifier gave, nil if nothing
 	observer    Observer
 	observed    bool // the observer is one of the options of this New or Reload
 	random      func() float64
@@ -44,14 +45,14 @@ type rules struct {
 // Option sets what is code and not data.
 type Option func(*rules) error
 
-// WithClassifier replaces the way Do and DoValue tell what an error means; the default is Classify. It is called
-// for errors that are not nil and not the context's doing, by any number of goroutines at a time.
+// WithClassifier replaces the way Do and DoValue tell what an error means; the default is Classify, to which a
+// cenkalti BackOff as the policy's strategy adds that library's PermanentError. It is called for errors that are not nil and not the context's doing, by any number of goroutines at a time.
 func WithClassifier(classify func(error) Outcome) Option {
 	return func(r *rules) error {
 		if classify == nil {
 			return conf.Errorf("WithClassifier", "must not be nil")
 		}
-		r.classify = classify
+		r.classifier = classify
 		return nil
 	}
 }
@@ -118,7 +119,7 @@ func (p *Policy) Reload(cfg Config, opts ...Option) (*Policy, error) {
 
 // build makes a policy of new rules, with the destination, the code and the state of from, if there is one.
 func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
-	r := rules{classify: Classify, random: rand.Float64, maxDests: defaultMaxDestinations}
+	r := rules{random: rand.Float64, maxDests: defaultMaxDestinations}
 	if from != nil {
 		r = from.rules
 		r.observed = false
@@ -140,11 +141,36 @@ func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 	_, one := r.backoff.(backoff.Stateful)
 	_, two := r.throttled.(backoff.Stateful)
 	r.stateful = one || two
+	r.classify = classifierOf(r)
 	if from == nil {
 		return newFamily(r, nil).own, nil
 	}
 	f := newFamily(r, from.family)
 	return f.adopt(from), nil
+}
+
+// permanents is implemented by a strategy that comes from another library together with that library's own mark for
+// errors that no retry mends (backoff/cenkalti).
+type permanents interface{ IsPermanent(error) bool }
+
+// classifierOf is the user's classifier, or Classify, which learns the marks that the strategies brought along.
+func classifierOf(r rules) func(error) Outcome {
+	if r.classifier != nil {
+		return r.classifier
+	}
+	classify := Classify
+	for _, s := range []backoff.Strategy{r.backoff, r.throttled} {
+		if known, ok := s.(permanents); ok {
+			before := classify
+			classify = func(err error) Outcome {
+				if o := before(err); o.Class != Transient || !known.IsPermanent(err) {
+					return o
+				}
+				return Outcome{Class: Rejected, Alive: true}
+			}
+		}
+	}
+	return classify
 }
 
 // ConfigError is what New and Reload return: every mistake in a Config, one a line, each with its field's path.

@@ -209,3 +209,26 @@ func TestClientThrottleShutsTheGate(t *testing.T) {
 	require.Positive(t, reasons[retry.ReasonMaxAttempts])
 	require.Len(t, reasons, 2)
 }
+
+// foreign is a strategy of another library, which has its own mark for errors that no retry mends.
+type foreign struct {
+	backoff.Strategy
+	mark error
+}
+
+func (f foreign) IsPermanent(err error) bool { return errors.Is(err, f.mark) }
+
+func TestAStrategyMayBringItsLibrarysMark(t *testing.T) {
+	hopeless, lost := errors.New("hopeless"), errors.New("lost")
+	p := retry.Must(retry.New(retry.Config{
+		Backoff: foreign{backoff.None(), hopeless}, ThrottledBackoff: foreign{backoff.None(), lost},
+	}))
+	for _, mark := range []error{hopeless, lost} {
+		sent := 0
+		err := retry.Do(t.Context(), p, func(context.Context) error { sent++; return mark })
+		var stopped *retry.Error
+		require.ErrorAs(t, err, &stopped)
+		require.Equal(t, retry.ReasonRejected, stopped.Reason)
+		require.Equal(t, 1, sent)
+	}
+}

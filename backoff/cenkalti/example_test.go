@@ -31,7 +31,7 @@ func ExampleFrom() {
 		Backoff: cenkalti.From(func() upstream.BackOff {
 			return upstream.NewExponentialBackOff(upstream.WithInitialInterval(time.Microsecond))
 		}),
-	}, retry.WithClassifier(cenkalti.Classify)))
+	}))
 
 	sent := 0
 	err := retry.Do(context.Background(), p, func(context.Context) error {

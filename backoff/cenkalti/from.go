@@ -17,6 +17,9 @@ import (
 // The strategy is a backoff.Stateful. A driver that does not know about that gets the delay that a new BackOff
 // would have come to, and for Stop the longest duration there is.
 //
+// A policy with such a strategy also takes backoff.Permanent for what it is, as by [Classify], unless it has a
+// classifier of its own.
+//
 // newBackOff must be safe for concurrent use, and never return the same BackOff twice. From calls it once to see that
 // it works, and panics if it is nil or returns nil.
 func From(newBackOff func() cenkalti.BackOff) backoff.Strategy {
@@ -36,6 +39,9 @@ func (m *maker) NewCall() backoff.Strategy {
 	b.Reset()
 	return &call{backOff: b}
 }
+
+// IsPermanent lets a policy with this strategy, or with one made of it, know the library's mark.
+func (m *maker) IsPermanent(err error) bool { return IsPermanent(err) }
 
 // farthest bounds Delay, which starts over each time. The library's own BackOffs are at their longest by then.
 const farthest = 100

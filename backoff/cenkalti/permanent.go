@@ -14,11 +14,12 @@ func IsPermanent(err error) bool {
 	return ok
 }
 
-// Classify is retry.Classify for operations that still use backoff.Permanent, for retry.WithClassifier: to it, that
-// is what retry.Permanent is.
+// Classify is retry.Classify for operations that still use backoff.Permanent: to it, that is what retry.Permanent is.
+// A policy that waits as [From] says does so by itself; others are given it by retry.WithClassifier.
 func Classify(err error) retry.Outcome {
-	if IsPermanent(err) {
-		err = retry.Permanent(err)
+	o := retry.Classify(err)
+	if o.Class == retry.Transient && IsPermanent(err) {
+		return retry.Classify(retry.Permanent(err))
 	}
-	return retry.Classify(err)
+	return o
 }

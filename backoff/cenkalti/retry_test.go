@@ -3,6 +3,7 @@ package cenkalti_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ import (
 func policy(newBackOff func() upstream.BackOff) *retry.Policy {
 	return retry.Must(retry.New(retry.Config{
 		MaxAttempts: 10, Backoff: cenkalti.From(newBackOff), Budget: budget.Unlimited{},
-	}, retry.WithClassifier(cenkalti.Classify)))
+	}))
 }
 
 func TestDoWaitsAsTheBackOffSaysAndStopsWithIt(t *testing.T) {
@@ -59,6 +60,40 @@ func TestDoUnderstandsPermanent(t *testing.T) {
 	})
 }
 
+// With the library's BackOff comes its word for "do not retry": nobody has to know about Classify.
+func TestABackOffBringsItsPermanentAlong(t *testing.T) {
+	sent := func(p *retry.Policy, fails error) (n int) {
+		err := retry.Do(t.Context(), p, func(context.Context) error { n++; return fails })
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		return n
+	}
+	permanent := fmt.Errorf("read user: %w", upstream.Permanent(errors.ErrUnsupported))
+	from := cenkalti.From(func() upstream.BackOff { return &upstream.ZeroBackOff{} })
+	for name, cfg := range map[string]retry.Config{
+		"as it is":       {Backoff: from},
+		"wrapped":        {Backoff: backoff.Cap(backoff.Floor(from, 0), s)},
+		"after throttle": {Backoff: backoff.None(), ThrottledBackoff: from},
+	} {
+		cfg.Budget = budget.Unlimited{}
+		p := retry.Must(retry.New(cfg))
+		require.Equal(t, 1, sent(p, permanent), name)
+		require.Equal(t, 3, sent(p, errors.ErrUnsupported), name)
+
+		p, err := p.Reload(retry.Config{Backoff: backoff.None(), Budget: cfg.Budget})
+		require.NoError(t, err, name)
+		require.Equal(t, 3, sent(p, permanent), "%s: it goes with the BackOff", name)
+
+		p, err = p.Reload(cfg)
+		require.NoError(t, err, name)
+		require.Equal(t, 1, sent(p, permanent), "%s: and comes with it", name)
+
+		always := func(error) retry.Outcome { return retry.Outcome{Class: retry.Transient} }
+		p, err = p.Reload(cfg, retry.WithClassifier(always))
+		require.NoError(t, err, name)
+		require.Equal(t, 3, sent(p, permanent), "%s: a classifier is the user's own word", name)
+	}
+}
+
 func TestClassify(t *testing.T) {
 	require.Equal(t, retry.Classify(retry.Permanent(errors.ErrUnsupported)), cenkalti.Classify(upstream.Permanent(errors.ErrUnsupported)))
 	for _, err := range []error{
@@ -66,6 +101,8 @@ func TestClassify(t *testing.T) {
 	} {
 		require.Equal(t, retry.Classify(err), cenkalti.Classify(err), "%v", err)
 	}
+	inner := fmt.Errorf("inner: %w", &retry.Error{Last: upstream.Permanent(errors.ErrUnsupported)})
+	require.Equal(t, retry.Classify(inner), cenkalti.Classify(inner), "what stopped a call inside is no mark on this one")
 }
 
 // The two steps of a migration wait alike: the library's loop over our strategy, and ours over its BackOff.

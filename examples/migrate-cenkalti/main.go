@@ -44,7 +44,7 @@ func step2() {
 		Backoff: interop.From(func() cenkalti.BackOff {
 			return cenkalti.NewExponentialBackOff(cenkalti.WithInitialInterval(time.Millisecond))
 		}),
-	}, retry.WithClassifier(interop.Classify)))
+	}))
 	err := retry.Do(context.Background(), policy, fetch(cenkalti.Permanent))
 	fmt.Println("step 2:", err)
 }
