@@ -99,14 +99,13 @@ func (t *Transport) sendsAsIs(req *http.Request) bool {
 // settled reports whether a response ends the call as a success does: with a Plain policy that is so for an
 // application's refusal (404) too, because the budget is told the same of both.
 func (t *Transport) settled(req *http.Request, resp *http.Response) bool {
-	if resp == nil {
-		return false
-	}
+	return resp != nil && (t.classify == nil && resp.StatusCode < http.StatusBadRequest || t.settledSlow(req, resp))
+}
+
+// settledSlow is the part of settled that is not inlined.
+func (t *Transport) settledSlow(req *http.Request, resp *http.Response) bool {
 	if t.classify != nil {
 		return t.classify(req, resp, nil).Class == retry.Success
-	}
-	if resp.StatusCode < http.StatusBadRequest {
-		return true
 	}
 	if _, ok := resp.Header[headerShouldRetry]; ok {
 		return false
