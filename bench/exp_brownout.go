@@ -13,7 +13,8 @@ var brownout = Experiment{
 	Source: `"Metastable Failures in the Wild" (OSDI'22), section 5.2; case b under other policies: a fluid model of it`,
 	Setup: "Load L of 100 clients, timeout 3 s, up to 4 immediate retries; a server of 16,500 calls/s. " +
 		"Peak: attempts over calls, of a second. Recovery: from the cut. Lost: calls made until recovery that had not " +
-		"succeeded by then. Failed: those that never did.",
+		"succeeded by then. Failed: those that never did. The paper's server executes what has expired; the rows -drops, and " +
+		"evenkeel with its server side, are of servers that do not. evenkeel-client is its client alone.",
 	Params:  []string{"case", "server"},
 	Metrics: []Metric{{"peak", "", Times}, {"recovery_s", "recovery", Seconds}, {"lost", "", Count}, {"failed", "", Count}},
 	Run:     runBrownout,
@@ -68,6 +69,17 @@ func (c brownoutCell) server() string {
 	return "executes"
 }
 
+// row is the row's name, which no other row of the case has.
+func (c brownoutCell) row() string {
+	switch {
+	case c.policy.Name == "evenkeel" && !c.drops:
+		return "evenkeel-client" // with its server side expired work is dropped
+	case c.policy.Name != "evenkeel" && c.drops:
+		return c.policy.Name + "-drops"
+	}
+	return c.policy.Name
+}
+
 func (c brownoutCell) run(o Options) (Row, error) {
 	part := size(o, 1.0, 8) // a quick run is of a fleet of an eighth
 	s := fleet.Scenario{
@@ -86,7 +98,7 @@ func (c brownoutCell) run(o Options) (Row, error) {
 	}
 	calls := func(n int) *float64 { return Value(float64(n) * part) }
 	row := Row{
-		Policy: c.policy.Name,
+		Policy: c.row(),
 		Params: map[string]any{"case": c.name, "server": c.server()},
 		Metrics: map[string]*float64{
 			"peak": Value(r.Peak(cutAt, s.Duration)), "failed": calls(r.Lost()), "recovery_s": nil,

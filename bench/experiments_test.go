@@ -54,6 +54,27 @@ func TestEveryExperimentIsComplete(t *testing.T) {
 	}
 }
 
+// Who reads brownout's JSON by policy and case finds one row: the paper's server under the plain names, and evenkeel
+// with the server side that it has.
+func TestBrownoutHasOneRowForAPolicyAndACase(t *testing.T) {
+	skipUnderRace(t)
+	rows := map[string]Row{}
+	for _, row := range quickly(t, brownout, 1) {
+		key := row.Policy + " " + param(row.Params["case"])
+		require.NotContains(t, rows, key)
+		rows[key] = row
+	}
+	for _, c := range brownoutCases {
+		recovery, ok := rows["retries-4 "+c.name].Metrics["recovery_s"]
+		require.True(t, ok, c.name)
+		require.Equal(t, c.stays, recovery == nil, "as the paper has it: %s", c.name)
+	}
+	ours := rows["evenkeel b"]
+	require.LessOrEqual(t, *ours.Metrics["peak"], 1.14)
+	require.LessOrEqual(t, *ours.Metrics["recovery_s"], 11.)
+	require.LessOrEqual(t, *ours.Metrics["lost"], 30_000.)
+}
+
 func TestLimitsShowWhatNoProcessCanHold(t *testing.T) {
 	skipUnderRace(t)
 	load := map[string]float64{}
