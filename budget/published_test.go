@@ -1,6 +1,7 @@
 package budget_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -374,6 +375,23 @@ func TestTimeless(t *testing.T) {
 	for _, s := range []budget.Spec{budget.Finagle{}, budget.Ratio{}, budget.ClientThrottle{}} {
 		_, timeless := s.New().(budget.Timeless)
 		require.False(t, timeless, "%T", s)
+	}
+}
+
+// What counts is the time between two readings, which Go takes from the monotonic clock: a wall clock that is set back
+// by an hour must not keep a window from moving for an hour. Times on both sides of 2262, where an int64 of nanoseconds
+// since 1970 ends, show it without setting a clock.
+func TestWindowsMoveByTheTimeBetweenReadings(t *testing.T) {
+	before := time.Unix(0, math.MaxInt64)
+	for _, s := range []budget.Spec{budget.Finagle{MinPerSecond: -1}, budget.Ratio{}} {
+		b := s.New()
+		for range 1000 {
+			b.End(before, b.Begin(before), alive)
+		}
+		_, ok := b.Admit(before, budget.Retry, failed, 0)
+		require.True(t, ok, "%T", s)
+		_, ok = b.Admit(before.Add(time.Hour), budget.Retry, failed, 0)
+		require.False(t, ok, "%T: an hour ago is forgotten", s)
 	}
 }
 

@@ -8,7 +8,8 @@ type window struct {
 	slot  time.Duration
 	slots []counts
 	sum   counts
-	last  int64 // the number of the current slot, counted from the epoch of Unix time
+	base  time.Time // the first time seen: slots are counted from it, by the monotonic clock if the caller's has one
+	last  int64     // the number of the current slot
 }
 
 type counts struct{ a, b int64 }
@@ -19,7 +20,10 @@ func newWindow(length time.Duration, slots int) window {
 
 // move drops what is too old. A time before the latest one seen counts as the latest.
 func (w *window) move(now time.Time) {
-	to := now.UnixNano() / int64(w.slot)
+	if w.base.IsZero() {
+		w.base = now
+	}
+	to := int64(now.Sub(w.base) / w.slot)
 	n := int64(len(w.slots))
 	if to-w.last >= n {
 		clear(w.slots)
