@@ -36,7 +36,7 @@ var outputs = map[string][]string{
 	"hedged-reads": {
 		"reads: 100",
 		"at least ten were answered by a hedge: true",
-		"the slowest took less than five seconds: true",
+		"the slowest took less than twenty seconds: true",
 	},
 	"deadline": {
 		"front: attempt 1, the deadline is known: true",
@@ -86,7 +86,7 @@ func TestEachProgramPrintsWhatItShows(t *testing.T) {
 		name := filepath.Dir(file)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for a busy machine; they take a second at most
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // for a busy machine; they take seconds
 			defer cancel()
 			printed, err := exec.CommandContext(ctx, filepath.Join(bin, name)).CombinedOutput()
 			require.NoError(t, err, "%s", printed)

@@ -180,8 +180,9 @@ func attemptAgain(l *library) error {
 	if err != nil || sent != 2 {
 		return fmt.Errorf("an attempt that timed out: sent %d times: %w", sent, err)
 	}
+	do = l.do(rules{attempts: 3, timeout: 10 * time.Second})
 	sent = 0
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	err = do(ctx, func(ctx context.Context) error {
 		sent++

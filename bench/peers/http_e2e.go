@@ -88,7 +88,7 @@ func siteCell(library string, answer http.HandlerFunc, want int, wrap func(http.
 // that was opened beyond that was lost by a call.
 func (s *site) end(base *http.Transport) error {
 	base.CloseIdleConnections()
-	for range 100 {
+	for range 1000 { // they close in their own time
 		if s.open.Load() == 0 {
 			break
 		}

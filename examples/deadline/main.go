@@ -47,7 +47,7 @@ func main() {
 	})))
 	defer front.Close()
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	resp := must(client.Do(must(http.NewRequestWithContext(ctx, http.MethodGet, front.URL, nil))))
 	stopped, _ := httpx.ReportFrom(resp.Request.Context())

@@ -20,7 +20,7 @@ func program(t *testing.T, name string, args ...string) *exec.Cmd {
 	file := filepath.Join(t.TempDir(), name)
 	text, err := exec.CommandContext(t.Context(), "go", "build", "-o", file, "./"+name).CombinedOutput()
 	require.NoError(t, err, "%s", text)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for a busy machine; it takes two seconds
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // for a busy machine; it takes two seconds
 	t.Cleanup(cancel)
 	return exec.CommandContext(ctx, file, args...)
 }

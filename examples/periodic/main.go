@@ -17,7 +17,7 @@ func main() {
 		fmt.Println(host, "refreshes at second", int(backoff.Phase(host+"/refresh", time.Minute).Seconds()))
 	}
 
-	const period = 100 * time.Millisecond // a minute, in earnest
+	const period = time.Second // a minute, in earnest
 	policy := retry.Must(retry.New(retry.Config{}))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -26,7 +26,7 @@ func main() {
 	address, stop := failingServer()
 	defer stop()
 
-	policy, err := retry.New(retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
+	policy, err := retry.New(retry.Config{AttemptTimeout: timeout.Fixed(5 * time.Second)})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func main() {
 }
 
 func check(client healthpb.HealthClient, service string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // for all attempts together
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // for all attempts together
 	defer cancel()
 	reply, err := client.Check(ctx, &healthpb.HealthCheckRequest{Service: service})
 	var stopped *retry.Error

@@ -23,7 +23,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client := &http.Client{Transport: httpx.NewTransport(nil, policy), Timeout: 5 * time.Second}
+	client := &http.Client{Transport: httpx.NewTransport(nil, policy), Timeout: time.Minute}
 
 	get(client, server.URL+"/items/7")
 	get(client, server.URL+"/broken")

@@ -21,7 +21,7 @@ import (
 const config = `{
 	"methodConfig": [{
 		"name": [{"service": "grpc.health.v1.Health", "method": "Check"}],
-		"timeout": "2s",
+		"timeout": "20s",
 		"retryPolicy": {
 			"maxAttempts": 4, "initialBackoff": "0.01s", "maxBackoff": "1s", "backoffMultiplier": 2,
 			"retryableStatusCodes": ["UNAVAILABLE", "ABORTED"]
