@@ -12,25 +12,41 @@ const (
 	pushbackKey      = "grpc-retry-pushback-ms"
 )
 
-// previousValues are the header's values for the resends that are usual; gRPC reads and copies them only.
-var previousValues = func() (values [8]metadata.MD) {
-	for i := range values {
-		values[i] = metadata.Pairs(previousAttempts, strconv.Itoa(i))
+// resendContext is the context of a resend whose caller sends no metadata. A context of context.WithValue for each
+// would be two allocations, and its key is gRPC's secret; but a context that has the metadata and nothing else can be
+// shared by all, and asked first.
+type resendContext struct {
+	context.Context
+	metadata context.Context
+}
+
+func (c *resendContext) Value(key any) any {
+	if v := c.metadata.Value(key); v != nil {
+		return v
 	}
-	return values
+	return c.Context.Value(key)
+}
+
+// previous are contexts that say, for the resends that are usual, how many attempts were sent before.
+var previous = func() (ctxs [8]context.Context) {
+	for i := range ctxs {
+		md := metadata.Pairs(previousAttempts, strconv.Itoa(i)) // gRPC reads and copies it only
+		ctxs[i] = metadata.NewOutgoingContext(context.Background(), md)
+	}
+	return ctxs
 }()
 
-// resendContext adds to the outgoing metadata how many attempts were sent before. The caller's metadata stays as it
-// is.
-func resendContext(ctx context.Context, previous int) context.Context {
+// resend adds to the outgoing metadata how many attempts were sent before, for which it may use c. The caller's
+// metadata stays as it is.
+func (c *resendContext) resend(ctx context.Context, sent int) context.Context {
 	md, ok := metadata.FromOutgoingContext(ctx) // a copy
-	switch {
-	case !ok && previous < len(previousValues):
-		md = previousValues[previous]
-	case !ok:
-		md = metadata.Pairs(previousAttempts, strconv.Itoa(previous))
-	default:
-		md.Set(previousAttempts, strconv.Itoa(previous))
+	if !ok && sent < len(previous) {
+		c.Context, c.metadata = ctx, previous[sent]
+		return c
 	}
+	if !ok {
+		md = metadata.MD{}
+	}
+	md.Set(previousAttempts, strconv.Itoa(sent))
 	return metadata.NewOutgoingContext(ctx, md)
 }

@@ -199,7 +199,7 @@ func (s *clientStream) newAttempt(step retry.Step, waited time.Duration) *stream
 	a.Attempt = retry.Attempt{Number: step.Attempt, Kind: step.Kind, Sent: time.Now(), Waited: waited}
 	ctx := s.ctx
 	if step.Attempt > 1 {
-		ctx = resendContext(ctx, step.Attempt-1)
+		ctx = new(resendContext).resend(ctx, step.Attempt-1)
 	}
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
 	return a

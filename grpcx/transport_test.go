@@ -131,17 +131,13 @@ func TestRoundRobinARetryMayGoToAnotherBackend(t *testing.T) {
 	require.Greater(t, bad.calls.Load(), before)
 }
 
-// refused is a target where nobody listens.
-func refused(t *testing.T) string {
-	t.Helper()
-	l := tcp(t)
-	defer l.Close()
-	return l.Addr().String()
-}
+// refused is a target where nobody listens. No system hands out port 1; one that a test had and let go of may be
+// anybody's by the time that it is dialled.
+const refused = "127.0.0.1:1"
 
 func TestARefusedDialIsRetriedWhateverTheMethodAndPays(t *testing.T) {
 	var books ledger
-	cc := conn(t, refused(t), grpcx.DialOptions(policy(t, booked(&books)), grpcx.WithStrictIdempotency())...)
+	cc := conn(t, refused, grpcx.DialOptions(policy(t, booked(&books)), grpcx.WithStrictIdempotency())...)
 	_, err := testgrpc.NewTestServiceClient(cc).UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
 	require.Equal(t, codes.Unavailable, status.Code(err))
 	require.Equal(t, retry.ReasonMaxAttempts, reason(t, err))
@@ -154,7 +150,7 @@ func TestARefusedDialIsRetriedWhateverTheMethodAndPays(t *testing.T) {
 }
 
 func TestWaitForReadyWaitsWithinTheAttemptTimeout(t *testing.T) {
-	cc := conn(t, refused(t), grpcx.DialOptions(policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(20 * time.Millisecond) }))...)
+	cc := conn(t, refused, grpcx.DialOptions(policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(20 * time.Millisecond) }))...)
 	_, err := testgrpc.NewTestServiceClient(cc).UnaryCall(t.Context(), &testgrpc.SimpleRequest{}, grpc.WaitForReady(true))
 	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
 	var e *retry.Error
@@ -174,8 +170,9 @@ func TestAConnectionThatIsDrainingUnderLoad(t *testing.T) {
 		return numbered(1), nil
 	}
 	l := tcp(t)
-	listen(t, l, s, grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 5 * time.Millisecond, MaxConnectionAgeGrace: time.Second}))
-	p := retry.Must(retry.New(retry.Config{}))
+	listen(t, l, s, grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 5 * time.Millisecond, MaxConnectionAgeGrace: time.Minute}))
+	// The slower the machine, the more connections in a row are on their way out.
+	p := policy(t, attempts(50), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Millisecond) })
 	c := testgrpc.NewTestServiceClient(conn(t, l.Addr().String(), grpcx.DialOptions(p, grpcx.WithStrictIdempotency())...))
 	errs := make(chan error, 4)
 	for range 4 {
@@ -196,18 +193,19 @@ func TestAConnectionThatIsDrainingUnderLoad(t *testing.T) {
 
 func TestKeepaliveThatClosesTheConnectionIsRetried(t *testing.T) {
 	s := newService()
-	l := tcp(t)
+	path := filepath.Join(t.TempDir(), "s") // a port might be another's before the second server listens there
+	l, err := net.Listen("unix", path)
+	require.NoError(t, err)
 	srv := listen(t, l, s)
 	s.unary = failing(0, nil)
-	addr := l.Addr().String()
-	cc := conn(t, addr, append(grpcx.DialOptions(policy(t, attempts(50), func(c *retry.Config) { c.Backoff = backoff.Constant(10 * time.Millisecond) })),
+	cc := conn(t, "unix:"+path, append(grpcx.DialOptions(policy(t, attempts(50), func(c *retry.Config) { c.Backoff = backoff.Constant(10 * time.Millisecond) })),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second}))...)
 	c := testgrpc.NewTestServiceClient(cc)
-	_, err := c.UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
+	_, err = c.UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
 	require.NoError(t, err)
 	srv.Stop()
-	again, err := net.Listen("tcp", addr)
+	again, err := net.Listen("unix", path)
 	require.NoError(t, err)
 	listen(t, again, s)
 	_, err = c.UnaryCall(t.Context(), &testgrpc.SimpleRequest{})

@@ -7,7 +7,6 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
-	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -31,7 +30,7 @@ func (c *client) unary() grpc.UnaryClientInterceptor {
 		if !t.plain || len(opts) > 0 {
 			var plain bool
 			if p, r, plain = t.look(cc, method, opts); !plain {
-				return newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts).run()
+				return runUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts)
 			}
 		}
 		s := newSink()
@@ -46,7 +45,7 @@ func (c *client) unary() grpc.UnaryClientInterceptor {
 			p.Succeed(f)
 			return nil
 		}
-		return newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts).resume(f, got, err)
+		return resumeUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts, f, got, err)
 	}
 }
 
@@ -67,26 +66,30 @@ func (t *target) look(cc *grpc.ClientConn, method string, opts []grpc.CallOption
 // byTable is the rule of a call with a policy of its own.
 var byTable rule
 
-// unaryCall is a unary call that needs more than one plain attempt, or may.
+// unaryCall is a unary call that needs more than one plain attempt, or may. Nothing that an attempt is given points to
+// it, so that after a plain first attempt it can stay on the stack.
 type unaryCall struct {
 	c       *client
 	p       *retry.Policy
 	r       *rule
 	ctx     context.Context
-	rpc     rpcinfo.Context // ctx, if an observer may be told
 	method  string
 	req     any
 	reply   any // the caller's
 	blank   any // what new replies are made of, if attempts run side by side: the caller's is being written to
+	hedge   bool
 	cc      *grpc.ClientConn
 	invoker grpc.UnaryInvoker
 	opts    []grpc.CallOption // for every attempt
 	out     *outputs          // nil: none
-	passed  bool              // the first attempt wrote to out by itself
-	work    retry.Work[*attempt]
-	first   attempt
-	second  attempt
-	inline  [4]grpc.CallOption // room for the second's options
+	got     arrived           // by the plain first attempt
+}
+
+// unaryAttempt is one attempt, with room for all it needs.
+type unaryAttempt struct {
+	attempt
+	ctx  resendContext
+	opts [4]grpc.CallOption
 }
 
 // attempt is what one attempt got.
@@ -98,52 +101,59 @@ type attempt struct {
 	peer    *peer.Peer // nil unless the caller asks
 }
 
+// plainFirst stands for a plain first attempt, which wrote to the caller's outputs by itself.
+var plainFirst = new(unaryAttempt)
+
 func newUnary(
 	c *client, p *retry.Policy, r *rule, ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 	invoker grpc.UnaryInvoker, opts []grpc.CallOption,
-) *unaryCall {
-	u := &unaryCall{c: c, p: p, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
+) unaryCall {
+	u := unaryCall{c: c, p: p, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
 	if r.wait != nil {
 		u.opts = append(u.opts, grpc.WaitForReady(*r.wait)) // before the caller's, which overrides it
 	}
 	u.opts, u.out = take(u.opts, opts)
-	u.work.Send, u.work.Classify = u.send, u.classify
 	return u
 }
 
-// resume goes on after a plain first attempt that failed.
-func (u *unaryCall) resume(f retry.First, got arrived, err error) error {
-	u.passed = true
-	u.first = attempt{reply: u.reply, header: got.header, trailer: got.trailer}
-	return u.end(retry.Continue(u.ctx, u.p, &u.work, f, &u.first, err))
+// resumeUnary goes on after a plain first attempt that failed.
+func resumeUnary(
+	c *client, p *retry.Policy, r *rule, ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoker grpc.UnaryInvoker, opts []grpc.CallOption, f retry.First, got arrived, err error,
+) error {
+	u := newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts)
+	u.got = got
+	work := retry.Work[*unaryAttempt]{Send: u.send, Classify: u.classify}
+	return u.end(retry.Continue(ctx, p, &work, f, plainFirst, err))
 }
 
-// run makes the whole call.
-func (u *unaryCall) run() error {
-	if u.r.timeout > 0 {
+// runUnary makes a whole call.
+func runUnary(
+	c *client, p *retry.Policy, r *rule, ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoker grpc.UnaryInvoker, opts []grpc.CallOption,
+) error {
+	u := newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts)
+	if r.timeout > 0 {
 		var cancel context.CancelFunc
-		u.ctx, cancel = context.WithTimeout(u.ctx, u.r.timeout)
+		u.ctx, cancel = context.WithTimeout(ctx, r.timeout)
 		defer cancel()
 	}
-	if u.p.Hedges() && u.c.mayRepeat(u.ctx, u.method, u.r.hedged) {
-		u.blank, u.work.Hedge = blankReply(u.reply)
+	if p.Hedges() && c.mayRepeat(u.ctx, method, r.hedged) {
+		u.blank, u.hedge = blankReply(reply)
 	}
-	u.rpc = rpcContext(u.ctx, u.cc, u.method, u.opts)
-	u.ctx = &u.rpc
-	return u.end(retry.Run(u.ctx, u.p, &u.work))
+	rpc := rpcContext(u.ctx, cc, method, u.opts)
+	u.ctx = &rpc
+	return u.end(retry.Run(u.ctx, p, &retry.Work[*unaryAttempt]{Send: u.send, Classify: u.classify, Hedge: u.hedge}))
 }
 
 // send makes one attempt.
-func (u *unaryCall) send(ctx context.Context, s retry.Step) (*attempt, error) {
-	a := u.attempt(s.Attempt)
+func (u *unaryCall) send(ctx context.Context, s retry.Step) (*unaryAttempt, error) {
+	a := new(unaryAttempt)
+	u.place(a, s.Attempt)
 	if s.Attempt > 1 {
-		ctx = resendContext(ctx, s.Attempt-1)
+		ctx = a.ctx.resend(ctx, s.Attempt-1)
 	}
-	opts := u.inline[:0:0]
-	if s.Attempt == 2 { // nobody else sends the second
-		opts = u.inline[:0]
-	}
-	opts = append(append(opts, u.opts...), grpc.Header(&a.header), grpc.Trailer(&a.trailer))
+	opts := append(append(a.opts[:0], u.opts...), grpc.Header(&a.header), grpc.Trailer(&a.trailer))
 	if u.out.wantsPeer() {
 		a.peer = new(peer.Peer)
 		opts = append(opts, grpc.Peer(a.peer))
@@ -152,41 +162,43 @@ func (u *unaryCall) send(ctx context.Context, s retry.Step) (*attempt, error) {
 	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, opts...)
 }
 
-// attempt is a new attempt with the reply it may write to. The first writes to the caller's, as do all of a call that
-// is not hedged if it can be emptied in between. Others have one of their own.
-func (u *unaryCall) attempt(n int) *attempt {
-	a := &u.second
+// place gives an attempt the reply it may write to. The first writes to the caller's, as do all of a call that is not
+// hedged if it can be emptied in between. Others have one of their own.
+func (u *unaryCall) place(a *unaryAttempt, n int) {
+	a.reply = u.reply
 	switch {
 	case n == 1:
-		u.first.reply = u.reply
-		return &u.first
-	case n > 2:
-		a = new(attempt)
-	}
-	if u.work.Hedge {
+		return
+	case u.hedge:
 		a.reply, a.own = emptyReply(u.blank)
-		return a
+		return
 	}
 	if r, ok := u.reply.(interface{ Reset() }); ok { // all generated messages, of any API version
 		r.Reset()
-		a.reply = u.reply
-		return a
+		return
 	}
 	a.reply, a.own = emptyReply(u.reply)
-	return a
 }
 
-func (u *unaryCall) classify(a *attempt, err error, ended bool) retry.Outcome {
+func (u *unaryCall) classify(a *unaryAttempt, err error, ended bool) retry.Outcome {
 	if err == nil {
 		return retry.Outcome{}
 	}
-	return u.c.classify(u.ctx, u.method, u.r, ending{err: err, header: a.header, trailer: a.trailer, ended: ended})
+	e := ending{err: err, header: a.header, trailer: a.trailer, ended: ended}
+	if a == plainFirst {
+		e.header, e.trailer = u.got.header, u.got.trailer
+	}
+	return u.c.classify(u.ctx, u.method, u.r, e)
 }
 
 // end hands the answer over. Run has joined all attempts, so that nobody else writes to the caller's reply any more.
-func (u *unaryCall) end(a *attempt, err error) error {
-	if a != &u.first || !u.passed {
-		u.out.publish(a)
+func (u *unaryCall) end(a *unaryAttempt, err error) error {
+	switch a {
+	case plainFirst:
+	case nil:
+		u.out.publish(nil)
+	default:
+		u.out.publish(&a.attempt)
 	}
 	if err != nil {
 		err = failure(u.p, err)

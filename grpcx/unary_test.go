@@ -494,7 +494,6 @@ func TestUnaryTwoCallsWithDifferentContextsDoNotTouchEachOther(t *testing.T) {
 	<-arrived
 	<-arrived
 	cancel()
-	require.Eventually(t, func() bool { return ctx.Err() != nil }, time.Second, time.Millisecond)
 	close(release)
 	wg.Wait()
 	require.NoError(t, second)
@@ -693,8 +692,8 @@ func TestUnarySucceedingCostsNoAllocation(t *testing.T) {
 	call := grpcx.UnaryClientInterceptor(retry.Must(retry.New(retry.Config{})))
 	none := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
 	ctx, opts := t.Context(), []grpc.CallOption{grpc.WaitForReady(true)}
-	require.Zero(t, testing.AllocsPerRun(100, func() { _ = call(ctx, unaryCall, nil, nil, nil, none) }))
-	require.Zero(t, testing.AllocsPerRun(100, func() { _ = call(ctx, unaryCall, nil, nil, nil, none, opts...) }))
+	require.Zero(t, testing.AllocsPerRun(2000, func() { _ = call(ctx, unaryCall, nil, nil, nil, none) }))
+	require.Zero(t, testing.AllocsPerRun(2000, func() { _ = call(ctx, unaryCall, nil, nil, nil, none, opts...) }))
 }
 
 func TestPanicsOnNonsense(t *testing.T) {
