@@ -321,7 +321,7 @@ func TestAnAttemptThatIsOverReadsNoMoreOfTheBody(t *testing.T) {
 		"buffered":                    func(r *http.Request) { r.Body = io.NopCloser(io.MultiReader(strings.NewReader(content))) },
 	} {
 		for way, p := range policies(t) {
-			if way == "never" {
+			if way == "never" || way == "hedged" { // side by side, GetBody's copies have to be independent
 				continue
 			}
 			var old io.Reader

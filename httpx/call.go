@@ -33,7 +33,7 @@ func (t *Transport) call(req *http.Request, p *retry.Policy) (*http.Response, er
 	c := t.newCall(req, p, false)
 	if !p.Plain() {
 		w := c.work()
-		w.Hedge = p.Hedges() && c.idempotent && c.bodies.copies()
+		w.Hedge = p.Hedges() && c.hedgeable()
 		c.bodies.shared = w.Hedge
 		return c.finish(retry.Run(req.Context(), p, &w))
 	}
@@ -73,6 +73,13 @@ func (t *Transport) newCall(req *http.Request, p *retry.Policy, begun bool) *cal
 	return c
 }
 
+// hedgeable reports whether attempts can be made side by side. An Upgrade begins a conversation, which is not repeated
+// to see who answers first.
+func (c *call) hedgeable() bool {
+	_, upgrade := c.req.Header["Upgrade"]
+	return c.idempotent && c.bodies.copies() && !upgrade
+}
+
 func (c *call) work() retry.Work[*http.Response] {
 	return retry.Work[*http.Response]{
 		Send: c.send, Classify: c.classify, Discard: c.discard, Keep: keep, Opening: true,
@@ -95,13 +102,19 @@ func one(resp *http.Response, err error) (*http.Response, error) {
 	return resp, nil
 }
 
-// send makes one attempt.
+// send makes one attempt. Its response names the caller's request, as it does when that was sent itself: the context of
+// the copy ends with the body, and its headers are no other call's.
 func (c *call) send(ctx context.Context, s retry.Step) (*http.Response, error) {
 	body, err := c.bodies.next(s.Attempt)
 	if err != nil {
 		return nil, err
 	}
-	return one(c.t.base.RoundTrip(c.request(ctx, s, body)))
+	req := c.request(ctx, s, body)
+	resp, err := one(c.t.base.RoundTrip(req))
+	if resp != nil && resp.Request == req {
+		resp.Request = c.req
+	}
+	return resp, err
 }
 
 // classify says what an attempt came to, and whether it may be sent again.

@@ -25,13 +25,14 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// policies are the ways through RoundTrip: the happy path, one that gives each attempt a context, and one that
+// policies are the ways through RoundTrip: the happy path, those that give each attempt a context, and one that
 // never retries. What net/http does must come out the same.
 func policies(t testing.TB) map[string]*retry.Policy {
 	return map[string]*retry.Policy{
-		"plain": policy(t, nil),
-		"timed": policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Minute) }),
-		"never": policy(t, func(c *retry.Config) { c.MaxAttempts = 1 }),
+		"plain":  policy(t, nil),
+		"timed":  policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Minute) }),
+		"hedged": policy(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(time.Minute) }),
+		"never":  policy(t, func(c *retry.Config) { c.MaxAttempts = 1 }),
 	}
 }
 

@@ -98,6 +98,12 @@ func TestWhatIsNotIdempotentOrHasNoCopyIsNotHedged(t *testing.T) {
 		"no GetBody": func(t testing.TB) *http.Request {
 			return request(t, http.MethodPut, "http://pipe/", io.MultiReader(strings.NewReader("x")))
 		},
+		"upgrade": func(t testing.TB) *http.Request {
+			req := request(t, http.MethodGet, "http://pipe/", nil)
+			req.Header.Set("Connection", "Upgrade")
+			req.Header.Set("Upgrade", "echo")
+			return req
+		},
 		"declared": func(t testing.TB) *http.Request {
 			return get(t, retry.WithIdempotency(context.Background(), retry.NotIdempotent), "http://pipe/")
 		},
