@@ -18,10 +18,11 @@
 // # What is sent twice
 //
 // A request with an effect is repeated only if it provably never reached the application (a refused connection,
-// REFUSED_STREAM, a GOAWAY that excludes it), or if somebody vouched for it: its method (GET, HEAD, OPTIONS, TRACE, PUT,
-// DELETE), an Idempotency-Key or X-Idempotency-Key header, WithIdempotencyKey, or retry.WithIdempotency on its context,
-// which overrides the rest. Only such requests are hedged, and no Upgrade is. net/http repeats some requests by itself, when a connection
-// it kept turns out to be closed; those replays are below this package and below any budget.
+// REFUSED_STREAM, a GOAWAY that excludes it), or if somebody vouched for it: its method (GET, HEAD, OPTIONS, TRACE,
+// PUT, DELETE), an Idempotency-Key or X-Idempotency-Key header, WithIdempotencyKey, or retry.WithIdempotency on its
+// context, which overrides the rest. Only such requests are hedged, and no Upgrade is. net/http repeats some requests
+// by itself, when a connection it kept turns out to be closed; those replays are below this package and below any
+// budget.
 //
 // The first attempt sends the request's Body, later ones copies of GetBody, which http.NewRequest provides for buffers
 // and strings. A body without it is sent once, unless nothing was read of it or WithBodyBuffer remembers it. GetBody may
