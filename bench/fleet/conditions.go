@@ -42,7 +42,7 @@ func conditionsAt(faults []Fault, at time.Duration) conditions {
 		accepted *= 1 - f.Throttle
 		answered *= 1 - f.Hang
 		c.capacity *= 1 - f.Cut
-		c.slow += int64(f.Slow)
+		c.slow = min(c.slow+int64(f.Slow), int64(longest))
 		if f.Load > 0 {
 			c.load *= f.Load
 		}

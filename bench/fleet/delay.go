@@ -7,7 +7,7 @@ import (
 )
 
 // Delay is a distribution of times. Sample is called by one simulation at a time, with its own random numbers, and
-// must use no others; negative times count as none.
+// must use no others; negative times count as none, and those of more than a year as never.
 type Delay interface {
 	Sample(r *rand.Rand) time.Duration
 }
@@ -72,10 +72,10 @@ func (s stragglers) Sample(r *rand.Rand) time.Duration {
 	return d
 }
 
-// sample is one of d's times as ns; none for a nil d.
+// sample is one of d's times as ns, at most longest; none for a nil d.
 func sample(d Delay, r *rand.Rand) int64 {
 	if d == nil {
 		return 0
 	}
-	return max(0, int64(d.Sample(r)))
+	return min(max(0, int64(d.Sample(r))), int64(longest))
 }

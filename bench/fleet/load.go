@@ -50,12 +50,12 @@ func (s *sim) occasion(client uint32, gap float64) {
 	for i := s.era; ; i++ {
 		factor := s.timeline[i].load
 		if i+1 == len(s.timeline) {
-			at += int64(gap / factor)
+			at += bounded(gap / factor)
 			break
 		}
 		room := float64(s.timeline[i+1].from-at) * factor
 		if gap < room {
-			at += int64(gap / factor)
+			at += bounded(gap / factor)
 			break
 		}
 		gap -= room

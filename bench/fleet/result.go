@@ -52,12 +52,15 @@ const (
 // Between adds up the bins from one time until another; times within a bin count as its start.
 func (r *Result) Between(from, to time.Duration) Point {
 	var sum Point
-	n := len(r.Series)
-	for _, p := range r.Series[min(int(from/r.Bin), n):max(min(int(to/r.Bin), n), min(int(from/r.Bin), n))] {
+	first := r.at(from)
+	for _, p := range r.Series[first:max(r.at(to), first)] {
 		sum.add(p)
 	}
 	return sum
 }
+
+// at is the bin of a time, or the nearest end of the series.
+func (r *Result) at(t time.Duration) int { return min(max(int(t/r.Bin), 0), len(r.Series)) }
 
 // What a second must show to count as healthy: of the calls that ended, so many succeeded; and successes were so many
 // of the calls made (less strict, because what ends in a second need not have begun in it).
@@ -76,8 +79,8 @@ func (p Point) healthy() bool {
 // the next ten seconds, at least 95 % of the calls that ended had succeeded, and successes were at least three
 // quarters of the calls made. ok is false if there is no such moment before until.
 func (r *Result) Recovered(from, until time.Duration) (after time.Duration, ok bool) {
-	last := min(int(until/r.Bin), len(r.Series)) - hold*perSecond
-	for i := int(from / r.Bin); i <= last; {
+	last := r.at(until) - hold*perSecond
+	for i := r.at(from); i <= last; {
 		sick := r.firstSick(i, hold)
 		if sick < 0 {
 			return time.Duration(i)*r.Bin - from, true
@@ -113,7 +116,8 @@ func (r *Result) Missing(from, to time.Duration) int {
 // Seconds without calls do not count.
 func (r *Result) Peak(from, to time.Duration) float64 {
 	peak := 0.0
-	for at := from; at+time.Second <= to; at += r.Bin {
+	from, to = max(from, 0), min(to, time.Duration(len(r.Series)-1)*r.Bin+time.Second) // the last bin begins a second too
+	for at := from; at <= to-time.Second; at += r.Bin {
 		if p := r.Between(at, at+time.Second); p.Calls > 0 {
 			peak = max(peak, float64(p.Sent)/float64(p.Calls))
 		}

@@ -3,6 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
@@ -87,6 +88,8 @@ const (
 	defaultDuration = time.Minute
 	defaultDrain    = time.Minute
 	maxClients      = 1 << 24
+	// longest is a year and more: what takes longer does not happen. Sums of several still fit.
+	longest = 10_000 * time.Hour
 )
 
 // Validate reports everything that is out of its range, each with its field's path.
@@ -106,6 +109,8 @@ func (s Scenario) Validate() error {
 	} {
 		bad(d < 0, field, "must not be negative, not %v", d)
 	}
+	_, end := s.trigger()
+	bad(s.Duration == 0 && end > longest, "Duration", "must be set if a fault ends later than after %v", longest)
 	bad(!(s.Server.Rate >= 0 && s.Server.Rate <= 1e9), "Server.Rate",
 		"must be between 0 (no limit) and 1e9, not %v", s.Server.Rate)
 	bad(s.Server.Queue < 0, "Server.Queue", "must not be negative, not %d", s.Server.Queue)
@@ -156,7 +161,23 @@ func (s Scenario) withDefaults() Scenario {
 	if s.Drain == 0 {
 		s.Drain = defaultDrain
 	}
+	for _, d := range []*time.Duration{&s.Deadline, &s.Duration, &s.Drain, &s.Server.Slowdown} {
+		*d = min(*d, longest)
+	}
+	s.Faults = slices.Clone(s.Faults)
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		f.From, f.To, f.Slow = min(f.From, longest), min(f.To, longest), min(f.Slow, longest)
+	}
 	return s
+}
+
+// bounded is f ns, or longest.
+func bounded(f float64) int64 {
+	if f < float64(longest) {
+		return int64(f)
+	}
+	return int64(longest)
 }
 
 // trigger is when the first fault begins and when the last one ends.

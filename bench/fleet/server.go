@@ -61,7 +61,7 @@ func (s *sim) ignore(i uint32, a *attempt) {
 func (s *sim) admit(i uint32) {
 	v := &s.server
 	v.inside++
-	took := sample(v.Latency, s.rng) + s.weather.slow + v.inside*int64(v.Slowdown)
+	took := sample(v.Latency, s.rng) + s.weather.slow + bounded(float64(v.inside)*float64(v.Slowdown))
 	if v.Slowdown == 0 { // nobody asks how many are inside
 		s.leave(i, took)
 		return
@@ -110,7 +110,7 @@ func (s *sim) vain(i uint32) bool {
 	switch {
 	case s.waiting(a) == nil:
 		s.forget(i)
-	case a.expires <= s.now+int64(1e9/s.server.rate):
+	case a.expires <= s.now+bounded(1e9/s.server.rate):
 		a.silent = true
 	default:
 		return false
@@ -124,7 +124,7 @@ func (s *sim) resume() {
 	v.since = s.now
 	v.gen++
 	if v.rate > 0 {
-		s.schedule(s.now+int64(v.left*1e9/v.rate), served, 0, v.gen)
+		s.schedule(s.now+bounded(v.left*1e9/v.rate), served, 0, v.gen)
 	}
 }
 

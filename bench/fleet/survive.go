@@ -43,6 +43,9 @@ func Try(policy retry.Config, scenario Scenario) (Verdict, error) {
 	if len(scenario.Faults) == 0 {
 		return Verdict{}, errors.New("fleet: a scenario without Faults has nothing to survive")
 	}
+	if err := scenario.Validate(); err != nil {
+		return Verdict{}, fmt.Errorf("fleet: bad scenario: %w", err)
+	}
 	_, end := scenario.trigger()
 	if scenario.Duration == 0 {
 		scenario.Duration = end + trialDuration
