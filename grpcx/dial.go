@@ -29,7 +29,8 @@ func UnaryClientInterceptor(p *retry.Policy, opts ...Option) grpc.UnaryClientInt
 }
 
 // StreamClientInterceptor makes streams follow p; see DialOptions and the package documentation. Streams are not
-// hedged. It panics if p is nil.
+// hedged. An observer of p may use the stream it is told of once the call has stopped, and not before: it is told of an
+// attempt that another follows while the stream waits. It panics if p is nil.
 func StreamClientInterceptor(p *retry.Policy, opts ...Option) grpc.StreamClientInterceptor {
 	return newClient("StreamClientInterceptor", p, opts).stream
 }

@@ -48,10 +48,19 @@ type clientStream struct {
 	call    retry.Call   // the claimant's alone while cur is claimed
 	fixed   retry.Reason // why there may be no further attempt; ReasonNone: there may
 	replay  replayBuffer
-	ops     int  // calls by the caller under way
+	ops     int            // calls by the caller under way
+	untold  *retry.Attempt // the last attempt, if the observer has not heard of it; the claimant's
+	news    *news
 	done    bool // the call is over, with doneErr
 	told    bool // those who asked to be told of it have been
 	doneErr error
+}
+
+// news is the end of a call, for its policy's observer: the call is settled first and it is told then, so that the
+// observer may use the stream.
+type news struct {
+	attempt *retry.Attempt // the last, nil if the observer has heard of it
+	err     error          // its error
 }
 
 // streamAttempt is one attempt of a stream.
@@ -110,11 +119,12 @@ func (s *clientStream) begin() error {
 			s.release()
 		}
 	}()
-	a, err := s.open(nil)
+	a, last := s.open(nil)
 	opened = true
 	s.mu.Lock()
 	defer s.unlock()
-	if err != nil {
+	if s.stopped() {
+		err := s.conclude(last)
 		s.finish(err)
 		return err
 	}
@@ -353,15 +363,27 @@ func (s *clientStream) finish(err error) {
 	}
 }
 
-// unlock releases mu, and tells those who asked for it if the call is over.
+// unlock releases mu, and tells the observer and those who asked for it if the call is over.
 func (s *clientStream) unlock() {
-	tell := s.done && !s.told
+	over := s.done && !s.told
 	s.told = s.done
-	a := s.cur
+	n, a := s.news, s.cur
+	s.news = nil
 	s.mu.Unlock()
-	if !tell {
+	if over {
+		defer s.tell(a) // whatever the observer does
+	}
+	if n == nil {
 		return
 	}
+	if n.attempt != nil {
+		s.p.AttemptDone(s.ctx, *n.attempt)
+	}
+	_ = s.p.CallDone(s.ctx, &s.call, n.err)
+}
+
+// tell shows the caller what came with the final attempt, nil for none, and that the call is over.
+func (s *clientStream) tell(a *streamAttempt) {
 	var got *attempt
 	if a != nil {
 		got = &a.attempt

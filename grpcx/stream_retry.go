@@ -23,7 +23,7 @@ func (s *clientStream) succeed(a *streamAttempt, err error) {
 		return
 	}
 	s.report(a, retry.Outcome{}, nil)
-	_ = s.p.CallDone(s.ctx, &s.call, nil)
+	_ = s.conclude(nil)
 	s.err = err
 	s.settle(a)
 	if a.ended {
@@ -37,12 +37,26 @@ func (s *clientStream) settle(a *streamAttempt) {
 	close(a.over)
 }
 
-// report tells the call what an attempt came to.
+// report tells the call what an attempt came to, and the observer unless the call has stopped with it; see conclude.
+// It is the claimant's, or called with mu where an outcome surely stops the call.
 func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
 	now := time.Now()
 	s.call.Done(now, a.Number, o)
 	a.Took, a.Outcome, a.Err = now.Sub(a.Sent), o, err
+	if s.stopped() {
+		s.untold = &a.Attempt
+		return
+	}
 	s.p.AttemptDone(s.ctx, a.Attempt)
+}
+
+func (s *clientStream) stopped() bool { return s.call.Report().Reason != retry.ReasonNone }
+
+// conclude leaves it to unlock to tell the observer of a call that has stopped, and returns the call's error. last is
+// the last attempt's. Called with mu by the claimant.
+func (s *clientStream) conclude(last error) error {
+	s.news = &news{s.untold, last}
+	return failure(s.p, s.call.Err(s.ctx, last))
 }
 
 // claim makes the caller the one who deals with an attempt's failure, and reports whether it is: a sender and a
@@ -66,33 +80,39 @@ func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
 	defer func() { // a panic or runtime.Goexit in what opens the next: nobody may wait for it
 		if !settled {
 			s.call.Cancel(time.Now())
-			s.replace(a, nil, errBroken)
+			s.breakOff(a)
 		}
 	}()
 	e := ending{err: err, header: header, trailer: a.Trailer(), ended: a.timedOut()}
 	a.cancel(nil)
 	err = a.truth(err)
 	s.report(a, s.sort(e, s.fixed), err) // nobody changes fixed while a is claimed
-	next, final := s.open(err)
+	next, last := s.open(err)
 	settled = true
-	s.replace(a, next, final)
+	s.replace(a, next, last)
 }
 
 // errBroken is what a stream returns after a panic in an attempt to replace it.
 var errBroken = status.Error(codes.Internal, "the stream broke in a panic")
 
-// replace puts next in the place of an attempt that failed. With an error the call is over, and next, if there is
-// one, is an attempt that could not be opened: it came last, so that nothing of the one before is shown.
-func (s *clientStream) replace(a, next *streamAttempt, final error) {
+func (s *clientStream) breakOff(a *streamAttempt) {
 	s.mu.Lock()
 	defer s.unlock()
-	if final != nil {
+	s.err = errBroken
+	s.settle(a)
+	s.finish(s.err)
+}
+
+// replace puts next in the place of an attempt that failed. If the call has stopped, with the error last, next is an
+// attempt that could not be opened, if there is one: it came last, so that nothing of the one before is shown.
+func (s *clientStream) replace(a, next *streamAttempt, last error) {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.stopped() {
 		if next != nil {
 			s.cur = &streamAttempt{ClientStream: noStream{ctx: s.ctx}, ctx: s.ctx, cancel: func(error) {}}
 		}
-		s.err = final
-		s.settle(a)
-		s.finish(final)
+		s.stop(a, last)
 		return
 	}
 	s.cur = next
@@ -127,7 +147,7 @@ func (s *clientStream) refused(a *streamAttempt, err error) bool {
 
 // stop settles a call that has stopped. Called with mu by the claimant.
 func (s *clientStream) stop(a *streamAttempt, err error) {
-	s.err = failure(s.p, s.p.CallDone(s.ctx, &s.call, err))
+	s.err = s.conclude(err)
 	s.settle(a)
 	s.finish(s.err)
 }
@@ -144,9 +164,11 @@ func (s *clientStream) sort(e ending, fixed retry.Reason) retry.Outcome {
 	return o
 }
 
-// open makes attempts until one is open, waits in between, and sends on it what was sent before. last is the error
-// of the attempt before, nil for the first. With an error, the attempt is the last that could not be opened, if any.
-func (s *clientStream) open(last error) (a *streamAttempt, final error) {
+// open makes attempts until one is open, waits in between, and sends on it what was sent before. before is the error
+// of the attempt before, nil for the first. If the call has stopped, the attempt is the last that could not be opened,
+// if any, and the error the last attempt's.
+func (s *clientStream) open(before error) (a *streamAttempt, last error) {
+	last = before
 	returned := false
 	defer func() { // a panic or runtime.Goexit in the streamer
 		if !returned && a != nil {
@@ -158,7 +180,7 @@ func (s *clientStream) open(last error) (a *streamAttempt, final error) {
 		step := s.next()
 		if step.Op == retry.Stop {
 			returned = true
-			return a, failure(s.p, s.p.CallDone(s.ctx, &s.call, last))
+			return a, last
 		}
 		a = s.newAttempt(step, s.call.Report().Waited-waited)
 		if last = s.connect(a); last == nil {

@@ -1,0 +1,152 @@
+package grpcx_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// meddler is an observer that uses the very stream it is told of.
+type meddler struct {
+	from int // which attempt to begin with
+
+	mu    sync.Mutex
+	st    grpc.ClientStream
+	heard []string
+}
+
+func (m *meddler) AttemptDone(_ context.Context, a retry.Attempt) {
+	m.hear(a.Outcome.Class.String(), a.Number >= m.from)
+}
+
+func (m *meddler) CallDone(_ context.Context, r retry.Report) {
+	m.hear("call "+r.Reason.String(), true)
+}
+
+func (m *meddler) hear(what string, meddle bool) {
+	m.mu.Lock()
+	m.heard = append(m.heard, what)
+	st := m.st
+	m.mu.Unlock()
+	if st == nil || !meddle {
+		return
+	}
+	_, _ = st.Header()
+	_ = st.Trailer()
+	_ = st.Context()
+	_ = st.SendMsg(both(""))
+	_ = st.CloseSend()
+}
+
+func (m *meddler) knows(st grpc.ClientStream) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.st = st
+}
+
+func (m *meddler) all() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.heard
+}
+
+// Each row ends a call in another way. They hang if the observer is told while the stream waits for itself.
+func TestStreamObserversMayUseTheStreamThatIsOver(t *testing.T) {
+	for name, row := range map[string]struct {
+		duplex func(n int, st testgrpc.TestService_FullDuplexCallServer) error
+		use    func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel context.CancelFunc)
+		heard  []string
+	}{
+		"a message": {
+			func(_ int, st testgrpc.TestService_FullDuplexCallServer) error { return st.Send(out("a")) },
+			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
+				_, err := st.Recv()
+				require.NoError(t, err)
+			},
+			[]string{"success", "call success"},
+		},
+		"a header": {
+			func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+				return st.SendHeader(metadata.Pairs("a", "b"))
+			},
+			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
+				_, err := st.Header()
+				require.NoError(t, err)
+			},
+			[]string{"success", "call success"},
+		},
+		"a refusal": {
+			func(int, testgrpc.TestService_FullDuplexCallServer) error { return status.Error(codes.NotFound, "no") },
+			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
+				_, err := st.Recv()
+				require.Equal(t, codes.NotFound, status.Code(err))
+			},
+			[]string{"rejected", "call rejected"},
+		},
+		"a message that is too large": {
+			func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+				<-st.Context().Done()
+				return nil
+			},
+			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
+				require.Equal(t, codes.ResourceExhausted, status.Code(st.Send(both("more than sixteen bytes"))))
+			},
+			[]string{"rejected", "call rejected"},
+		},
+		"the caller leaves": {
+			func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+				<-st.Context().Done()
+				return nil
+			},
+			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel context.CancelFunc) {
+				cancel()
+				_, err := st.Recv()
+				require.Equal(t, codes.Canceled, status.Code(err))
+			},
+			[]string{"canceled", "call canceled"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := meddler{from: 1}
+				p, err := retry.New(retry.Config{}, retry.WithObserver(&m))
+				require.NoError(t, err)
+				s := newService()
+				s.duplex = row.duplex
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				st, err := dial(t, serve(t, s), p).FullDuplexCall(ctx, grpc.MaxCallSendMsgSize(16))
+				require.NoError(t, err)
+				m.knows(st)
+				row.use(t, st, cancel)
+				synctest.Wait()
+				require.Equal(t, row.heard, m.all())
+			})
+		})
+	}
+}
+
+func TestStreamObserversMayUseTheStreamWhoseLastAttemptFailed(t *testing.T) {
+	m := meddler{from: 2}
+	p, err := retry.New(retry.Config{MaxAttempts: 2, Backoff: backoff.None()}, retry.WithObserver(&m))
+	require.NoError(t, err)
+	s := newService()
+	s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return unavailable() }
+	st, err := dial(t, serve(t, s), p).FullDuplexCall(t.Context())
+	require.NoError(t, err)
+	m.knows(st)
+	_, err = st.Recv()
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.Equal(t, []string{"transient", "transient", "call max_attempts"}, m.all())
+}
