@@ -51,17 +51,27 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 	}
 }
 
-// pipeServer serves h over net.Pipes until the test ends, for a client inside the same bubble.
-func pipeServer(t testing.TB, h http.Handler) *http.Transport {
+// unencryptedHTTP2 is HTTP/2 without TLS, and nothing else.
+func unencryptedHTTP2() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
+// pipeServer serves h over net.Pipes until the test ends, for a client inside the same bubble: over HTTP/1, unless told
+// otherwise.
+func pipeServer(t testing.TB, h http.Handler, protocols ...*http.Protocols) *http.Transport {
 	t.Helper()
 	l := newPipeListener()
-	server := &http.Server{Handler: h}
+	server, base := &http.Server{Handler: h}, &http.Transport{DialContext: l.dial}
+	for _, p := range protocols {
+		server.Protocols, base.Protocols = p, p
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = server.Serve(l)
 	}()
-	base := &http.Transport{DialContext: l.dial}
 	t.Cleanup(func() {
 		base.CloseIdleConnections()
 		server.Close()

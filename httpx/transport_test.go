@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -91,25 +92,26 @@ func text(t testing.TB, resp *http.Response) string {
 }
 
 func TestTwo503AreDrainedAndOneConnectionIsEnough(t *testing.T) {
-	s := serve(t, 503, 503)
-	var dialled atomic.Int32
-	req, err := http.NewRequest(http.MethodGet, s.URL, nil)
-	require.NoError(t, err)
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GotConn: func(i httptrace.GotConnInfo) {
-			if !i.Reused {
-				dialled.Add(1)
-			}
-		},
-	}))
-	resp, err := client(t, policy(t, nil)).Do(req)
-	require.NoError(t, err)
-	require.Equal(t, 200, resp.StatusCode)
-	require.Equal(t, "OK", text(t, resp))
-	require.Equal(t, 3, s.count())
-	require.EqualValues(t, 1, dialled.Load())
-	require.Equal(t, []string{"", "2", "3"}, []string{
-		s.Seen[0].Header.Get("X-Retry-Attempt"), s.Seen[1].Header.Get("X-Retry-Attempt"), s.Seen[2].Header.Get("X-Retry-Attempt"),
+	synctest.Test(t, func(t *testing.T) {
+		s := &answers{codes: []int{503, 503}}
+		var dialled atomic.Int32
+		req := request(t, http.MethodGet, "http://pipe/", nil)
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			GotConn: func(i httptrace.GotConnInfo) {
+				if !i.Reused {
+					dialled.Add(1)
+				}
+			},
+		}))
+		resp, err := pipeClient(t, s.handle, policy(t, nil)).Do(req)
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		require.Equal(t, "OK", text(t, resp))
+		require.Equal(t, 3, s.count())
+		require.EqualValues(t, 1, dialled.Load())
+		require.Equal(t, []string{"", "2", "3"}, []string{
+			s.Seen[0].Header.Get("X-Retry-Attempt"), s.Seen[1].Header.Get("X-Retry-Attempt"), s.Seen[2].Header.Get("X-Retry-Attempt"),
+		})
 	})
 }
 
