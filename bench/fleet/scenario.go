@@ -103,12 +103,12 @@ func (s Scenario) Validate() error {
 	bad(s.Clients < 0 || s.Clients > maxClients, "Clients", "must be between 0 (one) and %d, not %d", maxClients, s.Clients)
 	bad(!(s.Load.Rate > 0 && s.Load.Rate <= 1e9), "Load.Rate", "must be above 0 and at most 1e9, not %v", s.Load.Rate)
 	bad(s.Load.Burst < 0, "Load.Burst", "must not be negative, not %d", s.Load.Burst)
-	for field, d := range map[string]time.Duration{
-		"Deadline": s.Deadline, "Duration": s.Duration, "Drain": s.Drain, "Server.Slowdown": s.Server.Slowdown,
-		"Survival.Recovery": s.Survival.Recovery,
-	} {
-		bad(d < 0, field, "must not be negative, not %v", d)
-	}
+	span := func(field string, d time.Duration) { bad(d < 0, field, "must not be negative, not %v", d) }
+	span("Deadline", s.Deadline)
+	span("Duration", s.Duration)
+	span("Drain", s.Drain)
+	span("Server.Slowdown", s.Server.Slowdown)
+	span("Survival.Recovery", s.Survival.Recovery)
 	_, end := s.trigger()
 	bad(s.Duration == 0 && end > longest, "Duration", "must be set if a fault ends later than after %v", longest)
 	bad(!(s.Server.Rate >= 0 && s.Server.Rate <= 1e9), "Server.Rate",
