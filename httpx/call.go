@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -35,7 +34,10 @@ func (t *Transport) call(req *http.Request, p *retry.Policy) (*http.Response, er
 		w := c.work()
 		w.Hedge = p.Hedges() && c.hedgeable()
 		c.bodies.shared = w.Hedge
-		return c.finish(retry.Run(req.Context(), p, &w))
+		ctx, watch := c.heedCancel()
+		defer watch.end()
+		resp, err := retry.Run(ctx, p, &w)
+		return c.finish(watch.keep(resp), err)
 	}
 	f := p.Begin()
 	resp, err := c.send(req.Context(), retry.Step{Attempt: 1})
@@ -57,7 +59,10 @@ func (t *Transport) resume(
 
 func (c *call) proceed(p *retry.Policy, f retry.First, resp *http.Response, err error) (*http.Response, error) {
 	w := c.work()
-	return c.finish(retry.Continue(c.req.Context(), p, &w, f, resp, err))
+	ctx, watch := c.heedCancel()
+	defer watch.end()
+	resp, err = retry.Continue(ctx, p, &w, f, resp, err)
+	return c.finish(watch.keep(resp), err)
 }
 
 func (t *Transport) newCall(req *http.Request, p *retry.Policy, begun bool) *call {
@@ -123,8 +128,7 @@ func (c *call) classify(resp *http.Response, err error, ended bool) retry.Outcom
 	switch {
 	case err != nil && c.bodies.broke(err):
 		o = retry.Outcome{Class: retry.Rejected}
-	//lint:ignore SA1019 http.Client.Timeout still works through it
-	case err != nil && given(c.req.Cancel):
+	case err != nil && c.canceled():
 		o = retry.Outcome{Class: retry.Canceled}
 	case !ended && c.t.classify != nil:
 		o = c.t.classify(c.req, resp, err)
@@ -136,16 +140,6 @@ func (c *call) classify(resp *http.Response, err error, ended bool) retry.Outcom
 		o.NoRetry, o.Why = true, retry.ReasonNotReplayable
 	}
 	return o
-}
-
-// given reports whether the caller gave up by the deprecated Request.Cancel.
-func given(cancel <-chan struct{}) bool {
-	select {
-	case <-cancel:
-		return true
-	default:
-		return false
-	}
 }
 
 func retryable(o retry.Outcome) bool {
@@ -196,24 +190,4 @@ func knownByType(err error) bool {
 		return true
 	}
 	return err == http.ErrSkipAltProtocol
-}
-
-// cancelGrace is how long awaitCancel waits.
-const cancelGrace = 10 * time.Millisecond
-
-// awaitCancel lets http.Client say that it was its Timeout. That sets a deadline on the context and a timer of its
-// own beside it, which closes Request.Cancel, and the error says "Client.Timeout exceeded" only if the timer came
-// first. Both are due at the same instant.
-func (c *call) awaitCancel() {
-	//lint:ignore SA1019 http.Client.Timeout still works through it
-	cancel := c.req.Cancel
-	if cancel == nil || c.req.Context().Err() != context.DeadlineExceeded {
-		return
-	}
-	timer := time.NewTimer(cancelGrace)
-	defer timer.Stop()
-	select {
-	case <-cancel:
-	case <-timer.C:
-	}
 }

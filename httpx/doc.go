@@ -34,7 +34,8 @@
 // An attempt timeout bounds the time until the response's header; the body then lives as long as it is read. A context's
 // deadline, and http.Client.Timeout, span all attempts and the body. The time left goes along in Request-Timeout, and
 // resends carry X-Retry-Attempt, counted from 1, so that the first resend says 2 and a first attempt says nothing.
-// WithoutHeaders sends neither. The deprecated Request.Cancel ends the call with the attempt that it cancels.
+// WithoutHeaders sends neither. The deprecated Request.Cancel ends the call as well; beside a context's deadline, only
+// with the attempt that it cancels.
 //
 // The body of a response that is not the answer is read to its end, up to 64 KiB and 100 ms, so that its connection can
 // be used again. A hedge that loses is cancelled, which on HTTP/1 closes its connection: a client that hedges much

@@ -1,0 +1,91 @@
+package httpx_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// cancelable is a request with the deprecated Request.Cancel.
+func cancelable(t testing.TB, ctx context.Context) (*http.Request, chan struct{}) {
+	cancel := make(chan struct{})
+	req := get(t, ctx, "http://pipe/")
+	//lint:ignore SA1019 net/http heeds it
+	req.Cancel = cancel
+	return req, cancel
+}
+
+func TestRequestCancelEndsAWait(t *testing.T) {
+	for _, way := range []string{"plain", "timed", "hedged"} {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, err := policies(t)[way].Reload(waiting(policies(t)[way].Config()))
+				require.NoError(t, err)
+				var sent atomic.Int32
+				c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) {
+					sent.Add(1)
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}, p)
+				req, cancel := cancelable(t, t.Context())
+				time.AfterFunc(time.Second, func() { close(cancel) })
+				start := time.Now()
+				_, err = c.Do(req)
+				require.ErrorIs(t, err, context.Canceled)
+				require.Equal(t, time.Second, time.Since(start))
+				require.EqualValues(t, 1, sent.Load())
+			})
+		})
+	}
+}
+
+func waiting(c retry.Config) retry.Config {
+	c.ThrottledBackoff = backoff.Constant(time.Minute)
+	return c
+}
+
+func TestARequestWithCancelKeepsItsBodyAndLeavesNothing(t *testing.T) {
+	for way, p := range policies(t) {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				parent, end := context.WithCancel(t.Context())
+				defer end()
+				var sent atomic.Int32
+				rt := httpx.NewTransport(pipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					if sent.Add(1) == 1 && way != "never" {
+						w.WriteHeader(http.StatusServiceUnavailable)
+						return
+					}
+					_, _ = io.WriteString(w, "he")
+					w.(http.Flusher).Flush()
+					time.Sleep(time.Second)
+					_, _ = io.WriteString(w, "llo")
+				})), p)
+				req, _ := cancelable(t, parent)
+				resp, err := rt.RoundTrip(req)
+				require.NoError(t, err)
+				require.Equal(t, "hello", text(t, resp))
+			})
+		})
+	}
+}
+
+func TestAPanicLeavesNoWatchOfRequestCancel(t *testing.T) {
+	rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		if retry.AttemptNumber(req.Context()) > 1 {
+			panic("oops")
+		}
+		return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: http.NoBody}, nil
+	}), policy(t, nil))
+	req, _ := cancelable(t, t.Context())
+	require.PanicsWithValue(t, "oops", func() { _, _ = rt.RoundTrip(req) }) // goleak has the last word
+}
