@@ -344,9 +344,17 @@ func TestLevels(t *testing.T) {
 // An alarm on level 0 has to go off when retries end, whatever the budget.
 func TestALevelIsZeroJustWhenNoRetryIsAdmitted(t *testing.T) {
 	for _, s := range []budget.Spec{
-		budget.Adaptive{Strict: true}, budget.TokenBucket{}, budget.TokenBucket{Cap: 1.5}, budget.GRPC{},
-		budget.AWS{}, budget.AWS{Mode: budget.AWS2026}, budget.Finagle{}, budget.Finagle{MinPerSecond: -1},
-		budget.Concurrency{}, budget.Ratio{}, budget.ClientThrottle{Retries: budget.AWS{}},
+		budget.Adaptive{Strict: true},
+		budget.TokenBucket{},
+		budget.TokenBucket{Cap: 1.5},
+		budget.GRPC{},
+		budget.AWS{},
+		budget.AWS{Mode: budget.AWS2026},
+		budget.Finagle{},
+		budget.Finagle{MinPerSecond: -1},
+		budget.Concurrency{},
+		budget.Ratio{},
+		budget.ClientThrottle{Retries: budget.AWS{}},
 	} {
 		b := s.New()
 		succeed(b, 0, 100)
