@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/evenkeel-go/evenkeel/httpx/fault"
+	"github.com/evenkeel-go/evenkeel/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
@@ -80,6 +80,20 @@ func TestTransportReadsAndClosesTheBodyOfWhatItAnswers(t *testing.T) {
 		resp, err := fault.Transport(nil, fault.Script(f)).RoundTrip(req)
 		require.True(t, err != nil || resp.StatusCode == 500)
 		require.True(t, closed)
+	}
+}
+
+func TestHEADHasNoBodyToBreakOff(t *testing.T) {
+	rt := fault.Transport(answering(""), fault.Script(fault.Fault{Status: 503, Body: "busy"}, fault.Fault{Status: 503, Partial: -1}))
+	req := get(t, "http://h/")
+	req.Method = http.MethodHead
+	for _, length := range []int64{4, 0} {
+		resp, err := rt.RoundTrip(req)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Empty(t, body)
+		require.Equal(t, length, resp.ContentLength)
 	}
 }
 

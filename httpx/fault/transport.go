@@ -46,13 +46,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, broken("read", "read", syscall.ECONNRESET)
 	case f.Status != 0:
 		readBody(req)
-		return f.cut(f.answer(req)), nil
+		return f.cut(req, f.answer(req)), nil
 	}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	return f.cut(resp), nil
+	return f.cut(req, resp), nil
 }
 
 // CloseIdleConnections is forwarded to the base, if that has it.
@@ -102,16 +102,21 @@ func (f *Fault) answer(req *http.Request) *http.Response {
 		header = http.Header{}
 	}
 	header.Set("Content-Length", strconv.Itoa(len(f.Body)))
+	body := io.NopCloser(strings.NewReader(f.Body))
+	if req.Method == http.MethodHead {
+		body = http.NoBody
+	}
 	return &http.Response{
 		Status: strconv.Itoa(f.Status) + " " + http.StatusText(f.Status), StatusCode: f.Status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, ContentLength: int64(len(f.Body)),
-		Body: io.NopCloser(strings.NewReader(f.Body)), Request: req,
+		Body: body, Request: req,
 	}
 }
 
-// cut breaks a response's body off, if the fault says so.
-func (f *Fault) cut(resp *http.Response) *http.Response {
-	if f.Partial != 0 && resp.Body != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+// cut breaks a response's body off, if the fault says so and it has one.
+func (f *Fault) cut(req *http.Request, resp *http.Response) *http.Response {
+	none := resp.Body == nil || req.Method == http.MethodHead || resp.StatusCode == http.StatusSwitchingProtocols
+	if f.Partial != 0 && !none {
 		resp.Body = &partialBody{resp.Body, max(f.Partial, 0)}
 	}
 	return resp
