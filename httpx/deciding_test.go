@@ -218,6 +218,13 @@ func TestWhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
 		return req
 	}
 	insecure := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	locked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
+	defer locked.Close()
+	lockedURL, err := url.Parse(locked.URL)
+	require.NoError(t, err)
+	proxied := &http.Transport{Proxy: http.ProxyURL(lockedURL)}
 	for name, test := range map[string]struct {
 		base *http.Transport
 		req  *http.Request
@@ -225,6 +232,7 @@ func TestWhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
 		"unknown certificate authority": {nil, request(t, http.MethodGet, tlsServer.URL, nil)},
 		"client certificate demanded":   {insecure, request(t, http.MethodGet, mutual.URL, nil)},
 		"http where https was meant":    {nil, request(t, http.MethodGet, "https"+strings.TrimPrefix(plain.URL, "http"), nil)},
+		"proxy wants credentials":       {proxied, request(t, http.MethodGet, "https://orders.test/", nil)},
 		"unsupported scheme":            {nil, request(t, http.MethodGet, "gopher://localhost/", nil)},
 		"no host":                       {nil, with(func(r *http.Request) { r.URL.Host = "" })},
 		"nil URL":                       {nil, with(func(r *http.Request) { r.URL = nil })},

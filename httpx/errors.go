@@ -55,6 +55,7 @@ var (
 		"http: Request.ContentLength=", "http: ContentLength=", "request body larger than specified content length",
 		"net/http: server response headers exceeded ", "response header list larger than advertised limit",
 		"can't write control character in Request.URL", "http: server gave HTTP response to HTTPS client",
+		"Proxy Authentication Required", // of an answer to CONNECT there is only the status text
 	}
 	// notConnected is what comes before a request is written.
 	notConnected = []string{"net/http: TLS handshake timeout", "http2: client conn could not be established"}
