@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // runs starts Every, whose runs take what takes says of their number, and returns when each of n of them began.
 func runs(t *testing.T, n int, key string, period time.Duration, takes func(run int) time.Duration) []time.Time {

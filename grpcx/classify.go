@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -19,6 +20,7 @@ type ending struct {
 	header  metadata.MD // nil if unknown, or if none came
 	trailer metadata.MD // nil: the attempt never had a stream on a connection, empty: it got none from the server
 	ended   bool        // the attempt's own timeout passed
+	heeded  bool        // a nil trailer is gRPC's word; otherwise perhaps nobody looked at the options
 }
 
 // silent reports that nothing came from the server: gRPC's own messages about the connection are then not an
@@ -26,8 +28,9 @@ type ending struct {
 func (e *ending) silent() bool { return len(e.header) == 0 && len(e.trailer) == 0 }
 
 // unsent reports that the attempt got no stream on any connection. grpc.Trailer's place is written to, be it with an
-// empty map, if and only if there was one.
-func (e *ending) unsent() bool { return e.trailer == nil }
+// empty map, if and only if there was one; provided that the options came to gRPC (a channel inside the process need
+// not know them, and an interceptor may drop them).
+func (e *ending) unsent() bool { return e.trailer == nil && e.heeded }
 
 // classify says what a failed attempt came to: the table in the package documentation.
 func (c *client) classify(ctx context.Context, method string, r *rule, e ending) retry.Outcome {
@@ -37,13 +40,15 @@ func (c *client) classify(ctx context.Context, method string, r *rule, e ending)
 	}
 	h := hintOf(st, e.trailer)
 	o := sort(st, h, &e)
-	o.NoRetry, o.After = o.NoRetry || h.noRetry, h.after
-	if h.noRetry {
-		o.Why = retry.ReasonNone
+	switch {
+	case h.noRetry:
+		o.NoRetry, o.After = true, 0
+	case !o.NoRetry:
+		o.After = h.after
 	}
 	listed := r.codes.has(st.Code())
 	if r.codes != 0 && !h.noRetry {
-		o = relist(o, st.Code(), listed)
+		o = relist(o, st.Code(), h.after, listed)
 	}
 	if o.Limit(false) == o { // nothing to allow
 		return o
@@ -63,13 +68,13 @@ func (c *client) mayRepeat(ctx context.Context, method string, convention bool) 
 }
 
 // relist goes by a service config's list of codes. What was provably unprocessed is no matter of codes.
-func relist(o retry.Outcome, code codes.Code, listed bool) retry.Outcome {
+func relist(o retry.Outcome, code codes.Code, after time.Duration, listed bool) retry.Outcome {
 	switch {
 	case o.Class == retry.Unprocessed || o.Class == retry.Timeout:
 	case listed && code == codes.ResourceExhausted:
-		o = retry.Outcome{Class: retry.Throttled, After: o.After}
+		o = retry.Outcome{Class: retry.Throttled, After: after}
 	case listed:
-		o = retry.Outcome{Class: retry.Transient, After: o.After}
+		o = retry.Outcome{Class: retry.Transient, After: after}
 	case o.Class != retry.Rejected:
 		o = retry.Outcome{Class: retry.Rejected}
 	}
@@ -92,7 +97,7 @@ func sort(st *status.Status, h hint, e *ending) retry.Outcome {
 	case e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled || code == codes.Unavailable):
 		return retry.Outcome{Class: retry.Timeout}
 	case code == codes.ResourceExhausted && !h.given:
-		return retry.Outcome{Class: retry.Throttled, NoRetry: true, Why: retry.ReasonRejected}
+		return retry.Outcome{Class: retry.Throttled}.Forbid(retry.ReasonRejected)
 	case code == codes.ResourceExhausted:
 		return retry.Outcome{Class: retry.Throttled}
 	case code == codes.Canceled || answers.has(code):

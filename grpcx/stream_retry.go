@@ -83,13 +83,20 @@ func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
 			s.breakOff(a)
 		}
 	}()
-	e := ending{err: err, header: header, trailer: a.Trailer(), ended: a.timedOut()}
+	e := ending{err: err, header: header, trailer: a.Trailer(), ended: a.timedOut(), heeded: s.heeded(a)}
 	a.cancel(nil)
 	err = a.truth(err)
 	s.report(a, s.sort(e, s.fixed), err) // nobody changes fixed while a is claimed
 	next, last := s.open(err)
 	settled = true
 	s.replace(a, next, last)
+}
+
+// heeded reports whether gRPC has told of an attempt's end, as it was asked to.
+func (s *clientStream) heeded(a *streamAttempt) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return a.ended
 }
 
 // errBroken is what a stream returns after a panic in an attempt to replace it.
@@ -159,7 +166,7 @@ func (s *clientStream) sort(e ending, fixed retry.Reason) retry.Outcome {
 	}
 	o := s.c.classify(s.ctx, s.method, s.r, e)
 	if fixed != retry.ReasonNone && !o.NoRetry && o.Class != retry.Rejected {
-		o.NoRetry, o.Why = true, fixed
+		o = o.Forbid(fixed)
 	}
 	return o
 }
@@ -189,7 +196,7 @@ func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 			return a, nil
 		}
 		a.cancel(nil)
-		e := ending{err: last, ended: a.timedOut()}
+		e := ending{err: last, ended: a.timedOut(), heeded: s.heeded(a)}
 		last = a.truth(last)
 		s.report(a, s.sort(e, retry.ReasonNone), last)
 	}

@@ -137,7 +137,7 @@ func (c *call) classify(resp *http.Response, err error, ended bool) retry.Outcom
 	}
 	o = o.Limit(c.idempotent)
 	if retryable(o) && !c.once && !c.bodies.hold() {
-		o.NoRetry, o.Why = true, retry.ReasonNotReplayable
+		o = o.Forbid(retry.ReasonNotReplayable)
 	}
 	return o
 }

@@ -27,6 +27,7 @@ import (
 //	h2 ENHANCE_YOUR_CALM         Throttled     if the request is idempotent
 //	certificate not trusted,     Rejected      no
 //	TLS alert, unknown host,
+//	a proxy's 407 to CONNECT,
 //	scheme, URL or header that
 //	net/http refuses, *retry.Error
 //	timed out                    Timeout       if the request is idempotent
@@ -51,7 +52,7 @@ func Classify(req *http.Request, resp *http.Response, err error) retry.Outcome {
 	}
 	o := withHints(classifyStatus(resp.StatusCode), resp, time.Now)
 	if e := reportBelow(req, resp); e != nil {
-		o.NoRetry, o.Why = true, e.Reason
+		o = o.Forbid(e.Reason)
 	}
 	return o
 }

@@ -16,18 +16,18 @@ type result[T any] struct {
 }
 
 // attempt makes one attempt and sorts what it came to.
-func attempt[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
+func attempt[T any](ctx context.Context, w *Work[T], s *Step, r *result[T]) {
 	r.cancel = nil
 	if s.Timeout > 0 {
 		attemptTimed(ctx, w, s, r)
 		return
 	}
-	r.value, r.err = w.Send(resend(ctx, s), s)
+	r.value, r.err = w.Send(resend(ctx, s.Attempt), *s)
 	r.outcome = w.sort(ctx, nil, r.value, r.err)
 }
 
 // attemptTimed is attempt with a timeout of the attempt's own.
-func attemptTimed[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) {
+func attemptTimed[T any](ctx context.Context, w *Work[T], s *Step, r *result[T]) {
 	var (
 		actx     context.Context
 		opened   *time.Timer
@@ -43,7 +43,7 @@ func attemptTimed[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) 
 			r.cancel()
 		}
 	}()
-	r.value, r.err = w.Send(resend(actx, s), s)
+	r.value, r.err = w.Send(resend(actx, s.Attempt), *s)
 	if opened != nil && !opened.Stop() && r.err == nil {
 		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
 	}
@@ -52,11 +52,11 @@ func attemptTimed[T any](ctx context.Context, w *Work[T], s Step, r *result[T]) 
 }
 
 // resend puts the number of a resend on its context.
-func resend(ctx context.Context, s Step) context.Context {
-	if s.Attempt == 1 {
+func resend(ctx context.Context, attempt int) context.Context {
+	if attempt == 1 {
 		return ctx
 	}
-	return &attemptContext{ctx, s.Attempt}
+	return &attemptContext{ctx, attempt}
 }
 
 // drop makes a timeout of an answer.

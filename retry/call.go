@@ -37,6 +37,8 @@ type Step struct {
 type Call struct {
 	p        *Policy
 	start    time.Time     // all durations below that are points in time count from here
+	now      time.Time     // when the driver last spoke
+	at       time.Duration // the same, since start
 	deadline time.Duration // never, if there is none
 
 	inline [2]flight // the attempts under way, n in all; more than fit are in rest
@@ -96,7 +98,7 @@ func (p *Policy) Resume(now time.Time, f First, deadline time.Time, hedge bool) 
 }
 
 func (c *Call) init(p *Policy, now, deadline time.Time, hedge bool) {
-	c.p, c.start, c.deadline, c.hedge = p, now, never, hedge && p.hedge != nil
+	c.p, c.start, c.now, c.deadline, c.hedge = p, now, now, never, hedge && p.hedge != nil
 	if !deadline.IsZero() {
 		c.deadline = deadline.Sub(now)
 	}
@@ -113,63 +115,76 @@ func (c *Call) resume(p *Policy, now time.Time, f First, deadline time.Time, hed
 }
 
 // Next says what to do at time now. It may be called at any time and again: asking twice is harmless.
-func (c *Call) Next(now time.Time) Step {
-	if c.reason != ReasonNone {
-		return Step{Op: Stop, Attempt: c.answer, Reason: c.reason}
-	}
-	if c.sent == 0 {
-		return c.first(now)
-	}
-	at := now.Sub(c.start)
-	switch {
-	case c.pending && at < c.due:
-		return Step{Op: Wait, At: c.start.Add(c.due)}
-	case c.pending:
-		c.pending = false
-		return c.send(at, budget.Retry, c.paid)
-	}
-	return c.nextHedge(now, at)
+func (c *Call) Next(now time.Time) (s Step) {
+	c.tell(now)
+	c.next(&s)
+	return s
 }
 
-func (c *Call) first(now time.Time) Step {
-	if g := c.p.gate; g != nil && !g.Allow(now, c.p.unit()) {
-		c.reason = ReasonGate
-		return Step{Op: Stop, Reason: ReasonGate}
+// tell tells what time it is.
+func (c *Call) tell(now time.Time) {
+	c.now, c.at = now, now.Sub(c.start)
+}
+
+// next is Next for a driver that told the time, into a Step that is zero.
+func (c *Call) next(s *Step) {
+	switch {
+	case c.reason != ReasonNone:
+		s.Op, s.Attempt, s.Reason = Stop, c.answer, c.reason
+	case c.sent == 0:
+		c.first(s)
+	case c.pending && c.at < c.due:
+		s.Op, s.At = Wait, c.start.Add(c.due)
+	case c.pending:
+		c.pending = false
+		c.send(budget.Retry, c.paid, s)
+	default:
+		c.nextHedge(s)
 	}
-	return c.send(now.Sub(c.start), budget.First, c.p.begin(now))
+}
+
+func (c *Call) first(s *Step) {
+	if g := c.p.gate; g != nil && !g.Allow(c.now, c.p.unit()) {
+		c.reason = ReasonGate
+		s.Op, s.Reason = Stop, ReasonGate
+		return
+	}
+	c.send(budget.First, c.p.begin(c.now), s)
 }
 
 // nextHedge is asked only while attempts are under way and none is pending.
-func (c *Call) nextHedge(now time.Time, at time.Duration) Step {
+func (c *Call) nextHedge(s *Step) {
+	s.Op = Wait
 	if !c.hedge || c.shut || c.closed != ReasonNone || c.spent() {
-		return Step{Op: Wait}
+		return
 	}
 	delay := c.p.hedge.Timeout()
 	if delay <= 0 {
-		return Step{Op: Wait}
+		return
 	}
-	if due := later(c.lastSent, delay); at < due {
-		return Step{Op: Wait, At: c.start.Add(due)}
+	if due := later(c.lastSent, delay); c.at < due {
+		s.At = c.start.Add(due)
+		return
 	}
-	if c.tooLate(at) {
+	if c.tooLate(c.at) {
 		c.shut = true
-		return Step{Op: Wait}
+		return
 	}
-	permit, ok := c.p.budget.Admit(now, budget.Hedge, budget.Silent, c.held)
+	permit, ok := c.p.admit(c.now, budget.Hedge, budget.Silent, c.held)
 	if !ok {
 		c.shut = true
-		return Step{Op: Wait}
+		return
 	}
 	c.hedges++
-	return c.send(at, budget.Hedge, permit)
+	c.send(budget.Hedge, permit, s)
 }
 
-func (c *Call) send(at time.Duration, kind budget.Kind, permit budget.Permit) Step {
-	if c.n == 0 && c.sent > 0 && at > c.idle {
-		c.waited += at - c.idle
+func (c *Call) send(kind budget.Kind, permit budget.Permit, s *Step) {
+	if c.n == 0 && c.sent > 0 && c.at > c.idle {
+		c.waited += c.at - c.idle
 	}
-	c.launch(at, permit)
-	return Step{Op: Send, Kind: kind, Attempt: c.sent, Timeout: c.p.attemptTimeout()}
+	c.launch(c.at, permit)
+	s.Op, s.Kind, s.Attempt, s.Timeout = Send, kind, c.sent, c.p.attemptTimeout()
 }
 
 func (c *Call) launch(at time.Duration, permit budget.Permit) {
@@ -188,13 +203,14 @@ func (c *Call) launch(at time.Duration, permit budget.Permit) {
 // land takes an attempt off those under way.
 func (c *Call) land(attempt int) (flight, bool) {
 	for i := range c.n {
-		f := c.at(i)
+		f := c.flight(i)
 		if f.attempt != attempt {
 			continue
 		}
 		found := *f
-		*f = *c.at(c.n - 1)
-		c.n--
+		if c.n--; i != c.n {
+			*f = *c.flight(c.n)
+		}
 		if len(c.rest) > 0 {
 			c.rest = c.rest[:len(c.rest)-1]
 		}
@@ -203,7 +219,7 @@ func (c *Call) land(attempt int) (flight, bool) {
 	return flight{}, false
 }
 
-func (c *Call) at(i int) *flight {
+func (c *Call) flight(i int) *flight {
 	if i < len(c.inline) {
 		return &c.inline[i]
 	}
@@ -212,28 +228,33 @@ func (c *Call) at(i int) *flight {
 
 // Done reports what an attempt came to. An attempt that is not under way is ignored: the call had stopped.
 func (c *Call) Done(now time.Time, attempt int, o Outcome) {
+	c.tell(now)
+	c.done(attempt, o)
+}
+
+// done is Done for a driver that told the time.
+func (c *Call) done(attempt int, o Outcome) {
 	f, ok := c.land(attempt)
 	if !ok {
 		return
 	}
-	at := now.Sub(c.start)
 	if c.n == 0 {
-		c.idle = at
+		c.idle = c.at
 	}
 	c.answer = attempt
-	if o.Class == Unprocessed && o.Alive && !o.NoRetry && c.handedBack(at, f) {
+	if o.Class == Unprocessed && o.Alive && !o.NoRetry && c.handedBack(f) {
 		return
 	}
-	c.end(now, f, o)
+	c.end(f, o)
 	switch o.Class {
 	case Success:
-		c.stop(now, ReasonSuccess)
+		c.stop(ReasonSuccess)
 	case Rejected:
-		c.stop(now, c.rejection(o))
+		c.stop(c.rejection(o))
 	case Canceled:
-		c.stop(now, c.gaveUp(now))
+		c.stop(c.gaveUp())
 	default:
-		c.failed(now, o)
+		c.failed(o)
 	}
 }
 
@@ -241,38 +262,39 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 // for nothing and what was reserved is given back. After a Stop it does nothing.
 func (c *Call) Cancel(now time.Time) {
 	if c.reason == ReasonNone {
-		c.stop(now, c.gaveUp(now))
+		c.tell(now)
+		c.stop(c.gaveUp())
 	}
 }
 
-func (c *Call) gaveUp(now time.Time) Reason {
-	if c.deadline != never && now.Sub(c.start) >= c.deadline {
+func (c *Call) gaveUp() Reason {
+	if c.deadline != never && c.at >= c.deadline {
 		return ReasonDeadline
 	}
 	return ReasonCanceled
 }
 
-func (c *Call) stop(now time.Time, reason Reason) {
+func (c *Call) stop(reason Reason) {
 	c.reason = reason
-	c.withdraw(now)
+	c.withdraw()
 	for i := range c.n {
-		c.end(now, *c.at(i), Outcome{Class: Canceled})
+		c.end(*c.flight(i), Outcome{Class: Canceled})
 	}
 	c.n = 0
 	c.rest = nil
 }
 
 // end tells the limits and the budget what an attempt came to.
-func (c *Call) end(now time.Time, f flight, o Outcome) {
+func (c *Call) end(f flight, o Outcome) {
 	if c.p.learns && f.sent != unknown {
-		c.p.learn(now, now.Sub(c.start)-f.sent, o)
+		c.p.learn(c.now, c.at-f.sent, o)
 	}
-	c.p.end(now, f.permit, o.evidence())
+	c.p.end(c.now, f.permit, o.evidence())
 }
 
-func (c *Call) withdraw(now time.Time) {
+func (c *Call) withdraw() {
 	if c.pending {
 		c.pending = false
-		c.p.budget.End(now, c.paid, budget.Unsent)
+		c.p.end(c.now, c.paid, budget.Unsent)
 	}
 }

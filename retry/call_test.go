@@ -34,15 +34,18 @@ func anyOutcome() *rapid.Generator[retry.Outcome] {
 			retry.Transient, retry.Transient, retry.Throttled, retry.Timeout, retry.Unprocessed, retry.Unprocessed,
 			retry.Success, retry.Rejected, retry.Canceled,
 		}).Draw(t, "class")
-		return retry.Outcome{
+		o := retry.Outcome{
 			Class:   class,
 			Alive:   rapid.Bool().Draw(t, "alive"),
 			NoRetry: rapid.IntRange(0, 7).Draw(t, "no retry") == 0,
-			Why:     rapid.SampledFrom([]retry.Reason{retry.ReasonNone, retry.ReasonNotIdempotent}).Draw(t, "why"),
 			After: rapid.SampledFrom([]time.Duration{
 				0, 0, 0, 1, time.Millisecond, time.Second, time.Minute, time.Hour, math.MaxInt64, math.MinInt64,
 			}).Draw(t, "after"),
 		}
+		if o.NoRetry && rapid.Bool().Draw(t, "forbidden") {
+			o = o.Forbid(retry.ReasonNotIdempotent)
+		}
+		return o
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,7 +254,7 @@ func TestLimitForbidsOnlyWhatCouldRepeatAnEffect(t *testing.T) {
 		limited := o
 		switch class {
 		case retry.Transient, retry.Throttled, retry.Timeout:
-			limited.NoRetry, limited.Why = true, retry.ReasonNotIdempotent
+			limited = o.Forbid(retry.ReasonNotIdempotent)
 		}
 		require.Equal(t, limited, o.Limit(false), class)
 	}
@@ -384,4 +385,19 @@ func TestNilPolicyPanics(t *testing.T) {
 	require.Panics(t, func() {
 		_, _ = retry.DoValue(t.Context(), nil, func(context.Context) (int, error) { return 0, nil })
 	})
+}
+
+func TestWhyAnOutcomeForbidsAnotherAttempt(t *testing.T) {
+	for _, after := range []time.Duration{0, 1, -1, time.Hour, math.MaxInt64, math.MinInt64} {
+		o := retry.Outcome{Class: retry.Throttled, Alive: true, After: after}
+		require.Equal(t, retry.ReasonNone, o.Why(), "nothing is forbidden")
+		for why := retry.ReasonSuccess; why <= retry.ReasonGate; why++ {
+			forbidden := o.Forbid(why)
+			require.True(t, forbidden.NoRetry)
+			require.Equal(t, why, forbidden.Why())
+			require.Equal(t, o.Class, forbidden.Class)
+		}
+		o.NoRetry = true
+		require.Equal(t, retry.ReasonNoRetry, o.Why(), "the server's word, whatever wait came with it")
+	}
 }

@@ -24,7 +24,7 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 		p.bucket.End(time.Time{}, f.permit, budget.Alive)
 		return nil
 	}
-	return doContinue(ctx, p, op, f, result[struct{}]{err: err}, nil)
+	return doContinue(ctx, p, op, f, &result[struct{}]{err: err}, nil)
 }
 
 // doOther is Do for a first attempt that needs something, has another budget, or is not made.
@@ -47,12 +47,12 @@ func doTimed(ctx context.Context, p *Policy, op func(context.Context) error) err
 		p.end(time.Time{}, f.permit, budget.Alive)
 		return nil
 	}
-	return doContinue(ctx, p, op, f, result[struct{}]{err: err, cancel: cancel}, actx)
+	return doContinue(ctx, p, op, f, &result[struct{}]{err: err, cancel: cancel}, actx)
 }
 
 // doContinue goes on after a first attempt that failed; actx is its own context if it was timed.
 func doContinue(
-	ctx context.Context, p *Policy, op func(context.Context) error, f First, r result[struct{}], actx context.Context,
+	ctx context.Context, p *Policy, op func(context.Context) error, f First, r *result[struct{}], actx context.Context,
 ) error {
 	w := doWork(p, op)
 	r.outcome = w.sort(ctx, actx, r.value, r.err)
@@ -81,7 +81,7 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 		p.bucket.End(time.Time{}, f.permit, budget.Alive)
 		return v, nil
 	}
-	return doValueContinue(ctx, p, op, f, result[T]{value: v, err: err}, nil)
+	return doValueContinue(ctx, p, op, f, &result[T]{value: v, err: err}, nil)
 }
 
 // doValueOther is DoValue for a first attempt that needs something, has another budget, or is not made.
@@ -108,11 +108,11 @@ func doValueTimed[T any](ctx context.Context, p *Policy, op func(context.Context
 		p.end(time.Time{}, f.permit, budget.Alive)
 		return v, nil
 	}
-	return doValueContinue(ctx, p, op, f, result[T]{value: v, err: err, cancel: cancel}, actx)
+	return doValueContinue(ctx, p, op, f, &result[T]{value: v, err: err, cancel: cancel}, actx)
 }
 
 func doValueContinue[T any](
-	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, r result[T], actx context.Context,
+	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, r *result[T], actx context.Context,
 ) (T, error) {
 	w := doValueWork(p, op)
 	r.outcome = w.sort(ctx, actx, r.value, r.err)

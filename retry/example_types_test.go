@@ -96,7 +96,7 @@ func ExampleObserver() {
 func ExampleOutcome_Limit() {
 	for _, o := range []retry.Outcome{{Class: retry.Transient}, {Class: retry.Unprocessed}} {
 		limited := o.Limit(false)
-		fmt.Println(o.Class, limited.NoRetry, limited.Why)
+		fmt.Println(o.Class, limited.NoRetry, limited.Why())
 	}
 	// Output:
 	// transient true not_idempotent

@@ -38,7 +38,7 @@ func (o Outcome) Limit(idempotent bool) Outcome {
 	}
 	switch o.Class {
 	case Transient, Throttled, Timeout:
-		o.NoRetry, o.Why = true, ReasonNotIdempotent
+		return o.Forbid(ReasonNotIdempotent)
 	}
 	return o
 }

@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"math"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -32,12 +33,32 @@ type Outcome struct {
 	// (x509, a malformed URL); an Unprocessed is alive if a live connection handed the attempt back (GOAWAY,
 	// REFUSED_STREAM), and not if no connection was had (a refused dial).
 	Alive bool
-	// NoRetry forbids another attempt of this call, for the reason in Why.
+	// NoRetry forbids another attempt of this call: the server said so, or, by Forbid, somebody else.
 	NoRetry bool
-	// Why goes with NoRetry; ReasonNone means that the server said so (ReasonNoRetry).
-	Why Reason
-	// After is how long the server asked us to wait; 0 or less: it did not ask.
+	// After is how long the server asked us to wait; 0 or less: it did not ask. Where there is no retry there is no
+	// wait: there Forbid keeps its reason here, because a struct of four fields stays in registers and one of five
+	// does not, which every failure would pay for several times.
 	After time.Duration
+}
+
+// forbidden is the After of an outcome that Forbid has forbidden to retry, less the reason.
+const forbidden = math.MinInt64
+
+// Forbid forbids another attempt for a reason that is not the server's.
+func (o Outcome) Forbid(why Reason) Outcome {
+	o.NoRetry, o.After = true, forbidden+time.Duration(why)
+	return o
+}
+
+// Why is the reason for NoRetry: Forbid's, or ReasonNoRetry if the server said so. It is ReasonNone without NoRetry.
+func (o Outcome) Why() Reason {
+	switch why := o.After - forbidden; {
+	case !o.NoRetry:
+		return ReasonNone
+	case o.After < 0 && 0 < why && why < time.Duration(len(reasonNames)):
+		return Reason(why)
+	}
+	return ReasonNoRetry
 }
 
 // evidence is what the outcome says of the destination, for its budget.
@@ -47,7 +68,7 @@ func (o Outcome) evidence() budget.Evidence {
 		return budget.Alive
 	case Rejected:
 		switch {
-		case o.NoRetry && o.Why == ReasonNone:
+		case o.Why() == ReasonNoRetry:
 			return budget.Failed // gRFC A6: a "do not retry" pushback counts as a failure
 		case o.Alive:
 			return budget.Alive

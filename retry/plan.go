@@ -21,51 +21,49 @@ const (
 
 // handedBack resends an attempt that a live connection gave back unprocessed, in its own place: at once, with the
 // permit it had, and not counted.
-func (c *Call) handedBack(at time.Duration, f flight) bool {
-	if c.free == maxFree || c.pending || c.closed != ReasonNone || c.tooLate(at) {
+func (c *Call) handedBack(f flight) bool {
+	if c.free == maxFree || c.pending || c.closed != ReasonNone || c.tooLate(c.at) {
 		return false
 	}
 	c.free++
-	c.pending, c.due, c.paid = true, at, f.permit
+	c.pending, c.due, c.paid = true, c.at, f.permit
 	return true
 }
 
 func (c *Call) rejection(o Outcome) Reason {
-	if o.NoRetry && o.Why == ReasonNone {
+	if o.Why() == ReasonNoRetry {
 		return ReasonNoRetry
 	}
 	return ReasonRejected
 }
 
 // failed decides after a failure that a retry might mend.
-func (c *Call) failed(now time.Time, o Outcome) {
-	reason := c.plan(now, o)
+func (c *Call) failed(o Outcome) {
+	reason := c.plan(o)
 	if reason == ReasonNoRetry || reason == ReasonHint || o.NoRetry {
 		c.closed = reason
-		c.withdraw(now)
+		c.withdraw()
 	}
 	if c.closed != ReasonNone {
 		reason = c.closed
 	}
 	// A retryable failure never beats an attempt still under way.
 	if c.n == 0 && !c.pending {
-		c.stop(now, reason)
+		c.stop(reason)
 	}
 }
 
 // plan schedules a retry, or says why there is none.
-func (c *Call) plan(now time.Time, o Outcome) Reason {
+func (c *Call) plan(o Outcome) Reason {
 	switch {
-	case o.NoRetry && o.Why != ReasonNone:
-		return o.Why
 	case o.NoRetry:
-		return ReasonNoRetry
+		return o.Why()
 	case c.closed != ReasonNone:
 		return c.closed
 	case o.After > c.p.maxHint:
 		return ReasonHint
 	case c.pending:
-		return c.postpone(now, o)
+		return c.postpone(o)
 	case c.spent():
 		return ReasonMaxAttempts
 	}
@@ -73,11 +71,11 @@ func (c *Call) plan(now time.Time, o Outcome) Reason {
 	if !ok {
 		return ReasonMaxAttempts
 	}
-	due := later(now.Sub(c.start), delay)
+	due := later(c.at, delay)
 	if c.tooLate(due) {
 		return ReasonDeadline
 	}
-	permit, ok := c.p.budget.Admit(now, budget.Retry, o.evidence(), c.held)
+	permit, ok := c.p.admit(c.now, budget.Retry, o.evidence(), c.held)
 	if !ok {
 		return ReasonBudget
 	}
@@ -86,13 +84,13 @@ func (c *Call) plan(now time.Time, o Outcome) Reason {
 }
 
 // postpone puts the pending retry off if a second failure came with a longer wait.
-func (c *Call) postpone(now time.Time, o Outcome) Reason {
+func (c *Call) postpone(o Outcome) Reason {
 	if o.After < minHint {
 		return ReasonNone
 	}
-	due := later(now.Sub(c.start), c.hint(o.After))
+	due := later(c.at, c.hint(o.After))
 	if c.tooLate(due) {
-		c.withdraw(now)
+		c.withdraw()
 		return ReasonDeadline
 	}
 	c.due = max(c.due, due)
@@ -115,7 +113,11 @@ func (c *Call) delay(o Outcome) (d time.Duration, ok bool) {
 	if c.p.stateful {
 		strategy = c.instance(strategy, o.Class == Throttled)
 	}
-	d = strategy.Delay(c.wait, c.prev, c.p.unit())
+	u := 0.0
+	if !c.p.steady {
+		u = c.p.unit()
+	}
+	d = strategy.Delay(c.wait, c.prev, u)
 	if d < 0 {
 		return 0, !c.p.stateful
 	}

@@ -32,6 +32,7 @@ type rules struct {
 	backoff     backoff.Strategy
 	throttled   backoff.Strategy
 	stateful    bool // one of the two is backoff.Stateful
+	steady      bool // both are backoff.Steady
 	maxHint     time.Duration
 	classify    func(error) Outcome
 	classifier  func(error) Outcome // what WithClassifier gave, nil if nothing
@@ -46,7 +47,8 @@ type rules struct {
 type Option func(*rules) error
 
 // WithClassifier replaces the way Do and DoValue tell what an error means; the default is Classify, to which a
-// cenkalti BackOff as the policy's strategy adds that library's PermanentError. It is called for errors that are not nil and not the context's doing, by any number of goroutines at a time.
+// cenkalti BackOff as the policy's strategy adds that library's PermanentError. It is called for errors that are not
+// nil and not the context's doing, by any number of goroutines at a time.
 func WithClassifier(classify func(error) Outcome) Option {
 	return func(r *rules) error {
 		if classify == nil {
@@ -141,6 +143,9 @@ func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 	_, one := r.backoff.(backoff.Stateful)
 	_, two := r.throttled.(backoff.Stateful)
 	r.stateful = one || two
+	_, one = r.backoff.(backoff.Steady)
+	_, two = r.throttled.(backoff.Steady)
+	r.steady = one && two
 	r.classify = classifierOf(r)
 	if from == nil {
 		return newFamily(r, nil).own, nil
@@ -237,12 +242,19 @@ func (s *state) learn(now time.Time, took time.Duration, o Outcome) {
 	}
 }
 
-// begin and end spare the default budget the interface.
+// begin, admit and end spare the default budget the interface.
 func (s *state) begin(now time.Time) budget.Permit {
 	if s.bucket != nil {
 		return s.bucket.Begin(now)
 	}
 	return s.budget.Begin(now)
+}
+
+func (s *state) admit(now time.Time, k budget.Kind, e budget.Evidence, held budget.Permit) (budget.Permit, bool) {
+	if s.bucket != nil {
+		return s.bucket.Admit(now, k, e, held)
+	}
+	return s.budget.Admit(now, k, e, held)
 }
 
 func (s *state) end(now time.Time, p budget.Permit, e budget.Evidence) {

@@ -161,7 +161,7 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 			res.cancel()
 		}
 	}()
-	attempt(actx, r.w, s, &res)
+	attempt(actx, r.w, &s, &res)
 	now := time.Now()
 	a := Attempt{Number: s.Attempt, Kind: s.Kind, Sent: sent, Waited: waited}
 	answers := r.land(now, a, &res)

@@ -57,7 +57,7 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 		}
 	}()
 	var r result[T]
-	attempt(ctx, w, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, &r)
+	attempt(ctx, w, &Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, &r)
 	ended = true
 	if r.outcome.Class == Success {
 		now := p.endTime(time.Time{}, r.outcome)
@@ -66,13 +66,13 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 		p.observeSuccess(ctx, now, f)
 		return v, r.err
 	}
-	return inTurn(ctx, p, w, f, r)
+	return inTurn(ctx, p, w, f, &r)
 }
 
 // Continue takes over a call whose first attempt, told by Begin and sent on ctx itself, came to v and err, which
 // is no success.
 func Continue[T any](ctx context.Context, p *Policy, w *Work[T], f First, v T, err error) (T, error) {
-	return inTurn(ctx, p, w, f, result[T]{value: v, err: err, outcome: w.sort(ctx, nil, v, err)})
+	return inTurn(ctx, p, w, f, &result[T]{value: v, err: err, outcome: w.sort(ctx, nil, v, err)})
 }
 
 // admitFirst refuses a call whose context has ended, or whose budget has a gate that is shut.
@@ -100,14 +100,15 @@ func (p *Policy) admitFirst(ctx context.Context) *Error {
 }
 
 // inTurn drives a call from the end of its first attempt on, one attempt at a time.
-func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result[T]) (T, error) {
+func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r *result[T]) (T, error) {
 	var (
-		call Call
-		h    history
+		call   Call
+		h      history
+		step   = Step{Attempt: 1}
+		waited time.Duration
 	)
-	now, step, waited := time.Now(), Step{Attempt: 1}, time.Duration(0)
 	deadline, _ := ctx.Deadline()
-	call.resume(p, now, f, deadline, false)
+	call.resume(p, time.Now(), f, deadline, false)
 	defer func() { // a panic or runtime.Goexit in whatever is called from here
 		if call.abandon() && r.cancel != nil {
 			r.cancel()
@@ -118,28 +119,30 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r result
 			h.add(step.Attempt, r.outcome.Class, r.err)
 		}
 		if p.observer != nil {
-			p.observeAttempt(ctx, call.attempt(step, waited), now, r.outcome, r.err)
+			p.observeAttempt(ctx, call.attempt(&step, waited), call.now, r.outcome, r.err)
 		}
-		call.Done(now, step.Attempt, r.outcome)
+		call.done(step.Attempt, r.outcome)
 		if call.reason != ReasonNone {
-			return finish(ctx, p, w, &call, &h, &r)
+			return finish(ctx, p, w, &call, &h, r)
 		}
 		if r.discard(w) {
-			now = time.Now()
+			call.tell(time.Now())
 		}
 		waited = call.waited
-		step = sleep(ctx, &call, now)
+		sleep(ctx, &call, &step)
 		if step.Op == Stop {
 			return finish(ctx, p, w, &call, &h, &result[T]{err: r.err})
 		}
 		waited = call.waited - waited
-		attempt(ctx, w, step, &r)
-		now = p.endTime(now, r.outcome)
+		attempt(ctx, w, &step, r)
+		if r.outcome.Class != Success || p.clock { // when a success ended, nobody may want to know
+			call.tell(time.Now())
+		}
 	}
 }
 
 // attempt is the attempt that was sent last, which waited that long.
-func (c *Call) attempt(s Step, waited time.Duration) Attempt {
+func (c *Call) attempt(s *Step, waited time.Duration) Attempt {
 	return Attempt{Number: s.Attempt, Kind: s.Kind, Waited: waited, Sent: c.start.Add(c.lastSent)}
 }
 
@@ -159,30 +162,32 @@ func (p *Policy) due(at time.Time) time.Time {
 	return at
 }
 
-// sleep waits until the next attempt is due and returns its step, or a Stop if the caller gave up.
-func sleep(ctx context.Context, call *Call, now time.Time) Step {
+// sleep waits until the next attempt is due, and makes step that attempt, or a Stop if the caller gave up.
+func sleep(ctx context.Context, call *Call, step *Step) {
 	if ctx.Err() != nil {
-		call.Cancel(now)
+		call.Cancel(call.now)
 	}
-	step := call.Next(now)
-	if step.Op != Wait {
-		return step
+	*step = Step{}
+	if call.next(step); step.Op == Wait {
+		wait(ctx, call, step)
 	}
-	timer := time.NewTimer(step.At.Sub(now)) // not pooled: a pooled timer is fatal in a synctest bubble
+}
+
+func wait(ctx context.Context, call *Call, step *Step) {
+	timer := time.NewTimer(step.At.Sub(call.now)) // not pooled: a pooled timer is fatal in a synctest bubble
 	for step.Op == Wait {
 		select {
 		case <-timer.C:
-			now = call.p.due(step.At)
+			call.tell(call.p.due(step.At))
 		case <-ctx.Done():
 			timer.Stop()
-			now = time.Now()
+			call.tell(time.Now())
 		}
 		if ctx.Err() != nil { // also when both were ready
-			call.Cancel(now)
+			call.Cancel(call.now)
 		}
-		if step = call.Next(now); step.Op == Wait {
+		if *step = call.Next(call.now); step.Op == Wait {
 			timer.Reset(time.Until(step.At))
 		}
 	}
-	return step
 }
