@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/leak"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -19,7 +19,7 @@ import (
 // has 400 calls a row, and so a deviation of about one point: some row is 3 points off in one run of a hundred, and
 // nothing is wrong; of two more runs then one must hold.
 func TestRealServersComeToWhatTheSimulatorSays(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer leak.Check(t)()
 	off := map[string]any{}
 	for seed := uint64(1); seed == 1 || len(off) > 0; seed++ {
 		require.LessOrEqual(t, seed, uint64(3), "%v", off)
@@ -37,7 +37,7 @@ func TestRealServersComeToWhatTheSimulatorSays(t *testing.T) {
 
 // The comparison with the simulator can fail: servers that fail more than the simulator was told are found out.
 func TestAServerThatFailsMoreThanItShouldIsFoundOut(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer leak.Check(t)()
 	f := liveFleet{clients: 2, rate: 200, faulty: 3 * time.Second, percent: 10, seed: 1}
 	c := liveCell{policyNamed("retries-3"), overHTTP, liveScenario{"faults-10", 10}, f}
 	f.percent = 25
@@ -83,7 +83,7 @@ func TestABusyMachineIsAskedForLess(t *testing.T) {
 
 // Whatever else reaches the port is neither counted nor served.
 func TestStrangersAreNotCounted(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer leak.Check(t)()
 	for _, over := range wires {
 		var book ledger
 		served := 0

@@ -6,15 +6,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/evenkeel-go/evenkeel/internal/leak"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 // The rows say what must hold: at most 1.15 leaf attempts per user request in a total outage with evenkeel at every
 // layer, 243 without.
 func TestALiveStackHoldsItsBars(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer leak.Check(t)()
 	rows := quickly(t, stackLive, 1)
 	require.Len(t, rows, 2*3)
 	for _, row := range rows {
@@ -31,7 +31,7 @@ func TestALiveStackHoldsItsBars(t *testing.T) {
 // Three attempts a layer and no budget at all: what keeps five layers at the cost of one is only that each passes "do not
 // retry" on, whichever transport it is called by and whichever it calls.
 func TestDoNotRetryTravelsUpThroughBothTransports(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer leak.Check(t)()
 	naive := policyNamed("retries-3").attempts(3).Config
 	for name, wires := range map[string][]wire{
 		"http on top": stackWires,
@@ -51,7 +51,7 @@ func TestDoNotRetryTravelsUpThroughBothTransports(t *testing.T) {
 
 // The zero Config waits before it retries, up to a second after 503.
 func TestTheZeroConfigKeepsAStackCalm(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer leak.Check(t)()
 	sum, err := liveStack{wires: stackWires, tells: true, percent: 100}.run(200)
 	require.NoError(t, err)
 	require.LessOrEqual(t, sum.Load(), 1.15)
@@ -60,7 +60,7 @@ func TestTheZeroConfigKeepsAStackCalm(t *testing.T) {
 }
 
 func TestAHealthyStackSendsEachRequestOnce(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer leak.Check(t)()
 	for _, tells := range []bool{false, true} {
 		sum, err := liveStack{wires: stackWires, policy: policyNamed("evenkeel").Config, tells: tells}.run(50)
 		require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestAUsersPolicyIsARowOfStackLive(t *testing.T) {
 }
 
 func TestAStackWithABadPolicyIsAnError(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer leak.Check(t)()
 	_, err := liveStack{wires: stackWires, policy: retry.Config{MaxAttempts: -5}}.run(1)
 	require.ErrorContains(t, err, "MaxAttempts")
 }

@@ -12,13 +12,13 @@ import (
 
 	upstream "github.com/cenkalti/backoff/v4"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/backoff/cenkalti"
+	"github.com/evenkeel-go/evenkeel/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 const s = time.Second
 

@@ -1,0 +1,16 @@
+package leak_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+// Twice as long as goleak alone would wait.
+func TestAGoroutineThatTakesASecondToEndIsNoLeak(t *testing.T) {
+	defer leak.Check(t)()
+	go time.Sleep(time.Second)
+}
