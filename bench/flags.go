@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -61,6 +62,9 @@ func parse(args []string, stderr io.Writer) (*command, error) {
 	errs = append(errs, err)
 	for _, file := range c.policies {
 		p, err := readPolicy(file)
+		if err == nil && slices.ContainsFunc(c.user, func(other Policy) bool { return other.Name == p.Name }) {
+			err = fmt.Errorf("-policy %s: two policies are named %q: rows are named after the file", file, p.Name)
+		}
 		errs = append(errs, err)
 		c.user = append(c.user, p)
 	}

@@ -67,6 +67,8 @@ func TestListNamesEveryExperiment(t *testing.T) {
 func TestMisuseIsAClearErrorAndStatus2(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.json")
 	require.NoError(t, os.WriteFile(bad, []byte(`{"max_attempts": 0, "bugdet": "adaptive"}`), 0o600))
+	good := filepath.Join(t.TempDir(), "good.json")
+	require.NoError(t, os.WriteFile(good, []byte(`{}`), 0o600))
 	for name, c := range map[string]struct {
 		args []string
 		says string
@@ -80,6 +82,7 @@ func TestMisuseIsAClearErrorAndStatus2(t *testing.T) {
 		"no such policy":  {[]string{"-policy", "absent.json"}, "absent.json"},
 		"broken policy":   {[]string{"-policy", bad}, "bugdet"},
 		"broken policy 2": {[]string{"-policy", bad}, "max_attempts"},
+		"same name twice": {[]string{"-policy", good, "-policy", good}, `two policies are named "user:good"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, stderr, status := bench(t, c.args...)
