@@ -24,7 +24,8 @@ func newConfig(opts []Option) config {
 }
 
 // WithStrictIdempotency withdraws gRPC's convention that UNAVAILABLE may be retried for any method: methods that are
-// not declared idempotent are then sent again only if the attempt was provably unprocessed.
+// not declared idempotent are then sent again only if the attempt was provably unprocessed. What proves it comes through
+// call options: interceptors behind that drop them make such attempts look processed.
 func WithStrictIdempotency() Option { return func(c *config) { c.strict = true } }
 
 // WithIdempotentMethods declares methods by their full name, "/package.Service/Method", as if their idempotency_level
@@ -54,8 +55,13 @@ func WithPolicies(ps *Policies) Option {
 }
 
 // WithReplayBuffer sets how many bytes of messages a stream keeps to send them again, 256 KiB unless told, as in
-// gRPC-Go. A stream that has sent more is not retried. The call option grpc.MaxRetryRPCBufferSize goes before this.
-// With 0 no stream that sends anything is retried. It panics if bytes is negative.
+// gRPC-Go; each counts with the five bytes that go before it on the wire. A stream that has sent more is not retried.
+// The call option grpc.MaxRetryRPCBufferSize goes before this. With 0 no stream that sends anything is retried.
+//
+// Messages of protobuf are copied, so that the caller may use one again for the next. Of messages of another codec the
+// stream keeps the caller's own values: as gRPC has it, they must not be changed after SendMsg.
+//
+// It panics if bytes is negative.
 func WithReplayBuffer(bytes int) Option {
 	if bytes < 0 {
 		panic("grpcx: WithReplayBuffer: must not be negative")

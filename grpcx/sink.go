@@ -13,19 +13,22 @@ import (
 // sync.Pool costs more than all else this package does to such a call. So there is a small fixed table of places:
 // a call takes the one that its goroutine's stack points to, or allocates if that is taken.
 
-// arrived is the metadata that came with an answer; see ending.
-type arrived struct{ header, trailer metadata.MD }
+// arrived is what an attempt left in a sink; see ending.
+type arrived struct {
+	header, trailer metadata.MD
+	finished        bool // gRPC heeded the options, if it was asked to tell
+}
 
 // sink is a place for an answer's metadata, with the options that lead there.
 type sink struct {
 	busy atomic.Bool
 	got  arrived
-	opts [8]grpc.CallOption // the first two are its own
+	opts [8]grpc.CallOption // the first three are its own
 	_    [64]byte           // no two on a cache line
 }
 
 // own is where the sink's own options end.
-const own = 2
+const own = 3
 
 var sinks [64]sink
 
@@ -49,13 +52,16 @@ func (s *sink) trailer() []grpc.CallOption {
 	return s.opts[own-1 : own : own]
 }
 
-// with returns the sink's own options and the caller's, which are not touched. The header, which costs gRPC a copy of
-// it, is asked for only if header says so: it tells for certain that nothing came from the server.
-func (s *sink) with(opts []grpc.CallOption, header bool) []grpc.CallOption {
+// with returns the sink's own options and the caller's, which are not touched. With sure, these tell for certain what
+// otherwise costs too much to ask each time: the header (gRPC copies it), that nothing came from the server, and
+// OnFinish, that gRPC has heeded the options at all.
+func (s *sink) with(opts []grpc.CallOption, sure bool) []grpc.CallOption {
 	from := own - 1
-	if header {
+	if sure {
 		from = 0
-		s.opts[from] = grpc.Header(&s.got.header)
+		s.got.finished = false
+		s.opts[0] = grpc.Header(&s.got.header)
+		s.opts[1] = grpc.OnFinish(s.finish)
 	}
 	to := own + len(opts)
 	if to > len(s.opts) {
@@ -64,6 +70,8 @@ func (s *sink) with(opts []grpc.CallOption, header bool) []grpc.CallOption {
 	copy(s.opts[own:], opts)
 	return s.opts[from:to:to]
 }
+
+func (s *sink) finish(error) { s.got.finished = true }
 
 // free gives the sink back, after a call with so many options of the caller's, and returns what was in it.
 func (s *sink) free(opts int) arrived {

@@ -139,17 +139,30 @@ func (n noStream) Context() context.Context { return n.ctx }
 func (noStream) Trailer() metadata.MD       { return nil }
 func (noStream) CloseSend() error           { return nil }
 
-// refused settles a call that the client itself ended. It reports false if another attempt has taken over.
-func (s *clientStream) refused(a *streamAttempt, err error) bool {
+// refused settles a call that the client itself ended over a message, and returns the error. It reports false if
+// another attempt has taken over.
+func (s *clientStream) refused(a *streamAttempt, err error) (final error, over bool) {
 	if !s.claim(a) {
-		return false
+		return s.preceded(a, err)
 	}
 	a.cancel(nil)
 	s.report(a, s.sort(ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
 	s.mu.Lock()
 	defer s.unlock()
 	s.stop(a, err)
-	return true
+	return s.err, true
+}
+
+// preceded is refused after a goroutine that receives has found the stream ended: whoever sends is told all the same
+// what is wrong with the message.
+func (s *clientStream) preceded(a *streamAttempt, err error) (final error, over bool) {
+	switch {
+	case s.current() != a:
+		return nil, false
+	case s.err != nil && status.Code(s.err) == status.Code(err):
+		return s.err, true
+	}
+	return err, true
 }
 
 // stop settles a call that has stopped. Called with mu by the claimant.

@@ -33,9 +33,8 @@ func (s *clientStream) SendMsg(m any) error {
 				s.resolve(a) // there was no connection for gRPC's transparent retry
 				continue
 			}
-			// the message's fault: gRPC has ended the stream
-			if s.refused(a, err) {
-				return s.err
+			if final, over := s.refused(a, err); over { // the message's fault: gRPC has ended the stream
+				return final
 			}
 		}
 	}
@@ -156,21 +155,24 @@ func (b *replayBuffer) configure(opts []grpc.CallOption) {
 	}
 }
 
+// prefix is what gRPC puts before each message on the wire.
+const prefix = 5
+
 // size is how many bytes a message is on the wire; not ok if nobody can tell. A message that is the call's only one
 // is the caller's own anyway.
 func (b *replayBuffer) size(m any, many bool) (_ int, ok bool) {
 	if p, ok := m.(proto.Message); ok {
-		return proto.Size(p), true
+		return prefix + proto.Size(p), true
 	}
 	if b.codec == nil {
-		return 0, !many
+		return prefix, !many
 	}
 	data, err := b.codec.Marshal(m)
 	if err != nil {
 		return 0, false
 	}
 	defer data.Free()
-	return data.Len(), true
+	return prefix + data.Len(), true
 }
 
 func (b *replayBuffer) add(m any, size int) {

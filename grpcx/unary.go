@@ -96,6 +96,7 @@ type unaryAttempt struct {
 type attempt struct {
 	reply   any
 	own     bool // reply is not the caller's
+	heeded  bool // gRPC has told of its end, if it was asked to
 	header  metadata.MD
 	trailer metadata.MD
 	peer    *peer.Peer // nil unless the caller asks
@@ -147,16 +148,19 @@ func runUnary(
 }
 
 // send makes one attempt.
-func (u *unaryCall) send(ctx context.Context, s retry.Step) (*unaryAttempt, error) {
+func (u *unaryCall) send(ctx context.Context, attempt int, _ bool) (*unaryAttempt, error) {
 	a := new(unaryAttempt)
-	u.place(a, s.Attempt)
-	if s.Attempt > 1 {
-		ctx = a.ctx.resend(ctx, s.Attempt-1)
+	u.place(a, attempt)
+	if attempt > 1 {
+		ctx = a.ctx.resend(ctx, attempt-1)
 	}
 	opts := append(append(a.opts[:0], u.opts...), grpc.Header(&a.header), grpc.Trailer(&a.trailer))
 	if u.out.wantsPeer() {
 		a.peer = new(peer.Peer)
 		opts = append(opts, grpc.Peer(a.peer))
+	}
+	if u.c.strict {
+		opts = append(opts, grpc.OnFinish(func(error) { a.heeded = true }))
 	}
 	opts = opts[:len(opts):len(opts)] // what appends to them gets memory of its own
 	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, opts...)
@@ -184,9 +188,12 @@ func (u *unaryCall) classify(a *unaryAttempt, err error, ended bool) retry.Outco
 	if err == nil {
 		return retry.Outcome{}
 	}
-	e := ending{err: err, header: a.header, trailer: a.trailer, ended: ended}
+	e := ending{err: err, header: a.header, trailer: a.trailer, ended: ended, heeded: a.heeded}
 	if a == plainFirst {
-		e.header, e.trailer = u.got.header, u.got.trailer
+		e.header, e.trailer, e.heeded = u.got.header, u.got.trailer, u.got.finished
+	}
+	if !u.c.strict {
+		e.heeded = u.cc != nil // gRPC's own ClientConn; only interceptors behind could drop options
 	}
 	return u.c.classify(u.ctx, u.method, u.r, e)
 }
