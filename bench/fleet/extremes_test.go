@@ -49,6 +49,17 @@ func TestTheLongestDurationIsNever(t *testing.T) {
 	}
 }
 
+// Nobody waits for it in bins of a tenth of a second.
+func TestAnAnswerThatNeverComesIsNotWaitedFor(t *testing.T) {
+	r, err := fleet.Run(retry.Config{}, fleet.Scenario{
+		Load: fleet.Load{Rate: 10}, Duration: 10 * time.Second, Drain: math.MaxInt64,
+		Server: fleet.Server{Latency: fleet.Constant(math.MaxInt64)},
+	})
+	require.NoError(t, err)
+	require.Less(t, len(r.Series), 1000)
+	require.Zero(t, r.Success())
+}
+
 func TestNextToNoLoadIsNone(t *testing.T) {
 	r, err := fleet.Run(retry.Config{}, fleet.Scenario{Load: fleet.Load{Rate: 1e-300}})
 	require.NoError(t, err)

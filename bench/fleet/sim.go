@@ -102,7 +102,7 @@ func (s *sim) run() error {
 		}
 	}
 	s.first()
-	end := int64(s.scenario.Duration + s.scenario.Drain)
+	end := min(int64(s.scenario.Duration+s.scenario.Drain), int64(longest)-1)
 	for {
 		e, ok := s.queue.pop()
 		if !ok || e.at > end || s.scenario.Settle && s.settled(e.at) {
