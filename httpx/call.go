@@ -40,7 +40,7 @@ func (t *Transport) call(req *http.Request, p *retry.Policy) (*http.Response, er
 		return c.finish(watch.keep(resp), err)
 	}
 	f := p.Begin()
-	resp, err := c.send(req.Context(), retry.Step{Attempt: 1})
+	resp, err := c.send(req.Context(), 1, false)
 	if err == nil && t.settled(req, resp) {
 		p.Succeed(f)
 		c.bodies.end()
@@ -109,12 +109,12 @@ func one(resp *http.Response, err error) (*http.Response, error) {
 
 // send makes one attempt. Its response names the caller's request, as it does when that was sent itself: the context of
 // the copy ends with the body, and its headers are no other call's.
-func (c *call) send(ctx context.Context, s retry.Step) (*http.Response, error) {
-	body, err := c.bodies.next(s.Attempt)
+func (c *call) send(ctx context.Context, attempt int, timed bool) (*http.Response, error) {
+	body, err := c.bodies.next(attempt)
 	if err != nil {
 		return nil, err
 	}
-	req := c.request(ctx, s, body)
+	req := c.request(ctx, attempt, timed, body)
 	resp, err := one(c.t.base.RoundTrip(req))
 	if resp != nil && resp.Request == req {
 		resp.Request = c.req

@@ -21,18 +21,18 @@ const (
 )
 
 // request is what is sent as an attempt: the caller's own request if nothing is to be changed, else a copy with a
-// header map of its own. body is nil if the request's own is to be sent.
-func (c *call) request(ctx context.Context, s retry.Step, body io.ReadCloser) *http.Request {
+// header map of its own. own says that ctx is not the caller's. body is nil if the request's own is to be sent.
+func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadCloser) *http.Request {
 	left, timed := "", false
 	if !c.t.quiet {
 		left, timed = timeLeft(ctx, c.req.Header)
 	}
-	resend := s.Attempt > 1 && !c.t.quiet
+	resend := attempt > 1 && !c.t.quiet
 	hedged := c.bodies.shared
-	if s.Attempt == 1 && s.Timeout == 0 && !hedged && !timed && c.key == "" && body == nil {
+	if attempt == 1 && !own && !hedged && !timed && c.key == "" && body == nil {
 		return c.req // ctx is its own: compared with it, some would panic
 	}
-	out := c.outgoing(ctx, s.Attempt)
+	out := c.outgoing(ctx, attempt)
 	req := &out.Request
 	if body != nil {
 		req.Body = body
@@ -54,7 +54,7 @@ func (c *call) request(ctx context.Context, s retry.Step, body io.ReadCloser) *h
 		req.Header[headerTimeout] = []string{left}
 	}
 	if resend {
-		out.attempt[0] = strconv.Itoa(s.Attempt)
+		out.attempt[0] = strconv.Itoa(attempt)
 		req.Header[headerAttempt] = out.attempt[:]
 	}
 	if c.key != "" {

@@ -22,7 +22,7 @@ func attempt[T any](ctx context.Context, w *Work[T], s *Step, r *result[T]) {
 		attemptTimed(ctx, w, s, r)
 		return
 	}
-	r.value, r.err = w.Send(resend(ctx, s.Attempt), *s)
+	r.value, r.err = w.Send(resend(ctx, s.Attempt), s.Attempt, false)
 	r.outcome = w.sort(ctx, nil, r.value, r.err)
 }
 
@@ -43,7 +43,7 @@ func attemptTimed[T any](ctx context.Context, w *Work[T], s *Step, r *result[T])
 			r.cancel()
 		}
 	}()
-	r.value, r.err = w.Send(resend(actx, s.Attempt), *s)
+	r.value, r.err = w.Send(resend(actx, s.Attempt), s.Attempt, true)
 	if opened != nil && !opened.Stop() && r.err == nil {
 		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
 	}

@@ -62,7 +62,7 @@ func doContinue(
 
 func doWork(p *Policy, op func(context.Context) error) Work[struct{}] {
 	return Work[struct{}]{
-		Send:   func(ctx context.Context, _ Step) (struct{}, error) { return struct{}{}, op(ctx) },
+		Send:   func(ctx context.Context, _ int, _ bool) (struct{}, error) { return struct{}{}, op(ctx) },
 		errors: p,
 	}
 }
@@ -121,7 +121,7 @@ func doValueContinue[T any](
 
 func doValueWork[T any](p *Policy, op func(context.Context) (T, error)) Work[T] {
 	return Work[T]{
-		Send:   func(ctx context.Context, _ Step) (T, error) { return op(ctx) },
+		Send:   func(ctx context.Context, _ int, _ bool) (T, error) { return op(ctx) },
 		errors: p,
 	}
 }

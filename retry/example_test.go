@@ -326,7 +326,7 @@ func ExamplePolicy_Begin() {
 	policy := retry.Must(retry.New(fast))
 	ctx := context.Background()
 	work := retry.Work[int]{
-		Send: func(_ context.Context, step retry.Step) (int, error) { return 200, nil },
+		Send: func(context.Context, int, bool) (int, error) { return 200, nil },
 		Classify: func(status int, err error, ended bool) retry.Outcome {
 			if status >= 500 {
 				return retry.Outcome{Class: retry.Transient}
@@ -348,7 +348,7 @@ func ExamplePolicy_Begin() {
 func ExampleRun() {
 	policy := retry.Must(retry.New(fast))
 	status, err := retry.Run(context.Background(), policy, &retry.Work[int]{
-		Send: func(_ context.Context, step retry.Step) (int, error) { return 500 + step.Attempt, nil },
+		Send: func(_ context.Context, attempt int, _ bool) (int, error) { return 500 + attempt, nil },
 		Classify: func(status int, err error, ended bool) retry.Outcome {
 			return retry.Outcome{Class: retry.Transient}
 		},

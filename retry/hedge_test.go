@@ -312,11 +312,11 @@ func TestRunDiscardsLosersAndKeepsTheWinner(t *testing.T) {
 		var release context.CancelFunc
 		w := retry.Work[int]{
 			Hedge: true,
-			Send: func(ctx context.Context, s retry.Step) (int, error) {
+			Send: func(ctx context.Context, attempt int, _ bool) (int, error) {
 				mu.Lock()
-				live[s.Attempt] = ctx
+				live[attempt] = ctx
 				mu.Unlock()
-				switch s.Attempt {
+				switch attempt {
 				case 1: // loses, and answers all the same
 					<-ctx.Done()
 					return 1, nil
@@ -324,7 +324,7 @@ func TestRunDiscardsLosersAndKeepsTheWinner(t *testing.T) {
 					return 2, errDown
 				}
 				time.Sleep(ms)
-				return s.Attempt, nil
+				return attempt, nil
 			},
 			Classify: func(v int, err error, ended bool) retry.Outcome {
 				if err != nil {

@@ -63,9 +63,17 @@ func (o Outcome) Why() Reason {
 
 // evidence is what the outcome says of the destination, for its budget.
 func (o Outcome) evidence() budget.Evidence {
-	switch o.Class {
+	switch o.Class { // these two are inlined
 	case Success:
 		return budget.Alive
+	case Transient:
+		return budget.Failed
+	}
+	return o.rarerEvidence()
+}
+
+func (o Outcome) rarerEvidence() budget.Evidence {
+	switch o.Class {
 	case Rejected:
 		switch {
 		case o.Why() == ReasonNoRetry:
@@ -82,7 +90,6 @@ func (o Outcome) evidence() budget.Evidence {
 		if o.Alive {
 			return budget.None
 		}
-		return budget.Failed
 	case Canceled:
 		return budget.None
 	}

@@ -161,12 +161,12 @@ func TestPanicOfALoserReleasesTheWinner(t *testing.T) {
 		var discarded []int
 		w := retry.Work[int]{
 			Hedge: true,
-			Send: func(ctx context.Context, s retry.Step) (int, error) {
-				if s.Attempt == 1 {
+			Send: func(ctx context.Context, attempt int, _ bool) (int, error) {
+				if attempt == 1 {
 					<-ctx.Done()
 					panic("boom")
 				}
-				return s.Attempt, nil
+				return attempt, nil
 			},
 			Classify: func(int, error, bool) retry.Outcome { return retry.Outcome{} },
 			Keep:     func(v int, cancel context.CancelFunc) int { return v },

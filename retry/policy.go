@@ -17,13 +17,13 @@ const defaultMaxDestinations = 1024
 // Policy is the rules of a Config together with the state of one destination: its budget and what was learned of its
 // latency. The rules never change. It is safe for concurrent use.
 type Policy struct {
+	plain bool // light, neither timed nor hedged, and with the default budget: what nearly every call meets
+	light bool // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
+	clock bool // a first attempt must be timed
 	state
 	rules
 	destination string
 	family      *family
-	light       bool // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
-	plain       bool // light, neither timed nor hedged, and with the default budget: what nearly every call meets
-	clock       bool // a first attempt must be timed
 }
 
 // rules are what all destinations of one policy share.
@@ -35,10 +35,10 @@ type rules struct {
 	steady      bool // both are backoff.Steady
 	maxHint     time.Duration
 	classify    func(error) Outcome
-	classifier  func(error) Outcome // what WithClassifier gave, nil if nothing
 	observer    Observer
-	observed    bool // the observer is one of the options of this New or Reload
 	random      func() float64
+	classifier  func(error) Outcome // what WithClassifier gave, nil if nothing
+	observed    bool                // the observer is one of the options of this New or Reload
 	maxDests    int
 	cfg         Config // with its defaults; what a call looks at stands above, close together
 }

@@ -11,9 +11,9 @@ import (
 // Work is one call's work as a driver hands it to Run: what Do and DoValue are to a function, the RoundTripper is to
 // a request. T is what an attempt returns.
 type Work[T any] struct {
-	// Send makes one attempt. ctx ends with the attempt's timeout; the attempt's number is s.Attempt, and for a
-	// resend also AttemptNumber(ctx). When the call is hedged, attempts run on several goroutines at a time.
-	Send func(ctx context.Context, s Step) (T, error)
+	// Send makes one attempt. Its number is from 1, and for a resend also AttemptNumber(ctx); timed says that ctx
+	// has a timeout of the attempt's own. When the call is hedged, attempts run on several goroutines at a time.
+	Send func(ctx context.Context, attempt int, timed bool) (T, error)
 	// Classify says what the attempt came to. It is asked only while the caller's context goes on; ended says that
 	// the attempt's own context does not, because of its timeout.
 	Classify func(v T, err error, ended bool) Outcome

@@ -23,8 +23,8 @@ type response struct {
 // transport is the Work of a driver for responses; send answers attempt n.
 func transport(send func(ctx context.Context, n int) (int, error), discarded *[]int) *retry.Work[response] {
 	return &retry.Work[response]{
-		Send: func(ctx context.Context, s retry.Step) (response, error) {
-			status, err := send(ctx, s.Attempt)
+		Send: func(ctx context.Context, attempt int, _ bool) (response, error) {
+			status, err := send(ctx, attempt)
 			return response{status, ctx}, err
 		},
 		Classify: func(r response, err error, ended bool) retry.Outcome {
@@ -111,12 +111,12 @@ func TestOpeningThatEndedIsNoAnswer(t *testing.T) {
 		var kept context.Context
 		w := retry.Work[int]{
 			Opening: true,
-			Send: func(ctx context.Context, s retry.Step) (int, error) {
+			Send: func(ctx context.Context, attempt int, _ bool) (int, error) {
 				kept = ctx
-				if s.Attempt == 1 {
+				if attempt == 1 {
 					time.Sleep(2 * time.Second) // the answer comes as the timer fires
 				}
-				return s.Attempt, nil
+				return attempt, nil
 			},
 			Classify: func(_ int, err error, ended bool) retry.Outcome {
 				if ended {
