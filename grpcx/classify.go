@@ -32,6 +32,10 @@ func (e *ending) silent() bool { return len(e.header) == 0 && len(e.trailer) == 
 // not know them, and an interceptor may drop them).
 func (e *ending) unsent() bool { return e.trailer == nil && e.heeded }
 
+// wordless reports that no message can have come: there was no stream, or the server's answer was a trailer alone,
+// which then has the content type.
+func (e *ending) wordless() bool { return e.unsent() || len(e.trailer["content-type"]) > 0 }
+
 // classify says what a failed attempt came to: the table in the package documentation.
 func (c *client) classify(ctx context.Context, method string, r *rule, e ending) retry.Outcome {
 	st, ours := statusOf(e.err)

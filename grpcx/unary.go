@@ -78,6 +78,7 @@ type unaryCall struct {
 	reply   any // the caller's
 	blank   any // what new replies are made of, if attempts run side by side: the caller's is being written to
 	hedge   bool
+	written bool // a message may have been written to reply; not told if hedge
 	cc      *grpc.ClientConn
 	invoker grpc.UnaryInvoker
 	opts    []grpc.CallOption // for every attempt
@@ -167,7 +168,7 @@ func (u *unaryCall) send(ctx context.Context, attempt int, _ bool) (*unaryAttemp
 }
 
 // place gives an attempt the reply it may write to. The first writes to the caller's, as do all of a call that is not
-// hedged if it can be emptied in between. Others have one of their own.
+// hedged as long as it can be emptied in between, or needs not. Others have one of their own.
 func (u *unaryCall) place(a *unaryAttempt, n int) {
 	a.reply = u.reply
 	switch {
@@ -181,7 +182,9 @@ func (u *unaryCall) place(a *unaryAttempt, n int) {
 		r.Reset()
 		return
 	}
-	a.reply, a.own = emptyReply(u.reply)
+	if u.written { // else it may hold what its codec needs
+		a.reply, a.own = emptyReply(u.reply)
+	}
 }
 
 func (u *unaryCall) classify(a *unaryAttempt, err error, ended bool) retry.Outcome {
@@ -194,6 +197,9 @@ func (u *unaryCall) classify(a *unaryAttempt, err error, ended bool) retry.Outco
 	}
 	if !u.c.strict {
 		e.heeded = u.cc != nil // gRPC's own ClientConn; only interceptors behind could drop options
+	}
+	if !u.hedge && !a.own && !e.wordless() {
+		u.written = true
 	}
 	return u.c.classify(u.ctx, u.method, u.r, e)
 }
