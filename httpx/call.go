@@ -153,7 +153,7 @@ func retryable(o retry.Outcome) bool {
 // discard frees the connection of an attempt that is not the answer, and stops its upload.
 func (c *call) discard(resp *http.Response, _ error) {
 	if resp != nil {
-		drain(resp.Body)
+		drain(resp)
 	}
 	c.bodies.cut()
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,37 +17,69 @@ const (
 	drainTime = 100 * time.Millisecond
 )
 
-// drain reads a body to its end, so that its connection can be used again, and closes it. An endless or stalled body
-// is given up, and its connection with it.
-func drain(body io.ReadCloser) {
-	if body == nil {
-		return
-	}
-	if body == http.NoBody {
+// drain reads a response's body to its end, so that its connection can be used again, and closes it. An endless or
+// stalled body is given up, and its connection with it.
+func drain(resp *http.Response) {
+	body := resp.Body
+	switch {
+	case body == nil:
+	case body == http.NoBody:
 		body.Close()
-		return
+	case resp.Uncompressed:
+		drainAside(body)
+	default:
+		d := &draining{body: body, left: drainBytes}
+		d.closing.Add(1)
+		timer := time.AfterFunc(drainTime, d.giveUp)
+		_, _ = io.Copy(io.Discard, d)
+		if timer.Stop() {
+			body.Close()
+			return
+		}
+		d.closing.Wait()
 	}
-	d := &draining{body: body, LimitedReader: io.LimitedReader{R: body, N: drainBytes + 1}}
-	d.closing.Add(1)
-	timer := time.AfterFunc(drainTime, d.giveUp)
-	_, _ = io.Copy(io.Discard, d)
-	if timer.Stop() {
-		body.Close()
-		return
-	}
-	d.closing.Wait()
 }
 
 // draining is a body that is being drained, all in one piece.
 type draining struct {
-	io.LimitedReader
-	body    io.Closer
+	body    io.ReadCloser
+	left    int
+	over    atomic.Bool
 	closing sync.WaitGroup // giveUp, once it has begun
+}
+
+// Read implements io.Reader.
+func (d *draining) Read(p []byte) (int, error) {
+	if d.left < 0 || d.over.Load() {
+		return 0, io.EOF
+	}
+	n, err := d.body.Read(p[:min(len(p), d.left+1)]) // one more, to see that there is no more
+	d.left -= n
+	return n, err
 }
 
 func (d *draining) giveUp() {
 	defer d.closing.Done()
+	d.over.Store(true)
 	d.body.Close() // unblocks the Read
+}
+
+// drainAside is drain for a body that net/http decompresses. Its Close waits for a Read that waits for the gzip header
+// (Go 1.26), so a server that stalls there can only be left to itself: the Read ends with its context or connection.
+func drainAside(body io.ReadCloser) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		_, _ = io.CopyN(io.Discard, body, drainBytes+1)
+		body.Close()
+	}()
+	timer := time.NewTimer(drainTime)
+	defer timer.Stop()
+	select {
+	case <-drained:
+	case <-timer.C:
+		go body.Close()
+	}
 }
 
 // keep hands the context of the attempt that answers to its response: it ends when the body is closed or read to its

@@ -1,0 +1,140 @@
+package httpx_test
+
+import (
+	"compress/gzip"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+)
+
+// TestAStalledGzipErrorBodyDoesNotStallTheRetry stalls before and behind the gzip header: net/http decompresses as the
+// body is read.
+func TestAStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
+	for name, begin := range map[string]func(io.Writer){
+		"before its header": func(io.Writer) {},
+		"behind its header": func(w io.Writer) { z := gzip.NewWriter(w); _, _ = z.Write([]byte("busy")); _ = z.Flush() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				first := true
+				c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
+					if !first {
+						return
+					}
+					first = false
+					w.Header().Set("Content-Encoding", "gzip")
+					w.WriteHeader(http.StatusServiceUnavailable)
+					begin(w)
+					_ = http.NewResponseController(w).Flush()
+					<-r.Context().Done()
+				}, policy(t, nil))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				start := time.Now()
+				resp, err := c.Do(get(t, ctx, "http://pipe/"))
+				require.NoError(t, err)
+				require.Equal(t, 200, resp.StatusCode)
+				text(t, resp)
+				require.Equal(t, 100*time.Millisecond, time.Since(start))
+			})
+		})
+	}
+}
+
+func TestACompressed503IsDrainedAndOneConnectionIsEnough(t *testing.T) {
+	var sent, dialled atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		if sent.Add(1) < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		z := gzip.NewWriter(w)
+		_, _ = z.Write(make([]byte, 10_000))
+		_ = z.Close()
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialled.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	resp, err := client(t, policy(t, nil)).Get(s.URL)
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	require.Len(t, text(t, resp), 10_000)
+	require.EqualValues(t, 1, dialled.Load())
+}
+
+// trickle is a body that never ends, a byte in ten milliseconds, whatever Close says.
+type trickle struct{ closed atomic.Int32 }
+
+func (b *trickle) Read(p []byte) (int, error) {
+	time.Sleep(10 * time.Millisecond)
+	p[0] = '.'
+	return 1, nil
+}
+
+func (b *trickle) Close() error {
+	b.closed.Add(1)
+	return nil
+}
+
+func TestABodyThatReadsOnAfterCloseDoesNotStallTheRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var body trickle
+		rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Header.Get("X-Retry-Attempt") == "" {
+				return &http.Response{StatusCode: 503, Body: &body}, nil
+			}
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		}), policy(t, nil))
+		start := time.Now()
+		resp, err := rt.RoundTrip(get(t, t.Context(), "http://h/"))
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		require.Less(t, time.Since(start), 150*time.Millisecond)
+		require.EqualValues(t, 1, body.closed.Load())
+	})
+}
+
+// counting is a body that says how much was read of it.
+type counting struct {
+	io.Reader
+	read int
+}
+
+func (b *counting) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.read += n
+	return n, err
+}
+
+func (b *counting) Close() error { return nil }
+
+func TestNoMoreIsDrainedThanAConnectionIsWorth(t *testing.T) {
+	body := &counting{Reader: endless{}}
+	rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		if req.Header.Get("X-Retry-Attempt") == "" {
+			return &http.Response{StatusCode: 503, Body: body}, nil
+		}
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	}), policy(t, nil))
+	_, err := rt.RoundTrip(get(t, t.Context(), "http://h/"))
+	require.NoError(t, err)
+	require.LessOrEqual(t, body.read, 64<<10+1)
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
