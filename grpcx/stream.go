@@ -157,6 +157,10 @@ func (s *clientStream) RecvMsg(m any) error {
 			return err
 		}
 		s.failed(a, header, err)
+		if s.settled.Load() && s.err == nil && s.cur == a { // by its header, in Header: this is how the call ends
+			s.ended(err)
+			return err
+		}
 	}
 	return s.relay(m)
 }
@@ -190,8 +194,9 @@ func (s *clientStream) ended(err error) {
 func (s *clientStream) Header() (metadata.MD, error) {
 	if !s.settled.Load() {
 		defer s.enter()()
-		s.receiving <- struct{}{}
-		defer func() { <-s.receiving }()
+		if s.receive() {
+			defer func() { <-s.receiving }()
+		}
 	}
 	for !s.settled.Load() {
 		a := s.current()
@@ -205,6 +210,29 @@ func (s *clientStream) Header() (metadata.MD, error) {
 		return nil, nil // as gRPC has it: RecvMsg tells
 	}
 	return s.cur.Header()
+}
+
+// receive takes the right to receive, and reports whether it did. While another goroutine has it, waiting for the first
+// message, a header that comes settles the call.
+func (s *clientStream) receive() bool {
+	for !s.settled.Load() {
+		select {
+		case s.receiving <- struct{}{}:
+			return true
+		default:
+		}
+		a := s.current()
+		if header, _ := a.ClientStream.Header(); header != nil && !a.timedOut() {
+			s.succeed(a, nil)
+			continue
+		}
+		select {
+		case s.receiving <- struct{}{}:
+			return true
+		case <-a.over: // as the other goroutine has it
+		}
+	}
+	return false
 }
 
 // headless deals with an attempt that has ended without a header, and so without a message.
