@@ -1,6 +1,8 @@
 package main
 
-// tolerance is how far, as a ratio, a reproduced figure may be from the published one: 1.5 points of a percent.
+// tolerance is how far, as a ratio, a reproduced figure may be from the published one: 1.5 points of a percent, and of a
+// load of more than 1 as much for each 1. A quick run of 15,000 calls has a deviation of one point at a load of 2.7, so
+// that any change of the order of random numbers would find some figure off.
 const tolerance = .015
 
 // result is what a budget comes to at one failure rate, in percent as published.
@@ -27,7 +29,8 @@ func published() []check {
 	near := func(policy, metric string, percent, p float64) {
 		want := percent / 100
 		params := map[string]any{"p": p}
-		checks = append(checks, check{"retry-budget", policy, params, metric, want - tolerance, want + tolerance})
+		off := tolerance * max(1, want)
+		checks = append(checks, check{"retry-budget", policy, params, metric, want - off, want + off})
 	}
 	for policy, results := range budgets {
 		for i, p := range failureRates {
