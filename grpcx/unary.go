@@ -90,7 +90,7 @@ type unaryCall struct {
 type unaryAttempt struct {
 	attempt
 	ctx  resendContext
-	opts [4]grpc.CallOption
+	opts [3]grpc.CallOption // what generated code gives, and ours
 }
 
 // attempt is what one attempt got.
@@ -106,16 +106,12 @@ type attempt struct {
 // plainFirst stands for a plain first attempt, which wrote to the caller's outputs by itself.
 var plainFirst = new(unaryAttempt)
 
-func newUnary(
-	c *client, p *retry.Policy, r *rule, ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
-	invoker grpc.UnaryInvoker, opts []grpc.CallOption,
-) unaryCall {
-	u := unaryCall{c: c, p: p, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
-	if r.wait != nil {
-		u.opts = append(u.opts, grpc.WaitForReady(*r.wait)) // before the caller's, which overrides it
+// take sets the call's options apart.
+func (u *unaryCall) take(opts []grpc.CallOption) {
+	if u.r.wait != nil {
+		u.opts = append(u.opts, grpc.WaitForReady(*u.r.wait)) // before the caller's, which overrides it
 	}
 	u.opts, u.out = take(u.opts, opts)
-	return u
 }
 
 // resumeUnary goes on after a plain first attempt that failed.
@@ -123,8 +119,10 @@ func resumeUnary(
 	c *client, p *retry.Policy, r *rule, ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 	invoker grpc.UnaryInvoker, opts []grpc.CallOption, f retry.First, got arrived, err error,
 ) error {
-	u := newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts)
-	u.got = got
+	u := unaryCall{
+		c: c, p: p, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker, got: got,
+	}
+	u.take(opts)
 	work := retry.Work[*unaryAttempt]{Send: u.send, Classify: u.classify}
 	return u.end(retry.Continue(ctx, p, &work, f, plainFirst, err))
 }
@@ -134,7 +132,8 @@ func runUnary(
 	c *client, p *retry.Policy, r *rule, ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 	invoker grpc.UnaryInvoker, opts []grpc.CallOption,
 ) error {
-	u := newUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts)
+	u := unaryCall{c: c, p: p, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
+	u.take(opts)
 	if r.timeout > 0 {
 		var cancel context.CancelFunc
 		u.ctx, cancel = context.WithTimeout(ctx, r.timeout)
