@@ -15,35 +15,34 @@ type result[T any] struct {
 	outcome Outcome
 }
 
-// attempt makes one attempt and sorts what it came to.
-func attempt[T any](ctx context.Context, w *Work[T], s *Step, r *result[T]) {
+// attempt makes one attempt on actx, which is ctx or, for a resend, made of it, and sorts what it came to.
+func attempt[T any](ctx, actx context.Context, w *Work[T], number int, limit time.Duration, r *result[T]) {
 	r.cancel = nil
-	if s.Timeout > 0 {
-		attemptTimed(ctx, w, s, r)
+	if limit > 0 {
+		attemptTimed(ctx, actx, w, number, limit, r)
 		return
 	}
-	r.value, r.err = w.Send(resend(ctx, s.Attempt), s.Attempt, false)
+	r.value, r.err = w.Send(actx, number, false)
 	r.outcome = w.sort(ctx, nil, r.value, r.err)
 }
 
 // attemptTimed is attempt with a timeout of the attempt's own.
-func attemptTimed[T any](ctx context.Context, w *Work[T], s *Step, r *result[T]) {
+func attemptTimed[T any](ctx, actx context.Context, w *Work[T], number int, limit time.Duration, r *result[T]) {
 	var (
-		actx     context.Context
 		opened   *time.Timer
 		returned bool
 	)
 	if w.Opening {
-		actx, r.cancel, opened = opening(ctx, s.Timeout)
+		actx, r.cancel, opened = opening(actx, limit)
 	} else {
-		actx, r.cancel = timeout.Attempt(ctx, s.Timeout)
+		actx, r.cancel = timeout.Attempt(actx, limit)
 	}
 	defer func() { // a panic or runtime.Goexit in Send
 		if !returned {
 			r.cancel()
 		}
 	}()
-	r.value, r.err = w.Send(resend(actx, s.Attempt), s.Attempt, true)
+	r.value, r.err = w.Send(actx, number, true)
 	if opened != nil && !opened.Stop() && r.err == nil {
 		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
 	}
@@ -71,21 +70,24 @@ func (w *Work[T]) drop(r *result[T]) {
 // sort classifies what an attempt came to, on the context actx of its own if it was timed (nil if not; contexts
 // are not compared: one may be of a type that cannot be). What failed when the caller had given up says nothing.
 func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
-	if err == nil && w.errors != nil {
+	switch {
+	case w.errors != nil && err == nil:
 		return Outcome{}
-	}
-	if err != nil && ctx.Err() != nil {
+	case w.errors != nil:
+		return w.errors.sort(ctx, actx, err)
+	case err != nil && ctx.Err() != nil:
 		return Outcome{Class: Canceled}
 	}
-	lapsed := err != nil && actx != nil && (err == timeout.ErrAttempt || context.Cause(actx) == timeout.ErrAttempt)
-	if w.errors != nil {
-		return w.errors.sort(ctx, err, lapsed)
-	}
-	o := w.Classify(v, err, lapsed)
+	o := w.Classify(v, err, lapsed(actx, err))
 	if o.Class != Success && o.Class != Rejected && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
 	return o
+}
+
+// lapsed reports whether the attempt's own timeout, if it had one, is why it failed.
+func lapsed(actx context.Context, err error) bool {
+	return err != nil && actx != nil && (err == timeout.ErrAttempt || context.Cause(actx) == timeout.ErrAttempt)
 }
 
 // opening is a context that a timer cancels after d unless it is stopped first: a timeout for the beginning of

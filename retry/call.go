@@ -115,76 +115,72 @@ func (c *Call) resume(p *Policy, now time.Time, f First, deadline time.Time, hed
 }
 
 // Next says what to do at time now. It may be called at any time and again: asking twice is harmless.
-func (c *Call) Next(now time.Time) (s Step) {
+func (c *Call) Next(now time.Time) Step {
 	c.tell(now)
-	c.next(&s)
-	return s
+	switch {
+	case c.reason != ReasonNone:
+		return Step{Op: Stop, Attempt: c.answer, Reason: c.reason}
+	case c.sent == 0:
+		return c.first()
+	case c.pending && c.at < c.due:
+		return Step{Op: Wait, At: c.start.Add(c.due)}
+	case c.pending:
+		c.retry()
+		return c.sending(budget.Retry)
+	}
+	return c.nextHedge()
 }
 
 // tell tells what time it is.
-func (c *Call) tell(now time.Time) {
-	c.now, c.at = now, now.Sub(c.start)
-}
+func (c *Call) tell(now time.Time) { c.now, c.at = now, now.Sub(c.start) }
 
-// next is Next for a driver that told the time, into a Step that is zero.
-func (c *Call) next(s *Step) {
-	switch {
-	case c.reason != ReasonNone:
-		s.Op, s.Attempt, s.Reason = Stop, c.answer, c.reason
-	case c.sent == 0:
-		c.first(s)
-	case c.pending && c.at < c.due:
-		s.Op, s.At = Wait, c.start.Add(c.due)
-	case c.pending:
-		c.pending = false
-		c.send(budget.Retry, c.paid, s)
-	default:
-		c.nextHedge(s)
-	}
-}
-
-func (c *Call) first(s *Step) {
+func (c *Call) first() Step {
 	if g := c.p.gate; g != nil && !g.Allow(c.now, c.p.unit()) {
 		c.reason = ReasonGate
-		s.Op, s.Reason = Stop, ReasonGate
-		return
+		return Step{Op: Stop, Reason: ReasonGate}
 	}
-	c.send(budget.First, c.p.begin(c.now), s)
+	c.launch(c.at, c.p.begin(c.now))
+	return c.sending(budget.First)
 }
 
 // nextHedge is asked only while attempts are under way and none is pending.
-func (c *Call) nextHedge(s *Step) {
-	s.Op = Wait
+func (c *Call) nextHedge() Step {
 	if !c.hedge || c.shut || c.closed != ReasonNone || c.spent() {
-		return
+		return Step{Op: Wait}
 	}
 	delay := c.p.hedge.Timeout()
 	if delay <= 0 {
-		return
+		return Step{Op: Wait}
 	}
 	if due := later(c.lastSent, delay); c.at < due {
-		s.At = c.start.Add(due)
-		return
+		return Step{Op: Wait, At: c.start.Add(due)}
 	}
 	if c.tooLate(c.at) {
 		c.shut = true
-		return
+		return Step{Op: Wait}
 	}
 	permit, ok := c.p.admit(c.now, budget.Hedge, budget.Silent, c.held)
 	if !ok {
 		c.shut = true
-		return
+		return Step{Op: Wait}
 	}
 	c.hedges++
-	c.send(budget.Hedge, permit, s)
+	c.launch(c.at, permit)
+	return c.sending(budget.Hedge)
 }
 
-func (c *Call) send(kind budget.Kind, permit budget.Permit, s *Step) {
-	if c.n == 0 && c.sent > 0 && c.at > c.idle {
+// sending is the step that sends the attempt launched last.
+func (c *Call) sending(kind budget.Kind) Step {
+	return Step{Op: Send, Kind: kind, Attempt: c.sent, Timeout: c.p.attemptTimeout()}
+}
+
+// retry sends the pending attempt.
+func (c *Call) retry() {
+	c.pending = false
+	if c.n == 0 && c.at > c.idle {
 		c.waited += c.at - c.idle
 	}
-	c.launch(c.at, permit)
-	s.Op, s.Kind, s.Attempt, s.Timeout = Send, kind, c.sent, c.p.attemptTimeout()
+	c.launch(c.at, c.paid)
 }
 
 func (c *Call) launch(at time.Duration, permit budget.Permit) {

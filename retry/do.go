@@ -32,7 +32,7 @@ func doOther(ctx context.Context, p *Policy, op func(context.Context) error) err
 	if p.light && ctx.Err() == nil {
 		return doTimed(ctx, p, op)
 	}
-	w := doWork(p, op)
+	w := Work[struct{}]{Send: doSend(op), errors: p}
 	_, err := runInTurn(ctx, p, &w)
 	return err
 }
@@ -54,17 +54,14 @@ func doTimed(ctx context.Context, p *Policy, op func(context.Context) error) err
 func doContinue(
 	ctx context.Context, p *Policy, op func(context.Context) error, f First, r *result[struct{}], actx context.Context,
 ) error {
-	w := doWork(p, op)
-	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	w := Work[struct{}]{Send: doSend(op), errors: p}
+	r.outcome = p.sort(ctx, actx, r.err)
 	_, err := inTurn(ctx, p, &w, f, r)
 	return err
 }
 
-func doWork(p *Policy, op func(context.Context) error) Work[struct{}] {
-	return Work[struct{}]{
-		Send:   func(ctx context.Context, _ int, _ bool) (struct{}, error) { return struct{}{}, op(ctx) },
-		errors: p,
-	}
+func doSend(op func(context.Context) error) func(context.Context, int, bool) (struct{}, error) {
+	return func(ctx context.Context, _ int, _ bool) (struct{}, error) { return struct{}{}, op(ctx) }
 }
 
 // DoValue is Do for an operation that returns a value. If the policy hedges, op is called again on another goroutine
@@ -93,7 +90,7 @@ func doValueOther[T any](ctx context.Context, p *Policy, op func(context.Context
 }
 
 func doValueRun[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
-	w := doValueWork(p, op)
+	w := Work[T]{Send: doValueSend(op), errors: p}
 	w.Hedge = p.hedge != nil && IdempotencyFrom(ctx) != NotIdempotent
 	return Run(ctx, p, &w)
 }
@@ -114,22 +111,22 @@ func doValueTimed[T any](ctx context.Context, p *Policy, op func(context.Context
 func doValueContinue[T any](
 	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, r *result[T], actx context.Context,
 ) (T, error) {
-	w := doValueWork(p, op)
-	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	w := Work[T]{Send: doValueSend(op), errors: p}
+	r.outcome = p.sort(ctx, actx, r.err)
 	return inTurn(ctx, p, &w, f, r)
 }
 
-func doValueWork[T any](p *Policy, op func(context.Context) (T, error)) Work[T] {
-	return Work[T]{
-		Send:   func(ctx context.Context, _ int, _ bool) (T, error) { return op(ctx) },
-		errors: p,
-	}
+func doValueSend[T any](op func(context.Context) (T, error)) func(context.Context, int, bool) (T, error) {
+	return func(ctx context.Context, _ int, _ bool) (T, error) { return op(ctx) }
 }
 
-// sort says what an operation's error means, which is not nil, under the caller's context ctx.
-func (p *Policy) sort(ctx context.Context, err error, ended bool) Outcome {
+// sort says what an operation's error means, which is not nil, as Work.sort does.
+func (p *Policy) sort(ctx, actx context.Context, err error) Outcome {
+	if ctx.Err() != nil {
+		return Outcome{Class: Canceled}
+	}
 	o := p.classify(err)
-	if ended && o.Class != Rejected {
+	if o.Class != Rejected && lapsed(actx, err) {
 		o = Outcome{Class: Timeout}
 	}
 	return o.Limit(IdempotencyFrom(ctx) != NotIdempotent)

@@ -32,11 +32,11 @@ type rules struct {
 	backoff     backoff.Strategy
 	throttled   backoff.Strategy
 	stateful    bool // one of the two is backoff.Stateful
-	steady      bool // both are backoff.Steady
+	steady      bool // both are backoff.Steady, and random is not WithRand's, which is asked whatever the strategy
 	maxHint     time.Duration
 	classify    func(error) Outcome
 	observer    Observer
-	random      func() float64
+	random      func() float64      // WithRand's, nil: math/rand/v2's
 	classifier  func(error) Outcome // what WithClassifier gave, nil if nothing
 	observed    bool                // the observer is one of the options of this New or Reload
 	maxDests    int
@@ -121,7 +121,7 @@ func (p *Policy) Reload(cfg Config, opts ...Option) (*Policy, error) {
 
 // build makes a policy of new rules, with the destination, the code and the state of from, if there is one.
 func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
-	r := rules{random: rand.Float64, maxDests: defaultMaxDestinations}
+	r := rules{maxDests: defaultMaxDestinations}
 	if from != nil {
 		r = from.rules
 		r.observed = false
@@ -145,7 +145,7 @@ func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 	r.stateful = one || two
 	_, one = r.backoff.(backoff.Steady)
 	_, two = r.throttled.(backoff.Steady)
-	r.steady = one && two
+	r.steady = one && two && r.random == nil
 	r.classify = classifierOf(r)
 	if from == nil {
 		return newFamily(r, nil).own, nil
@@ -205,6 +205,9 @@ func (f *family) newPolicy(destination string, was Config, old state) *Policy {
 
 // unit is a random number in [0, 1), whatever WithRand was given.
 func (r *rules) unit() float64 {
+	if r.random == nil {
+		return rand.Float64()
+	}
 	if u := r.random(); u >= 0 && u < 1 {
 		return u
 	}

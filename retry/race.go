@@ -161,7 +161,7 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 			res.cancel()
 		}
 	}()
-	attempt(actx, r.w, &s, &res)
+	attempt(actx, resend(actx, s.Attempt), r.w, s.Attempt, s.Timeout, &res)
 	now := time.Now()
 	a := Attempt{Number: s.Attempt, Kind: s.Kind, Sent: sent, Waited: waited}
 	answers := r.land(now, a, &res)

@@ -57,10 +57,13 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 		}
 	}()
 	var r result[T]
-	attempt(ctx, w, &Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, &r)
+	attempt(ctx, ctx, w, 1, p.attemptTimeout(), &r)
 	ended = true
 	if r.outcome.Class == Success {
-		now := p.endTime(time.Time{}, r.outcome)
+		var now time.Time
+		if p.clock {
+			now = time.Now()
+		}
 		p.succeed(now, f)
 		v = r.keep(w) // before the observer, which may panic
 		p.observeSuccess(ctx, now, f)
@@ -99,12 +102,12 @@ func (p *Policy) admitFirst(ctx context.Context) *Error {
 	return e
 }
 
-// inTurn drives a call from the end of its first attempt on, one attempt at a time.
+// inTurn drives a call from the end of its first attempt on, one attempt at a time. It asks the Call for no Step:
+// what is next is the pending attempt, always, as nothing else is under way.
 func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r *result[T]) (T, error) {
 	var (
 		call   Call
 		h      history
-		step   = Step{Attempt: 1}
 		waited time.Duration
 	)
 	deadline, _ := ctx.Deadline()
@@ -116,78 +119,70 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r *resul
 	}()
 	for {
 		if r.outcome.Class != Success {
-			h.add(step.Attempt, r.outcome.Class, r.err)
+			h.add(call.sent, r.outcome.Class, r.err)
 		}
 		if p.observer != nil {
-			p.observeAttempt(ctx, call.attempt(&step, waited), call.now, r.outcome, r.err)
+			p.observeAttempt(ctx, call.latest(waited), call.now, r.outcome, r.err)
 		}
-		call.done(step.Attempt, r.outcome)
+		call.done(call.sent, r.outcome)
 		if call.reason != ReasonNone {
 			return finish(ctx, p, w, &call, &h, r)
 		}
 		if r.discard(w) {
 			call.tell(time.Now())
 		}
-		waited = call.waited
-		sleep(ctx, &call, &step)
-		if step.Op == Stop {
+		actx := resend(ctx, call.sent+1)
+		if !wait(ctx, &call) {
 			return finish(ctx, p, w, &call, &h, &result[T]{err: r.err})
 		}
+		waited = call.waited
+		call.retry()
 		waited = call.waited - waited
-		attempt(ctx, w, &step, r)
+		attempt(ctx, actx, w, call.sent, p.attemptTimeout(), r)
 		if r.outcome.Class != Success || p.clock { // when a success ended, nobody may want to know
 			call.tell(time.Now())
 		}
 	}
 }
 
-// attempt is the attempt that was sent last, which waited that long.
-func (c *Call) attempt(s *Step, waited time.Duration) Attempt {
-	return Attempt{Number: s.Attempt, Kind: s.Kind, Waited: waited, Sent: c.start.Add(c.lastSent)}
+// latest is the attempt that was sent last, one at a time, which waited that long.
+func (c *Call) latest(waited time.Duration) Attempt {
+	kind := budget.Retry
+	if c.sent == 1 {
+		kind = budget.First
+	}
+	return Attempt{Number: c.sent, Kind: kind, Waited: waited, Sent: c.start.Add(c.lastSent)}
 }
 
-// endTime is when an attempt ended. Of a success nobody may want to know: then the time before it will do.
-func (p *Policy) endTime(before time.Time, o Outcome) time.Time {
-	if o.Class == Success && !p.clock {
-		return before
+// wait waits until the pending attempt is due. It reports false, and has stopped the call, if the caller gave up.
+func wait(ctx context.Context, c *Call) bool {
+	if c.at < c.due && ctx.Err() == nil {
+		sleep(ctx, c)
 	}
-	return time.Now()
+	if ctx.Err() != nil { // also when both were ready
+		c.Cancel(c.now)
+		return false
+	}
+	return true
 }
 
-// due is the time when a timer for at has fired, as exactly as anybody wants to know it.
-func (p *Policy) due(at time.Time) time.Time {
-	if p.clock {
-		return time.Now()
-	}
-	return at
-}
-
-// sleep waits until the next attempt is due, and makes step that attempt, or a Stop if the caller gave up.
-func sleep(ctx context.Context, call *Call, step *Step) {
-	if ctx.Err() != nil {
-		call.Cancel(call.now)
-	}
-	*step = Step{}
-	if call.next(step); step.Op == Wait {
-		wait(ctx, call, step)
-	}
-}
-
-func wait(ctx context.Context, call *Call, step *Step) {
-	timer := time.NewTimer(step.At.Sub(call.now)) // not pooled: a pooled timer is fatal in a synctest bubble
-	for step.Op == Wait {
+// sleep returns when the pending attempt is due or the caller gives up, and has told the Call the time.
+func sleep(ctx context.Context, c *Call) {
+	timer := time.NewTimer(c.due - c.at) // not pooled: a pooled timer is fatal in a synctest bubble
+	for c.at < c.due {
 		select {
-		case <-timer.C:
-			call.tell(call.p.due(step.At))
 		case <-ctx.Done():
 			timer.Stop()
-			call.tell(time.Now())
+			c.tell(time.Now())
+			return
+		case <-timer.C:
 		}
-		if ctx.Err() != nil { // also when both were ready
-			call.Cancel(call.now)
+		if !c.p.clock { // nobody wants to know it more exactly
+			c.now, c.at = c.start.Add(c.due), c.due
+			return
 		}
-		if *step = call.Next(call.now); step.Op == Wait {
-			timer.Reset(time.Until(step.At))
+		if c.tell(time.Now()); c.at < c.due {
+			timer.Reset(c.due - c.at)
 		}
 	}
 }
