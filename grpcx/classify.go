@@ -37,13 +37,13 @@ func (e *ending) unsent() bool { return e.trailer == nil && e.heeded }
 func (e *ending) wordless() bool { return e.unsent() || len(e.trailer["content-type"]) > 0 }
 
 // classify says what a failed attempt came to: the table in the package documentation.
-func (c *client) classify(ctx context.Context, method string, r *rule, e ending) retry.Outcome {
+func (c *client) classify(ctx context.Context, method string, r *rule, e *ending) retry.Outcome {
 	st, ours := statusOf(e.err)
 	if ours {
 		return retry.Outcome{Class: retry.Rejected} // a call inside this one has done what could be done
 	}
 	h := hintOf(st, e.trailer)
-	o := sort(st, h, &e)
+	o := sort(st, h, e)
 	switch {
 	case h.noRetry:
 		o.NoRetry, o.After = true, 0
