@@ -29,12 +29,24 @@ func (h *hosts) get(p *retry.Policy, name string) *retry.Policy {
 		}
 		return e.policy
 	}
-	h.lookUp()
-	return add(slot, p, name)
+	return h.miss(slot, p, name)
 }
 
-// lookUp lets the policies know which hosts are in use: a name that they have not met may come next, and would take the
-// place of one that nobody has asked them for.
+// miss is p.For(name), and now and then a bit of upkeep, so that clients of many hosts do not pay for it on each call.
+func (h *hosts) miss(slot *atomic.Pointer[host], p *retry.Policy, name string) *retry.Policy {
+	dice := rand.Uint32()
+	if dice%4 == 0 {
+		h.lookUp()
+	}
+	policy := p.For(name)
+	if slot.Load() == nil || dice%16 == 0 {
+		slot.Store(&host{rules: p, name: name, policy: policy})
+	}
+	return policy
+}
+
+// lookUp lets the policies know which hosts are in use: names that they have not met take the place of those that nobody
+// asks them for, and come by a miss.
 func (h *hosts) lookUp() {
 	for i := range h {
 		e := h[i].Load()
@@ -46,13 +58,4 @@ func (h *hosts) lookUp() {
 			h[i].CompareAndSwap(e, &host{rules: e.rules, name: e.name, policy: p})
 		}
 	}
-}
-
-// add takes a slot that is in use only now and then, so that hosts that share it do not allocate on each call.
-func add(slot *atomic.Pointer[host], p *retry.Policy, name string) *retry.Policy {
-	policy := p.For(name)
-	if slot.Load() == nil || rand.Uint32()%16 == 0 {
-		slot.Store(&host{rules: p, name: name, policy: policy})
-	}
-	return policy
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestAHostInUseIsNotForgottenForManyThatAreSeenOnce(t *testing.T) {
-	p := policy(t, nil, retry.WithMaxDestinations(8))
+	p := policy(t, nil, retry.WithMaxDestinations(100))
 	rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 	}), p)
@@ -24,7 +24,7 @@ func TestAHostInUseIsNotForgottenForManyThatAreSeenOnce(t *testing.T) {
 	}
 	get("busy.test")
 	busy := p.For("busy.test")
-	for i := range 1000 {
+	for i := range 5000 {
 		get("busy.test")
 		get(fmt.Sprintf("%d.test", i))
 	}
