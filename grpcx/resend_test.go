@@ -1,0 +1,92 @@
+package grpcx_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// Calls whose callers send no metadata share that of their resends: what an interceptor behind does to it stays in its
+// own attempt.
+func TestResendsThatShareMetadataDoNotShareWhatIsAddedToIt(t *testing.T) {
+	s := newService()
+	var attempts, tags [][]string
+	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+		md, _ := metadata.FromIncomingContext(ctx)
+		attempts = append(attempts, md.Get("grpc-previous-rpc-attempts"))
+		tags = append(tags, md.Get("tag"))
+		if n%10 != 0 {
+			return nil, unavailable()
+		}
+		return numbered(1), nil
+	}
+	n := 0
+	tag := grpc.WithChainUnaryInterceptor(func(
+		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
+	) error {
+		n++
+		ctx = metadata.AppendToOutgoingContext(ctx, "tag", strconv.Itoa(n))
+		md, _ := metadata.FromOutgoingContext(ctx)
+		md.Set("grpc-previous-rpc-attempts", "spoilt")
+		return invoker(ctx, method, req, reply, cc, opts...)
+	})
+	ten := policy(t, func(c *retry.Config) { c.MaxAttempts = 10 })
+	cc := conn(t, "passthrough:///test", append(grpcx.DialOptions(ten), serve(t, s), tag)...)
+	for range 2 {
+		_, err := testgrpc.NewTestServiceClient(cc).UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
+		require.NoError(t, err)
+	}
+	for i := range 20 {
+		require.Equal(t, []string{strconv.Itoa(i + 1)}, tags[i])
+		if i%10 == 0 {
+			require.Empty(t, attempts[i])
+			continue
+		}
+		require.Equal(t, []string{strconv.Itoa(i % 10)}, attempts[i])
+	}
+}
+
+type callersKey struct{}
+
+func TestAResendsContextIsTheCallsInAllElse(t *testing.T) {
+	ctx, cancel := context.WithDeadline(context.WithValue(t.Context(), callersKey{}, "kept"), time.Now().Add(time.Hour))
+	defer cancel()
+	want, _ := ctx.Deadline()
+	n := 0
+	err := grpcx.UnaryClientInterceptor(policy(t))(ctx, unaryCall, nil, nil, nil,
+		func(actx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+			n++
+			got, _ := actx.Deadline()
+			require.Equal(t, want, got)
+			require.Equal(t, "kept", actx.Value(callersKey{}))
+			require.Equal(t, n, retry.AttemptNumber(actx))
+			if n == 1 {
+				return unavailable()
+			}
+			inner, stop := context.WithCancel(actx)
+			defer stop()
+			cancel()
+			<-inner.Done() // the caller's cancellation arrives
+			return nil
+		})
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+}
+
+func TestWithPolicyMeansNothingWithoutTheInterceptors(t *testing.T) {
+	s := newService()
+	cc := conn(t, "passthrough:///test", serve(t, s))
+	_, err := testgrpc.NewTestServiceClient(cc).UnaryCall(t.Context(), &testgrpc.SimpleRequest{}, grpcx.WithPolicy(policy(t)))
+	require.NoError(t, err)
+	_, err = testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context(), grpcx.WithPolicy(policy(t)))
+	require.NoError(t, err)
+}
