@@ -257,7 +257,8 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 		a.attempt.peer = new(peer.Peer)
 		opts = append(opts, grpc.Peer(a.attempt.peer))
 	}
-	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts[:len(opts):len(opts)]...) })
+	opts = opts[:len(opts):len(opts)] // what appends to them gets memory of its own
+	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts...) })
 	if !inTime && err == nil {
 		err = errTooLate // opened, but its context has ended
 	}
