@@ -23,9 +23,10 @@ type race[T any] struct {
 	mu        sync.Mutex
 	call      Call
 	live      []racer       // the attempts under way
+	first     [1]racer      // room for live: most races have one
 	timer     *time.Timer   // runs fire when the next attempt is due
 	over      bool          // the Call has said Stop
-	ended     chan struct{} // closed when over
+	ended     chan struct{} // closed when over; nil: nobody waits for it yet
 	answer    result[T]     // of the attempt whose answer is the call's
 	delivered bool          // the caller gets it
 	h         history
@@ -61,7 +62,8 @@ func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error)
 		return v, stopped
 	}
 	deadline, _ := ctx.Deadline()
-	r := &race[T]{ctx: ctx, p: p, w: w, ended: make(chan struct{})}
+	r := &race[T]{ctx: ctx, p: p, w: w}
+	r.live = r.first[:0]
 	now := time.Now()
 	f := First{sent: now, permit: p.begin(now)}
 	r.call.resume(p, now, f, deadline, true)
@@ -71,11 +73,8 @@ func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error)
 	r.mu.Unlock()
 
 	defer r.close()
-	r.run(actx, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, now, 0)
-	select {
-	case <-r.ended:
-	case <-ctx.Done():
-		r.giveUp()
+	if !r.run(actx, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, now, 0) {
+		r.wait()
 	}
 	r.others.Wait()
 	if r.broken != nil {
@@ -83,6 +82,24 @@ func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error)
 	}
 	r.delivered = true
 	return finish(ctx, p, w, &r.call, &r.h, &r.answer)
+}
+
+// wait returns when the race is over, and ends it if the caller gives up.
+func (r *race[T]) wait() {
+	r.mu.Lock()
+	over := r.over
+	if !over {
+		r.ended = make(chan struct{})
+	}
+	r.mu.Unlock()
+	if over {
+		return
+	}
+	select {
+	case <-r.ended:
+	case <-r.ctx.Done():
+		r.giveUp()
+	}
 }
 
 // begin makes the context of an attempt that is about to be sent, cancelled when the race is over.
@@ -152,8 +169,8 @@ func (r *race[T]) fire() {
 	r.advance(time.Now())
 }
 
-// run makes one attempt and tells the Call what it came to.
-func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) {
+// run makes one attempt, tells the Call what it came to, and reports whether that ended the race.
+func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) (answers bool) {
 	var res result[T]
 	settled := false
 	defer func() { // a panic in an observer, a strategy or Discard
@@ -162,13 +179,16 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 		}
 	}()
 	attempt(actx, resend(actx, s.Attempt), r.w, s.Attempt, s.Timeout, &res)
-	now := time.Now()
+	now := sent // when a success ended, nobody may want to know
+	if res.outcome.Class != Success || r.p.clock {
+		now = time.Now()
+	}
 	a := Attempt{Number: s.Attempt, Kind: s.Kind, Sent: sent, Waited: waited}
-	answers := r.land(now, a, &res)
+	answers = r.land(now, a, &res)
 	r.p.observeAttempt(r.ctx, a, now, res.outcome, res.err)
 	if answers {
 		settled = true
-		return
+		return true
 	}
 	// Before the next attempt is sent, so that one connection is enough. The attempt is still live: if another wins
 	// meanwhile, that cancels what is being drained here.
@@ -178,6 +198,7 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 	defer r.mu.Unlock()
 	r.take(s.Attempt)()
 	r.advance(time.Now())
+	return false
 }
 
 // land reports whether the attempt's result is the answer of the call.
@@ -230,7 +251,9 @@ func (r *race[T]) finish() {
 	for _, l := range r.live {
 		l.cancel()
 	}
-	close(r.ended)
+	if r.ended != nil {
+		close(r.ended)
+	}
 }
 
 func (r *race[T]) giveUp() {
