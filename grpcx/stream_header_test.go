@@ -1,15 +1,22 @@
 package grpcx_test
 
 import (
+	"errors"
 	"io"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 // A caller may need the header to bring about the message that another goroutine waits for.
@@ -57,5 +64,49 @@ func TestServerStreamShowsItsHeaderWhileAnotherGoroutineReceives(t *testing.T) {
 				require.EqualValues(t, 2, s.calls.Load(), "the caller has seen the header")
 			})
 		})
+	}
+}
+
+// Whatever comes when: a header that the caller has seen is of the attempt whose messages it gets.
+func TestServerStreamsHeaderAndMessagesAreOfOneAttempt(t *testing.T) {
+	s := newService()
+	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+		what := rand.IntN(5)
+		if what == 0 {
+			return unavailable()
+		}
+		number := strconv.Itoa(n)
+		if err := st.SendHeader(metadata.Pairs("attempt", number)); err != nil || what == 1 {
+			return errors.Join(err, unavailable())
+		}
+		if what == 2 {
+			return nil
+		}
+		return st.Send(out(number))
+	}
+	c := dial(t, serve(t, s), policy(t, attempts(20), func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Minute) }))
+	for range 300 {
+		st, err := c.StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+		require.NoError(t, err)
+		var got string
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				m, err := st.Recv()
+				if err != nil {
+					return
+				}
+				got = string(m.Payload.Body)
+			}
+		}()
+		header, err := st.Header()
+		require.NoError(t, err)
+		<-done
+		if got != "" {
+			require.Equal(t, []string{got}, header.Get("attempt"))
+		}
+		_, err = st.Recv()
+		require.Error(t, err)
 	}
 }
