@@ -207,3 +207,29 @@ func TestAPanicInAHookLeavesNothing(t *testing.T) {
 type brokenStrategy struct{}
 
 func (brokenStrategy) Delay(int, time.Duration, float64) time.Duration { panic("boom") }
+
+// wild is a limit of a user's that panics.
+type wild struct{}
+
+func (wild) New() timeout.Limit     { return wild{} }
+func (wild) Validate() error        { return nil }
+func (wild) Timeout() time.Duration { panic(errDown) }
+
+func TestALimitThatPanicsLeavesNothing(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{
+		"hedge": {Hedge: wild{}}, "attempt": {AttemptTimeout: wild{}}, "both": {Hedge: timeout.Fixed(time.Hour), AttemptTimeout: wild{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, l := newParent(), newLedger()
+			cfg.Budget = budget.Shared(l)
+			p := always(t, cfg)
+			value, returned := leave(func() {
+				_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, nil })
+			})
+			require.False(t, returned)
+			require.Equal(t, errDown, value)
+			l.settled(t)
+			require.Zero(t, ctx.registered())
+		})
+	}
+}

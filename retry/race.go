@@ -67,13 +67,8 @@ func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error)
 	now := time.Now()
 	f := First{sent: now, permit: p.begin(now)}
 	r.call.resume(p, now, f, deadline, true)
-	r.mu.Lock()
-	actx := r.begin(1)
-	r.advance(now)
-	r.mu.Unlock()
-
 	defer r.close()
-	if !r.run(actx, Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, now, 0) {
+	if !r.run(r.open(now), Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, now, 0) {
 		r.wait()
 	}
 	r.others.Wait()
@@ -100,6 +95,15 @@ func (r *race[T]) wait() {
 	case <-r.ctx.Done():
 		r.giveUp()
 	}
+}
+
+// open begins the first attempt and sets the first hedge's timer.
+func (r *race[T]) open(now time.Time) context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock() // a user's Limit may panic
+	actx := r.begin(1)
+	r.advance(now)
+	return actx
 }
 
 // begin makes the context of an attempt that is about to be sent, cancelled when the race is over.
