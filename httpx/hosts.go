@@ -14,7 +14,6 @@ type host struct {
 	rules  *retry.Policy
 	name   string
 	policy *retry.Policy
-	used   atomic.Bool // since it was last looked up by For
 }
 
 // get is p.For(name).
@@ -23,39 +22,17 @@ func (h *hosts) get(p *retry.Policy, name string) *retry.Policy {
 		return p.For(name)
 	}
 	slot := &h[(uint(len(name))+uint(name[0])+uint(name[len(name)-1]))%uint(len(h))]
-	if e := slot.Load(); e != nil && e.rules == p && e.name == name {
-		if !e.used.Load() { // a store each time would pull the line from core to core
-			e.used.Store(true)
-		}
+	if e := slot.Load(); e != nil && e.rules == p && e.name == name && e.policy.Touch() {
 		return e.policy
 	}
-	return h.miss(slot, p, name)
+	return miss(slot, p, name)
 }
 
-// miss is p.For(name), and now and then a bit of upkeep, so that clients of many hosts do not pay for it on each call.
-func (h *hosts) miss(slot *atomic.Pointer[host], p *retry.Policy, name string) *retry.Policy {
-	dice := rand.Uint32()
-	if dice%4 == 0 {
-		h.lookUp()
-	}
+// miss takes a slot that is in use only now and then, so that hosts that share it do not allocate on each call.
+func miss(slot *atomic.Pointer[host], p *retry.Policy, name string) *retry.Policy {
 	policy := p.For(name)
-	if slot.Load() == nil || dice%16 == 0 {
-		slot.Store(&host{rules: p, name: name, policy: policy})
+	if e := slot.Load(); e == nil || e.rules == p && e.name == name || rand.Uint32()%16 == 0 {
+		slot.Store(&host{p, name, policy})
 	}
 	return policy
-}
-
-// lookUp lets the policies know which hosts are in use: names that they have not met take the place of those that nobody
-// asks them for, and come by a miss.
-func (h *hosts) lookUp() {
-	for i := range h {
-		e := h[i].Load()
-		if e == nil || !e.used.Load() {
-			continue
-		}
-		e.used.Store(false)
-		if p := e.rules.For(e.name); p != e.policy { // forgotten for the names that another user of the policy had
-			h[i].CompareAndSwap(e, &host{rules: e.rules, name: e.name, policy: p})
-		}
-	}
 }

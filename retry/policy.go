@@ -3,6 +3,7 @@ package retry
 import (
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
@@ -24,6 +25,7 @@ type Policy struct {
 	rules
 	destination string
 	family      *family
+	use         atomic.Uint32 // idle, inUse or forgotten
 }
 
 // rules are what all destinations of one policy share.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -231,4 +232,51 @@ func TestAStrategyMayBringItsLibrarysMark(t *testing.T) {
 		require.Equal(t, retry.ReasonRejected, stopped.Reason)
 		require.Equal(t, 1, sent)
 	}
+}
+
+func TestTouchKeepsADestinationAndTellsWhenItIsForgotten(t *testing.T) {
+	p := always(t, retry.Config{}, retry.WithMaxDestinations(10))
+	busy, quiet := p.For("busy"), p.For("quiet")
+	require.True(t, quiet.Touch())
+	for i := range 100 {
+		p.For(strconv.Itoa(i))
+		require.True(t, busy.Touch())
+	}
+	require.Same(t, busy, p.For("busy"), "it was in use, though nobody asked For")
+	require.False(t, quiet.Touch())
+	require.NotSame(t, quiet, p.For("quiet"))
+	require.False(t, quiet.Touch(), "the name has another policy now")
+	require.True(t, p.Touch(), "the policy's own destination is never forgotten")
+}
+
+// Whatever is in use at the same time, the table stays as small as it was told and no policy is in it twice.
+func TestATableWhereAllAreInUseStaysBounded(t *testing.T) {
+	p := always(t, retry.Config{}, retry.WithMaxDestinations(3))
+	made := []*retry.Policy{p.For("a"), p.For("b"), p.For("c")}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func(kept []*retry.Policy) {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				for _, k := range kept {
+					k.Touch()
+				}
+			}
+		}
+	}(made[:3:3])
+	for i := range 1000 {
+		made = append(made, p.For(strconv.Itoa(i)))
+	}
+	close(stop)
+	<-done
+	held := 0
+	for _, k := range made {
+		if k.Touch() {
+			held++
+		}
+	}
+	require.Equal(t, 3, held)
 }

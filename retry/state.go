@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"iter"
 	"maps"
 	"reflect"
 	"sync"
@@ -67,7 +66,7 @@ type family struct {
 	rules rules
 	own   *Policy // the destination ""
 	mu    sync.Mutex
-	named table[*Policy]
+	named table
 }
 
 // newFamily takes over the state of from's destinations, if there is one.
@@ -80,9 +79,10 @@ func newFamily(r rules, from *family) *family {
 	f.own = f.newPolicy("", from.rules.cfg, from.own.state)
 	from.mu.Lock()
 	defer from.mu.Unlock()
-	f.named.fill(from.named.last(r.maxDests), func(name string, old *Policy) *Policy {
-		return f.newPolicy(name, from.rules.cfg, old.state)
-	})
+	for _, old := range from.named.last(r.maxDests) {
+		f.named.hand = append(f.named.hand, f.newPolicy(old.destination, from.rules.cfg, old.state))
+	}
+	f.named.fill()
 	return f
 }
 
@@ -103,7 +103,7 @@ func (f *family) add(destination string, was Config, old state) *Policy {
 		return p
 	}
 	p := f.newPolicy(destination, was, old)
-	f.named.add(destination, p, f.rules.maxDests)
+	f.named.add(p, f.rules.maxDests)
 	return p
 }
 
@@ -119,76 +119,79 @@ func (f *family) adopt(p *Policy) *Policy {
 }
 
 // table is a map that is read without a lock and copied to be written (by one at a time), bounded by forgetting
-// entries that were not read since the last time somebody had to go (the clock algorithm, known as second chance).
-type table[V any] struct {
-	entries atomic.Pointer[map[string]*entry[V]]
-	hand    []string // the keys, the next to be looked at first
+// policies that were not in use since the last time somebody had to go (the clock algorithm, known as second chance).
+type table struct {
+	entries atomic.Pointer[map[string]*Policy]
+	hand    []*Policy // the next to be looked at first
 }
 
-type entry[V any] struct {
-	value V
-	used  atomic.Bool
-}
+// What a table knows of a policy.
+const (
+	idle      = iota // since the hand passed it
+	inUse            // since then
+	forgotten        // another has its place, or will
+)
 
-func (t *table[V]) get(key string) (v V, ok bool) {
+func (t *table) get(name string) (*Policy, bool) {
 	m := t.entries.Load()
 	if m == nil {
-		return v, false
+		return nil, false
 	}
-	e, ok := (*m)[key]
-	if !ok {
-		return v, false
-	}
-	if !e.used.Load() { // a store on each read would pull the line from core to core
-		e.used.Store(true)
-	}
-	return e.value, true
+	p, ok := (*m)[name]
+	return p, ok && p.Touch()
 }
 
-func (t *table[V]) add(key string, v V, limit int) {
-	next := map[string]*entry[V]{}
+// Touch tells that the policy's destination is in use, as finding it by For does, and reports whether For would still
+// find this policy. It is for those who keep what For returned, as httpx does; it takes a nanosecond.
+func (p *Policy) Touch() bool {
+	switch p.use.Load() {
+	case inUse: // a store on each call would pull the line from core to core
+		return true
+	case idle:
+		return p.use.CompareAndSwap(idle, inUse) || p.use.Load() == inUse
+	}
+	return false
+}
+
+func (t *table) add(p *Policy, limit int) {
+	next := map[string]*Policy{}
 	if old := t.entries.Load(); old != nil {
 		next = maps.Clone(*old)
 	}
 	for len(next) >= limit {
 		t.evict(next)
 	}
-	next[key] = &entry[V]{value: v}
-	t.hand = append(t.hand, key)
+	next[p.destination] = p
+	t.hand = append(t.hand, p)
 	t.entries.Store(&next)
 }
 
-// last yields the entries, the first to be evicted first, but no more than limit.
-func (t *table[V]) last(limit int) iter.Seq2[string, V] {
-	return func(yield func(string, V) bool) {
-		for _, key := range t.hand[max(0, len(t.hand)-limit):] {
-			if !yield(key, (*t.entries.Load())[key].value) {
-				return
-			}
-		}
+// last are the policies, the first to be evicted first, but no more than limit.
+func (t *table) last(limit int) []*Policy { return t.hand[max(0, len(t.hand)-limit):] }
+
+// fill makes the entries of what is in the hand.
+func (t *table) fill() {
+	m := make(map[string]*Policy, len(t.hand))
+	for _, p := range t.hand {
+		m[p.destination] = p
 	}
+	t.entries.Store(&m)
 }
 
-// fill puts what become makes of each entry into an empty table.
-func (t *table[V]) fill(entries iter.Seq2[string, V], become func(key string, v V) V) {
-	next := map[string]*entry[V]{}
-	for key, v := range entries {
-		next[key] = &entry[V]{value: become(key, v)}
-		t.hand = append(t.hand, key)
-	}
-	t.entries.Store(&next)
-}
-
-// evict takes out the first entry that was not read since the hand last passed it.
-func (t *table[V]) evict(m map[string]*entry[V]) {
-	for {
-		key := t.hand[0]
+// evict takes out the first policy that was not in use since the hand last passed it; where all are in use all the
+// time, any.
+func (t *table) evict(m map[string]*Policy) {
+	for left := 2 * len(t.hand); ; left-- {
+		p := t.hand[0]
 		t.hand = t.hand[1:]
-		if m[key].used.Swap(false) {
-			t.hand = append(t.hand, key)
-			continue
+		if left <= 0 {
+			p.use.Store(forgotten)
 		}
-		delete(m, key)
-		return
+		if p.use.Load() == forgotten || p.use.CompareAndSwap(idle, forgotten) {
+			delete(m, p.destination)
+			return
+		}
+		p.use.Store(idle)
+		t.hand = append(t.hand, p)
 	}
 }
