@@ -49,7 +49,7 @@ func targetOf(cc *grpc.ClientConn) string {
 // rule returns what applies to a method of cc.
 func (c *client) rule(cc *grpc.ClientConn, method string) *rule {
 	t := c.last.Load()
-	if t == nil || t.name != targetOf(cc) {
+	if t == nil || t.name != targetOf(cc) || !t.base.policy.Touch() {
 		t = c.target(cc)
 	}
 	return t.rule(method)
@@ -65,14 +65,17 @@ func (t *target) rule(method string) *rule {
 	return &t.base
 }
 
-// target makes the rules of a target. Only the first is kept, so that two connections do not push each other out.
+// target makes the rules of a target. Only the first is kept, so that two connections do not push each other out; what
+// was made of it is made anew once its policy is forgotten.
 func (c *client) target(cc *grpc.ClientConn) *target {
-	name := targetOf(cc)
+	name, old := targetOf(cc), c.last.Load()
 	t := &target{name: name, base: rule{policy: c.policy.For(name)}}
 	if c.policies != nil {
 		t.methods = c.policies.target(name)
 	}
 	t.plain = t.methods == nil && t.base.policy.Plain()
-	c.last.CompareAndSwap(nil, t)
+	if old == nil || old.name == name {
+		c.last.CompareAndSwap(old, t)
+	}
 	return t
 }

@@ -18,14 +18,14 @@ const defaultMaxDestinations = 1024
 // Policy is the rules of a Config together with the state of one destination: its budget and what was learned of its
 // latency. The rules never change. It is safe for concurrent use.
 type Policy struct {
-	plain bool // light, neither timed nor hedged, and with the default budget: what nearly every call meets
-	light bool // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
-	clock bool // a first attempt must be timed
+	plain bool          // light, neither timed nor hedged, and with the default budget: what nearly every call meets
+	light bool          // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
+	clock bool          // a first attempt must be timed
+	use   atomic.Uint32 // idle, inUse or forgotten
 	state
 	rules
 	destination string
 	family      *family
-	use         atomic.Uint32 // idle, inUse or forgotten
 }
 
 // rules are what all destinations of one policy share.
@@ -289,6 +289,11 @@ func (p *Policy) Begin() First {
 	if p.plain {
 		return First{permit: p.bucket.Begin(time.Time{})}
 	}
+	return p.beginOther()
+}
+
+// beginOther is apart so that Begin is inlined.
+func (p *Policy) beginOther() First {
 	var now time.Time
 	if p.clock {
 		now = time.Now()
@@ -302,6 +307,10 @@ func (p *Policy) Succeed(f First) {
 		p.bucket.End(time.Time{}, f.permit, budget.Alive)
 		return
 	}
+	p.succeedOther(f)
+}
+
+func (p *Policy) succeedOther(f First) {
 	var now time.Time
 	if p.clock {
 		now = time.Now()
