@@ -123,7 +123,7 @@ func resumeUnary(
 		c: c, p: p, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker, got: got,
 	}
 	u.take(opts)
-	work := retry.Work[*unaryAttempt]{Send: u.send, Classify: u.classify}
+	work := retry.Work[struct{}, *unaryAttempt]{Send: u.send, Classify: u.classify}
 	return u.end(retry.Continue(ctx, p, &work, f, plainFirst, err))
 }
 
@@ -144,11 +144,14 @@ func runUnary(
 	}
 	rpc := rpcContext(u.ctx, cc, method, u.opts)
 	u.ctx = &rpc
-	return u.end(retry.Run(u.ctx, p, &retry.Work[*unaryAttempt]{Send: u.send, Classify: u.classify, Hedge: u.hedge}))
+	return u.end(retry.Run(u.ctx, p, &retry.Work[struct{}, *unaryAttempt]{
+		Send: u.send, Classify: u.classify, Hedge: u.hedge,
+	}))
 }
 
-// send makes one attempt.
-func (u *unaryCall) send(ctx context.Context, attempt int, _ bool) (*unaryAttempt, error) {
+// send makes one attempt. It and classify are method values and no expressions with u as the State: the call would move to
+// the heap.
+func (u *unaryCall) send(_ struct{}, ctx context.Context, attempt int, _ bool) (*unaryAttempt, error) {
 	a := new(unaryAttempt)
 	u.place(a, attempt)
 	if attempt > 1 {
@@ -186,7 +189,7 @@ func (u *unaryCall) place(a *unaryAttempt, n int) {
 	}
 }
 
-func (u *unaryCall) classify(a *unaryAttempt, err error, ended bool) retry.Outcome {
+func (u *unaryCall) classify(_ struct{}, a *unaryAttempt, err error, ended bool) retry.Outcome {
 	if err == nil {
 		return retry.Outcome{}
 	}

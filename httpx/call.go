@@ -85,9 +85,9 @@ func (c *call) hedgeable() bool {
 	return c.idempotent && c.bodies.copies() && !upgrade
 }
 
-func (c *call) work() retry.Work[*http.Response] {
-	return retry.Work[*http.Response]{
-		Send: c.send, Classify: c.classify, Discard: c.discard, Keep: keep, Opening: true,
+func (c *call) work() retry.Work[*call, *http.Response] {
+	return retry.Work[*call, *http.Response]{
+		State: c, Send: (*call).send, Classify: (*call).classify, Discard: (*call).discard, Keep: keep, Opening: true,
 	}
 }
 

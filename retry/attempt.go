@@ -16,18 +16,18 @@ type result[T any] struct {
 }
 
 // attempt makes one attempt on actx, which is ctx or, for a resend, made of it, and sorts what it came to.
-func attempt[T any](ctx, actx context.Context, w *Work[T], number int, limit time.Duration, r *result[T]) {
+func attempt[S, T any](ctx, actx context.Context, w *Work[S, T], number int, limit time.Duration, r *result[T]) {
 	r.cancel = nil
 	if limit > 0 {
 		attemptTimed(ctx, actx, w, number, limit, r)
 		return
 	}
-	r.value, r.err = w.Send(actx, number, false)
+	r.value, r.err = w.Send(w.State, actx, number, false)
 	r.outcome = w.sort(ctx, nil, r.value, r.err)
 }
 
 // attemptTimed is attempt with a timeout of the attempt's own.
-func attemptTimed[T any](ctx, actx context.Context, w *Work[T], number int, limit time.Duration, r *result[T]) {
+func attemptTimed[S, T any](ctx, actx context.Context, w *Work[S, T], number int, limit time.Duration, r *result[T]) {
 	var (
 		opened   *time.Timer
 		returned bool
@@ -42,7 +42,7 @@ func attemptTimed[T any](ctx, actx context.Context, w *Work[T], number int, limi
 			r.cancel()
 		}
 	}()
-	r.value, r.err = w.Send(actx, number, true)
+	r.value, r.err = w.Send(w.State, actx, number, true)
 	if opened != nil && !opened.Stop() && r.err == nil {
 		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
 	}
@@ -59,9 +59,9 @@ func resend(ctx context.Context, attempt int) context.Context {
 }
 
 // drop makes a timeout of an answer.
-func (w *Work[T]) drop(r *result[T]) {
+func (w *Work[S, T]) drop(r *result[T]) {
 	if w.Discard != nil {
-		w.Discard(r.value, nil)
+		w.Discard(w.State, r.value, nil)
 	}
 	var none T
 	r.value, r.err = none, timeout.ErrAttempt
@@ -69,7 +69,7 @@ func (w *Work[T]) drop(r *result[T]) {
 
 // sort classifies what an attempt came to, on the context actx of its own if it was timed (nil if not; contexts
 // are not compared: one may be of a type that cannot be). What failed when the caller had given up says nothing.
-func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
+func (w *Work[S, T]) sort(ctx, actx context.Context, v T, err error) Outcome {
 	switch {
 	case w.errors != nil && err == nil:
 		return Outcome{}
@@ -78,7 +78,7 @@ func (w *Work[T]) sort(ctx, actx context.Context, v T, err error) Outcome {
 	case err != nil && ctx.Err() != nil:
 		return Outcome{Class: Canceled}
 	}
-	o := w.Classify(v, err, lapsed(actx, err))
+	o := w.Classify(w.State, v, err, lapsed(actx, err))
 	if o.Class != Success && o.Class != Rejected && ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
@@ -123,7 +123,7 @@ func AttemptNumber(ctx context.Context) int {
 }
 
 // keep hands the attempt's context over with its answer.
-func (r *result[T]) keep(w *Work[T]) T {
+func keep[S, T any](w *Work[S, T], r *result[T]) T {
 	switch {
 	case r.cancel == nil:
 	case w.Keep == nil:
@@ -135,9 +135,9 @@ func (r *result[T]) keep(w *Work[T]) T {
 }
 
 // discard disposes of an answer that is not the call's, and reports whether that may have taken time.
-func (r *result[T]) discard(w *Work[T]) bool {
+func discard[S, T any](w *Work[S, T], r *result[T]) bool {
 	if w.Discard != nil {
-		w.Discard(r.value, r.err)
+		w.Discard(w.State, r.value, r.err)
 	}
 	if r.cancel != nil {
 		r.cancel()

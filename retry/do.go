@@ -32,7 +32,7 @@ func doOther(ctx context.Context, p *Policy, op func(context.Context) error) err
 	if p.light && ctx.Err() == nil {
 		return doTimed(ctx, p, op)
 	}
-	w := Work[struct{}]{Send: doSend(op), errors: p}
+	w := Work[operation, struct{}]{State: op, Send: operation.send, errors: p}
 	_, err := runInTurn(ctx, p, &w)
 	return err
 }
@@ -54,14 +54,17 @@ func doTimed(ctx context.Context, p *Policy, op func(context.Context) error) err
 func doContinue(
 	ctx context.Context, p *Policy, op func(context.Context) error, f First, r *result[struct{}], actx context.Context,
 ) error {
-	w := Work[struct{}]{Send: doSend(op), errors: p}
+	w := Work[operation, struct{}]{State: op, Send: operation.send, errors: p}
 	r.outcome = p.sort(ctx, actx, r.err)
 	_, err := inTurn(ctx, p, &w, f, r)
 	return err
 }
 
-func doSend(op func(context.Context) error) func(context.Context, int, bool) (struct{}, error) {
-	return func(ctx context.Context, _ int, _ bool) (struct{}, error) { return struct{}{}, op(ctx) }
+// operation is what Do is given.
+type operation func(context.Context) error
+
+func (op operation) send(ctx context.Context, _ int, _ bool) (struct{}, error) {
+	return struct{}{}, op(ctx)
 }
 
 // DoValue is Do for an operation that returns a value. If the policy hedges, op is called again on another goroutine
@@ -90,7 +93,7 @@ func doValueOther[T any](ctx context.Context, p *Policy, op func(context.Context
 }
 
 func doValueRun[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
-	w := Work[T]{Send: doValueSend(op), errors: p}
+	w := Work[valueOperation[T], T]{State: op, Send: valueOperation[T].send, errors: p}
 	w.Hedge = p.hedge != nil && IdempotencyFrom(ctx) != NotIdempotent
 	return Run(ctx, p, &w)
 }
@@ -111,14 +114,15 @@ func doValueTimed[T any](ctx context.Context, p *Policy, op func(context.Context
 func doValueContinue[T any](
 	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, r *result[T], actx context.Context,
 ) (T, error) {
-	w := Work[T]{Send: doValueSend(op), errors: p}
+	w := Work[valueOperation[T], T]{State: op, Send: valueOperation[T].send, errors: p}
 	r.outcome = p.sort(ctx, actx, r.err)
 	return inTurn(ctx, p, &w, f, r)
 }
 
-func doValueSend[T any](op func(context.Context) (T, error)) func(context.Context, int, bool) (T, error) {
-	return func(ctx context.Context, _ int, _ bool) (T, error) { return op(ctx) }
-}
+// valueOperation is what DoValue is given.
+type valueOperation[T any] func(context.Context) (T, error)
+
+func (op valueOperation[T]) send(ctx context.Context, _ int, _ bool) (T, error) { return op(ctx) }
 
 // sort says what an operation's error means, which is not nil, as Work.sort does.
 func (p *Policy) sort(ctx, actx context.Context, err error) Outcome {

@@ -325,9 +325,9 @@ func ExampleCall() {
 func ExamplePolicy_Begin() {
 	policy := retry.Must(retry.New(fast))
 	ctx := context.Background()
-	work := retry.Work[int]{
-		Send: func(context.Context, int, bool) (int, error) { return 200, nil },
-		Classify: func(status int, err error, ended bool) retry.Outcome {
+	work := retry.Work[struct{}, int]{
+		Send: func(struct{}, context.Context, int, bool) (int, error) { return 200, nil },
+		Classify: func(_ struct{}, status int, err error, ended bool) retry.Outcome {
 			if status >= 500 {
 				return retry.Outcome{Class: retry.Transient}
 			}
@@ -347,12 +347,12 @@ func ExamplePolicy_Begin() {
 
 func ExampleRun() {
 	policy := retry.Must(retry.New(fast))
-	status, err := retry.Run(context.Background(), policy, &retry.Work[int]{
-		Send: func(_ context.Context, attempt int, _ bool) (int, error) { return 500 + attempt, nil },
-		Classify: func(status int, err error, ended bool) retry.Outcome {
+	status, err := retry.Run(context.Background(), policy, &retry.Work[struct{}, int]{
+		Send: func(_ struct{}, _ context.Context, attempt int, _ bool) (int, error) { return 500 + attempt, nil },
+		Classify: func(_ struct{}, status int, err error, ended bool) retry.Outcome {
 			return retry.Outcome{Class: retry.Transient}
 		},
-		Discard: func(status int, err error) { fmt.Println("closed", status) },
+		Discard: func(_ struct{}, status int, err error) { fmt.Println("closed", status) },
 	})
 	fmt.Println(status, err)
 	// Output:

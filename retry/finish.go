@@ -8,8 +8,8 @@ import (
 )
 
 // finish makes of a call that has stopped what Run returns.
-func finish[T any](ctx context.Context, p *Policy, w *Work[T], call *Call, h *history, r *result[T]) (T, error) {
-	v := r.keep(w)
+func finish[S, T any](ctx context.Context, p *Policy, w *Work[S, T], call *Call, h *history, r *result[T]) (T, error) {
+	v := keep(w, r)
 	if p.observer != nil {
 		report := call.Report()
 		report.Err, report.Hedged = r.err, h.answerHedged

@@ -310,9 +310,9 @@ func TestRunDiscardsLosersAndKeepsTheWinner(t *testing.T) {
 		discarded := map[int]bool{} // and whether its context had ended by then
 		live := map[int]context.Context{}
 		var release context.CancelFunc
-		w := retry.Work[int]{
+		w := retry.Work[struct{}, int]{
 			Hedge: true,
-			Send: func(ctx context.Context, attempt int, _ bool) (int, error) {
+			Send: func(_ struct{}, ctx context.Context, attempt int, _ bool) (int, error) {
 				mu.Lock()
 				live[attempt] = ctx
 				mu.Unlock()
@@ -326,13 +326,13 @@ func TestRunDiscardsLosersAndKeepsTheWinner(t *testing.T) {
 				time.Sleep(ms)
 				return attempt, nil
 			},
-			Classify: func(v int, err error, ended bool) retry.Outcome {
+			Classify: func(_ struct{}, v int, err error, ended bool) retry.Outcome {
 				if err != nil {
 					return transient
 				}
 				return retry.Outcome{}
 			},
-			Discard: func(v int, _ error) {
+			Discard: func(_ struct{}, v int, _ error) {
 				mu.Lock()
 				defer mu.Unlock()
 				discarded[v] = live[v].Err() != nil

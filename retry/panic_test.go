@@ -159,18 +159,18 @@ func TestPanicOfALoserReleasesTheWinner(t *testing.T) {
 		ctx := newParent()
 		p := always(t, retry.Config{Hedge: timeout.Fixed(time.Second)})
 		var discarded []int
-		w := retry.Work[int]{
+		w := retry.Work[struct{}, int]{
 			Hedge: true,
-			Send: func(ctx context.Context, attempt int, _ bool) (int, error) {
+			Send: func(_ struct{}, ctx context.Context, attempt int, _ bool) (int, error) {
 				if attempt == 1 {
 					<-ctx.Done()
 					panic("boom")
 				}
 				return attempt, nil
 			},
-			Classify: func(int, error, bool) retry.Outcome { return retry.Outcome{} },
+			Classify: func(struct{}, int, error, bool) retry.Outcome { return retry.Outcome{} },
 			Keep:     func(v int, cancel context.CancelFunc) int { return v },
-			Discard:  func(v int, _ error) { discarded = append(discarded, v) },
+			Discard:  func(_ struct{}, v int, _ error) { discarded = append(discarded, v) },
 		}
 		require.Panics(t, func() { _, _ = retry.Run(ctx, p, &w) })
 		require.Zero(t, ctx.registered(), "contexts left on the caller's")

@@ -15,10 +15,10 @@ import (
 // race drives a call whose attempts may run side by side: the first on the caller's goroutine, the others on one
 // each. Whoever ends an attempt tells the Call, under the lock, and sets going what the Call asks for. All have
 // returned before the caller does: a loser may still be reading the caller's request.
-type race[T any] struct {
+type race[S, T any] struct {
 	ctx context.Context
 	p   *Policy
-	w   *Work[T]
+	w   Work[S, T]
 
 	mu        sync.Mutex
 	call      Call
@@ -57,12 +57,12 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error) {
+func runRace[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err error) {
 	if stopped := p.admitFirst(ctx); stopped != nil {
 		return v, stopped
 	}
 	deadline, _ := ctx.Deadline()
-	r := &race[T]{ctx: ctx, p: p, w: w}
+	r := &race[S, T]{ctx: ctx, p: p, w: *w}
 	r.live = r.first[:0]
 	now := time.Now()
 	f := First{sent: now, permit: p.begin(now)}
@@ -80,7 +80,7 @@ func runRace[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error)
 }
 
 // wait returns when the race is over, and ends it if the caller gives up.
-func (r *race[T]) wait() {
+func (r *race[S, T]) wait() {
 	r.mu.Lock()
 	over := r.over
 	if !over {
@@ -98,7 +98,7 @@ func (r *race[T]) wait() {
 }
 
 // open begins the first attempt and sets the first hedge's timer.
-func (r *race[T]) open(now time.Time) context.Context {
+func (r *race[S, T]) open(now time.Time) context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock() // a user's Limit may panic
 	actx := r.begin(1)
@@ -107,14 +107,14 @@ func (r *race[T]) open(now time.Time) context.Context {
 }
 
 // begin makes the context of an attempt that is about to be sent, cancelled when the race is over.
-func (r *race[T]) begin(attempt int) context.Context {
+func (r *race[S, T]) begin(attempt int) context.Context {
 	actx, cancel := context.WithCancel(r.ctx)
 	r.live = append(r.live, racer{attempt, cancel})
 	return actx
 }
 
 // advance does what the Call asks for now. It is called with the lock held.
-func (r *race[T]) advance(now time.Time) {
+func (r *race[S, T]) advance(now time.Time) {
 	for !r.over {
 		if r.ctx.Err() != nil { // whether or not the caller's own attempt has noticed
 			r.cancel()
@@ -137,7 +137,7 @@ func (r *race[T]) advance(now time.Time) {
 }
 
 // runAside is run on a goroutine of its own.
-func (r *race[T]) runAside(actx context.Context, s Step, sent time.Time, waited time.Duration) {
+func (r *race[S, T]) runAside(actx context.Context, s Step, sent time.Time, waited time.Duration) {
 	defer r.others.Done()
 	returned := false
 	defer func() {
@@ -150,7 +150,7 @@ func (r *race[T]) runAside(actx context.Context, s Step, sent time.Time, waited 
 }
 
 // arm lets advance be called again at the given time; the zero time means not before an attempt ends.
-func (r *race[T]) arm(now, at time.Time) {
+func (r *race[S, T]) arm(now, at time.Time) {
 	r.disarm()
 	if at.IsZero() {
 		return
@@ -159,14 +159,14 @@ func (r *race[T]) arm(now, at time.Time) {
 	r.timer = time.AfterFunc(at.Sub(now), r.fire)
 }
 
-func (r *race[T]) disarm() {
+func (r *race[S, T]) disarm() {
 	if r.timer != nil && r.timer.Stop() {
 		r.others.Done()
 	}
 	r.timer = nil
 }
 
-func (r *race[T]) fire() {
+func (r *race[S, T]) fire() {
 	defer r.others.Done()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -174,7 +174,7 @@ func (r *race[T]) fire() {
 }
 
 // run makes one attempt, tells the Call what it came to, and reports whether that ended the race.
-func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) (answers bool) {
+func (r *race[S, T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) (answers bool) {
 	var res result[T]
 	settled := false
 	defer func() { // a panic in an observer, a strategy or Discard
@@ -182,7 +182,7 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 			res.cancel()
 		}
 	}()
-	attempt(actx, resend(actx, s.Attempt), r.w, s.Attempt, s.Timeout, &res)
+	attempt(actx, resend(actx, s.Attempt), &r.w, s.Attempt, s.Timeout, &res)
 	now := sent // when a success ended, nobody may want to know
 	if res.outcome.Class != Success || r.p.clock {
 		now = time.Now()
@@ -196,7 +196,7 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 	}
 	// Before the next attempt is sent, so that one connection is enough. The attempt is still live: if another wins
 	// meanwhile, that cancels what is being drained here.
-	res.discard(r.w)
+	discard(&r.w, &res)
 	settled = true
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -206,7 +206,7 @@ func (r *race[T]) run(actx context.Context, s Step, sent time.Time, waited time.
 }
 
 // land reports whether the attempt's result is the answer of the call.
-func (r *race[T]) land(now time.Time, a Attempt, res *result[T]) (answers bool) {
+func (r *race[S, T]) land(now time.Time, a Attempt, res *result[T]) (answers bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over || r.ctx.Err() != nil && res.outcome.Class != Success && res.outcome.Class != Rejected {
@@ -238,7 +238,7 @@ func both(a, b context.CancelFunc) context.CancelFunc {
 }
 
 // take takes the attempt off those under way and returns what cancels its context.
-func (r *race[T]) take(attempt int) context.CancelFunc {
+func (r *race[S, T]) take(attempt int) context.CancelFunc {
 	i := slices.IndexFunc(r.live, func(l racer) bool { return l.attempt == attempt })
 	cancel := r.live[i].cancel
 	r.live = slices.Delete(r.live, i, i+1)
@@ -246,7 +246,7 @@ func (r *race[T]) take(attempt int) context.CancelFunc {
 }
 
 // finish cancels all attempts that are still under way: they have lost.
-func (r *race[T]) finish() {
+func (r *race[S, T]) finish() {
 	if r.over {
 		return
 	}
@@ -260,13 +260,13 @@ func (r *race[T]) finish() {
 	}
 }
 
-func (r *race[T]) giveUp() {
+func (r *race[S, T]) giveUp() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cancel()
 }
 
-func (r *race[T]) cancel() {
+func (r *race[S, T]) cancel() {
 	if !r.over {
 		r.call.Cancel(time.Now())
 		r.finish()
@@ -274,7 +274,7 @@ func (r *race[T]) cancel() {
 }
 
 // fail ends the race because a hedge panicked, or called runtime.Goexit.
-func (r *race[T]) fail(value any) {
+func (r *race[S, T]) fail(value any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if value == nil {
@@ -289,13 +289,13 @@ func (r *race[T]) fail(value any) {
 var errGoexit = errors.New("runtime.Goexit in a hedge")
 
 // close is for the caller's goroutine when an attempt has panicked: nothing may be left of the race.
-func (r *race[T]) close() {
+func (r *race[S, T]) close() {
 	if r.delivered {
 		return
 	}
 	r.giveUp()
 	r.others.Wait()
 	if r.answer.cancel != nil {
-		r.answer.discard(r.w)
+		discard(&r.w, &r.answer)
 	}
 }

@@ -9,18 +9,20 @@ import (
 )
 
 // Work is one call's work as a driver hands it to Run: what Do and DoValue are to a function, the RoundTripper is to
-// a request. T is what an attempt returns.
-type Work[T any] struct {
+// a request. T is what an attempt returns. S is what the functions are called with, so that they can be method
+// expressions, as (*call).send: those cost nothing, where a closure or a method value is an allocation each.
+type Work[S, T any] struct {
+	State S
 	// Send makes one attempt. Its number is from 1, and for a resend also AttemptNumber(ctx); timed says that ctx
 	// has a timeout of the attempt's own. When the call is hedged, attempts run on several goroutines at a time.
-	Send func(ctx context.Context, attempt int, timed bool) (T, error)
+	Send func(s S, ctx context.Context, attempt int, timed bool) (T, error)
 	// Classify says what the attempt came to. It is asked only while the caller's context goes on; ended says that
 	// the attempt's own context does not, because of its timeout.
-	Classify func(v T, err error, ended bool) Outcome
+	Classify func(s S, v T, err error, ended bool) Outcome
 	// Discard, if set, disposes of what an attempt returned that is not the call's answer, errors included. It is
 	// called before the attempt's context is cancelled unless the attempt lost a race. A value that came too late
 	// (Opening) is discarded at once, and the zero value with timeout.ErrAttempt after it.
-	Discard func(v T, err error)
+	Discard func(s S, v T, err error)
 	// Keep, if set, takes over the context of the attempt that answers: cancel must be called in the end. Without
 	// it the context is cancelled when Run returns.
 	Keep func(v T, cancel context.CancelFunc) T
@@ -37,7 +39,7 @@ type Work[T any] struct {
 // the call. If the call did not succeed, the error is an *Error, and the value may still be worth having (a 503): it
 // is zero only if the caller gave up while the call waited. If it did succeed, the error is what that attempt
 // returned, which is not nil only where Classify took an error for a success.
-func Run[T any](ctx context.Context, p *Policy, w *Work[T]) (T, error) {
+func Run[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (T, error) {
 	if w.Hedge && p.hedge != nil && p.maxAttempts != 1 {
 		return runRace(ctx, p, w)
 	}
@@ -45,7 +47,7 @@ func Run[T any](ctx context.Context, p *Policy, w *Work[T]) (T, error) {
 }
 
 // runInTurn is Run without hedging. The first attempt stays outside the state machine.
-func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err error) {
+func runInTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err error) {
 	if stopped := p.admitFirst(ctx); stopped != nil {
 		return v, stopped
 	}
@@ -65,7 +67,7 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 			now = time.Now()
 		}
 		p.succeed(now, f)
-		v = r.keep(w) // before the observer, which may panic
+		v = keep(w, &r) // before the observer, which may panic
 		p.observeSuccess(ctx, now, f)
 		return v, r.err
 	}
@@ -74,7 +76,7 @@ func runInTurn[T any](ctx context.Context, p *Policy, w *Work[T]) (v T, err erro
 
 // Continue takes over a call whose first attempt, told by Begin and sent on ctx itself, came to v and err, which
 // is no success.
-func Continue[T any](ctx context.Context, p *Policy, w *Work[T], f First, v T, err error) (T, error) {
+func Continue[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, v T, err error) (T, error) {
 	return inTurn(ctx, p, w, f, &result[T]{value: v, err: err, outcome: w.sort(ctx, nil, v, err)})
 }
 
@@ -104,7 +106,7 @@ func (p *Policy) admitFirst(ctx context.Context) *Error {
 
 // inTurn drives a call from the end of its first attempt on, one attempt at a time. It asks the Call for no Step:
 // what is next is the pending attempt, always, as nothing else is under way.
-func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r *result[T]) (T, error) {
+func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r *result[T]) (T, error) {
 	var (
 		call   Call
 		h      history
@@ -128,7 +130,7 @@ func inTurn[T any](ctx context.Context, p *Policy, w *Work[T], f First, r *resul
 		if call.reason != ReasonNone {
 			return finish(ctx, p, w, &call, &h, r)
 		}
-		if r.discard(w) {
+		if discard(w, r) {
 			call.tell(time.Now())
 		}
 		actx := resend(ctx, call.sent+1)

@@ -21,13 +21,13 @@ type response struct {
 }
 
 // transport is the Work of a driver for responses; send answers attempt n.
-func transport(send func(ctx context.Context, n int) (int, error), discarded *[]int) *retry.Work[response] {
-	return &retry.Work[response]{
-		Send: func(ctx context.Context, attempt int, _ bool) (response, error) {
+func transport(send func(ctx context.Context, n int) (int, error), discarded *[]int) *retry.Work[struct{}, response] {
+	return &retry.Work[struct{}, response]{
+		Send: func(_ struct{}, ctx context.Context, attempt int, _ bool) (response, error) {
 			status, err := send(ctx, attempt)
 			return response{status, ctx}, err
 		},
-		Classify: func(r response, err error, ended bool) retry.Outcome {
+		Classify: func(_ struct{}, r response, err error, ended bool) retry.Outcome {
 			switch {
 			case ended:
 				return retry.Outcome{Class: retry.Timeout}
@@ -38,7 +38,7 @@ func transport(send func(ctx context.Context, n int) (int, error), discarded *[]
 			}
 			return retry.Outcome{}
 		},
-		Discard: func(r response, err error) { *discarded = append(*discarded, r.status) },
+		Discard: func(_ struct{}, r response, err error) { *discarded = append(*discarded, r.status) },
 	}
 }
 
@@ -109,16 +109,16 @@ func TestOpeningThatEndedIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
 		var kept context.Context
-		w := retry.Work[int]{
+		w := retry.Work[struct{}, int]{
 			Opening: true,
-			Send: func(ctx context.Context, attempt int, _ bool) (int, error) {
+			Send: func(_ struct{}, ctx context.Context, attempt int, _ bool) (int, error) {
 				kept = ctx
 				if attempt == 1 {
 					time.Sleep(2 * time.Second) // the answer comes as the timer fires
 				}
 				return attempt, nil
 			},
-			Classify: func(_ int, err error, ended bool) retry.Outcome {
+			Classify: func(_ struct{}, _ int, err error, ended bool) retry.Outcome {
 				if ended {
 					return retry.Outcome{Class: retry.Timeout}
 				}
