@@ -162,20 +162,19 @@ func wait(ctx context.Context, c *Call) bool {
 		sleep(ctx, c)
 	}
 	if ctx.Err() != nil { // also when both were ready
-		c.Cancel(c.now)
+		c.Cancel(time.Now())
 		return false
 	}
 	return true
 }
 
-// sleep returns when the pending attempt is due or the caller gives up, and has told the Call the time.
+// sleep returns when the pending attempt is due, and has told the Call the time, or when the caller gives up.
 func sleep(ctx context.Context, c *Call) {
 	timer := time.NewTimer(c.due - c.at) // not pooled: a pooled timer is fatal in a synctest bubble
 	for c.at < c.due {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			c.tell(time.Now())
 			return
 		case <-timer.C:
 		}
