@@ -143,8 +143,7 @@ func (s *clientStream) RecvMsg(m any) error {
 	defer s.enter()()
 	s.receiving <- struct{}{}
 	defer func() { <-s.receiving }()
-	for !s.settled.Load() {
-		a := s.current()
+	for a := s.unsettled(); a != nil; a = s.unsettled() {
 		header := s.header(a)
 		if header != nil && s.desc.ClientStreams {
 			s.succeed(a, nil)
@@ -198,8 +197,7 @@ func (s *clientStream) Header() (metadata.MD, error) {
 			defer func() { <-s.receiving }()
 		}
 	}
-	for !s.settled.Load() {
-		a := s.current()
+	for a := s.unsettled(); a != nil; a = s.unsettled() {
 		if header := s.header(a); header != nil {
 			s.succeed(a, nil)
 			return header, nil
@@ -215,13 +213,12 @@ func (s *clientStream) Header() (metadata.MD, error) {
 // receive takes the right to receive, and reports whether it did. While another goroutine has it, waiting for the first
 // message, a header that comes settles the call.
 func (s *clientStream) receive() bool {
-	for !s.settled.Load() {
+	for a := s.unsettled(); a != nil; a = s.unsettled() {
 		select {
 		case s.receiving <- struct{}{}:
 			return true
 		default:
 		}
-		a := s.current()
 		if header, _ := a.ClientStream.Header(); header != nil && !a.timedOut() {
 			s.succeed(a, nil)
 			continue
@@ -330,13 +327,28 @@ func (s *clientStream) fixLocked(why retry.Reason) {
 
 // current is the attempt to use: while another goroutine replaces one, it waits.
 func (s *clientStream) current() *streamAttempt {
+	a, _ := s.look()
+	return a
+}
+
+// unsettled is the attempt to use, or nil if the call is settled: of one that has just failed the attempt may be one
+// without a stream.
+func (s *clientStream) unsettled() *streamAttempt {
+	a, settled := s.look()
+	if settled {
+		return nil
+	}
+	return a
+}
+
+func (s *clientStream) look() (a *streamAttempt, settled bool) {
 	for {
 		s.mu.Lock()
-		a := s.cur
-		wait := a.claimed && !s.settled.Load()
+		a, settled = s.cur, s.settled.Load()
+		wait := a.claimed && !settled
 		s.mu.Unlock()
 		if !wait {
-			return a
+			return a, settled
 		}
 		<-a.over
 	}

@@ -27,26 +27,30 @@ type meddler struct {
 }
 
 func (m *meddler) AttemptDone(_ context.Context, a retry.Attempt) {
-	m.hear(a.Outcome.Class.String(), a.Number >= m.from)
+	if st := m.hear(a.Outcome.Class.String(), a.Number >= m.from); st != nil {
+		_ = st.SendMsg(both(""))
+	}
 }
 
 func (m *meddler) CallDone(_ context.Context, r retry.Report) {
-	m.hear("call "+r.Reason.String(), true)
+	if st := m.hear("call "+r.Reason.String(), true); st != nil {
+		_ = st.CloseSend()
+	}
 }
 
-func (m *meddler) hear(what string, meddle bool) {
+// hear returns the stream if it may be used.
+func (m *meddler) hear(what string, meddle bool) grpc.ClientStream {
 	m.mu.Lock()
 	m.heard = append(m.heard, what)
 	st := m.st
 	m.mu.Unlock()
 	if st == nil || !meddle {
-		return
+		return nil
 	}
 	_, _ = st.Header()
 	_ = st.Trailer()
 	_ = st.Context()
-	_ = st.SendMsg(both(""))
-	_ = st.CloseSend()
+	return st
 }
 
 func (m *meddler) knows(st grpc.ClientStream) {

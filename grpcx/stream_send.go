@@ -19,8 +19,7 @@ func (s *clientStream) SendMsg(m any) error {
 		return s.pass(m)
 	}
 	defer s.enter()()
-	for !s.settled.Load() {
-		a := s.current()
+	for a := s.unsettled(); a != nil; a = s.unsettled() {
 		switch err := a.SendMsg(m); err {
 		case nil:
 			if s.keep(a, m) {
