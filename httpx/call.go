@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -178,7 +179,7 @@ func (c *call) finish(resp *http.Response, err error) (*http.Response, error) {
 	case stopped.Last != nil && (c.once || knownByType(stopped.Last)):
 		return nil, stopped.Last
 	case c.once && stopped.Ended != nil:
-		return nil, context.Cause(c.req.Context())
+		return nil, cmp.Or(context.Cause(c.req.Context()), stopped.Ended)
 	}
 	return nil, stopped
 }

@@ -401,3 +401,24 @@ func TestWhyAnOutcomeForbidsAnotherAttempt(t *testing.T) {
 		require.Equal(t, retry.ReasonNoRetry, o.Why(), "the server's word, whatever wait came with it")
 	}
 }
+
+// lateContext is one whose deadline has passed and whose timer has not fired yet.
+type lateContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+func TestADeadlineThatHasPassedIsOneThoughItsTimerIsLate(t *testing.T) {
+	ctx := lateContext{t.Context(), time.Now().Add(-time.Second)}
+	err := retry.Do(ctx, always(t, retry.Config{}), func(context.Context) error { return errDown })
+	require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, errDown)
+
+	ctx.deadline = time.Now().Add(time.Hour)
+	err = retry.Do(ctx, always(t, retry.Config{Backoff: backoff.Constant(2 * time.Hour)}), func(context.Context) error { return errDown })
+	require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+	require.NotErrorIs(t, err, context.DeadlineExceeded, "it would have passed in the wait, and has not")
+}

@@ -76,8 +76,18 @@ func (c *Call) error(ctx context.Context, last error) *Error {
 	e := &Error{Reason: c.reason, Attempts: c.sent, Destination: c.p.destination, Waited: c.waited, Last: last}
 	if c.reason == ReasonCanceled || c.reason == ReasonDeadline {
 		e.Ended = contextError(ctx)
+		if e.Ended == nil && c.reason == ReasonDeadline && passed(ctx) {
+			e.Ended = context.DeadlineExceeded
+		}
 	}
 	return e
+}
+
+// passed reports whether a context's deadline has passed, whatever its timer has got round to: a server that has the same
+// deadline may say so first.
+func passed(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
 }
 
 // contextError is what ended ctx, as one error that is both its Err and its Cause; nil if it has not ended.
