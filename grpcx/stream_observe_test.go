@@ -2,6 +2,7 @@ package grpcx_test
 
 import (
 	"context"
+	"io"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -153,4 +155,43 @@ func TestStreamObserversMayUseTheStreamWhoseLastAttemptFailed(t *testing.T) {
 	_, err = st.Recv()
 	require.Equal(t, codes.Unavailable, status.Code(err))
 	require.Equal(t, []string{"transient", "transient", "call max_attempts"}, m.all())
+}
+
+// onLast is an observer that does something when a call's last attempt has ended.
+type onLast struct {
+	meddler
+	do func()
+}
+
+func (o *onLast) AttemptDone(_ context.Context, a retry.Attempt) {
+	if a.Number == o.from {
+		o.do()
+	}
+}
+
+// A goroutine that sends may find the stream broken while the one that receives still tells the observer. The handler
+// that returns for it must say "do not retry" all the same.
+func TestAHandlerIsSpentBeforeAnybodySeesThatItsStreamBroke(t *testing.T) {
+	ctx, mark := layer.With(t.Context())
+	o := &onLast{meddler: meddler{from: 2}}
+	p, err := retry.New(retry.Config{MaxAttempts: 2, Backoff: backoff.None()}, retry.WithObserver(o))
+	require.NoError(t, err)
+	s := newService()
+	s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return unavailable() }
+	st, err := dial(t, serve(t, s), p).FullDuplexCall(ctx)
+	require.NoError(t, err)
+	var sent error
+	var spent bool
+	o.do = func() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			sent, spent = st.Send(both("")), mark.Spent()
+		}()
+		<-done
+	}
+	_, err = st.Recv()
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.Equal(t, io.EOF, sent)
+	require.True(t, spent)
 }

@@ -210,7 +210,9 @@ func TestKeepaliveThatClosesTheConnectionIsRetried(t *testing.T) {
 	listen(t, again, s)
 	_, err = c.UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
 	require.NoError(t, err)
-	require.Equal(t, connectivity.Ready, cc.GetState())
+	for state := cc.GetState(); state != connectivity.Ready; state = cc.GetState() {
+		cc.WaitForStateChange(t.Context(), state) // gRPC lets calls through before it says so
+	}
 }
 
 // gRPC-Go's own OpenTelemetry plugin beside the interceptors: it sees each attempt.

@@ -41,11 +41,7 @@ func (p *Policy) CallDone(ctx context.Context, c *Call, last error) error {
 		report.Err = last
 		p.observer.CallDone(ctx, report)
 	}
-	if c.reason == ReasonSuccess {
-		return nil
-	}
-	c.spend(ctx)
-	return c.error(ctx, last)
+	return c.Err(ctx, last)
 }
 
 // spend marks the request that a server is handling under ctx, so that it answers "do not retry" if it fails: what

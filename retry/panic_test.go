@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,4 +233,37 @@ func TestALimitThatPanicsLeavesNothing(t *testing.T) {
 			require.Zero(t, ctx.registered())
 		})
 	}
+}
+
+// brokenLimit is a Hedge that panics when it is asked for the delay the n-th time.
+type brokenLimit struct {
+	after int
+	asked *atomic.Int32
+}
+
+func (b brokenLimit) New() timeout.Limit { return b }
+func (b brokenLimit) Validate() error    { return nil }
+
+func (b brokenLimit) Timeout() time.Duration {
+	if int(b.asked.Add(1)) > b.after {
+		panic("boom")
+	}
+	return 10 * ms
+}
+
+// The hedge's timer runs on a goroutine of its own, where a panic would end the program.
+func TestAPanicWhenAHedgeIsDueReachesTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, l := newParent(), newLedger()
+		p := always(t, retry.Config{Budget: budget.Shared(l), Hedge: brokenLimit{1, new(atomic.Int32)}})
+		value, returned := leave(func() {
+			_, _ = retry.DoValue(ctx, p, func(ctx context.Context) (int, error) { return 0, pause(ctx, time.Hour) })
+		})
+		require.False(t, returned)
+		broken, ok := value.(*retry.PanicError)
+		require.True(t, ok)
+		require.Equal(t, "boom", broken.Value)
+		l.settled(t)
+		require.Zero(t, ctx.registered(), "contexts left on the caller's")
+	})
 }

@@ -40,10 +40,10 @@ type racer struct {
 	cancel  context.CancelFunc
 }
 
-// PanicError is what DoValue (or Run) panics with when a hedge panicked on a goroutine of its own: the panic goes on
-// where the caller can see it.
+// PanicError is what DoValue (or Run) panics with when a hedge, or what was to send it, panicked on a goroutine of its
+// own: the panic goes on where the caller can see it.
 type PanicError struct {
-	Value any    // what the hedge panicked with
+	Value any    // what it panicked with
 	Stack []byte // of the goroutine that panicked
 }
 
@@ -140,11 +140,7 @@ func (r *race[S, T]) advance(now time.Time) {
 func (r *race[S, T]) runAside(actx context.Context, s Step, sent time.Time, waited time.Duration) {
 	defer r.others.Done()
 	returned := false
-	defer func() {
-		if !returned {
-			r.fail(recover()) // nil: runtime.Goexit
-		}
-	}()
+	defer r.failUnless(&returned)
 	r.run(actx, s, sent, waited)
 	returned = true
 }
@@ -166,11 +162,15 @@ func (r *race[S, T]) disarm() {
 	r.timer = nil
 }
 
+// fire is run on a goroutine of its own, and may ask a user's Limit, Budget or source of random numbers.
 func (r *race[S, T]) fire() {
 	defer r.others.Done()
+	returned := false
+	defer r.failUnless(&returned)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.advance(time.Now())
+	returned = true
 }
 
 // run makes one attempt, tells the Call what it came to, and reports whether that ended the race.
@@ -273,7 +273,14 @@ func (r *race[S, T]) cancel() {
 	}
 }
 
-// fail ends the race because a hedge panicked, or called runtime.Goexit.
+// failUnless is deferred by what is run on a goroutine of its own.
+func (r *race[S, T]) failUnless(returned *bool) {
+	if !*returned {
+		r.fail(recover()) // nil: runtime.Goexit
+	}
+}
+
+// fail ends the race because a hedge, or what was to send it, panicked or called runtime.Goexit.
 func (r *race[S, T]) fail(value any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
