@@ -130,7 +130,7 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 		if call.reason != ReasonNone {
 			return finish(ctx, p, w, &call, &h, r)
 		}
-		if discard(w, r) {
+		if discard(w, r) && (p.clock || call.at < call.due) { // it may have taken time
 			call.tell(time.Now())
 		}
 		actx := resend(ctx, call.sent+1)
