@@ -202,7 +202,9 @@ func (s *clientStream) Header() (metadata.MD, error) {
 			s.succeed(a, nil)
 			return header, nil
 		}
-		s.headless(a)
+		if err := s.headless(a); err != nil {
+			s.failed(a, nil, err)
+		}
 	}
 	if s.err != nil {
 		return nil, nil // as gRPC has it: RecvMsg tells
@@ -232,15 +234,15 @@ func (s *clientStream) receive() bool {
 	return false
 }
 
-// headless deals with an attempt that has ended without a header, and so without a message.
-func (s *clientStream) headless(a *streamAttempt) {
-	switch err := a.late(a.lost(nil, a.RecvMsg(&struct{}{}))); err {
-	case nil, io.EOF:
-		s.succeed(a, io.EOF)
-		s.ended(io.EOF)
-	default:
-		s.failed(a, nil, err)
+// headless deals with an attempt that has ended without a header, and so without a message, or returns why it failed.
+func (s *clientStream) headless(a *streamAttempt) error {
+	err := a.late(a.lost(nil, a.RecvMsg(&struct{}{})))
+	if err != nil && err != io.EOF {
+		return err
 	}
+	s.succeed(a, io.EOF)
+	s.ended(io.EOF)
+	return nil
 }
 
 // lost tells an end that came from nowhere. A server that ends a stream well sends a header or a trailer.

@@ -71,11 +71,16 @@ func (s *clientStream) claim(a *streamAttempt) bool {
 	return true
 }
 
-// failed puts another attempt in the place of one that failed before the call was settled, or settles it.
+// failed is mend unless somebody else deals with the attempt's failure.
 func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
-	if !s.claim(a) {
-		return
+	if s.claim(a) {
+		s.mend(a, header, err)
 	}
+}
+
+// mend puts another attempt in the place of one that failed before the call was settled, or settles it. It is the
+// claimant's.
+func (s *clientStream) mend(a *streamAttempt, header metadata.MD, err error) {
 	settled := false
 	defer func() { // a panic or runtime.Goexit in what opens the next: nobody may wait for it
 		if !settled {

@@ -117,15 +117,25 @@ func (s *clientStream) resolve(a *streamAttempt) {
 		return
 	case s.receiving <- struct{}{}:
 	}
+	if err, failed := s.receiveFailure(a); failed {
+		s.mend(a, nil, err)
+	}
+}
+
+// receiveFailure receives from an attempt for the sender, settles the call by what comes, or claims the attempt and
+// returns why it failed. The right to receive is given back before another attempt is there: a goroutine that finds it
+// taken relies on who has it to mind that attempt's timeout, which a sender does not.
+func (s *clientStream) receiveFailure(a *streamAttempt) (err error, failed bool) {
 	defer func() { <-s.receiving }()
 	if s.settled.Load() || s.current() != a {
-		return
+		return nil, false
 	}
 	if s.header(a) != nil {
 		s.succeed(a, nil)
-		return
+		return nil, false
 	}
-	s.headless(a)
+	err = s.headless(a)
+	return err, err != nil && s.claim(a)
 }
 
 // replayBuffer is what the caller has sent so far.
