@@ -17,8 +17,9 @@ type call struct {
 	key        string        // the Idempotency-Key to add
 	idempotent bool
 	once       bool // the policy never retries
+	copied     int8 // the attempt whose copy of the request is the one in here: there is nearly always one
 	bodies     bodies
-	copied     int // the attempt whose copy of the request is the one in here: there is nearly always one
+	watch      *cancelWatch // nil: none
 	copy       outgoing
 }
 

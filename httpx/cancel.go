@@ -14,6 +14,9 @@ import (
 func (c *call) canceled() bool {
 	select {
 	case <-c.req.Cancel: //lint:ignore SA1019 see above
+		if c.watch != nil {
+			c.watch.cancel(errCanceled) // it may not have seen it yet, and the call's error is to say so
+		}
 		return true
 	default:
 		return false
@@ -44,6 +47,7 @@ func (c *call) heedCancel() (context.Context, *cancelWatch) {
 	}
 	w := &cancelWatch{over: make(chan struct{})}
 	ctx, w.cancel = context.WithCancelCause(ctx)
+	c.watch = w
 	w.watching.Go(func() {
 		select {
 		case <-cancel:

@@ -48,6 +48,22 @@ func TestRequestCancelEndsAWait(t *testing.T) {
 	}
 }
 
+func TestRequestCancelDuringAnAttemptIsACancellation(t *testing.T) {
+	for _, way := range []string{"plain", "timed", "hedged"} {
+		t.Run(way, func(t *testing.T) {
+			for range 100 { // net/http and the watch look at it at the same time
+				synctest.Test(t, func(t *testing.T) {
+					c := pipeClient(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, policies(t)[way])
+					req, cancel := cancelable(t, t.Context())
+					time.AfterFunc(time.Millisecond, func() { close(cancel) })
+					_, err := c.Do(req)
+					require.ErrorIs(t, err, context.Canceled)
+				})
+			}
+		})
+	}
+}
+
 func waiting(c retry.Config) retry.Config {
 	c.ThrottledBackoff = backoff.Constant(time.Minute)
 	return c

@@ -66,7 +66,7 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 // outgoing is a copy of the caller's request for an attempt.
 func (c *call) outgoing(ctx context.Context, attempt int) *outgoing {
 	out := &c.copy
-	if attempt != c.copied {
+	if attempt != int(c.copied) {
 		out = new(outgoing)
 	}
 	out.Request = *c.req.WithContext(ctx)
