@@ -114,11 +114,13 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 	)
 	deadline, _ := ctx.Deadline()
 	call.resume(p, time.Now(), f, deadline, false)
-	defer func() { // a panic or runtime.Goexit in whatever is called from here
-		if call.abandon() && r.cancel != nil {
-			r.cancel()
-		}
-	}()
+	if !p.plain || w.Discard != nil { // else there is nothing to leave: of a retry that never ends a Bucket takes no note
+		defer func() { // a panic or runtime.Goexit in whatever is called from here
+			if call.abandon() && r.cancel != nil {
+				r.cancel()
+			}
+		}()
+	}
 	for {
 		if r.outcome.Class != Success {
 			h.add(call.sent, r.outcome.Class, r.err)
@@ -127,11 +129,14 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 			p.observeAttempt(ctx, call.latest(waited), call.now, r.outcome, r.err)
 		}
 		call.done(call.sent, r.outcome)
-		if call.reason != ReasonNone {
+		switch {
+		case call.reason == ReasonSuccess && r.cancel == nil && p.observer == nil:
+			return r.value, r.err
+		case call.reason != ReasonNone:
 			return finish(ctx, p, w, &call, &h, r)
 		}
-		if discard(w, r) && (p.clock || call.at < call.due) { // it may have taken time
-			call.tell(time.Now())
+		if (w.Discard != nil || r.cancel != nil) && discard(w, r) && (p.clock || call.at < call.due) {
+			call.tell(time.Now()) // it may have taken time
 		}
 		actx := resend(ctx, call.sent+1)
 		if !wait(ctx, &call) {
