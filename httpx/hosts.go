@@ -7,7 +7,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// hosts is a small cache in front of Policy.For, which costs three times as much: most clients talk to few hosts.
+// hosts is a small cache in front of Policy.For, which looks into a map: most clients talk to few hosts.
 type hosts [16]atomic.Pointer[host]
 
 type host struct {

@@ -44,6 +44,15 @@ func (p *Policy) CallDone(ctx context.Context, c *Call, last error) error {
 	return c.Err(ctx, last)
 }
 
+// Err is CallDone without the observer: for a driver that must settle a call before it calls the code of others.
+func (c *Call) Err(ctx context.Context, last error) error {
+	if c.reason == ReasonSuccess {
+		return nil
+	}
+	c.spend(ctx)
+	return c.error(ctx, last)
+}
+
 // spend marks the request that a server is handling under ctx, so that it answers "do not retry" if it fails: what
 // can be done about this failure has been done here. A policy that never retries has done nothing.
 func (c *Call) spend(ctx context.Context) {

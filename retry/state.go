@@ -142,7 +142,7 @@ func (t *table) get(name string) (*Policy, bool) {
 }
 
 // Touch tells that the policy's destination is in use, as finding it by For does, and reports whether For would still
-// find this policy. It is for those who keep what For returned, as httpx does; it takes a nanosecond.
+// find this policy. It is for those who keep what For returned, as httpx does, and costs them a load.
 func (p *Policy) Touch() bool {
 	switch p.use.Load() {
 	case inUse: // a store on each call would pull the line from core to core
