@@ -130,17 +130,7 @@ func TestSwitchingProtocolsIsLeftAlone(t *testing.T) {
 	for name, p := range policies(t) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Upgrade", "echo")
-				w.Header().Set("Connection", "Upgrade")
-				w.WriteHeader(http.StatusSwitchingProtocols)
-				conn, rw, err := http.NewResponseController(w).Hijack()
-				if err != nil {
-					return
-				}
-				defer conn.Close()
-				line, _ := rw.ReadString('\n')
-				_, _ = rw.WriteString(line)
-				_ = rw.Flush()
+				switchToEcho(w)
 			}))
 			defer s.Close()
 			req := request(t, http.MethodGet, s.URL, nil)

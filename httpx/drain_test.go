@@ -26,18 +26,10 @@ func TestAStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				first := true
-				c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
-					if !first {
-						return
-					}
-					first = false
-					w.Header().Set("Content-Encoding", "gzip")
-					w.WriteHeader(http.StatusServiceUnavailable)
+				c := pipeClient(t, onceBusy(http.Header{"Content-Encoding": {"gzip"}}, func(w http.ResponseWriter, r *http.Request) {
 					begin(w)
-					_ = http.NewResponseController(w).Flush()
-					<-r.Context().Done()
-				}, policy(t, nil))
+					stalled(w, r)
+				}), policy(t, nil))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				start := time.Now()

@@ -1,11 +1,49 @@
 package httpx_test
 
 import (
+	"maps"
 	"net"
+	"net/http"
 	"os"
 	"syscall"
 )
 
 func refusedDial() error {
 	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+}
+
+// switchToEcho switches to a protocol of one line, which comes back.
+func switchToEcho(w http.ResponseWriter) {
+	w.Header().Set("Upgrade", "echo")
+	w.Header().Set("Connection", "Upgrade")
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	line, _ := rw.ReadString('\n')
+	_, _ = rw.WriteString(line)
+	_ = rw.Flush()
+}
+
+// onceBusy answers the first request with a 503 of that header, whose body is stall's, and all others with an empty 200.
+// One request at a time.
+func onceBusy(header http.Header, stall func(w http.ResponseWriter, r *http.Request)) http.HandlerFunc {
+	first := true
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !first {
+			return
+		}
+		first = false
+		maps.Copy(w.Header(), header)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		stall(w, r)
+	}
+}
+
+// stalled flushes what was written, and sends no more.
+func stalled(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
 }

@@ -57,17 +57,7 @@ func TestReverseProxyWithATransportInsideAHandler(t *testing.T) {
 		backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.Header.Get("Upgrade") != "":
-				w.Header().Set("Upgrade", "echo")
-				w.Header().Set("Connection", "Upgrade")
-				w.WriteHeader(http.StatusSwitchingProtocols)
-				conn, rw, err := http.NewResponseController(w).Hijack()
-				if err != nil {
-					return
-				}
-				defer conn.Close()
-				line, _ := rw.ReadString('\n')
-				_, _ = rw.WriteString(line)
-				_ = rw.Flush()
+				switchToEcho(w)
 			case r.URL.Path == "/events":
 				for range 2 {
 					_, _ = io.WriteString(w, "data: x\n\n")

@@ -107,19 +107,13 @@ func TestAHintLongerThanMaxHintHandsOverTheResponse(t *testing.T) {
 
 func TestEndlessErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		first := true
-		c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
-			if !first {
-				return
-			}
-			first = false
-			w.WriteHeader(http.StatusServiceUnavailable)
+		c := pipeClient(t, onceBusy(nil, func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				if _, err := w.Write(make([]byte, 32<<10)); err != nil {
 					return
 				}
 			}
-		}, policy(t, nil))
+		}), policy(t, nil))
 		start := time.Now()
 		resp, err := c.Get("http://pipe/")
 		require.NoError(t, err)
@@ -131,17 +125,7 @@ func TestEndlessErrorBodyDoesNotStallTheRetry(t *testing.T) {
 
 func TestStalledErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		first := true
-		c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
-			if !first {
-				return
-			}
-			first = false
-			w.Header().Set("Content-Length", "10")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		}, policy(t, nil))
+		c := pipeClient(t, onceBusy(http.Header{"Content-Length": {"10"}}, stalled), policy(t, nil))
 		start := time.Now()
 		resp, err := c.Get("http://pipe/")
 		require.NoError(t, err)
