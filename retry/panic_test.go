@@ -267,3 +267,40 @@ func TestAPanicWhenAHedgeIsDueReachesTheCaller(t *testing.T) {
 		require.Zero(t, ctx.registered(), "contexts left on the caller's")
 	})
 }
+
+// A plain call defers nothing, because of a retry that never ends the default budget takes no note: it is where it
+// would be had the caller given up.
+func TestAPlainRetryThatDoesNotReturnLeavesTheDefaultBudgetAsACancellationDoes(t *testing.T) {
+	after := func(leaves func()) (level float64, admitted int) {
+		b := budget.Adaptive{}.New()
+		p := always(t, retry.Config{Budget: budget.Shared(b)})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		value, _ := leave(func() {
+			_ = retry.Do(ctx, p, func(ctx context.Context) error {
+				if retry.AttemptNumber(ctx) == 2 {
+					cancel()
+					leaves()
+				}
+				return errDown
+			})
+		})
+		require.Contains(t, []any{nil, errDown}, value)
+		require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
+		level = b.(budget.Leveler).Level()
+		for range 100 {
+			if _, ok := b.Admit(time.Now(), budget.Retry, budget.Failed, 0); ok {
+				admitted++
+			}
+		}
+		return level, admitted
+	}
+	level, admitted := after(func() {})
+	require.Positive(t, level)
+	require.Positive(t, admitted)
+	for _, leaves := range []func(){func() { panic(errDown) }, runtime.Goexit} {
+		l, a := after(leaves)
+		require.Equal(t, level, l)
+		require.Equal(t, admitted, a)
+	}
+}
