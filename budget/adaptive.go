@@ -38,15 +38,14 @@ func (a Adaptive) Validate() error {
 func (a Adaptive) New() Budget {
 	burst := uint64(cmp.Or(a.Burst, 15))
 	b := &Bucket{
-		gain:   uint64(math.Round(cmp.Or(a.Ratio, 0.1) * token)),
-		burst:  burst * token,
+		gain:   uint64(math.Round(cmp.Or(a.Ratio, 0.1)*token)) << tokensShift,
+		burst:  burst * token << tokensShift,
 		narrow: 2 * eighth,
 		strict: a.Strict,
 	}
 	if a.Strict {
 		b.narrow = eighth
 	}
-	b.full = uint64(state(0).withTokens(b.burst))
-	b.word.Store(uint64(state(0).withTokens((2*burst + 2) / 3 * token).withWindow(b.narrow)))
+	b.word.Store((2*burst+2)/3*token<<tokensShift | b.narrow<<windowShift)
 	return b
 }

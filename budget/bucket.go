@@ -11,24 +11,23 @@ import (
 type Bucket struct {
 	word atomic.Uint64
 
-	full   uint64 // the word's tokens and open fields when there is nothing for a success to change
-	gain   uint64 // what a success earns, in thousandths of a retry
-	burst  uint64 // what a full bucket holds, in thousandths of a retry
+	gain   uint64 // what a success earns, in its place in the word
+	burst  uint64 // what a full bucket holds, in its place: the word's tokens and open fields while nothing is open
 	narrow uint64 // how many retries may be open at first, in eighths of a retry
 	strict bool
 
-	_ [23]byte // a cache line of its own: a neighbour's stores would slow down every load
+	_ [31]byte // a cache line of its own: a neighbour's stores would slow down every load
 }
 
 // Timeless tells that Begin and End never look at the time; Admit does.
 func (b *Bucket) Timeless() {}
 
 // Begin is told of a first attempt. The permit remembers how many retries had been admitted when it was sent.
-func (b *Bucket) Begin(time.Time) Permit { return Permit(b.word.Load() & stampMask) }
+func (b *Bucket) Begin(time.Time) Permit { return Permit(b.word.Load() >> stampShift) }
 
 // End is told what became of an attempt. A success that has nothing to fill and nothing to answer is one load.
 func (b *Bucket) End(_ time.Time, p Permit, e Evidence) {
-	if e == Alive && b.word.Load()&(tokensMask|openMask) == b.full {
+	if e == Alive && b.word.Load()&(tokensMask|openMask) == b.burst {
 		return
 	}
 	b.settle(p, e)
@@ -36,34 +35,50 @@ func (b *Bucket) End(_ time.Time, p Permit, e Evidence) {
 
 // settle does what an end changes. Only two do: any other attempt has spent what it cost, and answers nothing.
 func (b *Bucket) settle(p Permit, e Evidence) {
-	if e != Alive && (e != Unsent || p&paid == 0) {
-		return
-	}
-	for {
-		s := state(b.word.Load())
-		next := s.refund(b, p)
-		if e == Alive {
-			next = s.answer(b, p)
+	switch {
+	case e == Alive:
+		for {
+			s := state(b.word.Load())
+			if b.become(s, s.answer(b, p).widened(s)) {
+				return
+			}
 		}
-		if next == s || b.word.CompareAndSwap(uint64(s), uint64(next)) {
-			return
+	case e == Unsent && p&paid != 0:
+		for {
+			s := state(b.word.Load())
+			if b.become(s, s.refund(b, p)) {
+				return
+			}
 		}
 	}
 }
 
+// become goes from one state to the next, and reports false if another goroutine was faster.
+func (b *Bucket) become(s, next state) bool {
+	return next == s || b.word.CompareAndSwap(uint64(s), uint64(next))
+}
+
 // Admit asks for one more attempt; retries and hedges are alike. It looks at now only to forget what is old.
 func (b *Bucket) Admit(now time.Time, _ Kind, _ Evidence, held Permit) (Permit, bool) {
-	depth := uint64(held >> depthShift & depthMask)
+	s, tick := state(b.word.Load()), tickOf(now)
+	if next := s + admission; s.affords(tick) && b.word.CompareAndSwap(uint64(s), uint64(next)) {
+		return next.permit(held), true
+	}
+	return b.admit(tick, held)
+}
+
+// admit is Admit where a call that asks matters, or the time, or somebody was faster.
+func (b *Bucket) admit(tick uint16, held Permit) (Permit, bool) {
 	for {
 		s := state(b.word.Load())
-		next, ok := s.admit(b, tickOf(now), depth)
-		if next != s && !b.word.CompareAndSwap(uint64(s), uint64(next)) {
-			continue
-		}
-		if !ok {
+		next, ok := s.admit(b, tick, uint64(held>>depthShift&depthMask))
+		switch {
+		case !b.become(s, next):
+		case !ok:
 			return 0, false
+		default:
+			return next.permit(held), true
 		}
-		return Permit(next.stamp()) | paid | Permit(min(depth+1, depthMask))<<depthShift, true
 	}
 }
 
@@ -73,5 +88,5 @@ func (b *Bucket) Level() float64 {
 	if s.tokens() < token || s.open() >= s.window()/eighth {
 		return 0
 	}
-	return float64(s.tokens()) / float64(b.burst)
+	return float64(s&tokensMask) / float64(b.burst)
 }

@@ -1,6 +1,9 @@
 package budget
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	token  = 1000 // one retry, in the units of tokens
@@ -15,12 +18,12 @@ const (
 
 // state is all that a Bucket knows, from its lowest bit:
 //
-//	stamp    16  retries admitted so far, modulo 2^16
+//	tick     16  when the last retry was admitted, in ticks modulo 2^16
 //	tokens   17  what is left, in thousandths of a retry
 //	open      6  admitted retries that are unanswered: no attempt sent after them has succeeded
 //	window    8  how many may be open, in eighths
 //	refused   1  the window refused a retry since one was last answered
-//	tick     16  when the last retry was admitted, in ticks modulo 2^16
+//	stamp    16  retries admitted so far, modulo 2^16: at the top, so that it may overflow
 //
 // A permit, from its lowest bit: the stamp at its attempt's sending, whether it was paid for, and how many retries
 // its call has had. A stamp comes around after 65,536 retries: an attempt that takes longer than that many may
@@ -30,7 +33,6 @@ const (
 type state uint64
 
 const (
-	stampMask   = 1<<16 - 1
 	tokensShift = 16
 	tokensMask  = (1<<17 - 1) << tokensShift
 	openShift   = 33
@@ -40,36 +42,46 @@ const (
 	maxWindow   = 1<<8 - 1
 	windowMask  = maxWindow << windowShift
 	refusedBit  = 1 << 47
-	tickShift   = 48
-	tickMask    = (1<<16 - 1) << tickShift
+	stampShift  = 48
+
+	// admission is what one retry changes, all fields at once.
+	admission = 1<<stampShift + 1<<openShift - token<<tokensShift
 
 	paid       Permit = 1 << 16
 	depthShift        = 17
 	depthMask         = 7
 )
 
-func (s state) stamp() uint16  { return uint16(s) }
+func (s state) stamp() uint16  { return uint16(s >> stampShift) }
 func (s state) tokens() uint64 { return uint64(s & tokensMask >> tokensShift) }
 func (s state) open() uint64   { return uint64(s & openMask >> openShift) }
 func (s state) window() uint64 { return uint64(s & windowMask >> windowShift) }
-func (s state) tick() uint16   { return uint16(s >> tickShift) }
+func (s state) tick() uint16   { return uint16(s) }
 
-func (s state) withTokens(n uint64) state { return s&^tokensMask | state(n)<<tokensShift }
-func (s state) withOpen(n uint64) state   { return s&^openMask | state(n)<<openShift }
 func (s state) withWindow(n uint64) state { return s&^windowMask | state(n)<<windowShift }
-func (s state) withTick(t uint16) state   { return s&^tickMask | state(t)<<tickShift }
 
 func tickOf(now time.Time) uint16 { return uint16(now.UnixNano() >> tickBits) }
 
+// affords reports whether one more retry is admitted whoever asks for it, in the tick in which the last one was.
+func (s state) affords(now uint16) bool {
+	return s.tick() == now && s.open() < s.window()/eighth && s.tokens() >= token
+}
+
+// permit is that of the retry which was admitted last, for a call that held another before.
+func (s state) permit(held Permit) Permit {
+	depth := held & (depthMask << depthShift)
+	return Permit(s.stamp()) | paid | min(depth+1<<depthShift, depthMask<<depthShift)
+}
+
 // admit takes one retry, for a call that had depth retries before.
 func (s state) admit(b *Bucket, now uint16, depth uint64) (next state, ok bool) {
-	age := now - s.tick()
-	if -age <= skew { // now is not after the last admission
-		age, now = 0, s.tick()
+	next, age := s, now-s.tick()
+	if -age > skew { // else now is not after the last admission
+		next = s.aged(b, age)
+	} else {
+		age = 0
 	}
-	window := s.window()
-	window -= min(window-b.narrow, uint64(age)) // it narrows by an eighth a tick
-	open, limit := s.open(), window/eighth
+	open, limit := s.open(), next.window()/eighth
 	switch {
 	case s.tokens() < token:
 		return s, false
@@ -79,31 +91,47 @@ func (s state) admit(b *Bucket, now uint16, depth uint64) (next state, ok bool) 
 	default:
 		return s | refusedBit, false
 	}
-	next = s&^stampMask | (s+1)&stampMask
-	next = next.withTokens(s.tokens() - token).withOpen(min(open+1, maxOpen))
-	return next.withWindow(window).withTick(now), true
+	if open == maxOpen { // as many as there is room for
+		next -= 1 << openShift
+	}
+	return next + admission, true
+}
+
+// aged is the state that many ticks later: the window narrows by an eighth a tick.
+func (s state) aged(b *Bucket, ticks uint16) state {
+	window := s.window()
+	s = s.withWindow(window - min(window-b.narrow, uint64(ticks)))
+	return s&^math.MaxUint16 | state(s.tick()+ticks)
+}
+
+// earn adds to the tokens what n says, up to a full bucket; n is in their place in the word.
+func (s state) earn(b *Bucket, n uint64) state {
+	return s + state(min(n, b.burst-uint64(s&tokensMask)))
 }
 
 // answer is told of a success: it fills the bucket, and answers the retries that were admitted before it was sent.
 func (s state) answer(b *Bucket, p Permit) state {
-	s = s.withTokens(min(s.tokens()+b.gain, b.burst))
-	later := uint64(s.stamp() - uint16(p)) // retries admitted since
-	if later >= s.open() {
+	next := s.earn(b, b.gain)
+	if later := uint64(s.stamp() - uint16(p)); later < s.open() { // retries admitted since
+		next -= state(s.open()-later) << openShift
+	}
+	return next
+}
+
+// widened lets the window refuse one less if it refused a retry before this answer came: needlessly, as it turns out.
+func (s state) widened(before state) state {
+	if before&refusedBit == 0 || s.open() == before.open() {
 		return s
 	}
-	s = s.withOpen(later)
-	if s&refusedBit != 0 { // needlessly, as it turns out
-		s = (s &^ refusedBit).withWindow(min(s.window()+eighth, maxWindow))
-	}
-	return s
+	return (s &^ refusedBit).withWindow(min(s.window()+eighth, maxWindow))
 }
 
 // refund takes back a retry that was never sent. Where a later one was taken back before, this one goes on to count as
 // open until it is answered: the word knows how many are open, not which.
 func (s state) refund(b *Bucket, p Permit) state {
-	s = s.withTokens(min(s.tokens()+token, b.burst))
+	s = s.earn(b, token<<tokensShift)
 	if uint64(s.stamp()-uint16(p)) < s.open() {
-		s = s.withOpen(s.open() - 1)
+		s -= 1 << openShift
 	}
 	return s
 }
