@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,30 +25,43 @@ type failsafePermits interface {
 // budgetCell runs loop(start, n) on procs goroutines that share one budget: a step of procs each.
 func budgetCell(library string, procs int, start func() func(from, to int)) cell {
 	return cell{library: library, budget: true, inside: strings.HasSuffix(library, ", inside"), setup: func() rig {
-		loop := start()
-		return rig{run: func(n int) { spread(procs, n, loop) }}
+		return spreading(procs, start())
 	}}
 }
 
-// spread splits n operations over goroutines that begin at the same time.
-func spread(procs, n int, loop func(from, to int)) {
+// spreading is a rig that splits its operations over goroutines and times them from where all are there: waking one
+// takes longer than some thousands of operations.
+func spreading(procs int, loop func(from, to int)) rig {
 	if procs == 1 {
-		loop(0, n)
-		return
+		return rig{run: func(n int) { loop(0, n) }}
 	}
-	var (
-		ready atomic.Int32
-		wg    sync.WaitGroup
-	)
-	for i := range procs {
-		wg.Go(func() {
-			ready.Add(1)
-			for int(ready.Load()) < procs { // as close together as can be
-			}
+	var took time.Duration
+	return rig{
+		run:  func(n int) { took = spread(procs, n, loop) },
+		took: func() time.Duration { return took },
+	}
+}
+
+// spread splits n operations over goroutines that begin at the same time, the caller's among them.
+func spread(procs, n int, loop func(from, to int)) time.Duration {
+	var ready, over atomic.Int32
+	await := func(count *atomic.Int32) {
+		count.Add(1)
+		for int(count.Load()) < procs { // as close together as can be
+		}
+	}
+	for i := 1; i < procs; i++ {
+		go func() {
+			await(&ready)
 			loop(n*i/procs, n*(i+1)/procs)
-		})
+			over.Add(1)
+		}()
 	}
-	wg.Wait()
+	await(&ready)
+	start := time.Now()
+	loop(0, n/procs)
+	await(&over)
+	return time.Since(start)
 }
 
 func budgetOK(procs int) *work {

@@ -13,65 +13,126 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// budgetRetry admits one retry and reports its success. What peers get back for that success they may spend again;
-// evenkeel earns a tenth of it, so that here too a ring of budgets is filled between the spans.
+// A full budget of evenkeel's affords perBudget retries that succeed: each takes one of fifteen tokens and earns a
+// tenth. Then earned successes fill it again. Peers get back the whole for a success and may spend it again, but all
+// walk a ring of so many budgets, so that the walk makes no difference.
+const (
+	perBudget = 16
+	earned    = 150
+)
+
+// budgetRetry admits one retry and reports its success.
 func budgetRetry(procs int) *work {
 	return &work{
 		name: fmt.Sprintf("budget/retry-%d", procs),
-		what: fmt.Sprintf("one retry is admitted and succeeds, by %d goroutines that share a budget", procs),
-		span: budgetsFor(procs) * perPolicy, procs: procs,
+		what: fmt.Sprintf("one retry is admitted and succeeds, by %d goroutines that share budgets", procs),
+		span: budgetsFor(procs) * perBudget, procs: procs,
 		cells: []cell{
-			evenkeelAdmitting(procs),
-			admitCell("failsafe-go, inside", procs, func(refused *atomic.Int64) func(int, int) {
+			admitCell(evenkeel, procs, evenkeelAdmitting),
+			admitCell("failsafe-go, inside", procs, func() admitting {
 				b := failsafebudget.New().(failsafePermits)
-				return func(from, to int) {
-					for range to - from {
+				return admitting{retries: func(n int) (refused int) {
+					for range n {
 						if !b.TryAcquirePermit() {
-							refused.Add(1)
+							refused++
 							continue
 						}
 						b.ReleasePermit()
 					}
-				}
+					return refused
+				}}
 			}),
-			admitCell("retry-go", procs, func(refused *atomic.Int64) func(int, int) {
+			admitCell("retry-go", procs, func() admitting {
 				b := avast.NewFixedTokenBucketThrottle(avast.FixedTokenBucketThrottleConfig{})
-				return func(from, to int) {
-					for range to - from {
+				return admitting{retries: func(n int) (refused int) {
+					for range n {
 						if !b.AllowRetry(0, errDown) {
-							refused.Add(1)
+							refused++
 							continue
 						}
 						b.OnSuccess(1)
 					}
-				}
+					return refused
+				}}
 			}),
-			admitCell("aws/retry", procs, func(refused *atomic.Int64) func(int, int) {
+			admitCell("aws/retry", procs, func() admitting {
 				s, ctx := awsStandard(thrice), context.Background()
-				return func(from, to int) {
-					for range to - from {
+				return admitting{retries: func(n int) (refused int) {
+					for range n {
 						release, err := s.GetRetryToken(ctx, errDown)
 						if err != nil {
-							refused.Add(1)
+							refused++
 							continue
 						}
 						_ = release(nil)
 					}
-				}
+					return refused
+				}}
 			}),
 		},
 	}
 }
 
-// admitCell is a budgetCell that must not refuse.
-func admitCell(library string, procs int, start func(refused *atomic.Int64) func(from, to int)) cell {
+func evenkeelAdmitting() admitting {
+	b := budget.Adaptive{}.New().(*budget.Bucket)
+	var now time.Time
+	return admitting{
+		retries: func(n int) (refused int) {
+			now := now
+			for range n {
+				p, ok := b.Admit(now, budget.Retry, budget.Failed, 0)
+				if !ok {
+					refused++
+					continue
+				}
+				b.End(now, p, budget.Alive)
+			}
+			return refused
+		},
+		earn: func() {
+			now = time.Now() // a driver has read the clock anyway: the attempt before has failed
+			for range earned {
+				b.End(now, b.Begin(now), budget.Alive)
+			}
+		},
+	}
+}
+
+// admitting is one budget under measurement.
+type admitting struct {
+	retries func(n int) (refused int)
+	earn    func() // nil: nothing is to be earned
+}
+
+// budgetsFor is the size of the ring: small enough for the first cache.
+func budgetsFor(procs int) int { return 8 * procs * ringSize }
+
+// admitCell is a ring of budgets that must not refuse. Every goroutine passes every budget, together.
+func admitCell(library string, procs int, one func() admitting) cell {
 	return cell{library: library, budget: true, inside: strings.HasSuffix(library, ", inside"), setup: func() rig {
-		var refused atomic.Int64
-		loop := start(&refused)
-		return rig{
-			run:   func(n int) { spread(procs, n, loop) },
-			check: func() error { return noneRefused(refused.Load()) },
+		ring := make([]admitting, budgetsFor(procs))
+		for i := range ring {
+			ring[i] = one()
 		}
+		var refused atomic.Int64
+		r := spreading(procs, func(from, to int) {
+			each, no := (to-from)/len(ring), 0
+			for i := range ring {
+				no += ring[i].retries(each)
+			}
+			refused.Add(int64(no))
+		})
+		r.check = func() error { return noneRefused(refused.Load()) }
+		if ring[0].earn == nil {
+			return r
+		}
+		r.limit = len(ring) * perBudget
+		r.earn = func() {
+			for i := range ring {
+				ring[i].earn()
+			}
+		}
+		return r
 	}}
 }
 
@@ -80,49 +141,4 @@ func noneRefused(n int64) error {
 		return fmt.Errorf("%d retries were refused", n)
 	}
 	return nil
-}
-
-// budgetsFor is the size of the ring: small enough for the first cache, and for two goroutines large enough that
-// starting them does not show.
-func budgetsFor(procs int) int {
-	if procs == 1 {
-		return 4 * ringSize
-	}
-	return 32 * ringSize
-}
-
-func evenkeelAdmitting(procs int) cell {
-	now := time.Now() // a driver has read the clock anyway: the attempt before has failed
-	ring := make([]*budget.Bucket, budgetsFor(procs))
-	c := admitCell(evenkeel, procs, func(refused *atomic.Int64) func(int, int) {
-		for i := range ring {
-			ring[i] = budget.Adaptive{}.New().(*budget.Bucket)
-		}
-		return func(from, to int) {
-			for i := range to - from {
-				b := ring[i*procs>>perPolicyBits&(len(ring)-1)] // every goroutine passes every budget, together
-				p, ok := b.Admit(now, budget.Retry, budget.Failed, 0)
-				if !ok {
-					refused.Add(1)
-					continue
-				}
-				b.End(now, p, budget.Alive)
-			}
-		}
-	})
-	setup := c.setup
-	c.setup = func() rig {
-		r := setup()
-		r.limit = len(ring) * perPolicy
-		r.earn = func() {
-			now = time.Now()
-			for _, b := range ring {
-				for range successes {
-					b.End(now, b.Begin(now), budget.Alive)
-				}
-			}
-		}
-		return r
-	}
-	return c
 }

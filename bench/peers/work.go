@@ -39,6 +39,8 @@ type cell struct {
 // rig is a cell that is ready to run.
 type rig struct {
 	run func(n int) // does the work n times
+	// took, if set, is how long the last run took, without what it needed to begin.
+	took func() time.Duration
 	// earn, if set, is called before each timed span, untimed: it earns with successes what a span of retries costs.
 	earn func()
 	// limit is the most operations between two earns; 0: any number.
