@@ -274,18 +274,25 @@ func (c *Call) stop(reason Reason) {
 	c.reason = reason
 	c.withdraw()
 	for i := range c.n {
-		c.end(*c.flight(i), Outcome{Class: Canceled})
+		c.p.end(c.now, c.flight(i).permit, budget.None)
+	}
+	for i := range c.n { // last: a user's Limit may panic
+		c.learn(*c.flight(i), Outcome{Class: Canceled})
 	}
 	c.n = 0
 	c.rest = nil
 }
 
-// end tells the limits and the budget what an attempt came to.
+// end tells the budget and the limits what an attempt came to.
 func (c *Call) end(f flight, o Outcome) {
+	c.p.end(c.now, f.permit, o.evidence())
+	c.learn(f, o)
+}
+
+func (c *Call) learn(f flight, o Outcome) {
 	if c.p.learns && f.sent != unknown {
 		c.p.learn(c.now, c.at-f.sent, o)
 	}
-	c.p.end(c.now, f.permit, o.evidence())
 }
 
 func (c *Call) withdraw() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -232,6 +233,42 @@ func TestALimitThatPanicsLeavesNothing(t *testing.T) {
 			l.settled(t)
 			require.Zero(t, ctx.registered())
 		})
+	}
+}
+
+// brokenLearner is a limit that cannot bear to learn.
+type brokenLearner struct{}
+
+func (brokenLearner) New() timeout.Limit                     { return brokenLearner{} }
+func (brokenLearner) Validate() error                        { return nil }
+func (brokenLearner) Timeout() time.Duration                 { return time.Hour }
+func (brokenLearner) Usual() time.Duration                   { return 0 }
+func (brokenLearner) Observe(time.Time, time.Duration, bool) { panic(errDown) }
+
+func TestALimitThatPanicsAtASuccessLeavesNothing(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{
+		"hedge": {Hedge: brokenLearner{}}, "attempt": {AttemptTimeout: brokenLearner{}},
+		"both": {Hedge: brokenLearner{}, AttemptTimeout: timeout.Fixed(time.Hour)},
+	} {
+		for _, failures := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s, after %d failures", name, failures), func(t *testing.T) {
+				ctx, l := newParent(), newLedger()
+				cfg.Budget, cfg.Backoff = budget.Shared(l), backoff.None()
+				p := always(t, cfg)
+				value, returned := leave(func() {
+					_, _ = retry.DoValue(ctx, p, func(ctx context.Context) (int, error) {
+						if retry.AttemptNumber(ctx) <= failures {
+							return 0, errDown
+						}
+						return 0, nil
+					})
+				})
+				require.False(t, returned)
+				require.ErrorIs(t, value.(error), errDown) // in a *PanicError if a goroutine of the race's own had to learn
+				l.settled(t)
+				require.Zero(t, ctx.registered())
+			})
+		}
 	}
 }
 

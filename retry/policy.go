@@ -319,8 +319,8 @@ func (p *Policy) succeedOther(f First) {
 }
 
 func (p *Policy) succeed(now time.Time, f First) {
-	if p.learns {
+	p.end(now, f.permit, budget.Alive)
+	if p.learns { // last: a user's Limit may panic
 		p.learn(now, now.Sub(f.sent), Outcome{})
 	}
-	p.end(now, f.permit, budget.Alive)
 }
