@@ -88,11 +88,14 @@ func (p *Policy) observeAttempt(ctx context.Context, a Attempt, now time.Time, o
 
 // observeSuccess is for a first attempt that never came to a Call.
 func (p *Policy) observeSuccess(ctx context.Context, now time.Time, f First) {
-	if p.observer == nil {
-		return
-	}
 	p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, now, Outcome{}, nil)
-	p.observer.CallDone(ctx, Report{
-		Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Budget: p.budget,
-	})
+	p.reportSuccess(ctx)
+}
+
+func (p *Policy) reportSuccess(ctx context.Context) {
+	if p.observer != nil {
+		p.observer.CallDone(ctx, Report{
+			Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Budget: p.budget,
+		})
+	}
 }

@@ -13,24 +13,27 @@ import (
 )
 
 // race drives a call whose attempts may run side by side: the first on the caller's goroutine, the others on one
-// each. Whoever ends an attempt tells the Call, under the lock, and sets going what the Call asks for. All have
-// returned before the caller does: a loser may still be reading the caller's request.
+// each. Until that fails or a hedge is due it is all there is, beside a timer; then there is a Call: whoever ends an
+// attempt tells it, under the lock, and sets going what it asks for. All have returned before the caller does: a loser
+// may still be reading the caller's request.
 type race[S, T any] struct {
-	ctx context.Context
-	p   *Policy
-	w   Work[S, T]
+	ctx   context.Context
+	p     *Policy
+	w     Work[S, T]
+	begun First
+	delay time.Duration // of the first hedge
 
 	mu        sync.Mutex
-	call      Call
+	call      *Call         // nil: the first attempt is alone
+	h         *history      // made with it
 	live      []racer       // the attempts under way
 	first     [1]racer      // room for live: most races have one
 	timer     *time.Timer   // runs fire when the next attempt is due
-	over      bool          // the Call has said Stop
+	over      bool          // the first attempt was alone and succeeded, or the Call has said Stop
+	delivered bool          // the caller gets the answer
 	ended     chan struct{} // closed when over; nil: nobody waits for it yet
 	answer    result[T]     // of the attempt whose answer is the call's
-	delivered bool          // the caller gets it
-	h         history
-	broken    *PanicError // an attempt that did not return
+	broken    *PanicError   // an attempt that did not return
 
 	others sync.WaitGroup // every goroutine but the caller's, and the armed timer
 }
@@ -61,14 +64,16 @@ func runRace[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err 
 	if stopped := p.admitFirst(ctx); stopped != nil {
 		return v, stopped
 	}
-	deadline, _ := ctx.Deadline()
-	r := &race[S, T]{ctx: ctx, p: p, w: *w}
-	r.live = r.first[:0]
-	now := time.Now()
-	f := First{sent: now, permit: p.begin(now)}
-	r.call.resume(p, now, f, deadline, true)
+	r := &race[S, T]{ctx: ctx, p: p, w: *w, begun: p.Begin()}
+	sent := r.begun.sent
 	defer r.close()
-	if !r.run(r.open(now), Step{Op: Send, Kind: budget.First, Attempt: 1, Timeout: p.attemptTimeout()}, now, 0) {
+	actx := r.open()
+	var res result[T]
+	attempt(actx, actx, &r.w, 1, p.attemptTimeout(), &res)
+	if res.outcome.Class == Success && r.alone(&res) {
+		return r.succeed()
+	}
+	if !r.came(Step{Kind: budget.First, Attempt: 1}, sent, 0, &res) {
 		r.wait()
 	}
 	r.others.Wait()
@@ -76,7 +81,61 @@ func runRace[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err 
 		panic(r.broken)
 	}
 	r.delivered = true
-	return finish(ctx, p, w, &r.call, &r.h, &r.answer)
+	return finish(ctx, p, w, r.call, r.h, &r.answer)
+}
+
+// open begins the first attempt and sets the first hedge's timer.
+func (r *race[S, T]) open() context.Context {
+	r.delay = r.p.hedge.Timeout()
+	r.mu.Lock() // the timer may be due before it is there
+	defer r.mu.Unlock()
+	r.live = r.first[:0]
+	if r.delay > 0 {
+		r.after(r.delay)
+	}
+	return r.begin(1)
+}
+
+// alone reports whether the first attempt, which has succeeded, was the only one. That ends the race.
+func (r *race[S, T]) alone(res *result[T]) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.call != nil {
+		return false
+	}
+	res.cancel = both(res.cancel, r.take(1))
+	r.answer = *res
+	r.finish()
+	return true
+}
+
+// succeed is finish for a first attempt that was alone.
+func (r *race[S, T]) succeed() (T, error) {
+	r.others.Wait()
+	var now time.Time
+	if r.p.clock {
+		now = time.Now()
+	}
+	r.p.succeed(now, r.begun)
+	r.p.observeAttempt(r.ctx, Attempt{Number: 1, Sent: r.begun.sent}, now, r.answer.outcome, r.answer.err)
+	r.delivered = true
+	v := keep(&r.w, &r.answer)
+	r.p.reportSuccess(r.ctx)
+	return v, r.answer.err
+}
+
+// engage makes the Call, which takes over from the first attempt. It is called with the lock held.
+func (r *race[S, T]) engage(now time.Time) {
+	if r.call != nil {
+		return
+	}
+	var both struct {
+		call Call
+		h    history
+	}
+	r.call, r.h = &both.call, &both.h
+	deadline, _ := r.ctx.Deadline()
+	r.call.resume(r.p, now, r.begun, deadline, true)
 }
 
 // wait returns when the race is over, and ends it if the caller gives up.
@@ -95,15 +154,6 @@ func (r *race[S, T]) wait() {
 	case <-r.ctx.Done():
 		r.giveUp()
 	}
-}
-
-// open begins the first attempt and sets the first hedge's timer.
-func (r *race[S, T]) open(now time.Time) context.Context {
-	r.mu.Lock()
-	defer r.mu.Unlock() // a user's Limit may panic
-	actx := r.begin(1)
-	r.advance(now)
-	return actx
 }
 
 // begin makes the context of an attempt that is about to be sent, cancelled when the race is over.
@@ -151,8 +201,12 @@ func (r *race[S, T]) arm(now, at time.Time) {
 	if at.IsZero() {
 		return
 	}
+	r.after(at.Sub(now))
+}
+
+func (r *race[S, T]) after(d time.Duration) {
 	r.others.Add(1)
-	r.timer = time.AfterFunc(at.Sub(now), r.fire)
+	r.timer = time.AfterFunc(d, r.fire)
 }
 
 func (r *race[S, T]) disarm() {
@@ -169,26 +223,42 @@ func (r *race[S, T]) fire() {
 	defer r.failUnless(&returned)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.advance(time.Now())
+	if !r.over {
+		r.hedge(time.Now())
+	}
 	returned = true
 }
 
-// run makes one attempt, tells the Call what it came to, and reports whether that ended the race.
+// hedge sends what is due.
+func (r *race[S, T]) hedge(now time.Time) {
+	if r.call == nil && r.begun.sent.IsZero() {
+		r.begun.sent = now.Add(-r.delay) // nobody has looked at the clock then
+	}
+	r.engage(now)
+	r.advance(now)
+}
+
+// run makes one attempt but the first, and reports whether its end ended the race.
 func (r *race[S, T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) (answers bool) {
 	var res result[T]
+	attempt(actx, resend(actx, s.Attempt), &r.w, s.Attempt, s.Timeout, &res)
+	return r.came(s, sent, waited, &res)
+}
+
+// came tells the Call what an attempt came to, and reports whether that ended the race.
+func (r *race[S, T]) came(s Step, sent time.Time, waited time.Duration, res *result[T]) (answers bool) {
 	settled := false
 	defer func() { // a panic in an observer, a strategy or Discard
 		if !settled && res.cancel != nil {
 			res.cancel()
 		}
 	}()
-	attempt(actx, resend(actx, s.Attempt), &r.w, s.Attempt, s.Timeout, &res)
-	now := sent // when a success ended, nobody may want to know
-	if res.outcome.Class != Success || r.p.clock {
+	var now time.Time
+	if res.outcome.Class != Success || r.p.clock { // when a success ended, nobody may want to know
 		now = time.Now()
 	}
 	a := Attempt{Number: s.Attempt, Kind: s.Kind, Sent: sent, Waited: waited}
-	answers = r.land(now, a, &res)
+	answers = r.land(now, a, res)
 	r.p.observeAttempt(r.ctx, a, now, res.outcome, res.err)
 	if answers {
 		settled = true
@@ -196,7 +266,7 @@ func (r *race[S, T]) run(actx context.Context, s Step, sent time.Time, waited ti
 	}
 	// Before the next attempt is sent, so that one connection is enough. The attempt is still live: if another wins
 	// meanwhile, that cancels what is being drained here.
-	discard(&r.w, &res)
+	discard(&r.w, res)
 	settled = true
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -215,10 +285,14 @@ func (r *race[S, T]) land(now time.Time, a Attempt, res *result[T]) (answers boo
 	if r.over {
 		return false
 	}
+	if !now.IsZero() {
+		r.engage(now)
+		r.call.tell(now)
+	}
 	if res.outcome.Class != Success {
 		r.h.add(a.Number, res.outcome.Class, res.err)
 	}
-	r.call.Done(now, a.Number, res.outcome)
+	r.call.done(a.Number, res.outcome)
 	if r.call.reason == ReasonNone {
 		r.answer.err = res.err // for a call that is given up while it waits
 		return false
@@ -268,7 +342,9 @@ func (r *race[S, T]) giveUp() {
 
 func (r *race[S, T]) cancel() {
 	if !r.over {
-		r.call.Cancel(time.Now())
+		now := time.Now()
+		r.engage(now)
+		r.call.Cancel(now)
 		r.finish()
 	}
 }

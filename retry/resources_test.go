@@ -47,7 +47,7 @@ func (timeless) Stateless() {}
 // A driver that read the clock would pass on what it read.
 func TestAHappyCallReadsNoClock(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
-		"bare": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)},
+		"bare": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)}, "hedged": {Hedge: timeout.Fixed(time.Hour)},
 	} {
 		l := newLedger()
 		cfg.Budget = budget.Shared(timeless{l})

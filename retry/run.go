@@ -66,8 +66,8 @@ func runInTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, er
 		if p.clock {
 			now = time.Now()
 		}
+		v = keep(w, &r) // before what is a user's own and may panic
 		p.succeed(now, f)
-		v = keep(w, &r) // before the observer, which may panic
 		p.observeSuccess(ctx, now, f)
 		return v, r.err
 	}
