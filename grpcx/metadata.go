@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"google.golang.org/grpc/metadata"
+
+	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 const (
@@ -16,7 +18,7 @@ const (
 // would be two allocations, and its key is gRPC's secret; but a context that has the metadata and nothing else can be
 // shared by all, and asked first.
 type resendContext struct {
-	context.Context
+	retry.ResendContext
 	metadata context.Context
 }
 
@@ -24,7 +26,7 @@ func (c *resendContext) Value(key any) any {
 	if v := c.metadata.Value(key); v != nil {
 		return v
 	}
-	return c.Context.Value(key)
+	return c.ResendContext.Value(key)
 }
 
 // previous are contexts that say, for the resends that are usual, how many attempts were sent before.
@@ -39,14 +41,15 @@ var previous = func() (ctxs [8]context.Context) {
 // resend adds to the outgoing metadata how many attempts were sent before, for which it may use c. The caller's
 // metadata stays as it is.
 func (c *resendContext) resend(ctx context.Context, sent int) context.Context {
+	c.ResendContext = retry.ResendContext{Context: ctx, Attempt: sent + 1}
 	md, ok := metadata.FromOutgoingContext(ctx) // a copy
 	if !ok && sent < len(previous) {
-		c.Context, c.metadata = ctx, previous[sent]
+		c.metadata = previous[sent]
 		return c
 	}
 	if !ok {
 		md = metadata.MD{}
 	}
 	md.Set(previousAttempts, strconv.Itoa(sent))
-	return metadata.NewOutgoingContext(ctx, md)
+	return metadata.NewOutgoingContext(&c.ResendContext, md)
 }

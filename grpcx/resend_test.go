@@ -82,6 +82,43 @@ func TestAResendsContextIsTheCallsInAllElse(t *testing.T) {
 	require.Equal(t, 2, n)
 }
 
+func TestResendsOfEveryKindCarryTheirNumber(t *testing.T) {
+	for _, ctx := range []context.Context{t.Context(), metadata.AppendToOutgoingContext(t.Context(), "tag", "1")} {
+		var unary, streams []int
+		see := []grpc.DialOption{
+			grpc.WithChainUnaryInterceptor(func(
+				ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
+			) error {
+				unary = append(unary, retry.AttemptNumber(ctx))
+				return invoker(ctx, method, req, reply, cc, opts...)
+			}),
+			grpc.WithChainStreamInterceptor(func(
+				ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
+			) (grpc.ClientStream, error) {
+				streams = append(streams, retry.AttemptNumber(ctx))
+				return streamer(ctx, d, cc, method, opts...)
+			}),
+		}
+		s := newService()
+		s.unary = failing(2, unavailable())
+		s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return unavailable() }
+		cc := conn(t, "passthrough:///test", append(append(grpcx.DialOptions(policy(t)), serve(t, s)), see...)...)
+		c := testgrpc.NewTestServiceClient(cc)
+		_, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{})
+		require.NoError(t, err)
+		require.Equal(t, []int{1, 2, 3}, unary)
+		st, err := c.FullDuplexCall(ctx)
+		require.NoError(t, err)
+		_, err = st.Recv()
+		require.Error(t, err)
+		require.NotEmpty(t, streams)
+		for i, n := range streams {
+			require.Equal(t, i+1, n)
+		}
+		require.Greater(t, len(streams), 1)
+	}
+}
+
 func TestWithPolicyMeansNothingWithoutTheInterceptors(t *testing.T) {
 	s := newService()
 	cc := conn(t, "passthrough:///test", serve(t, s))

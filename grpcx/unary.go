@@ -123,7 +123,7 @@ func resumeUnary(
 		c: c, p: p, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker, got: got,
 	}
 	u.take(opts)
-	work := retry.Work[struct{}, *unaryAttempt]{Send: u.send, Classify: u.classify}
+	work := retry.Work[struct{}, *unaryAttempt]{Send: u.send, Classify: u.classify, Numbers: true}
 	return u.end(retry.Continue(ctx, p, &work, f, plainFirst, err))
 }
 
@@ -145,7 +145,7 @@ func runUnary(
 	rpc := rpcContext(u.ctx, cc, method, u.opts)
 	u.ctx = &rpc
 	return u.end(retry.Run(u.ctx, p, &retry.Work[struct{}, *unaryAttempt]{
-		Send: u.send, Classify: u.classify, Hedge: u.hedge,
+		Send: u.send, Classify: u.classify, Hedge: u.hedge, Numbers: true,
 	}))
 }
 

@@ -21,12 +21,14 @@ type call struct {
 	bodies     bodies
 	watch      *cancelWatch // nil: none
 	copy       outgoing
+	draining   draining // one at a time
 }
 
-// outgoing is a copy of the request as an attempt sends it, with the room for the header that resends carry.
+// outgoing is a copy of the request as an attempt sends it, with room for the header and the context that resends have.
 type outgoing struct {
 	http.Request
 	attempt [1]string
+	ctx     retry.ResendContext
 }
 
 // call makes a call that needs more than the happy path gives.
@@ -89,7 +91,8 @@ func (c *call) hedgeable() bool {
 
 func (c *call) work() retry.Work[*call, *http.Response] {
 	return retry.Work[*call, *http.Response]{
-		State: c, Send: (*call).send, Classify: (*call).classify, Discard: (*call).discard, Keep: keep, Opening: true,
+		State: c, Send: (*call).send, Classify: (*call).classify, Discard: (*call).discard, Keep: keep,
+		Opening: true, Numbers: true,
 	}
 }
 
@@ -155,7 +158,7 @@ func retryable(o retry.Outcome) bool {
 // discard frees the connection of an attempt that is not the answer, and stops its upload.
 func (c *call) discard(resp *http.Response, _ error) {
 	if resp != nil {
-		drain(resp)
+		c.drain(resp)
 	}
 	c.bodies.cut()
 }

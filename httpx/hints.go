@@ -108,13 +108,13 @@ func parseNumber(v string, unit time.Duration) (time.Duration, bool) {
 // parseReset reads the headers of the draft's older form, RateLimit-Remaining and RateLimit-Reset, and their X-
 // predecessors: seconds from now, or a time since 1970 in seconds or milliseconds.
 func parseReset(h http.Header, remaining, reset string, now func() time.Time) (time.Duration, bool) {
-	if left := first(h, remaining); left != "" && left != "0" {
-		return 0, false // some other limit was hit
-	}
 	v := first(h, reset)
 	d, ok := parseNumber(v, time.Second)
 	if !ok {
 		return 0, false
+	}
+	if left := first(h, remaining); left != "" && left != "0" {
+		return 0, false // some other limit was hit
 	}
 	n, err := strconv.ParseFloat(v, 64)
 	if err != nil || d < maxWait {

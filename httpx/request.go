@@ -69,6 +69,10 @@ func (c *call) outgoing(ctx context.Context, attempt int) *outgoing {
 	if attempt != int(c.copied) {
 		out = new(outgoing)
 	}
+	if attempt > 1 {
+		out.ctx = retry.ResendContext{Context: ctx, Attempt: attempt}
+		ctx = &out.ctx
+	}
 	out.Request = *c.req.WithContext(ctx)
 	return out
 }

@@ -50,12 +50,12 @@ func attemptTimed[S, T any](ctx, actx context.Context, w *Work[S, T], number int
 	returned = true
 }
 
-// resend puts the number of a resend on its context.
-func resend(ctx context.Context, attempt int) context.Context {
-	if attempt == 1 {
+// resend puts the number of a resend on its context, unless Send does.
+func (w *Work[S, T]) resend(ctx context.Context, attempt int) context.Context {
+	if attempt == 1 || w.Numbers {
 		return ctx
 	}
-	return &attemptContext{ctx, attempt}
+	return &ResendContext{ctx, attempt}
 }
 
 // drop makes a timeout of an answer.
@@ -100,15 +100,17 @@ func opening(ctx context.Context, d time.Duration) (context.Context, context.Can
 
 type attemptKey struct{}
 
-// attemptContext carries the number of a resend. context.WithValue would do the same at twice the price.
-type attemptContext struct {
+// ResendContext is the context of a resend: it carries the attempt's number for AttemptNumber, and all else of the
+// Context in it. It is for drivers that have room for it in what they allocate for an attempt anyway (Work.Numbers).
+type ResendContext struct {
 	context.Context
-	number int
+	Attempt int
 }
 
-func (c *attemptContext) Value(key any) any {
+// Value implements context.Context.
+func (c *ResendContext) Value(key any) any {
 	if key == (attemptKey{}) {
-		return c.number
+		return c.Attempt
 	}
 	return c.Context.Value(key)
 }

@@ -367,6 +367,27 @@ func TestAttemptNumber(t *testing.T) {
 }
 
 // The price of a first attempt that costs nothing: it runs on the context of its caller.
+func TestADriverMayNumberItsResendsItself(t *testing.T) {
+	for _, cfg := range []retry.Config{{}, {Hedge: timeout.Fixed(time.Hour)}} {
+		cfg.Backoff = backoff.None()
+		for numbers, want := range map[bool][]int{false: {1, 2, 3}, true: {1, 1, 1}} {
+			var got []int
+			w := retry.Work[struct{}, int]{
+				Numbers: numbers, Hedge: true,
+				Send: func(_ struct{}, ctx context.Context, attempt int, _ bool) (int, error) {
+					got = append(got, retry.AttemptNumber(ctx))
+					require.Equal(t, attempt, retry.AttemptNumber(&retry.ResendContext{Context: ctx, Attempt: attempt}))
+					return 0, errDown
+				},
+				Classify: func(struct{}, int, error, bool) retry.Outcome { return transient },
+			}
+			_, err := retry.Run(t.Context(), always(t, cfg), &w)
+			require.Error(t, err)
+			require.Equal(t, want, got)
+		}
+	}
+}
+
 func TestAttemptNumberOfACallInsideAResend(t *testing.T) {
 	p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None()})
 	var numbers []int

@@ -241,7 +241,7 @@ func (r *race[S, T]) hedge(now time.Time) {
 // run makes one attempt but the first, and reports whether its end ended the race.
 func (r *race[S, T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) (answers bool) {
 	var res result[T]
-	attempt(actx, resend(actx, s.Attempt), &r.w, s.Attempt, s.Timeout, &res)
+	attempt(actx, r.w.resend(actx, s.Attempt), &r.w, s.Attempt, s.Timeout, &res)
 	return r.came(s, sent, waited, &res)
 }
 

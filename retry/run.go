@@ -13,8 +13,9 @@ import (
 // expressions, as (*call).send: those cost nothing, where a closure or a method value is an allocation each.
 type Work[S, T any] struct {
 	State S
-	// Send makes one attempt. Its number is from 1, and for a resend also AttemptNumber(ctx); timed says that ctx
-	// has a timeout of the attempt's own. When the call is hedged, attempts run on several goroutines at a time.
+	// Send makes one attempt. Its number is from 1, and for a resend also AttemptNumber(ctx), unless Numbers; timed
+	// says that ctx has a timeout of the attempt's own. When the call is hedged, attempts run on several goroutines at
+	// a time.
 	Send func(s S, ctx context.Context, attempt int, timed bool) (T, error)
 	// Classify says what the attempt came to. It is asked only while the caller's context goes on; ended says that
 	// the attempt's own context does not, because of its timeout.
@@ -31,6 +32,8 @@ type Work[S, T any] struct {
 	// Opening says that the attempt timeout bounds only Send and not the use of what it returns; such a timeout is
 	// not a deadline on the attempt's context.
 	Opening bool
+	// Numbers says that Send puts the number on the context of a resend by itself, as a ResendContext.
+	Numbers bool
 
 	errors *Policy // in place of Classify: the error alone decides, as this policy sorts it
 }
@@ -138,7 +141,7 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 		if (w.Discard != nil || r.cancel != nil) && discard(w, r) && (p.clock || call.at < call.due) {
 			call.tell(time.Now()) // it may have taken time
 		}
-		actx := resend(ctx, call.sent+1)
+		actx := w.resend(ctx, call.sent+1)
 		if !wait(ctx, &call) {
 			return finish(ctx, p, w, &call, &h, &result[T]{err: r.err})
 		}
