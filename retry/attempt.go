@@ -13,6 +13,7 @@ type result[T any] struct {
 	err     error
 	cancel  context.CancelFunc // nil: the attempt ran on the caller's context
 	outcome Outcome
+	held    bool // it came of an attempt, and nobody has disposed of it or handed it on
 }
 
 // attempt makes one attempt on actx, which is ctx or, for a resend, made of it, and sorts what it came to.
@@ -23,6 +24,7 @@ func attempt[S, T any](ctx, actx context.Context, w *Work[S, T], number int, lim
 		return
 	}
 	r.value, r.err = w.Send(w.State, actx, number, false)
+	r.held = true
 	r.outcome = w.sort(ctx, nil, r.value, r.err)
 }
 
@@ -46,8 +48,8 @@ func attemptTimed[S, T any](ctx, actx context.Context, w *Work[S, T], number int
 	if opened != nil && !opened.Stop() && r.err == nil {
 		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
 	}
+	returned, r.held = true, true
 	r.outcome = w.sort(ctx, actx, r.value, r.err)
-	returned = true
 }
 
 // resend puts the number of a resend on its context, unless Send does.
@@ -124,25 +126,35 @@ func AttemptNumber(ctx context.Context) int {
 	return 1
 }
 
-// keep hands the attempt's context over with its answer.
+// keep hands the attempt's context over with its answer. It comes after whatever of a user's own may panic.
 func keep[S, T any](w *Work[S, T], r *result[T]) T {
+	v := r.value
 	switch {
 	case r.cancel == nil:
 	case w.Keep == nil:
 		r.cancel()
 	default:
-		return w.Keep(r.value, r.cancel)
+		v = w.Keep(r.value, r.cancel)
 	}
-	return r.value
+	r.held = false
+	return v
 }
 
 // discard disposes of an answer that is not the call's, and reports whether that may have taken time.
 func discard[S, T any](w *Work[S, T], r *result[T]) bool {
+	r.held = false
+	if r.cancel != nil {
+		defer r.cancel() // Discard may panic
+	}
 	if w.Discard != nil {
 		w.Discard(w.State, r.value, r.err)
 	}
-	if r.cancel != nil {
-		r.cancel()
-	}
 	return w.Discard != nil
+}
+
+// dispose is deferred where a panic or runtime.Goexit may leave a result to nobody.
+func dispose[S, T any](w *Work[S, T], r *result[T]) {
+	if r.held {
+		discard(w, r)
+	}
 }

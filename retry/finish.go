@@ -9,12 +9,12 @@ import (
 
 // finish makes of a call that has stopped what Run returns.
 func finish[S, T any](ctx context.Context, p *Policy, w *Work[S, T], call *Call, h *history, r *result[T]) (T, error) {
-	v := keep(w, r)
 	if p.observer != nil {
 		report := call.Report()
 		report.Err, report.Hedged = r.err, h.answerHedged
 		p.observer.CallDone(ctx, report)
 	}
+	v := keep(w, r)
 	if call.reason == ReasonSuccess {
 		return v, r.err
 	}
@@ -66,13 +66,11 @@ func (c *Call) spend(ctx context.Context) {
 	}
 }
 
-// abandon gives back what a call holds whose driver does not come back to it, and reports whether that is so.
-func (c *Call) abandon() bool {
-	if c.reason != ReasonNone {
-		return false
+// abandon gives back what a call holds whose driver does not come back to it.
+func (c *Call) abandon() {
+	if c.reason == ReasonNone {
+		c.Cancel(time.Now())
 	}
-	c.Cancel(time.Now())
-	return true
 }
 
 func (p *Policy) observeAttempt(ctx context.Context, a Attempt, now time.Time, o Outcome, err error) {
@@ -86,16 +84,11 @@ func (p *Policy) observeAttempt(ctx context.Context, a Attempt, now time.Time, o
 	p.observer.AttemptDone(ctx, a)
 }
 
-// observeSuccess is for a first attempt that never came to a Call.
-func (p *Policy) observeSuccess(ctx context.Context, now time.Time, f First) {
-	p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, now, Outcome{}, nil)
-	p.reportSuccess(ctx)
-}
-
-func (p *Policy) reportSuccess(ctx context.Context) {
+// reportSuccess is for a first attempt that never came to a Call. err is what Classify took for a success.
+func (p *Policy) reportSuccess(ctx context.Context, err error) {
 	if p.observer != nil {
 		p.observer.CallDone(ctx, Report{
-			Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Budget: p.budget,
+			Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Err: err, Budget: p.budget,
 		})
 	}
 }

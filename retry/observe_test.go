@@ -201,3 +201,18 @@ func TestTheReportHasTheDestinationsOwnBudget(t *testing.T) {
 	require.NotSame(t, w.reports[0].Budget, w.reports[1].Budget)
 	require.InDelta(t, 1, w.reports[0].Budget.(budget.Leveler).Level(), 0)
 }
+
+func TestAnErrorThatClassifyTakesForASuccessIsReported(t *testing.T) {
+	for _, cfg := range []retry.Config{{}, {Hedge: timeout.Fixed(time.Hour)}} {
+		o := &watcher{}
+		w := retry.Work[struct{}, int]{
+			Hedge:    true,
+			Send:     func(struct{}, context.Context, int, bool) (int, error) { return 1, errDown },
+			Classify: func(struct{}, int, error, bool) retry.Outcome { return retry.Outcome{} },
+		}
+		_, err := retry.Run(t.Context(), always(t, cfg, retry.WithObserver(o)), &w)
+		require.Equal(t, errDown, err)
+		require.Equal(t, errDown, o.attempts[0].Err)
+		require.Equal(t, errDown, o.reports[0].Err)
+	}
+}

@@ -67,8 +67,9 @@ func runRace[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err 
 	r := &race[S, T]{ctx: ctx, p: p, w: *w, begun: p.Begin()}
 	sent := r.begun.sent
 	defer r.close()
-	actx := r.open()
 	var res result[T]
+	defer dispose(&r.w, &res)
+	actx := r.open()
 	attempt(actx, actx, &r.w, 1, p.attemptTimeout(), &res)
 	if res.outcome.Class == Success && r.alone(&res) {
 		return r.succeed()
@@ -80,8 +81,9 @@ func runRace[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err 
 	if r.broken != nil {
 		panic(r.broken)
 	}
+	v, err = finish(ctx, p, w, r.call, r.h, &r.answer)
 	r.delivered = true
-	return finish(ctx, p, w, r.call, r.h, &r.answer)
+	return v, err
 }
 
 // open begins the first attempt and sets the first hedge's timer.
@@ -103,9 +105,7 @@ func (r *race[S, T]) alone(res *result[T]) bool {
 	if r.call != nil {
 		return false
 	}
-	res.cancel = both(res.cancel, r.take(1))
-	r.answer = *res
-	r.finish()
+	r.answers(1, res)
 	return true
 }
 
@@ -118,9 +118,9 @@ func (r *race[S, T]) succeed() (T, error) {
 	}
 	r.p.succeed(now, r.begun)
 	r.p.observeAttempt(r.ctx, Attempt{Number: 1, Sent: r.begun.sent}, now, r.answer.outcome, r.answer.err)
-	r.delivered = true
+	r.p.reportSuccess(r.ctx, r.answer.err)
 	v := keep(&r.w, &r.answer)
-	r.p.reportSuccess(r.ctx)
+	r.delivered = true
 	return v, r.answer.err
 }
 
@@ -241,18 +241,13 @@ func (r *race[S, T]) hedge(now time.Time) {
 // run makes one attempt but the first, and reports whether its end ended the race.
 func (r *race[S, T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) (answers bool) {
 	var res result[T]
+	defer dispose(&r.w, &res)
 	attempt(actx, r.w.resend(actx, s.Attempt), &r.w, s.Attempt, s.Timeout, &res)
 	return r.came(s, sent, waited, &res)
 }
 
 // came tells the Call what an attempt came to, and reports whether that ended the race.
 func (r *race[S, T]) came(s Step, sent time.Time, waited time.Duration, res *result[T]) (answers bool) {
-	settled := false
-	defer func() { // a panic in an observer, a strategy or Discard
-		if !settled && res.cancel != nil {
-			res.cancel()
-		}
-	}()
 	var now time.Time
 	if res.outcome.Class != Success || r.p.clock { // when a success ended, nobody may want to know
 		now = time.Now()
@@ -261,13 +256,11 @@ func (r *race[S, T]) came(s Step, sent time.Time, waited time.Duration, res *res
 	answers = r.land(now, a, res)
 	r.p.observeAttempt(r.ctx, a, now, res.outcome, res.err)
 	if answers {
-		settled = true
 		return true
 	}
 	// Before the next attempt is sent, so that one connection is enough. The attempt is still live: if another wins
 	// meanwhile, that cancels what is being drained here.
 	discard(&r.w, res)
-	settled = true
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.take(s.Attempt)()
@@ -297,11 +290,16 @@ func (r *race[S, T]) land(now time.Time, a Attempt, res *result[T]) (answers boo
 		r.answer.err = res.err // for a call that is given up while it waits
 		return false
 	}
-	res.cancel = both(res.cancel, r.take(a.Number))
-	r.answer = *res
 	r.h.answerHedged = a.Kind == budget.Hedge
-	r.finish()
+	r.answers(a.Number, res)
 	return true
+}
+
+// answers ends the race with the call's answer.
+func (r *race[S, T]) answers(attempt int, res *result[T]) {
+	res.cancel = both(res.cancel, r.take(attempt))
+	r.answer, res.held = *res, false
+	r.finish()
 }
 
 func both(a, b context.CancelFunc) context.CancelFunc {
@@ -378,7 +376,5 @@ func (r *race[S, T]) close() {
 	}
 	r.giveUp()
 	r.others.Wait()
-	if r.answer.cancel != nil {
-		discard(&r.w, &r.answer)
-	}
+	dispose(&r.w, &r.answer)
 }

@@ -55,24 +55,25 @@ func runInTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, er
 		return v, stopped
 	}
 	f := p.Begin()
+	var r result[T]
 	ended := false
-	defer func() { // a panic or runtime.Goexit in Send
+	defer func() { // a panic or runtime.Goexit in Send, or in what is a user's own
 		if !ended {
 			p.budget.End(time.Now(), f.permit, budget.None)
 		}
+		dispose(w, &r)
 	}()
-	var r result[T]
 	attempt(ctx, ctx, w, 1, p.attemptTimeout(), &r)
-	ended = true
+	ended = true // by what follows
 	if r.outcome.Class == Success {
 		var now time.Time
 		if p.clock {
 			now = time.Now()
 		}
-		v = keep(w, &r) // before what is a user's own and may panic
 		p.succeed(now, f)
-		p.observeSuccess(ctx, now, f)
-		return v, r.err
+		p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, now, r.outcome, r.err)
+		p.reportSuccess(ctx, r.err)
+		return keep(w, &r), r.err
 	}
 	return inTurn(ctx, p, w, f, &r)
 }
@@ -80,7 +81,10 @@ func runInTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, er
 // Continue takes over a call whose first attempt, told by Begin and sent on ctx itself, came to v and err, which
 // is no success.
 func Continue[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, v T, err error) (T, error) {
-	return inTurn(ctx, p, w, f, &result[T]{value: v, err: err, outcome: w.sort(ctx, nil, v, err)})
+	r := result[T]{value: v, err: err, held: true}
+	defer dispose(w, &r)
+	r.outcome = w.sort(ctx, nil, v, err)
+	return inTurn(ctx, p, w, f, &r)
 }
 
 // admitFirst refuses a call whose context has ended, or whose budget has a gate that is shut.
@@ -119,9 +123,8 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 	call.resume(p, time.Now(), f, deadline, false)
 	if !p.plain || w.Discard != nil { // else there is nothing to leave: of a retry that never ends a Bucket takes no note
 		defer func() { // a panic or runtime.Goexit in whatever is called from here
-			if call.abandon() && r.cancel != nil {
-				r.cancel()
-			}
+			call.abandon()
+			dispose(w, r)
 		}()
 	}
 	for {
@@ -134,6 +137,7 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 		call.done(call.sent, r.outcome)
 		switch {
 		case call.reason == ReasonSuccess && r.cancel == nil && p.observer == nil:
+			r.held = false
 			return r.value, r.err
 		case call.reason != ReasonNone:
 			return finish(ctx, p, w, &call, &h, r)
