@@ -3,6 +3,7 @@ package grpcx
 import (
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"google.golang.org/grpc"
 
@@ -46,10 +47,17 @@ func targetOf(cc *grpc.ClientConn) string {
 	return cc.Target()
 }
 
+// of reports whether cc leads there. Nearly always it is the connection that the name was taken from, and comparing the
+// text would be a call.
+func (t *target) of(cc *grpc.ClientConn) bool {
+	name := targetOf(cc)
+	return unsafe.StringData(name) == unsafe.StringData(t.name) && len(name) == len(t.name) || name == t.name
+}
+
 // rule returns what applies to a method of cc.
 func (c *client) rule(cc *grpc.ClientConn, method string) *rule {
 	t := c.last.Load()
-	if t == nil || t.name != targetOf(cc) || !t.base.policy.Touch() {
+	if t == nil || !t.of(cc) || !t.base.policy.Touch() {
 		t = c.target(cc)
 	}
 	return t.rule(method)

@@ -23,7 +23,7 @@ func (c *client) unary() grpc.UnaryClientInterceptor {
 		opts ...grpc.CallOption,
 	) error {
 		t := c.last.Load()
-		if t == nil || t.name != targetOf(cc) || !t.base.policy.Touch() {
+		if t == nil || !t.of(cc) || !t.base.policy.Touch() {
 			t = c.target(cc)
 		}
 		p, r := t.base.policy, &t.base
