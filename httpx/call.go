@@ -21,7 +21,6 @@ type call struct {
 	bodies     bodies
 	watch      *cancelWatch // nil: none
 	copy       outgoing
-	draining   draining // one at a time
 }
 
 // outgoing is a copy of the request as an attempt sends it, with room for the header and the context that resends have.
@@ -158,7 +157,7 @@ func retryable(o retry.Outcome) bool {
 // discard frees the connection of an attempt that is not the answer, and stops its upload.
 func (c *call) discard(resp *http.Response, _ error) {
 	if resp != nil {
-		c.drain(resp)
+		drain(resp)
 	}
 	c.bodies.cut()
 }

@@ -19,7 +19,7 @@ const (
 
 // drain reads a response's body to its end, so that its connection can be used again, and closes it. An endless or
 // stalled body is given up, and its connection with it.
-func (c *call) drain(resp *http.Response) {
+func drain(resp *http.Response) {
 	body := resp.Body
 	switch {
 	case body == nil:
@@ -27,31 +27,25 @@ func (c *call) drain(resp *http.Response) {
 		body.Close()
 	case resp.Uncompressed:
 		drainAside(body)
-	case c.bodies.shared:
-		new(draining).drain(body)
 	default:
-		c.draining.drain(body)
+		d := &draining{body: body, left: drainBytes}
+		d.closing.Add(1)
+		timer := time.AfterFunc(drainTime, d.giveUp)
+		_, _ = io.Copy(io.Discard, d)
+		if timer.Stop() {
+			body.Close()
+			return
+		}
+		d.closing.Wait()
 	}
 }
 
 // draining is a body that is being drained, all in one piece.
 type draining struct {
 	body    io.ReadCloser
-	left    int32
+	left    int
 	over    atomic.Bool
 	closing sync.WaitGroup // giveUp, once it has begun
-}
-
-func (d *draining) drain(body io.ReadCloser) {
-	*d = draining{body: body, left: drainBytes}
-	d.closing.Add(1)
-	timer := time.AfterFunc(drainTime, d.giveUp)
-	_, _ = io.Copy(io.Discard, d)
-	if timer.Stop() {
-		body.Close()
-		return
-	}
-	d.closing.Wait()
 }
 
 // Read implements io.Reader.
@@ -59,8 +53,8 @@ func (d *draining) Read(p []byte) (int, error) {
 	if d.left < 0 || d.over.Load() {
 		return 0, io.EOF
 	}
-	n, err := d.body.Read(p[:min(len(p), int(d.left)+1)]) // one more, to see that there is no more
-	d.left -= int32(n)
+	n, err := d.body.Read(p[:min(len(p), d.left+1)]) // one more, to see that there is no more
+	d.left -= n
 	return n, err
 }
 
