@@ -44,11 +44,11 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	case req.Header == nil:
 		return req // the base refuses it, and says so
 	case hedged: // many bases set a header although they must not: attempts side by side share not even the values
-		req.Header = req.Header.Clone()
+		req.Header = cloneHeader(req.Header, http.Header.Clone)
 	case !timed && !resend && c.key == "":
 		return req
 	default:
-		req.Header = maps.Clone(req.Header)
+		req.Header = cloneHeader(req.Header, maps.Clone)
 	}
 	if timed {
 		req.Header[headerTimeout] = []string{left}
@@ -61,6 +61,14 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 		req.Header[headerKey] = []string{c.key}
 	}
 	return req
+}
+
+// cloneHeader is clone(h), quicker for the many requests that have no header of their own yet.
+func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header {
+	if len(h) == 0 {
+		return http.Header{}
+	}
+	return clone(h)
 }
 
 // outgoing is a copy of the caller's request for an attempt.
