@@ -71,8 +71,8 @@ func runRace[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err 
 	defer dispose(&r.w, &res)
 	actx := r.open()
 	attempt(actx, actx, &r.w, 1, p.attemptTimeout(), &res)
-	if res.outcome.Class == Success && r.alone(&res) {
-		return r.succeed()
+	if res.outcome.Class == Success && r.alone() {
+		return r.succeed(&res)
 	}
 	if !r.came(Step{Kind: budget.First, Attempt: 1}, sent, 0, &res) {
 		r.wait()
@@ -99,29 +99,31 @@ func (r *race[S, T]) open() context.Context {
 }
 
 // alone reports whether the first attempt, which has succeeded, was the only one. That ends the race.
-func (r *race[S, T]) alone(res *result[T]) bool {
+func (r *race[S, T]) alone() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.call != nil {
 		return false
 	}
-	r.answers(1, res)
+	r.live = nil // it has not lost
+	r.finish()
 	return true
 }
 
 // succeed is finish for a first attempt that was alone.
-func (r *race[S, T]) succeed() (T, error) {
+func (r *race[S, T]) succeed(res *result[T]) (T, error) {
+	res.cancel = both(res.cancel, r.first[0].cancel)
 	r.others.Wait()
 	var now time.Time
 	if r.p.clock {
 		now = time.Now()
 	}
 	r.p.succeed(now, r.begun)
-	r.p.observeAttempt(r.ctx, Attempt{Number: 1, Sent: r.begun.sent}, now, r.answer.outcome, r.answer.err)
-	r.p.reportSuccess(r.ctx, r.answer.err)
-	v := keep(&r.w, &r.answer)
+	r.p.observeAttempt(r.ctx, Attempt{Number: 1, Sent: r.begun.sent}, now, res.outcome, res.err)
+	r.p.reportSuccess(r.ctx, res.err)
+	v := keep(&r.w, res)
 	r.delivered = true
-	return v, r.answer.err
+	return v, res.err
 }
 
 // engage makes the Call, which takes over from the first attempt. It is called with the lock held.
