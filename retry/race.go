@@ -13,29 +13,35 @@ import (
 )
 
 // race drives a call whose attempts may run side by side: the first on the caller's goroutine, the others on one
-// each. Until that fails or a hedge is due it is all there is, beside a timer; then there is a Call: whoever ends an
-// attempt tells it, under the lock, and sets going what it asks for. All have returned before the caller does: a loser
-// may still be reading the caller's request.
+// each. Until that fails or a hedge is due it is all there is, beside a timer; then there is a contest: whoever ends an
+// attempt tells its Call, under the lock, and sets going what it asks for. All have returned before the caller does: a
+// loser may still be reading the caller's request.
 type race[S, T any] struct {
 	ctx   context.Context
 	p     *Policy
 	w     Work[S, T]
 	begun First
-	delay time.Duration // of the first hedge
+	delay time.Duration      // of the first hedge
+	first context.CancelFunc // cancels the first attempt
 
-	mu        sync.Mutex
-	call      *Call         // nil: the first attempt is alone
-	h         *history      // made with it
-	live      []racer       // the attempts under way
-	first     [1]racer      // room for live: most races have one
-	timer     *time.Timer   // runs fire when the next attempt is due
-	over      bool          // the first attempt was alone and succeeded, or the Call has said Stop
-	delivered bool          // the caller gets the answer
-	ended     chan struct{} // closed when over; nil: nobody waits for it yet
-	answer    result[T]     // of the attempt whose answer is the call's
-	broken    *PanicError   // an attempt that did not return
+	mu          sync.Mutex
+	*contest[T]             // nil: the first attempt is alone
+	timer       *time.Timer // runs fire when the next attempt is due
+	over        bool        // the first attempt was alone and succeeded, or the Call has said Stop
+	delivered   bool        // the caller gets the answer
 
 	others sync.WaitGroup // every goroutine but the caller's, and the armed timer
+}
+
+// contest is what a race is about.
+type contest[T any] struct {
+	call   Call
+	h      history
+	live   []racer       // the attempts under way
+	room   [2]racer      // for live: most have no more
+	ended  chan struct{} // closed when over; nil: nobody waits for it yet
+	answer result[T]     // of the attempt whose answer is the call's
+	broken *PanicError   // an attempt that did not return
 }
 
 type racer struct {
@@ -81,7 +87,7 @@ func runRace[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err 
 	if r.broken != nil {
 		panic(r.broken)
 	}
-	v, err = finish(ctx, p, w, r.call, r.h, &r.answer)
+	v, err = finish(ctx, p, w, &r.call, &r.h, &r.answer)
 	r.delivered = true
 	return v, err
 }
@@ -91,28 +97,29 @@ func (r *race[S, T]) open() context.Context {
 	r.delay = r.p.hedge.Timeout()
 	r.mu.Lock() // the timer may be due before it is there
 	defer r.mu.Unlock()
-	r.live = r.first[:0]
 	if r.delay > 0 {
 		r.after(r.delay)
 	}
-	return r.begin(1)
+	actx, cancel := context.WithCancel(r.ctx)
+	r.first = cancel
+	return actx
 }
 
 // alone reports whether the first attempt, which has succeeded, was the only one. That ends the race.
 func (r *race[S, T]) alone() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.call != nil {
+	if r.contest != nil {
 		return false
 	}
-	r.live = nil // it has not lost
-	r.finish()
+	r.over = true
+	r.disarm()
 	return true
 }
 
 // succeed is finish for a first attempt that was alone.
 func (r *race[S, T]) succeed(res *result[T]) (T, error) {
-	res.cancel = both(res.cancel, r.first[0].cancel)
+	res.cancel = both(res.cancel, r.first)
 	r.others.Wait()
 	var now time.Time
 	if r.p.clock {
@@ -126,18 +133,18 @@ func (r *race[S, T]) succeed(res *result[T]) (T, error) {
 	return v, res.err
 }
 
-// engage makes the Call, which takes over from the first attempt. It is called with the lock held.
+// engage makes the contest, which takes over from the first attempt. It is called with the lock held.
 func (r *race[S, T]) engage(now time.Time) {
-	if r.call != nil {
+	if r.contest != nil {
 		return
 	}
-	var both struct {
-		call Call
-		h    history
+	c := new(contest[T])
+	if c.live = c.room[:0]; r.first != nil { // else a user's Limit has panicked before
+		c.live = append(c.live, racer{1, r.first})
 	}
-	r.call, r.h = &both.call, &both.h
 	deadline, _ := r.ctx.Deadline()
-	r.call.resume(r.p, now, r.begun, deadline, true)
+	c.call.resume(r.p, now, r.begun, deadline, true)
+	r.contest = c
 }
 
 // wait returns when the race is over, and ends it if the caller gives up.
@@ -158,7 +165,7 @@ func (r *race[S, T]) wait() {
 	}
 }
 
-// begin makes the context of an attempt that is about to be sent, cancelled when the race is over.
+// begin makes the context of another attempt that is about to be sent, cancelled when the race is over.
 func (r *race[S, T]) begin(attempt int) context.Context {
 	actx, cancel := context.WithCancel(r.ctx)
 	r.live = append(r.live, racer{attempt, cancel})
@@ -233,7 +240,7 @@ func (r *race[S, T]) fire() {
 
 // hedge sends what is due.
 func (r *race[S, T]) hedge(now time.Time) {
-	if r.call == nil && r.begun.sent.IsZero() {
+	if r.contest == nil && r.begun.sent.IsZero() {
 		r.begun.sent = now.Add(-r.delay) // nobody has looked at the clock then
 	}
 	r.engage(now)
@@ -378,5 +385,7 @@ func (r *race[S, T]) close() {
 	}
 	r.giveUp()
 	r.others.Wait()
-	dispose(&r.w, &r.answer)
+	if r.contest != nil {
+		dispose(&r.w, &r.answer)
+	}
 }
