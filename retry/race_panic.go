@@ -1,0 +1,46 @@
+package retry
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// PanicError is what DoValue (or Run) panics with when a hedge, or what was to send it, panicked on a goroutine of its
+// own: the panic goes on where the caller can see it.
+type PanicError struct {
+	Value any    // what it panicked with
+	Stack []byte // of the goroutine that panicked
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("panic in a hedge: %v\n\n%s", e.Value, e.Stack)
+}
+
+// Unwrap reaches the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// failUnless is deferred by what is run on a goroutine of its own.
+func (r *race[S, T]) failUnless(returned *bool) {
+	if !*returned {
+		r.fail(recover()) // nil: runtime.Goexit
+	}
+}
+
+// fail ends the race because a hedge, or what was to send it, panicked or called runtime.Goexit.
+func (r *race[S, T]) fail(value any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if value == nil {
+		value = errGoexit
+	}
+	if r.broken == nil {
+		r.broken = &PanicError{value, debug.Stack()}
+	}
+	r.cancel()
+}
+
+var errGoexit = errors.New("runtime.Goexit in a hedge")
