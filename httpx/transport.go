@@ -12,7 +12,8 @@ type Transport struct {
 	base   http.RoundTripper
 	policy *retry.Policy
 	options
-	hosts hosts
+	byHost bool // and by nothing else is the policy chosen
+	hosts  hosts
 }
 
 // NewTransport wraps base, or http.DefaultTransport if it is nil, with the rules of p, or of the zero retry.Config if
@@ -30,6 +31,7 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 	for _, opt := range opts {
 		opt(&t.options)
 	}
+	t.byHost = t.choose == nil && t.destination == nil
 	return t
 }
 
@@ -40,7 +42,12 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 // unwraps to the last attempt's error and to the context's. A policy of MaxAttempts 1 returns what the base returned,
 // error values included.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	p := t.policyFor(req)
+	var p *retry.Policy
+	if t.byHost && req.URL != nil {
+		p = t.hosts.get(t.policy, req.URL.Host)
+	} else {
+		p = t.policyFor(req)
+	}
 	if !p.Plain() || !t.sendsAsIs(req) {
 		return t.call(req, p)
 	}
