@@ -1,10 +1,7 @@
 package main
 
 import (
-	"io"
-	"maps"
 	"net/http"
-	"time"
 )
 
 func httpOneFail(name, what string, size int) *work {
@@ -24,31 +21,6 @@ func httpOneFail(name, what string, size int) *work {
 	byHand.bare = true
 	w.cells = append(w.cells, retryableCell(size, true), byHand)
 	return w
-}
-
-// byHand is what a resend cannot do without, and nothing else: a drain that a stalled server cannot hold up, a copy of
-// the request with a header map and a body of its own.
-type byHand struct{ base http.RoundTripper }
-
-func (b byHand) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.base.RoundTrip(req)
-	if err != nil || resp.StatusCode < http.StatusInternalServerError {
-		return resp, err
-	}
-	body := resp.Body
-	timer := time.AfterFunc(100*time.Millisecond, func() { body.Close() })
-	_, _ = io.CopyN(io.Discard, body, 64<<10)
-	timer.Stop()
-	_ = body.Close()
-	again := *req
-	again.Header = maps.Clone(req.Header)
-	again.Header["X-Retry-Attempt"] = []string{"2"}
-	if req.GetBody != nil {
-		if again.Body, err = req.GetBody(); err != nil {
-			return nil, err
-		}
-	}
-	return b.base.RoundTrip(&again)
 }
 
 func failingTransport(library string, size int, wrap func(http.RoundTripper) http.RoundTripper) cell {

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"time"
+)
+
+// byHand is what a resend cannot do without, and nothing else: a drain that a stalled server cannot hold up, a copy of
+// the request with a header map and a body of its own.
+type byHand struct{ base http.RoundTripper }
+
+func (b byHand) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.base.RoundTrip(req)
+	if err != nil || resp.StatusCode < http.StatusInternalServerError {
+		return resp, err
+	}
+	body := resp.Body
+	timer := time.AfterFunc(100*time.Millisecond, func() { body.Close() })
+	_, _ = io.CopyN(io.Discard, body, 64<<10)
+	timer.Stop()
+	_ = body.Close()
+	again := *req
+	again.Header = maps.Clone(req.Header)
+	again.Header["X-Retry-Attempt"] = []string{"2"}
+	if req.GetBody != nil {
+		if again.Body, err = req.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return b.base.RoundTrip(&again)
+}
