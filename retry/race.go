@@ -118,13 +118,13 @@ func (r *race[S, T]) engage(now time.Time) {
 	if r.contest != nil {
 		return
 	}
-	c := new(contest[T])
-	if c.live = c.room[:0]; r.first != nil { // else a user's Limit has panicked before
-		c.live = append(c.live, racer{1, r.first})
+	r.contest = new(contest[T])
+	r.live = r.room[:0]
+	if r.first != nil { // else a user's Limit has panicked before
+		r.live = append(r.live, racer{1, r.first})
 	}
 	deadline, _ := r.ctx.Deadline()
-	c.call.resume(r.p, now, r.begun, deadline, true)
-	r.contest = c
+	r.call.resume(r.p, now, r.begun, deadline, true)
 }
 
 // wait returns when the race is over, and ends it if the caller gives up.
