@@ -1,12 +1,12 @@
 // Command peers measures evenkeel and the libraries that Go teams use today at the same work, in one run.
 //
-//	go run . [-run REGEXP] [-rounds N] [-json FILE]   the table of figures, and a verdict for each bar
-//	go run . -cases [-run REGEXP] [-json FILE]        which library passes which case that broke another
-//	go run . -list                                    the names of both
+//	go run . [-run REGEXP] [-layouts N] [-rounds N] [-json FILE]   the table of figures, and a verdict for each bar
+//	go run . -cases [-run REGEXP] [-json FILE]                     which library passes which case that broke another
+//	go run . -list                                                 the names of both
 //
 // In a round every library does every work for a few milliseconds, in turn. A figure is the median over the rounds,
 // and a ratio the median of the ratios of the same round, so that what slows the whole machine slows both sides. A
-// bar holds if its median is within 1.1 of its figure.
+// bar holds if its median is within 1.1 of its figure. Several binaries are built and measured, see layouts.go.
 //
 // Each library is set up as its own documentation recommends, with the same attempts and delays; a policy object is
 // made once wherever it can be used again. evenkeel always has its default budget, even where the peer has none: see
@@ -32,11 +32,13 @@ func main() {
 }
 
 type flags struct {
-	only   *regexp.Regexp
-	rounds int
-	json   string
-	list   bool
-	cases  bool
+	only    *regexp.Regexp
+	layouts int
+	rounds  int
+	json    string
+	samples string
+	list    bool
+	cases   bool
 }
 
 func parse(args []string, errw io.Writer) (flags, error) {
@@ -47,8 +49,10 @@ func parse(args []string, errw io.Writer) (flags, error) {
 	set := flag.NewFlagSet("peers", flag.ContinueOnError)
 	set.SetOutput(errw)
 	set.StringVar(&only, "run", "", "measure only works, or run only cases, that match this `regexp`")
-	set.IntVar(&f.rounds, "rounds", 11, "how many `rounds` to measure")
+	set.IntVar(&f.layouts, "layouts", 3, "measure so many `binaries`, each with functions in another order; 0: this one")
+	set.IntVar(&f.rounds, "rounds", 4, "how many `rounds` to measure in each")
 	set.StringVar(&f.json, "json", "", "write the rows as JSON to this `file`, too")
+	set.StringVar(&f.samples, "samples", "", "write what was measured as JSON to this `file`: for -layouts")
 	set.BoolVar(&f.list, "list", false, "print the names of works and cases, and end")
 	set.BoolVar(&f.cases, "cases", false, "run the cases of correctness instead")
 	if err := set.Parse(args); err != nil {
@@ -59,6 +63,9 @@ func parse(args []string, errw io.Writer) (flags, error) {
 	}
 	if f.rounds < 1 || f.rounds > 1000 {
 		return f, fmt.Errorf("-rounds must be between 1 and 1000, not %d", f.rounds)
+	}
+	if f.layouts < 0 || f.layouts > 1000 {
+		return f, fmt.Errorf("-layouts must be between 0 and 1000, not %d", f.layouts)
 	}
 	var err error
 	f.only, err = regexp.Compile(only)
@@ -93,8 +100,10 @@ func runWorks(f flags, out, errw io.Writer) error {
 	if len(ws) == 0 {
 		return fmt.Errorf("no work matches %q", f.only)
 	}
-	r := runner{rounds: f.rounds, cell: cellTime, log: errw}
-	t, err := r.run(ws)
+	t, err := measureWorks(f, ws, errw)
+	if t == nil {
+		return err
+	}
 	printVersions(out)
 	t.print(out)
 	for _, b := range bars {
@@ -102,7 +111,15 @@ func runWorks(f flags, out, errw io.Writer) error {
 			fmt.Fprintln(out, b.judge(t))
 		}
 	}
-	return errors.Join(err, save(f.json, t.rows))
+	return errors.Join(err, save(f.json, t.rows), save(f.samples, t.sampled()))
+}
+
+func measureWorks(f flags, ws []*work, errw io.Writer) (*table, error) {
+	if f.layouts > 0 {
+		return runLayouts(f, errw)
+	}
+	r := runner{rounds: f.rounds, cell: cellTime, log: errw}
+	return r.run(ws)
 }
 
 func printVersions(out io.Writer) {

@@ -98,9 +98,11 @@ func TestMedian(t *testing.T) {
 }
 
 func TestCommandMeasuresAndWritesJSON(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "rows.json")
+	file, samples := filepath.Join(t.TempDir(), "rows.json"), filepath.Join(t.TempDir(), "samples.json")
 	var out bytes.Buffer
-	require.NoError(t, command([]string{"-run", "^delay$", "-rounds", "1", "-json", file}, &out, io.Discard))
+	require.NoError(t, command([]string{
+		"-run", "^delay$", "-layouts", "2", "-rounds", "3", "-json", file, "-samples", samples,
+	}, &out, io.Discard))
 	require.Contains(t, out.String(), "bar <= 1.00x")
 
 	data, err := os.ReadFile(file)
@@ -117,6 +119,16 @@ func TestCommandMeasuresAndWritesJSON(t *testing.T) {
 		require.Contains(t, r, "b_op")
 		require.Contains(t, r, "allocs_op")
 	}
+
+	data, err = os.ReadFile(samples)
+	require.NoError(t, err)
+	var all []sampled
+	require.NoError(t, json.Unmarshal(data, &all))
+	require.Len(t, all, len(rows))
+	for _, s := range all {
+		require.Len(t, s.Samples, 6, "three rounds of each of two binaries")
+		require.InDelta(t, s.Row.NsOp, median(s.Samples), 1e-9)
+	}
 }
 
 func TestCommandRefusesNonsense(t *testing.T) {
@@ -124,6 +136,7 @@ func TestCommandRefusesNonsense(t *testing.T) {
 		{"-run", "("},
 		{"-rounds", "0"},
 		{"-rounds", "-1"},
+		{"-layouts", "-1"},
 		{"-nosuch"},
 		{"something"},
 		{"-run", "^no such work$"},
