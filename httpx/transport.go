@@ -42,7 +42,7 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 // unwraps to the last attempt's error and to the context's. A policy of MaxAttempts 1 returns what the base returned,
 // error values included.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	var p *retry.Policy
+	var p *retry.Policy // policyFor is not inlined: the common case spares its call
 	if t.byHost && req.URL != nil {
 		p = t.hosts.get(t.policy, req.URL.Host)
 	} else {

@@ -24,6 +24,22 @@ func finish[S, T any](ctx context.Context, p *Policy, w *Work[S, T], call *Call,
 	return v, e
 }
 
+// succeed is finish for a first attempt that never came to a Call.
+func succeed[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r *result[T]) (T, error) {
+	var now time.Time
+	if p.clock {
+		now = time.Now()
+	}
+	p.succeed(now, f)
+	p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, now, r.outcome, r.err)
+	if p.observer != nil {
+		p.observer.CallDone(ctx, Report{
+			Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Err: r.err, Budget: p.budget,
+		})
+	}
+	return keep(w, r), r.err
+}
+
 // AttemptDone tells the policy's observer, if it has one, of an attempt. It is for drivers of a Call; Run does it.
 func (p *Policy) AttemptDone(ctx context.Context, a Attempt) {
 	if p.observer != nil {
@@ -82,13 +98,4 @@ func (p *Policy) observeAttempt(ctx context.Context, a Attempt, now time.Time, o
 		a.Took = now.Sub(a.Sent)
 	}
 	p.observer.AttemptDone(ctx, a)
-}
-
-// reportSuccess is for a first attempt that never came to a Call. err is what Classify took for a success.
-func (p *Policy) reportSuccess(ctx context.Context, err error) {
-	if p.observer != nil {
-		p.observer.CallDone(ctx, Report{
-			Destination: p.destination, Reason: ReasonSuccess, Attempts: 1, Answer: 1, Err: err, Budget: p.budget,
-		})
-	}
 }

@@ -58,7 +58,11 @@ func runRace[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, err 
 	actx := r.open()
 	attempt(actx, actx, &r.w, 1, p.attemptTimeout(), &res)
 	if res.outcome.Class == Success && r.alone() {
-		return r.succeed(&res)
+		res.cancel = both(res.cancel, r.first)
+		r.others.Wait()
+		v, err = succeed(ctx, p, w, r.begun, &res)
+		r.delivered = true
+		return v, err
 	}
 	if !r.came(Step{Kind: budget.First, Attempt: 1}, sent, 0, &res) {
 		r.wait()
@@ -92,25 +96,8 @@ func (r *race[S, T]) alone() bool {
 	if r.contest != nil {
 		return false
 	}
-	r.over = true
-	r.disarm()
+	r.finish()
 	return true
-}
-
-// succeed is finish for a first attempt that was alone.
-func (r *race[S, T]) succeed(res *result[T]) (T, error) {
-	res.cancel = both(res.cancel, r.first)
-	r.others.Wait()
-	var now time.Time
-	if r.p.clock {
-		now = time.Now()
-	}
-	r.p.succeed(now, r.begun)
-	r.p.observeAttempt(r.ctx, Attempt{Number: 1, Sent: r.begun.sent}, now, res.outcome, res.err)
-	r.p.reportSuccess(r.ctx, res.err)
-	v := keep(&r.w, res)
-	r.delivered = true
-	return v, res.err
 }
 
 // engage makes the contest, which takes over from the first attempt. It is called with the lock held.
@@ -313,6 +300,9 @@ func (r *race[S, T]) finish() {
 	}
 	r.over = true
 	r.disarm()
+	if r.contest == nil {
+		return
+	}
 	for _, l := range r.live {
 		l.cancel()
 	}

@@ -66,14 +66,7 @@ func runInTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, er
 	attempt(ctx, ctx, w, 1, p.attemptTimeout(), &r)
 	ended = true // by what follows
 	if r.outcome.Class == Success {
-		var now time.Time
-		if p.clock {
-			now = time.Now()
-		}
-		p.succeed(now, f)
-		p.observeAttempt(ctx, Attempt{Number: 1, Sent: f.sent}, now, r.outcome, r.err)
-		p.reportSuccess(ctx, r.err)
-		return keep(w, &r), r.err
+		return succeed(ctx, p, w, f, &r)
 	}
 	return inTurn(ctx, p, w, f, &r)
 }
