@@ -58,7 +58,7 @@ func runLayout(t *table, f flags, dir string, seed int, errw io.Writer) error {
 	return nil
 }
 
-// sampled is a row as one binary measured it.
+// sampled is what one binary, or one round, adds to a row.
 type sampled struct {
 	Row                  row
 	Budget, Bare, Inside bool
@@ -75,17 +75,16 @@ func (t *table) sampled() []sampled {
 	return all
 }
 
-// merge adds what another binary measured.
 func (t *table) merge(s sampled) {
 	r := t.row(s.Row.Work, s.Row.Library)
 	if r == nil {
 		r = &row{Work: s.Row.Work, Library: s.Row.Library, BOp: s.Row.BOp, AllocsOp: s.Row.AllocsOp}
+		r.budget, r.bare, r.inside = s.Budget, s.Bare, s.Inside
 		t.rows = append(t.rows, r)
 	}
-	r.budget, r.bare, r.inside = s.Budget, s.Bare, s.Inside
 	r.samples, r.floors = append(r.samples, s.Samples...), append(r.floors, s.Floors...)
 	r.answered = append(r.answered, s.Answered...)
-	r.BOp, r.AllocsOp = min(r.BOp, s.Row.BOp), min(r.AllocsOp, s.Row.AllocsOp)
+	r.BOp, r.AllocsOp = min(r.BOp, s.Row.BOp), min(r.AllocsOp, s.Row.AllocsOp) // what else ran meanwhile only adds
 	if s.Fault != "" {
 		r.fault = s.Fault
 	}

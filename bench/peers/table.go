@@ -32,14 +32,11 @@ type table struct{ rows []*row }
 
 // sample adds one round's figures to the row of a library at a work.
 func (t *table) sample(workName string, b *bench, ns, floor float64) {
-	r := t.row(workName, b.cell.library)
-	if r == nil {
-		r = &row{Work: workName, Library: b.cell.library, budget: b.cell.budget, bare: b.cell.bare, inside: b.cell.inside}
-		r.BOp, r.AllocsOp = b.bytes, b.allocs
-		t.rows = append(t.rows, r)
-	}
-	r.samples, r.floors = append(r.samples, ns), append(r.floors, floor)
-	r.BOp, r.AllocsOp = min(r.BOp, b.bytes), min(r.AllocsOp, b.allocs) // what else ran meanwhile only adds
+	t.merge(sampled{
+		Row:    row{Work: workName, Library: b.cell.library, BOp: b.bytes, AllocsOp: b.allocs},
+		Budget: b.cell.budget, Bare: b.cell.bare, Inside: b.cell.inside,
+		Samples: []float64{ns}, Floors: []float64{floor},
+	})
 }
 
 func (t *table) row(work, library string) *row {
