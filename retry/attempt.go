@@ -53,8 +53,8 @@ func attemptTimed[S, T any](ctx, actx context.Context, w *Work[S, T], number int
 }
 
 // resend puts the number of a resend on its context, unless Send does.
-func (w *Work[S, T]) resend(ctx context.Context, attempt int) context.Context {
-	if attempt == 1 || w.Numbers {
+func resend(ctx context.Context, attempt int, numbers bool) context.Context {
+	if attempt == 1 || numbers {
 		return ctx
 	}
 	return &ResendContext{ctx, attempt}

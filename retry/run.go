@@ -128,27 +128,26 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 			p.observeAttempt(ctx, call.latest(waited), call.now, r.outcome, r.err)
 		}
 		call.done(call.sent, r.outcome)
-		switch {
-		case call.reason == ReasonSuccess && r.cancel == nil && p.observer == nil:
-			r.held = false
-			return r.value, r.err
-		case call.reason != ReasonNone:
+		if call.reason != ReasonNone {
 			return finish(ctx, p, w, &call, &h, r)
 		}
-		if (w.Discard != nil || r.cancel != nil) && discard(w, r) && (p.clock || call.at < call.due) {
+		if (w.Discard != nil || r.cancel != nil) && discard(w, r) && p.clock {
 			call.tell(time.Now()) // it may have taken time
 		}
-		actx := w.resend(ctx, call.sent+1)
-		if !wait(ctx, &call) {
+		actx, ok := wait(ctx, &call, w.Numbers)
+		if !ok {
 			return finish(ctx, p, w, &call, &h, &result[T]{err: r.err})
 		}
 		waited = call.waited
 		call.retry()
 		waited = call.waited - waited
 		attempt(ctx, actx, w, call.sent, p.attemptTimeout(), r)
-		if r.outcome.Class != Success || p.clock { // when a success ended, nobody may want to know
-			call.tell(time.Now())
+		if r.outcome.Class == Success && !p.clock { // nobody wants to know when
+			p.end(time.Time{}, call.held, budget.Alive)
+			call.reason = ReasonSuccess
+			return keep(w, r), r.err
 		}
+		call.tell(time.Now())
 	}
 }
 
@@ -161,34 +160,45 @@ func (c *Call) latest(waited time.Duration) Attempt {
 	return Attempt{Number: c.sent, Kind: kind, Waited: waited, Sent: c.start.Add(c.lastSent)}
 }
 
-// wait waits until the pending attempt is due. It reports false, and has stopped the call, if the caller gave up.
-func wait(ctx context.Context, c *Call) bool {
-	if c.at < c.due && ctx.Err() == nil {
-		sleep(ctx, c)
+// wait waits until the pending attempt is due, and tells the Call the time. It returns the attempt's context, or reports
+// false, and has stopped the call, if the caller gave up.
+func wait(ctx context.Context, c *Call, numbers bool) (actx context.Context, ok bool) {
+	var timer *time.Timer
+	if c.at < c.due {
+		timer = alarm(c)
 	}
-	if ctx.Err() != nil { // also when both were ready
-		c.Cancel(time.Now())
-		return false
-	}
-	return true
-}
-
-// sleep returns when the pending attempt is due, and has told the Call the time, or when the caller gives up.
-func sleep(ctx context.Context, c *Call) {
-	timer := time.NewTimer(c.due - c.at) // not pooled: a pooled timer is fatal in a synctest bubble
-	for c.at < c.due {
+	actx = resend(ctx, c.sent+1, numbers) // while the timer runs
+	if timer != nil {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return
 		case <-timer.C:
-		}
-		if !c.p.clock { // nobody wants to know it more exactly
-			c.now, c.at = c.start.Add(c.due), c.due
-			return
-		}
-		if c.tell(time.Now()); c.at < c.due {
-			timer.Reset(c.due - c.at)
+			c.rang()
 		}
 	}
+	if ctx.Err() != nil { // also when both were ready
+		c.Cancel(time.Now())
+		return nil, false
+	}
+	return actx, true
+}
+
+// alarm is a timer for when the pending attempt is due. It is nil if that has passed, and the Call has been told: what
+// was done since the attempt before is part of the wait.
+func alarm(c *Call) *time.Timer {
+	left := time.Until(c.start.Add(c.due))
+	if left <= 0 {
+		c.tell(time.Now())
+		return nil
+	}
+	return time.NewTimer(left) // not pooled: a pooled timer is fatal in a synctest bubble
+}
+
+// rang tells that the pending attempt has become due, more exactly if somebody wants to know.
+func (c *Call) rang() {
+	if c.p.clock {
+		c.tell(time.Now())
+		return
+	}
+	c.tell(c.start.Add(c.due))
 }

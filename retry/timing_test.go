@@ -364,6 +364,43 @@ func TestASuccessWaitsForNothing(t *testing.T) {
 	})
 }
 
+// slowStrategy takes as long to say that the wait is a second.
+type slowStrategy time.Duration
+
+func (s slowStrategy) Delay(int, time.Duration, float64) time.Duration {
+	time.Sleep(time.Duration(s))
+	return time.Second
+}
+
+// The wait counts from the end of the attempt that failed. What is done meanwhile is part of it, not added to it.
+func TestWhatIsDoneBetweenAttemptsIsPartOfTheWait(t *testing.T) {
+	observed := retry.WithObserver(&watcher{})
+	for busy, wait := range map[time.Duration]time.Duration{
+		100 * ms: time.Second, time.Second: time.Second, 3 * time.Second: 3 * time.Second,
+	} {
+		slowly := retry.Config{MaxAttempts: 2, Backoff: slowStrategy(busy)}
+		for _, p := range []*retry.Policy{always(t, slowly), always(t, slowly, observed)} {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
+				require.Equal(t, wait, stopped(t, err).Waited, "a strategy of %v", busy)
+				require.Equal(t, wait, time.Since(start))
+			})
+		}
+		twice := retry.Config{MaxAttempts: 2}
+		for _, p := range []*retry.Policy{always(t, twice), always(t, twice, observed)} {
+			synctest.Test(t, func(t *testing.T) {
+				w := transport(func(context.Context, int) (int, error) { return 503, nil }, nil)
+				w.Discard = func(struct{}, response, error) { time.Sleep(busy) }
+				start := time.Now()
+				_, err := retry.Run(t.Context(), p, w)
+				require.Equal(t, wait, stopped(t, err).Waited, "to discard a response took %v", busy)
+				require.Equal(t, wait, time.Since(start))
+			})
+		}
+	}
+}
+
 func TestNoAttemptAfterAnObserverCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
