@@ -143,8 +143,8 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 		waited = call.waited - waited
 		attempt(ctx, actx, w, call.sent, p.attemptTimeout(), r)
 		if r.outcome.Class == Success && !p.clock { // nobody wants to know when
+			call.reason = ReasonSuccess // first: the budget may be a user's, and panic
 			p.end(time.Time{}, call.held, budget.Alive)
-			call.reason = ReasonSuccess
 			return keep(w, r), r.err
 		}
 		call.tell(time.Now())
