@@ -42,6 +42,9 @@ type bench struct {
 }
 
 func newBench(w *work, c *cell) *bench {
+	if w.alone {
+		defer alone()()
+	}
 	b := &bench{work: w, cell: c, rig: c.setup()}
 	b.span = b.chooseSpan()
 	b.countAllocs()
