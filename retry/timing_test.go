@@ -379,10 +379,12 @@ func TestWhatIsDoneBetweenAttemptsIsPartOfTheWait(t *testing.T) {
 		100 * ms: time.Second, time.Second: time.Second, 3 * time.Second: 3 * time.Second,
 	} {
 		slowly := retry.Config{MaxAttempts: 2, Backoff: slowStrategy(busy)}
-		for _, p := range []*retry.Policy{always(t, slowly), always(t, slowly, observed)} {
+		hedged := slowly
+		hedged.Hedge = timeout.Fixed(time.Hour)
+		for _, p := range []*retry.Policy{always(t, slowly), always(t, slowly, observed), always(t, hedged)} {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
+				_, err := retry.DoValue(t.Context(), p, func(context.Context) (int, error) { return 0, errDown })
 				require.Equal(t, wait, stopped(t, err).Waited, "a strategy of %v", busy)
 				require.Equal(t, wait, time.Since(start))
 			})
