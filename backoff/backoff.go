@@ -13,8 +13,8 @@ type Strategy interface {
 }
 
 // Stateful is a Strategy that needs state within a call, as a cenkalti BackOff does. A policy calls NewCall once
-// for each call that fails at least once, and asks what it returns for that call's delays, from one goroutine at a
-// time. A negative delay from it means: stop.
+// for each call that fails at least once, and again after a wait that the server asked for. It asks what that returns
+// for the call's delays, from one goroutine at a time. A negative delay from it means: stop.
 type Stateful interface {
 	Strategy
 	NewCall() Strategy

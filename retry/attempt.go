@@ -140,8 +140,8 @@ func keep[S, T any](w *Work[S, T], r *result[T]) T {
 	return v
 }
 
-// discard disposes of an answer that is not the call's, and reports whether that may have taken time.
-func discard[S, T any](w *Work[S, T], r *result[T]) bool {
+// discard disposes of an answer that is not the call's.
+func discard[S, T any](w *Work[S, T], r *result[T]) {
 	r.held = false
 	if r.cancel != nil {
 		defer r.cancel() // Discard may panic
@@ -149,7 +149,6 @@ func discard[S, T any](w *Work[S, T], r *result[T]) bool {
 	if w.Discard != nil {
 		w.Discard(w.State, r.value, r.err)
 	}
-	return w.Discard != nil
 }
 
 // dispose is deferred where a panic or runtime.Goexit may leave a result to nobody.

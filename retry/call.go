@@ -177,10 +177,16 @@ func (c *Call) sending(kind budget.Kind) Step {
 // retry sends the pending attempt.
 func (c *Call) retry() {
 	c.pending = false
-	if c.n == 0 && c.at > c.idle {
-		c.waited += c.at - c.idle
-	}
+	c.pause()
 	c.launch(c.at, c.paid)
+}
+
+// pause adds to what the call has waited the time in which no attempt was under way.
+func (c *Call) pause() {
+	if c.n == 0 && c.sent > 0 && c.at > c.idle {
+		c.waited += c.at - c.idle
+		c.idle = c.at
+	}
 }
 
 func (c *Call) launch(at time.Duration, permit budget.Permit) {
@@ -272,6 +278,7 @@ func (c *Call) gaveUp() Reason {
 
 func (c *Call) stop(reason Reason) {
 	c.reason = reason
+	c.pause()
 	c.withdraw()
 	for i := range c.n {
 		c.p.end(c.now, c.flight(i).permit, budget.None)

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
@@ -48,7 +49,9 @@ func (c Config) validate() error {
 		errs = append(errs, conf.Errorf("MaxHint", "must not be negative, not %v", c.MaxHint))
 	}
 	check := func(field string, v any) {
-		if v, ok := v.(interface{ Validate() error }); ok {
+		if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
+			errs = append(errs, conf.Errorf(field, "must not be a nil %T", v))
+		} else if v, ok := v.(interface{ Validate() error }); ok {
 			errs = append(errs, conf.In(field, v.Validate()))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,6 +166,91 @@ func TestARefusalAfterTheAttemptsTimeoutIsARefusal(t *testing.T) {
 			return retry.Permanent(errDown)
 		})
 		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason)
+	})
+}
+
+// What is only the timeout's doing says nothing of the request: no classifier is asked, and nobody takes it for an answer.
+func TestAnAttemptsTimeoutIsOneWhateverTheClassifierSays(t *testing.T) {
+	for name, say := range map[string]func(error) error{
+		"the context's error": func(err error) error { return err },
+		"wrapped":             func(err error) error { return fmt.Errorf("query: %w", err) },
+	} {
+		for _, attempts := range []int{1, 3} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l, learnt := newLedger(), &sampled{}
+					cfg := retry.Config{MaxAttempts: attempts, AttemptTimeout: learnt, Budget: budget.Shared(l)}
+					p := always(t, cfg, retry.WithClassifier(func(err error) retry.Outcome {
+						t.Errorf("asked of %v", err)
+						return retry.Outcome{Class: retry.Rejected, Alive: true}
+					}))
+					err := retry.Do(t.Context(), p, func(ctx context.Context) error { return say(pause(ctx, time.Hour)) })
+					require.Equal(t, retry.ReasonMaxAttempts, stopped(t, err).Reason)
+					require.Equal(t, attempts, stopped(t, err).Attempts)
+					require.Equal(t, slices.Repeat([]budget.Evidence{budget.Silent}, attempts), l.ends)
+					require.Equal(t, slices.Repeat([]bool{false}, attempts), learnt.answered)
+				})
+			})
+		}
+	}
+}
+
+// sampled is a limit of a second that remembers which of its samples were answers.
+type sampled struct{ answered []bool }
+
+func (s *sampled) New() timeout.Limit     { return s }
+func (s *sampled) Validate() error        { return nil }
+func (s *sampled) Timeout() time.Duration { return time.Second }
+func (s *sampled) Usual() time.Duration   { return 0 }
+func (s *sampled) Observe(_ time.Time, _ time.Duration, answered bool) {
+	s.answered = append(s.answered, answered)
+}
+
+func TestATimeoutMarkedPermanentIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, learnt := newLedger(), &sampled{}
+		p := always(t, retry.Config{AttemptTimeout: learnt, Budget: budget.Shared(l)})
+		err := retry.Do(t.Context(), p, func(ctx context.Context) error { return retry.Permanent(pause(ctx, time.Hour)) })
+		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason)
+		require.Equal(t, []budget.Evidence{budget.Silent}, l.ends)
+		require.Equal(t, []bool{false}, learnt.answered)
+	})
+}
+
+// An inner call that the outer attempt's timeout has ended has not stopped for a reason of its own.
+func TestAnOuterAttemptsTimeoutIsTheOutersToRetry(t *testing.T) {
+	for _, attempts := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			outer := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
+			inner := always(t, retry.Config{MaxAttempts: attempts})
+			n := 0
+			require.NoError(t, retry.Do(t.Context(), outer, func(ctx context.Context) error {
+				return retry.Do(ctx, inner, func(ctx context.Context) error {
+					if n++; n < 3 {
+						return pause(ctx, time.Hour)
+					}
+					return nil
+				})
+			}))
+			require.Equal(t, 3, n)
+		})
+	}
+}
+
+// It has if it stopped before that, whatever its last error: only one layer retries.
+func TestAnInnerCallThatIsExhaustedIsRejectedHoweverLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outer := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
+		inner := always(t, retry.Config{MaxAttempts: 1, AttemptTimeout: timeout.Fixed(500 * ms)})
+		n := 0
+		err := retry.Do(t.Context(), outer, func(ctx context.Context) error {
+			n++
+			err := retry.Do(ctx, inner, func(ctx context.Context) error { return pause(ctx, time.Hour) })
+			<-ctx.Done()
+			return err
+		})
+		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason)
+		require.Equal(t, 1, n)
 	})
 }
 

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -70,7 +71,8 @@ func (op operation) send(ctx context.Context, _ int, _ bool) (struct{}, error) {
 // DoValue is Do for an operation that returns a value. If the policy hedges, op is called again on another goroutine
 // while it is still running, so it must not share memory with itself; attempts that lose are cancelled and have
 // returned before DoValue does, and what they return is dropped. The context of the attempt that won is cancelled
-// when DoValue returns if the attempt was hedged or timed. When the call fails, the value is the last attempt's.
+// when DoValue returns if the attempt was hedged or timed. When the call fails, the value is the last attempt's,
+// or zero if the caller gave up while the call waited.
 func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
 	if !p.plain || ctx.Err() != nil {
 		return doValueOther(ctx, p, op)
@@ -129,9 +131,30 @@ func (p *Policy) sort(ctx, actx context.Context, err error) Outcome {
 	if ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
-	o := p.classify(err)
-	if o.Class != Rejected && lapsed(actx, err) {
+	var o Outcome
+	if late := lapsed(actx, err); late && ofContext(err) {
+		o = cutOff(err)
+	} else if o = p.classify(err); late && o.Class != Rejected {
 		o = Outcome{Class: Timeout}
 	}
 	return o.Limit(IdempotencyFrom(ctx) != NotIdempotent)
+}
+
+// ofContext reports whether an error is what became of an operation whose context ended. A call inside it may have
+// stopped for a reason of its own just before.
+func ofContext(err error) bool {
+	if inner := (*Error)(nil); errors.As(err, &inner) {
+		return inner != nil && inner.Ended != nil
+	}
+	return errors.Is(err, timeout.ErrAttempt) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// cutOff is the outcome of an operation that the attempt's timeout has ended.
+func cutOff(err error) Outcome {
+	o := Outcome{Class: Timeout}
+	var m marks
+	if m.find(err); m.permanent {
+		return o.Forbid(ReasonRejected)
+	}
+	return o
 }

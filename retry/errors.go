@@ -16,7 +16,7 @@ type Error struct {
 	Reason      Reason
 	Attempts    int           // how many were sent
 	Destination string        // of the policy; empty unless it came from For
-	Waited      time.Duration // with no attempt under way
+	Waited      time.Duration // with no attempt under way; for a retry due at once only where somebody times attempts
 	Last        error         // the last attempt's error; nil if none was sent
 	Ended       error         // what ended the caller's context, if that ended the call
 	History     []Failure     // the first failure and the latest, at most 8
@@ -133,7 +133,8 @@ func After(err error, d time.Duration) error {
 
 // Classify is the default classifier: an error marked Permanent is Rejected, one marked After is Transient and
 // waits as told, the *Error of a call inside this one is Rejected (only one layer retries), and any other is
-// Transient. Marks are found as errors.As finds them, but not inside an *Error; Permanent outweighs the others.
+// Transient. A policy does not ask about the error of an operation that the attempt's timeout has ended, which is a
+// Timeout, also for a call inside it that had not stopped by then. Marks are found as errors.As finds them, but not inside an *Error; Permanent outweighs the others.
 func Classify(err error) Outcome {
 	if err == nil {
 		return Outcome{}

@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 var _ net.Error = (*retry.Error)(nil)
@@ -114,6 +116,58 @@ func TestWaitedIsTheTimeWithNoAttemptUnderWay(t *testing.T) {
 			return errDown
 		})
 		require.Equal(t, 2*time.Second, stopped(t, err).Waited)
+	})
+}
+
+func TestWaitedHasTheWaitInWhichTheCallerGaveUp(t *testing.T) {
+	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &watcher{}
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(1500*ms, cancel)
+			p := always(t, retry.Config{Hedge: hedge}, retry.WithObserver(w))
+			v, err := retry.DoValue(ctx, p, func(context.Context) (int, error) { return 7, errDown })
+			require.Equal(t, 1500*ms, stopped(t, err).Waited)
+			require.Equal(t, 1500*ms, w.reports[0].Waited)
+			require.Zero(t, v, "as documented")
+		})
+	}
+}
+
+// Which of the two it was the context knows, and not the clock.
+func TestACancelledCallIsNotLate(t *testing.T) {
+	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &watcher{}
+			ctx, mark := layer.With(t.Context())
+			ctx, stop := context.WithTimeout(ctx, 10*time.Second)
+			defer stop()
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(5*time.Second, cancel)
+			p := always(t, retry.Config{Hedge: hedge}, retry.WithObserver(w))
+			_, err := retry.DoValue(ctx, p, func(context.Context) (int, error) {
+				time.Sleep(12 * time.Second)
+				return 0, errDown
+			})
+			require.Equal(t, retry.ReasonCanceled, stopped(t, err).Reason)
+			require.Equal(t, retry.ReasonCanceled, w.reports[0].Reason)
+			require.False(t, mark.Spent(), "nothing was done about it that a repetition would repeat")
+		})
+	}
+}
+
+// secretDeadline is one that nobody can ask for its deadline.
+type secretDeadline struct{ context.Context }
+
+func (secretDeadline) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func TestADeadlineThatNobodyKnewOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := retry.Do(secretDeadline{ctx}, always(t, retry.Config{}), func(ctx context.Context) error { return pause(ctx, time.Hour) })
+		require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+		require.True(t, stopped(t, err).Timeout())
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 // finish makes of a call that has stopped what Run returns.
 func finish[S, T any](ctx context.Context, p *Policy, w *Work[S, T], call *Call, h *history, r *result[T]) (T, error) {
+	call.heed(ctx)
 	if p.observer != nil {
 		report := call.Report()
 		report.Err, report.Hedged = r.err, h.answerHedged
@@ -52,6 +53,7 @@ func (p *Policy) AttemptDone(ctx context.Context, a Attempt) {
 // handling under ctx, if there is one, that repeating it would not help. It returns nil for a success, and else
 // an *Error around last, the last attempt's. It is for drivers of a Call; Run does it.
 func (p *Policy) CallDone(ctx context.Context, c *Call, last error) error {
+	c.heed(ctx)
 	if p.observer != nil {
 		report := c.Report()
 		report.Err = last
@@ -65,8 +67,23 @@ func (c *Call) Err(ctx context.Context, last error) error {
 	if c.reason == ReasonSuccess {
 		return nil
 	}
+	c.heed(ctx)
 	c.spend(ctx)
 	return c.error(ctx, last)
+}
+
+// heed takes from the context why the caller gave up: by the clock alone a call that was cancelled before its deadline, and
+// noticed after it, would seem to have missed that.
+func (c *Call) heed(ctx context.Context) {
+	if c.reason != ReasonCanceled && c.reason != ReasonDeadline {
+		return
+	}
+	switch ctx.Err() {
+	case context.Canceled:
+		c.reason = ReasonCanceled
+	case context.DeadlineExceeded:
+		c.reason = ReasonDeadline
+	}
 }
 
 // spend marks the request that a server is handling under ctx, so that it answers "do not retry" if it fails: what

@@ -367,3 +367,31 @@ func TestNoHedgeAfterTheCallerGaveUp(t *testing.T) {
 		require.Equal(t, 1, w.reports[0].Attempts)
 	})
 }
+
+// A hedge that has become due after the caller gave up is not sent, and takes nothing from the attempt under way.
+func TestWhatACancelledAttemptCameToIsKeptWhetherOrNotAHedgeWasDue(t *testing.T) {
+	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(20 * ms), timeout.Fixed(time.Hour)} {
+		for _, ends := range []error{nil, errDown} {
+			synctest.Test(t, func(t *testing.T) {
+				p := always(t, retry.Config{Hedge: hedge})
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(10*ms, cancel)
+				n := 0
+				v, err := retry.DoValue(ctx, p, func(context.Context) (int, error) {
+					n++
+					time.Sleep(50 * ms)
+					return 5, ends
+				})
+				require.Equal(t, 1, n, hedge)
+				require.Equal(t, 5, v, hedge)
+				if ends == nil {
+					require.NoError(t, err, hedge)
+					return
+				}
+				require.ErrorIs(t, err, errDown, hedge)
+				require.ErrorIs(t, err, context.Canceled, hedge)
+				require.Equal(t, retry.ReasonCanceled, stopped(t, err).Reason, hedge)
+			})
+		}
+	}
+}

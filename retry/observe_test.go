@@ -104,6 +104,10 @@ func TestObserverOfACancelledCall(t *testing.T) {
 }
 
 func TestObserverOfWhatIsHandedBack(t *testing.T) {
+	synctest.Test(t, observerOfWhatIsHandedBack)
+}
+
+func observerOfWhatIsHandedBack(t *testing.T) {
 	w := &watcher{}
 	p := always(t, retry.Config{MaxAttempts: 1}, retry.WithObserver(w), retry.WithClassifier(
 		func(error) retry.Outcome { return handedBack },

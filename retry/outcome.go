@@ -110,7 +110,7 @@ const (
 	ReasonNone          Reason = iota // it has not stopped
 	ReasonSuccess                     // an attempt succeeded
 	ReasonRejected                    // an attempt's outcome was Rejected
-	ReasonMaxAttempts                 // Config.MaxAttempts were sent
+	ReasonMaxAttempts                 // Config.MaxAttempts were sent, or a backoff.Stateful wanted no more
 	ReasonBudget                      // the destination's budget had nothing left for this call
 	ReasonDeadline                    // the caller's deadline has passed, or the next attempt could not make it
 	ReasonNoRetry                     // the server said "do not retry"

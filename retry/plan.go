@@ -100,7 +100,7 @@ func (c *Call) postpone(o Outcome) Reason {
 // delay is the wait before the next retry. ok is false if a Stateful strategy wants no further attempt.
 func (c *Call) delay(o Outcome) (d time.Duration, ok bool) {
 	if o.After >= minHint {
-		c.wait, c.prev = 0, 0 // gRFC A6: pushback resets the backoff
+		c.wait, c.prev, c.own = 0, 0, nil // gRFC A6: pushback resets the backoff
 		return c.hint(o.After), true
 	}
 	if c.wait < math.MaxInt {

@@ -66,6 +66,16 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 	require.NotNil(t, errors.Unwrap(err))
 }
 
+func TestANilPointerIsAMistakeToo(t *testing.T) {
+	_, err := retry.New(retry.Config{
+		Backoff: (*badStrategy)(nil), ThrottledBackoff: (*badStrategy)(nil), Budget: (*budget.Adaptive)(nil),
+		AttemptTimeout: (*timeout.Percentile)(nil), Hedge: (*timeout.Percentile)(nil),
+	})
+	for _, path := range []string{"Backoff: ", "ThrottledBackoff: ", "Budget: ", "AttemptTimeout: ", "Hedge: "} {
+		require.ErrorContains(t, err, path+"must not be a nil *")
+	}
+}
+
 func TestMust(t *testing.T) {
 	require.Panics(t, func() { retry.Must(retry.New(retry.Config{MaxAttempts: -3})) })
 	require.NotNil(t, retry.Must(retry.New(retry.Config{})))

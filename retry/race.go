@@ -142,8 +142,10 @@ func (r *race[S, T]) begin(attempt int) context.Context {
 // advance does what the Call asks for now. It is called with the lock held.
 func (r *race[S, T]) advance(now time.Time) {
 	for !r.over {
-		if r.ctx.Err() != nil { // whether or not the caller's own attempt has noticed
-			r.cancel()
+		if r.ctx.Err() != nil {
+			if r.call.n == 0 { // else what is under way may yet be an answer
+				r.cancel()
+			}
 			return
 		}
 		before := r.call.waited

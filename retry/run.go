@@ -131,8 +131,8 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 		if call.reason != ReasonNone {
 			return finish(ctx, p, w, &call, &h, r)
 		}
-		if (w.Discard != nil || r.cancel != nil) && discard(w, r) && p.clock {
-			call.tell(time.Now()) // it may have taken time
+		if w.Discard != nil || r.cancel != nil {
+			discard(w, r)
 		}
 		actx, ok := wait(ctx, &call, w.Numbers)
 		if !ok {
@@ -164,8 +164,11 @@ func (c *Call) latest(waited time.Duration) Attempt {
 // false, and has stopped the call, if the caller gave up.
 func wait(ctx context.Context, c *Call, numbers bool) (actx context.Context, ok bool) {
 	var timer *time.Timer
-	if c.at < c.due {
+	switch {
+	case c.at < c.due:
 		timer = alarm(c)
+	case c.p.clock:
+		c.tell(time.Now()) // observers and the like may have taken time
 	}
 	actx = resend(ctx, c.sent+1, numbers) // while the timer runs
 	if timer != nil {

@@ -325,6 +325,45 @@ func TestAStrategyWithStateBesideOneWithout(t *testing.T) {
 	})
 }
 
+// growing is Stateful: a second more with each wait.
+type growing struct{ n int }
+
+func (g *growing) NewCall() backoff.Strategy { return &growing{} }
+
+func (g *growing) Delay(int, time.Duration, float64) time.Duration {
+	g.n++
+	return time.Duration(g.n) * time.Second
+}
+
+func TestAStrategyWithStateBeginsAnewAfterAHint(t *testing.T) {
+	for name, between := range map[string]retry.Outcome{
+		"at once": {Class: retry.Transient, After: time.Minute}, "later": {Class: retry.Throttled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				outcomes := []retry.Outcome{transient, transient, {Class: retry.Transient, After: time.Minute}, between, transient}
+				w := &watcher{}
+				cfg := retry.Config{MaxAttempts: 6, Backoff: &growing{}, ThrottledBackoff: backoff.None()}
+				p := always(t, cfg, retry.WithObserver(w), retry.WithRand(func() float64 { return 0 }), retry.WithClassifier(
+					func(error) retry.Outcome {
+						o := outcomes[0]
+						outcomes = outcomes[1:]
+						return o
+					},
+				))
+				require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error {
+					if len(outcomes) == 0 {
+						return nil
+					}
+					return errDown
+				}))
+				require.Equal(t, 2*time.Second, w.attempts[2].Waited)
+				require.Equal(t, time.Second, w.attempts[5].Waited, "as before the first wait")
+			})
+		})
+	}
+}
+
 // twice is Stateful: two waits of a second for each call, and no more.
 type twice struct {
 	made *int
@@ -400,6 +439,28 @@ func TestWhatIsDoneBetweenAttemptsIsPartOfTheWait(t *testing.T) {
 				require.Equal(t, wait, time.Since(start))
 			})
 		}
+	}
+}
+
+// What comes between two attempts is no part of either.
+func TestAnAttemptSentAtOnceIsTimedFromWhenItWasSent(t *testing.T) {
+	for _, delay := range []time.Duration{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &watcher{}
+			w.on = func(a retry.Attempt) {
+				if a.Number == 1 {
+					time.Sleep(time.Second)
+				}
+			}
+			p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.Constant(delay)}, retry.WithObserver(w))
+			err := retry.Do(t.Context(), p, func(context.Context) error {
+				time.Sleep(10 * ms)
+				return errDown
+			})
+			require.Equal(t, 10*ms, w.attempts[1].Took, delay)
+			require.Equal(t, time.Second, w.attempts[1].Waited, delay)
+			require.Equal(t, time.Second, stopped(t, err).Waited, delay)
+		})
 	}
 }
 
