@@ -42,6 +42,9 @@ func (c *client) classify(ctx context.Context, method string, r *rule, e *ending
 	if ours {
 		return retry.Outcome{Class: retry.Rejected} // a call inside this one has done what could be done
 	}
+	if st.Code() == codes.DeadlineExceeded && !e.ended && passed(ctx) {
+		return retry.Outcome{Class: retry.Canceled} // the server's timer, or gRPC's, was quicker than the context's
+	}
 	h := hintOf(st, e.trailer)
 	o := sort(st, h, e)
 	switch {
@@ -51,13 +54,19 @@ func (c *client) classify(ctx context.Context, method string, r *rule, e *ending
 		o.After = h.after
 	}
 	listed := r.codes.has(st.Code())
-	if r.codes != 0 && !h.noRetry {
+	if r.codes != 0 && !h.noRetry && !e.local(st) {
 		o = relist(o, st.Code(), h.after, listed)
 	}
 	if o.Limit(false) == o { // nothing to allow
 		return o
 	}
 	return o.Limit(c.mayRepeat(ctx, method, listed || r.hedged || st.Code() == codes.Unavailable && !c.strict))
+}
+
+// passed reports whether a context's deadline has passed.
+func passed(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
 }
 
 // mayRepeat reports whether a call may have its effect twice; by convention, unless somebody has declared something.
@@ -92,11 +101,11 @@ func sort(st *status.Status, h hint, e *ending) retry.Outcome {
 		// gRPC-Go's word that its stream took no message: after a transparent retry it forgets to ask why. A unary
 		// call's handler does not run without one.
 		return retry.Outcome{Class: retry.Unprocessed, Alive: e.silent()}
-	case isLocal(st):
+	case e.local(st):
 		return retry.Outcome{Class: retry.Rejected}
 	case code == codes.Unavailable && e.silent() && isHandedBack(st.Message()):
 		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
-	case e.unsent() && (code == codes.Unavailable || e.ended && isWaiting(st.Message())):
+	case e.unsent() && (code == codes.Unavailable || e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled)):
 		return retry.Outcome{Class: retry.Unprocessed}
 	case e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled || code == codes.Unavailable):
 		return retry.Outcome{Class: retry.Timeout}
@@ -137,10 +146,27 @@ func isHandedBack(message string) bool {
 	return false
 }
 
-// isWaiting recognises an attempt whose time ran out before there was a connection to send it on.
-func isWaiting(message string) bool {
-	return strings.HasSuffix(message, "while waiting for connections to become ready") ||
-		strings.HasPrefix(message, "latest balancer error: ")
+// local reports whether the client itself refused the attempt, and would refuse another. Whatever else keeps it from a
+// stream is that there was no connection, or no time.
+func (e *ending) local(st *status.Status) bool {
+	if isLocal(st) {
+		return true
+	}
+	if !e.unsent() || e.err == io.EOF {
+		return false
+	}
+	switch st.Code() {
+	case codes.DeadlineExceeded, codes.Canceled:
+		return false
+	case codes.Unavailable:
+		return isDistrust(st.Message())
+	}
+	return true
+}
+
+// isDistrust recognises a server whose certificate the client does not trust.
+func isDistrust(message string) bool {
+	return strings.Contains(message, "authentication handshake failed: ") && strings.Contains(message, "x509: ")
 }
 
 // isLocal recognises what the client itself refuses, and would refuse again.

@@ -24,8 +24,9 @@
 //	INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION, OUT_OF_RANGE,
 //	UNIMPLEMENTED, DATA_LOSS, UNAUTHENTICATED
 //	                                       not retried: an answer
-//	what the client itself refuses (a message that does not marshal, or is too large)
-//	                                       not retried
+//	what the client itself refuses (a message that does not marshal or is too large, metadata that is no
+//	valid header, credentials that fail), and a certificate that it does not trust
+//	                                       not retried, whatever a service config lists
 //
 // That UNAVAILABLE may be retried for any method is a convention and not a proof: a connection that broke may have
 // delivered its request. WithStrictIdempotency withdraws it. What is provably unprocessed is sent again whatever the

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -21,22 +22,26 @@ import (
 // from FromServiceConfig comes out as it went in. A retry.Policy is put as near as gRPC can come: UNAVAILABLE as its
 // one code, MaxAttempts at most 5, the curve of its Backoff under gRPC's own jitter, and the default budget as
 // retryThrottling of 10 tokens and a ratio of 0.1. What gRPC has nothing for (an attempt timeout, hedging by a
-// percentile, another budget or curve, budgets that differ) is an error that names each.
+// percentile, another budget or curve, budgets that differ) is an error that names each. A hedgingPolicy is for every
+// method of its name, also for those that nobody declared idempotent: gRPC takes it for that word.
 func (ps *Policies) ServiceConfig() (string, error) {
 	var (
 		out  serviceConfig
 		errs []error
+		said bool // out has what some budget is for gRPC
 	)
 	add := func(b budget.Spec) error {
-		throttling, err := exportBudget(b)
-		switch {
-		case err != nil:
-			return err
-		case out.RetryThrottling != nil && throttling != nil && *out.RetryThrottling != *throttling:
-			return conf.Errorf("Budget", "must be the same for all, gRPC has one a target")
-		case throttling != nil:
-			out.RetryThrottling = throttling
+		if b == nil {
+			return nil
 		}
+		throttling, err := exportBudget(b)
+		if err != nil {
+			return err
+		}
+		if said && !reflect.DeepEqual(out.RetryThrottling, throttling) {
+			return conf.Errorf("Budget", "must be the same for all, gRPC has one a target")
+		}
+		out.RetryThrottling, said = throttling, true
 		return nil
 	}
 	errs = append(errs, add(ps.throttle))
@@ -125,12 +130,16 @@ func (e *entry) adopt(c retry.Config) (budget.Spec, error) {
 	if c.MaxAttempts == retry.Unlimited {
 		n = mostAttempts
 	}
-	if n == 1 {
-		return nil, nil
-	}
 	var errs []error
 	if c.AttemptTimeout != nil {
 		errs = append(errs, conf.Errorf("AttemptTimeout", "gRPC has none"))
+	}
+	if n == 1 {
+		if throttle, ok := c.Budget.(budget.ClientThrottle); ok { // the one that refuses first attempts
+			_, err := exportBudget(throttle)
+			errs = append(errs, err)
+		}
+		return nil, errors.Join(errs...)
 	}
 	codes := newCodeSet(codes.Unavailable)
 	switch hedge := c.Hedge.(type) {
@@ -185,6 +194,9 @@ func exportBudget(s budget.Spec) (*throttlingJSON, error) {
 	case nil, budget.Unlimited:
 		return nil, nil
 	case budget.Adaptive:
+		if b.Strict || b.Ratio != 0 && b.Ratio != 0.1 || b.Burst != 0 && b.Burst != 15 {
+			return nil, conf.Errorf("Budget", "gRPC has nothing for the fields of %T, only its own retryThrottling", s)
+		}
 		return &throttlingJSON{10, 0.1}, nil
 	case budget.GRPC:
 		if b.MaxTokens == 0 {

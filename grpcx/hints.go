@@ -36,7 +36,7 @@ func pushback(values []string) hint {
 	if err != nil || ms < 0 {
 		return hint{noRetry: true}
 	}
-	return hint{given: true, after: time.Duration(ms) * time.Millisecond}
+	return hint{given: true, after: time.Duration(max(ms, 1)) * time.Millisecond} // at once is a wait, too: no backoff
 }
 
 // retryInfo reads the longest wait of all google.rpc.RetryInfo among the first details; those that are malformed or

@@ -117,8 +117,11 @@ func (ps *Policies) target(name string) *targetPolicies {
 		spec = budget.Adaptive{}
 	}
 	shared := budget.Shared(spec.New())
-	for _, e := range ps.entries {
-		t.rules = append(t.rules, e.rule(name, shared, ps.opts))
+	t.rules = make([]rule, len(ps.entries))
+	for i, e := range ps.entries {
+		if len(e.names) > 0 { // else no method comes to it
+			t.rules[i] = e.rule(name, shared, ps.opts)
+		}
 	}
 	ps.targets[name] = t
 	return t

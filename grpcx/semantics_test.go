@@ -383,3 +383,38 @@ func TestTheTimeoutOfTheResolversServiceConfigBoundsEachAttempt(t *testing.T) {
 		require.Equal(t, 3*time.Second, time.Since(start))
 	})
 }
+
+// lateTimer is a context whose timer has not got round to its deadline.
+type lateTimer struct {
+	context.Context
+	at time.Time
+}
+
+func (c lateTimer) Deadline() (time.Time, bool) { return c.at, true }
+
+func TestTheServerMayBeTheFirstToSayThatTheDeadlineHasPassed(t *testing.T) {
+	ctx := lateTimer{t.Context(), time.Now().Add(5 * time.Millisecond)}
+	said := status.Error(codes.DeadlineExceeded, "stream terminated by RST_STREAM with error code: CANCEL")
+	err := grpcx.UnaryClientInterceptor(policy(t))(ctx, unaryCall, &testgrpc.SimpleRequest{}, &testgrpc.SimpleResponse{}, nil,
+		func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+			time.Sleep(10 * time.Millisecond)
+			return said
+		})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
+	require.Equal(t, retry.ReasonDeadline, reason(t, err))
+}
+
+func TestAPushbackOfNothingIsAtOnceAndResetsTheBackoff(t *testing.T) {
+	s := newService()
+	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+		if n < 5 {
+			_ = grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", "0"))
+			return nil, unavailable()
+		}
+		return numbered(n), nil
+	}
+	p := policy(t, attempts(5), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Hour) })
+	_, err := dial(t, serve(t, s), p).UnaryCall(within(t, time.Minute), &testgrpc.SimpleRequest{})
+	require.NoError(t, err)
+}

@@ -105,7 +105,10 @@ func (c *serverConfig) begin(
 	if c.attempt != nil {
 		c.attempt(ctx, method, IncomingAttempt(ctx))
 	}
-	if expired(ctx) {
+	switch {
+	case ctx.Err() == context.Canceled:
+		return ctx, nil, func() {}, errCanceled
+	case expired(ctx):
 		return ctx, nil, func() {}, errExpired
 	}
 	done = func() {}
@@ -118,7 +121,10 @@ func (c *serverConfig) begin(
 	return ctx, mark, done, nil
 }
 
-var errExpired = status.Error(codes.DeadlineExceeded, "the deadline had passed before the call was handled")
+var (
+	errExpired  = status.Error(codes.DeadlineExceeded, "the deadline had passed before the call was handled")
+	errCanceled = status.Error(codes.Canceled, "the call was cancelled before it was handled")
+)
 
 func expired(ctx context.Context) bool {
 	if ctx.Err() != nil {

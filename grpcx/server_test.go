@@ -170,3 +170,14 @@ func TestIncomingAttemptIsBounded(t *testing.T) {
 	}
 	require.Equal(t, 1, grpcx.IncomingAttempt(t.Context()))
 }
+
+func TestServersSayOfACancelledCallThatItIs(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := grpcx.UnaryServerInterceptor()(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unaryCall},
+		func(context.Context, any) (any, error) {
+			t.Error("handled")
+			return nil, nil
+		})
+	require.Equal(t, codes.Canceled, status.Code(err))
+}

@@ -280,8 +280,17 @@ func (o *fields) list(name string, read func(json.RawMessage) error) {
 		}
 		return nil
 	})
+	wrong := 0
 	for i, e := range elements {
-		o.errs = append(o.errs, conf.In(fmt.Sprintf("%s[%d]", name, i), read(e)))
+		err := read(e)
+		if err == nil {
+			continue
+		}
+		if wrong++; wrong > conf.MostErrors {
+			o.errs = append(o.errs, conf.Errorf(name, "has more that is wrong"))
+			return
+		}
+		o.errs = append(o.errs, conf.In(fmt.Sprintf("%s[%d]", name, i), err))
 	}
 }
 

@@ -2,6 +2,8 @@ package grpcx_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -302,4 +304,41 @@ func FuzzServiceConfig(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, out, twice)
 	})
+}
+
+func TestExportNamesWhatGRPCHasNothingForHoweverItIsHidden(t *testing.T) {
+	for name, cfgs := range map[string][]retry.Config{
+		"AttemptTimeout": {{MaxAttempts: 1, AttemptTimeout: timeout.Fixed(time.Second)}},
+		"Budget":         {{MaxAttempts: 1, Budget: budget.ClientThrottle{}}},
+		"the same":       {{Budget: budget.Unlimited{}}, {}},
+		"Adaptive":       {{Budget: budget.Adaptive{Ratio: 1, Burst: 100}}},
+		"fields":         {{Budget: budget.Adaptive{Strict: true}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			named := map[string]*retry.Policy{}
+			for i, cfg := range cfgs {
+				named[fmt.Sprintf("a.S%d", i)] = retry.Must(retry.New(cfg))
+			}
+			ps, err := grpcx.NewPolicies(named)
+			require.NoError(t, err)
+			_, err = ps.ServiceConfig()
+			require.ErrorContains(t, err, name)
+		})
+	}
+}
+
+func TestServiceConfigThatIsWrongAllOverHasAShortError(t *testing.T) {
+	unknown := `{"methodConfig": [], "a0": 0`
+	for i := range 50_000 {
+		unknown += fmt.Sprintf(`, "a%d": 0`, i+1)
+	}
+	for _, text := range []string{
+		`{"methodConfig": [` + strings.Repeat("1,", 100_000) + `1]}`,
+		`{"methodConfig": [{"name": [` + strings.Repeat("1,", 100_000) + `1]}]}`,
+		`{"methodConfig": [{"name": [], ` + unknown[1:] + `}]}`,
+	} {
+		_, err := grpcx.FromServiceConfig(text)
+		require.Error(t, err)
+		require.Less(t, len(err.Error()), 16<<10)
+	}
 }

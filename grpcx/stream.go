@@ -43,17 +43,18 @@ type clientStream struct {
 	settled   atomic.Bool // cur is final, and so is err
 	err       error       // what receiving returns after the end, if the attempt's own stream would say otherwise
 
-	mu      sync.Mutex // never held across a call of a stream or of the caller's code; see unlock
-	cur     *streamAttempt
-	call    retry.Call   // the claimant's alone while cur is claimed
-	fixed   retry.Reason // why there may be no further attempt; ReasonNone: there may
-	replay  replayBuffer
-	ops     int            // calls by the caller under way
-	untold  *retry.Attempt // the last attempt, if the observer has not heard of it; the claimant's
-	news    *news
-	done    bool // the call is over, with doneErr
-	told    bool // those who asked to be told of it have been
-	doneErr error
+	mu       sync.Mutex // never held across a call of a stream or of the caller's code; see unlock
+	cur      *streamAttempt
+	call     retry.Call   // the claimant's alone while cur is claimed
+	fixed    retry.Reason // why there may be no further attempt; ReasonNone: there may
+	replay   replayBuffer
+	ops      int             // calls by the caller under way
+	untold   *retry.Attempt  // the last attempt, if the observer has not heard of it; the claimant's
+	failures []retry.Failure // of the attempts so far; the claimant's
+	news     *news
+	done     bool // the call is over, with doneErr
+	told     bool // those who asked to be told of it have been
+	doneErr  error
 }
 
 // news is the end of a call, for its policy's observer: the call is settled first and it is told then, so that the

@@ -2,6 +2,7 @@ package grpcx
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -43,11 +44,24 @@ func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
 	now := time.Now()
 	s.call.Done(now, a.Number, o)
 	a.Took, a.Outcome, a.Err = now.Sub(a.Sent), o, err
+	if o.Class != retry.Success {
+		s.remember(retry.Failure{Attempt: a.Number, Class: o.Class, Err: err})
+	}
 	if s.stopped() {
 		s.untold = &a.Attempt
 		return
 	}
 	s.p.AttemptDone(s.ctx, a.Attempt)
+}
+
+// mostFailures is how many a retry.Error remembers: the first, and the latest.
+const mostFailures = 8
+
+func (s *clientStream) remember(f retry.Failure) {
+	if len(s.failures) == mostFailures {
+		s.failures = slices.Delete(s.failures, 1, 2)
+	}
+	s.failures = append(s.failures, f)
 }
 
 func (s *clientStream) stopped() bool { return s.call.Report().Reason != retry.ReasonNone }
@@ -56,7 +70,11 @@ func (s *clientStream) stopped() bool { return s.call.Report().Reason != retry.R
 // the last attempt's. Called with mu by the claimant.
 func (s *clientStream) conclude(last error) error {
 	s.news = &news{s.untold, last}
-	return failure(s.p, s.call.Err(s.ctx, last))
+	err := s.call.Err(s.ctx, last)
+	if e, ok := err.(*retry.Error); ok {
+		e.History = s.failures
+	}
+	return failure(s.p, err)
 }
 
 // claim makes the caller the one who deals with an attempt's failure, and reports whether it is: a sender and a
@@ -209,7 +227,7 @@ func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 		}
 		a = s.newAttempt(step, s.call.Report().Waited-waited)
 		if last = s.connect(a); last == nil {
-			s.replay.onto(a)
+			a.within(func() { s.replay.onto(a) }) // a server that does not read holds up what fills its window
 			returned = true
 			return a, nil
 		}

@@ -1,7 +1,9 @@
 package grpcx
 
 import (
+	"errors"
 	"io"
+	"reflect"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -9,6 +11,7 @@ import (
 	_ "google.golang.org/grpc/encoding/proto" // the codec of calls that name none
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -56,7 +59,7 @@ func (s *clientStream) keep(a *streamAttempt, m any) bool {
 	size, fits := s.room(m)
 	var kept any
 	if fits {
-		kept = snapshot(m)
+		kept = s.replay.snapshot(m)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,13 +194,34 @@ func (b *replayBuffer) add(m any, size int) {
 
 func (b *replayBuffer) drop() { b.sent = nil }
 
-// snapshot keeps a message safe from a caller who uses it again for the next. Of a message that is not of protobuf
-// there is only the promise of everyone who calls SendMsg not to modify it.
-func snapshot(m any) any {
-	if p, ok := m.(proto.Message); ok {
-		return proto.Clone(p)
+// snapshot keeps a message safe from a caller who uses it again for the next. One of protobuf's old API goes through the
+// codec, as only that knows what it is made of. Of a message that is not of protobuf there is only the promise of
+// everyone who calls SendMsg not to modify it.
+func (b *replayBuffer) snapshot(m any) any {
+	switch m := m.(type) {
+	case proto.Message:
+		return proto.Clone(m)
+	case protoadapt.MessageV1:
+		if again, err := b.recoded(m); err == nil {
+			return again
+		}
 	}
 	return m
+}
+
+// recoded is a message made of another's bytes.
+func (b *replayBuffer) recoded(m any) (any, error) {
+	t := reflect.TypeOf(m)
+	if b.codec == nil || t.Kind() != reflect.Pointer {
+		return nil, errors.ErrUnsupported
+	}
+	data, err := b.codec.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	defer data.Free()
+	again := reflect.New(t.Elem()).Interface()
+	return again, b.codec.Unmarshal(data, again)
 }
 
 // onto sends what was kept on a new attempt. What is wrong with that shows when it is received from.

@@ -157,8 +157,8 @@ func (in *Injector) Stream(
 	}
 	if f.AfterMessages > 0 {
 		cut := &cutStream{ServerStream: stream, left: f.AfterMessages, err: f.err()}
-		if err := handler(srv, cut); err == nil && !cut.cut {
-			return nil // it had no more to send
+		if err := handler(srv, cut); !cut.cut {
+			return err // it had no more to send
 		}
 	}
 	stream.SetTrailer(f.trailer())

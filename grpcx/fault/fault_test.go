@@ -131,3 +131,25 @@ func TestNewPanicsOnNonsense(t *testing.T) {
 		require.Panics(t, func() { fault.New(1, r) })
 	}
 }
+
+func TestAStreamThatHasNoMoreToSendEndsAsItsHandlerSays(t *testing.T) {
+	in := fault.New(1, fault.Rule{Share: 1, Fault: fault.Fault{Code: codes.Unavailable, AfterMessages: 5}})
+	own := status.Error(codes.NotFound, "the handler's own")
+	for _, err := range []error{nil, own} {
+		st := &sink{ctx: t.Context()}
+		got := in.Stream(nil, st, &grpc.StreamServerInfo{FullMethod: "/s/m"}, func(_ any, st grpc.ServerStream) error {
+			require.NoError(t, st.SendMsg("one"))
+			return err
+		})
+		require.Equal(t, err, got)
+	}
+}
+
+// sink is a stream that takes messages.
+type sink struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *sink) Context() context.Context { return s.ctx }
+func (*sink) SendMsg(any) error          { return nil }

@@ -44,10 +44,18 @@ func Object(data []byte) (map[string]json.RawMessage, error) {
 	return fields, nil
 }
 
+// MostErrors bounds the mistakes that are named of one list or object: a text of a megabyte that is wrong all over would be
+// an error of twenty.
+const MostErrors = 64
+
 // Unknown reports each field that nobody took.
 func Unknown(fields map[string]json.RawMessage) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if len(errs) == MostErrors {
+			errs = append(errs, fmt.Errorf("and %d more unknown fields", len(fields)-MostErrors))
+			break
+		}
 		errs = append(errs, Errorf(shown(name), "unknown field"))
 	}
 	return errors.Join(errs...)

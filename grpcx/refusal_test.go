@@ -1,0 +1,161 @@
+package grpcx_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+var badMetadata = metadata.MD{"bad key": {"x"}}
+
+// sentBy is how many attempts a call made, by its error.
+func sentBy(t *testing.T, err error) int {
+	t.Helper()
+	var e *retry.Error
+	require.ErrorAs(t, err, &e)
+	return e.Attempts
+}
+
+// badCreds are credentials that cannot be had.
+type badCreds struct{ error }
+
+func (c badCreds) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return nil, c.error
+}
+
+func (badCreds) RequireTransportSecurity() bool { return false }
+
+func TestWhatTheClientRefusesIsNotSentAgain(t *testing.T) {
+	c := dial(t, serve(t, newService()), policy(t), grpcx.WithIdempotentMethods(unaryCall, duplexCall))
+	ctx := metadata.NewOutgoingContext(within(t, time.Second), badMetadata)
+	_, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{})
+	require.Equal(t, 1, sentBy(t, err))
+	require.Equal(t, retry.ReasonRejected, reason(t, err))
+	_, err = c.FullDuplexCall(ctx)
+	require.Equal(t, 1, sentBy(t, err))
+	_, err = c.UnaryCall(within(t, time.Second), &testgrpc.SimpleRequest{}, grpc.PerRPCCredentials(badCreds{errors.New("no token")}))
+	require.Equal(t, 1, sentBy(t, err))
+	_, err = c.UnaryCall(within(t, time.Second), &testgrpc.SimpleRequest{},
+		grpc.PerRPCCredentials(badCreds{status.Error(codes.Unavailable, "where they come from is down")}))
+	require.Equal(t, 3, sentBy(t, err))
+}
+
+// A caller who is wrong takes nothing from those who are not.
+func TestWhatTheClientRefusesIsNoEvidence(t *testing.T) {
+	for name, b := range map[string]budget.Spec{
+		"Adaptive": nil, "GRPC": budget.GRPC{}, "ClientThrottle": budget.ClientThrottle{}, "TokenBucket": budget.TokenBucket{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService()
+			s.unary = failing(1, unavailable())
+			p := retry.Must(retry.New(retry.Config{Backoff: backoff.None(), Budget: b}))
+			c := dial(t, serve(t, s), p, grpcx.WithIdempotentMethods(unaryCall))
+			for range 60 {
+				_, err := c.UnaryCall(metadata.NewOutgoingContext(within(t, time.Second), badMetadata), &testgrpc.SimpleRequest{})
+				require.Error(t, err)
+			}
+			_, err := c.UnaryCall(within(t, time.Second), &testgrpc.SimpleRequest{})
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestAServiceConfigsCodesAreTheServers(t *testing.T) {
+	s, sent := newService(), 0
+	s.unary = func(context.Context, int, *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+		return &testgrpc.SimpleResponse{Payload: &testgrpc.Payload{Body: make([]byte, 1000)}}, nil
+	}
+	ps, err := grpcx.FromServiceConfig(`{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 4,
+		"initialBackoff": "0.001s", "maxBackoff": "0.001s", "backoffMultiplier": 1,
+		"retryableStatusCodes": ["RESOURCE_EXHAUSTED", "INTERNAL"]}}]}`)
+	require.NoError(t, err)
+	count := grpc.WithChainUnaryInterceptor(func(
+		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption,
+	) error {
+		sent++
+		return next(ctx, method, req, reply, cc, opts...)
+	})
+	opts := append(grpcx.DialOptions(policy(t), grpcx.WithPolicies(ps)), serve(t, s), count)
+	c := testgrpc.NewTestServiceClient(conn(t, "passthrough:///test", opts...))
+	for name, opt := range map[string]grpc.CallOption{
+		"too large to send": grpc.MaxCallSendMsgSize(10), "too large to receive": grpc.MaxCallRecvMsgSize(10),
+	} {
+		sent = 0
+		req := &testgrpc.SimpleRequest{Payload: &testgrpc.Payload{Body: make([]byte, 100)}}
+		_, err := c.UnaryCall(within(t, time.Second), req, opt)
+		require.Equal(t, codes.ResourceExhausted, status.Code(err), name)
+		require.Equal(t, 1, sent, name)
+	}
+	sent = 0
+	_, err = c.UnaryCall(metadata.NewOutgoingContext(within(t, time.Second), badMetadata), &testgrpc.SimpleRequest{})
+	require.Equal(t, codes.Internal, status.Code(err))
+	require.Equal(t, 1, sent)
+}
+
+func TestACertificateThatIsNotTrustedIsRefused(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	cert := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	srv := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(cert)))
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(l) }()
+	defer func() { srv.Stop(); <-done }()
+
+	trust := credentials.NewTLS(&tls.Config{ServerName: "localhost"})
+	cc, err := grpc.NewClient(l.Addr().String(), append(grpcx.DialOptions(policy(t)), grpc.WithTransportCredentials(trust))...)
+	require.NoError(t, err)
+	defer cc.Close()
+	_, err = testgrpc.NewTestServiceClient(cc).EmptyCall(within(t, 5*time.Second), &testgrpc.Empty{})
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.Equal(t, retry.ReasonRejected, reason(t, err))
+	require.Equal(t, 1, sentBy(t, err))
+}
+
+// An attempt that never had an address to go to has done nothing.
+func TestATimeoutBeforeTheNameIsResolvedIsUnsent(t *testing.T) {
+	p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(20 * time.Millisecond) })
+	silent := manual.NewBuilderWithScheme("silent")
+	opts := append(grpcx.DialOptions(p), grpc.WithResolvers(silent), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	cc, err := grpc.NewClient("silent:///x", opts...)
+	require.NoError(t, err)
+	defer cc.Close()
+	c := testgrpc.NewTestServiceClient(cc)
+	for name, call := range map[string]func(context.Context) error{
+		"unary":  func(ctx context.Context) error { _, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{}); return err },
+		"stream": func(ctx context.Context) error { _, err := c.FullDuplexCall(ctx); return err },
+	} {
+		err := call(within(t, 5*time.Second))
+		require.Equal(t, 3, sentBy(t, err), fmt.Sprint(name, ": ", err))
+		require.Equal(t, retry.ReasonMaxAttempts, reason(t, err), name)
+	}
+}
