@@ -34,7 +34,7 @@ func (a Adaptive) Validate() error {
 	return errors.Join(errs...)
 }
 
-// New returns a full *Bucket.
+// New returns a *Bucket that is two thirds full.
 func (a Adaptive) New() Budget {
 	burst := uint64(cmp.Or(a.Burst, 15))
 	b := &Bucket{

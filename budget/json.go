@@ -18,8 +18,8 @@ var specs = conf.Set[Spec]{
 	"unlimited":       Unlimited{},
 }
 
-// MarshalSpec writes a Spec of this package by its name, fields in snake case and only those that are not at their
-// default: {"finagle":{"ttl":"5s"}}. Shared, and a Spec from elsewhere, is an error: it has no name.
+// MarshalSpec writes a Spec of this package by its name, fields in snake case and only those that are not zero:
+// {"finagle":{"ttl":"5s"}}. Shared, and a Spec from elsewhere, is an error: it has no name.
 func MarshalSpec(s Spec) ([]byte, error) {
 	if s == nil {
 		return nil, fmt.Errorf("no budget to write")

@@ -18,6 +18,9 @@ type config struct {
 func newConfig(opts []Option) config {
 	c := config{replay: defaultReplayBuffer}
 	for _, opt := range opts {
+		if opt == nil {
+			panic("grpcx: Option: must not be nil")
+		}
 		opt(&c)
 	}
 	return c

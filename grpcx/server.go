@@ -93,6 +93,9 @@ func (s *serverStream) Context() context.Context { return s.ctx }
 func newServerConfig(opts []ServerOption) *serverConfig {
 	c := new(serverConfig)
 	for _, opt := range opts {
+		if opt == nil {
+			panic("grpcx: Option: must not be nil")
+		}
 		opt(c)
 	}
 	return c

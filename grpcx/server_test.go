@@ -181,3 +181,8 @@ func TestServersSayOfACancelledCallThatItIs(t *testing.T) {
 		})
 	require.Equal(t, codes.Canceled, status.Code(err))
 }
+
+func TestANilOptionIsNamed(t *testing.T) {
+	require.PanicsWithValue(t, "grpcx: Option: must not be nil", func() { grpcx.DialOptions(policy(t), nil) })
+	require.PanicsWithValue(t, "grpcx: Option: must not be nil", func() { grpcx.UnaryServerInterceptor(nil) })
+}

@@ -211,12 +211,17 @@ func codeList(into *codeSet) func(json.RawMessage) error {
 		if json.Unmarshal(raw, &names) != nil || names == nil {
 			return errors.New("must be a list of status codes")
 		}
+		var wrong []string
 		for _, name := range names {
 			var c codes.Code
 			if c.UnmarshalJSON(name) != nil || c == codes.OK || string(name) == "null" {
-				return fmt.Errorf("must be names of status codes, not %.40s", name)
+				wrong = append(wrong, fmt.Sprintf("%.40s", name))
+				continue
 			}
 			*into |= newCodeSet(c)
+		}
+		if len(wrong) > 0 {
+			return fmt.Errorf("must be names of status codes, not %s", strings.Join(wrong[:min(len(wrong), conf.MostErrors)], ", "))
 		}
 		return nil
 	}

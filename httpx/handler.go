@@ -29,6 +29,9 @@ func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
 	}
 	h := &handler{next: next, max: defaultMaxTimeout}
 	for _, opt := range opts {
+		if opt == nil {
+			panic("httpx.Handler: HandlerOption: must not be nil")
+		}
 		opt(h)
 	}
 	return h
@@ -103,7 +106,7 @@ func parseAttempt(h http.Header) int {
 		return max(n, 1)
 	}
 	n, _ := parseCount(first(h, "Grpc-Previous-Rpc-Attempts"))
-	return n + 1
+	return min(n+1, maxAttempt)
 }
 
 func parseCount(v string) (int, bool) {

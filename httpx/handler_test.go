@@ -235,3 +235,10 @@ func TestHandlersWriterDoesWhatTheOneBelowDoes(t *testing.T) {
 	}
 	require.Equal(t, 6, flushed)
 }
+
+func TestANilOptionIsNamed(t *testing.T) {
+	require.PanicsWithValue(t, "httpx.NewTransport: Option: must not be nil", func() { httpx.NewTransport(nil, nil, nil) })
+	require.PanicsWithValue(t, "httpx.Handler: HandlerOption: must not be nil", func() {
+		httpx.Handler(http.NotFoundHandler(), nil)
+	})
+}

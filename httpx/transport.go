@@ -29,6 +29,9 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 	}
 	t := &Transport{base: base, policy: p}
 	for _, opt := range opts {
+		if opt == nil {
+			panic("httpx.NewTransport: Option: must not be nil")
+		}
 		opt(&t.options)
 	}
 	t.byHost = t.choose == nil && t.destination == nil

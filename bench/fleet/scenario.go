@@ -23,7 +23,7 @@ type Scenario struct {
 	Duration time.Duration // how long calls come; 0 means a minute after the last fault (or in all)
 	Drain    time.Duration // how long the last calls may take after that; 0 means a minute
 	Settle   bool          // end the run when goodput was back for ten seconds after the last fault
-	Seed     uint64        // same seed, same figures
+	Seed     uint64        // same seed, same figures, for a policy without a state of its own (budget.Shared)
 
 	Survival Survival // what Survives asks for
 }
@@ -120,6 +120,10 @@ func (s Scenario) Validate() error {
 	for i, v := range s.Services {
 		bad(v.Instances < 0 || v.Instances > maxClients, fmt.Sprintf("Services[%d].Instances", i),
 			"must be between 0 (one) and %d, not %d", maxClients, v.Instances)
+		if v.Policy != nil {
+			_, err := retry.New(*v.Policy)
+			errs = append(errs, conf.In(fmt.Sprintf("Services[%d].Policy", i), err))
+		}
 	}
 	for i, f := range s.Faults {
 		errs = append(errs, conf.In(fmt.Sprintf("Faults[%d]", i), f.validate()))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,9 +52,10 @@ func Try(policy retry.Config, scenario Scenario) (Verdict, error) {
 		scenario.Duration = end + trialDuration
 	}
 	scenario.Settle = true
-	never := policy
-	never.MaxAttempts, never.Hedge = 1, nil
-	baseline, err := observe(never, scenario)
+	if _, err := retry.New(policy); err != nil {
+		return Verdict{}, err // before the baseline hides some of it
+	}
+	baseline, err := observe(unretried(policy), scenario.unretried())
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -64,6 +66,24 @@ func Try(policy retry.Config, scenario Scenario) (Verdict, error) {
 	v.Baseline = baseline.Recovery
 	v.judge(scenario)
 	return v, err
+}
+
+// unretried is a policy under which nothing is sent twice.
+func unretried(policy retry.Config) retry.Config {
+	policy.MaxAttempts, policy.Hedge = 1, nil
+	return policy
+}
+
+// unretried is the scenario in which the services do not retry either.
+func (s Scenario) unretried() Scenario {
+	s.Services = slices.Clone(s.Services)
+	for i, v := range s.Services {
+		if v.Policy != nil {
+			never := unretried(*v.Policy)
+			s.Services[i].Policy = &never
+		}
+	}
+	return s
 }
 
 // observe runs a scenario and measures what came of it.
@@ -110,7 +130,8 @@ func (v *Verdict) judge(s Scenario) {
 // says by how much the policy amplified the load, how many calls were lost, how long recovery took, and the largest
 // trigger that it does survive: the faults made shorter, by bisection.
 //
-// It is deterministic: one seed, one verdict. Where the margin is narrow, try several seeds.
+// It is deterministic: one seed, one verdict, unless the policy keeps a state of its own between calls (budget.Shared) or
+// draws its own random numbers (a cenkalti BackOff). Where the margin is narrow, try several seeds.
 func Survives(t TB, policy retry.Config, scenario Scenario) {
 	t.Helper()
 	v, err := Try(policy, scenario)

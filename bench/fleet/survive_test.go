@@ -112,3 +112,28 @@ func TestAScenarioThatNoPolicySurvivesIsAnError(t *testing.T) {
 	require.Len(t, r.fatals, 1)
 	require.Contains(t, r.fatals[0], "nothing to survive")
 }
+
+// A service that retries is part of what is tried, and not of what nobody retrying would come to.
+func TestTheBaselineHasNoRetriesAnywhere(t *testing.T) {
+	at := timeout.Fixed(time.Second)
+	s := fleet.Scenario{
+		Clients: 10, Load: fleet.Load{Rate: 280}, Server: fleet.Server{Rate: 300},
+		Faults:   []fleet.Fault{{From: 20 * time.Second, To: 30 * time.Second, Cut: 1}},
+		Services: []fleet.Service{{Policy: &retry.Config{AttemptTimeout: at, Budget: budget.Unlimited{}, MaxAttempts: 4}}},
+	}
+	v, err := fleet.Try(retry.Config{AttemptTimeout: timeout.Fixed(5 * time.Second)}, s)
+	require.NoError(t, err)
+	require.False(t, v.Survived())
+	require.Equal(t, 4, s.Services[0].Policy.MaxAttempts, "the caller's own")
+}
+
+func TestTryNamesEveryMistakeOfAPolicy(t *testing.T) {
+	s := fleet.Scenario{Load: fleet.Load{Rate: 1}, Faults: []fleet.Fault{{To: time.Second, Cut: 1}}}
+	_, err := fleet.Try(retry.Config{MaxAttempts: -7, MaxHint: -1, Hedge: timeout.Fixed(-1)}, s)
+	for _, field := range []string{"MaxAttempts: ", "MaxHint: ", "Hedge: "} {
+		require.ErrorContains(t, err, field)
+	}
+	s.Clients, s.Services = -1, []fleet.Service{{Policy: &retry.Config{MaxAttempts: -9}}}
+	require.ErrorContains(t, s.Validate(), "Clients: ")
+	require.ErrorContains(t, s.Validate(), "Services[0].Policy: ")
+}
