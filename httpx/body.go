@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,8 @@ type bodies struct {
 
 	mu     sync.Mutex // GetBody is not called twice at a time
 	latest stopper
-	over   bool // no further attempt will be made
+	over   bool     // no further attempt will be made
+	aside  []*fence // of attempts that run side by side
 
 	fenced bool // each body is behind a fence
 	shared bool // attempts run side by side
@@ -87,6 +89,9 @@ var errNoCopy = errors.New("neither a body nor an error")
 
 // copy is another body of GetBody's.
 func (b *bodies) copy() (io.ReadCloser, error) {
+	if b.req.GetBody == nil {
+		return nil, &bodyError{errNoCopy}
+	}
 	body, err := b.req.GetBody()
 	if err == nil && body == nil {
 		err = errNoCopy
@@ -102,7 +107,9 @@ func (b *bodies) fence(body io.ReadCloser) io.ReadCloser {
 		return body
 	}
 	f := &fence{body: body}
-	if !b.shared {
+	if b.shared {
+		b.aside = append(b.aside, f)
+	} else {
 		b.latest = f
 	}
 	return f
@@ -161,7 +168,7 @@ func (b *bodies) broke(err error) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.latest != nil && b.latest.broke()
+	return b.latest != nil && b.latest.broke() || slices.ContainsFunc(b.aside, (*fence).broke)
 }
 
 // bodyError is GetBody's error, which ends the call.

@@ -82,10 +82,10 @@ func (t *Transport) newCall(req *http.Request, p *retry.Policy, begun bool) *cal
 }
 
 // hedgeable reports whether attempts can be made side by side. An Upgrade begins a conversation, which is not repeated
-// to see who answers first.
+// to see who answers first. Trailers are filled in by the body as it is read, all in the one map of the request.
 func (c *call) hedgeable() bool {
 	_, upgrade := c.req.Header["Upgrade"]
-	return c.idempotent && c.bodies.copies() && !upgrade
+	return c.idempotent && c.bodies.copies() && !upgrade && c.req.Trailer == nil
 }
 
 func (c *call) work() retry.Work[*call, *http.Response] {
@@ -140,7 +140,11 @@ func (c *call) classify(resp *http.Response, err error, ended bool) retry.Outcom
 		o = Classify(c.req, resp, err)
 	}
 	o = o.Limit(c.idempotent)
-	if retryable(o) && !c.once && !c.bodies.hold() {
+	switch {
+	case !retryable(o):
+	case c.once: // nothing is kept to send again, also not for what a live connection hands back
+		o = o.Forbid(retry.ReasonMaxAttempts)
+	case !c.bodies.hold():
 		o = o.Forbid(retry.ReasonNotReplayable)
 	}
 	return o

@@ -22,8 +22,9 @@ import (
 //	GOAWAY above the last        Unprocessed   whatever the method, at once, at most twice
 //	stream, REFUSED_STREAM
 //	no connection was had:       Unprocessed   whatever the method
-//	refused, unreachable, proxy,
-//	DNS trouble, handshake timeout
+//	refused, unreachable (the
+//	proxy as well), DNS trouble,
+//	handshake timeout
 //	h2 ENHANCE_YOUR_CALM         Throttled     if the request is idempotent
 //	certificate not trusted,     Rejected      no
 //	TLS alert, unknown host,
