@@ -129,13 +129,7 @@ var (
 	errCanceled = status.Error(codes.Canceled, "the call was cancelled before it was handled")
 )
 
-func expired(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return true
-	}
-	deadline, ok := ctx.Deadline()
-	return ok && time.Until(deadline) <= 0
-}
+func expired(ctx context.Context) bool { return ctx.Err() != nil || passed(ctx) }
 
 func doNotRetry() metadata.MD { return metadata.Pairs(pushbackKey, "-1") }
 
