@@ -395,3 +395,22 @@ func TestWhatACancelledAttemptCameToIsKeptWhetherOrNotAHedgeWasDue(t *testing.T)
 		}
 	}
 }
+
+// The attempt that a due hedge has left alone, because the caller gave up, may panic: its permit is ended all the same.
+func TestAnAttemptThatPanicsAfterItsCallerGaveUpLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, parent := newLedger(), newParent()
+		p := always(t, retry.Config{Hedge: timeout.Fixed(20 * ms), Budget: budget.Shared(l)})
+		ctx, cancel := context.WithCancel(parent)
+		time.AfterFunc(10*ms, cancel)
+		require.PanicsWithValue(t, "boom", func() {
+			_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) {
+				time.Sleep(50 * ms)
+				panic("boom")
+			})
+		})
+		cancel()
+		l.settled(t)
+		require.Zero(t, parent.registered())
+	})
+}
