@@ -21,6 +21,8 @@ const (
 	Overloaded                 // it said that it is overloaded
 	Silent                     // it said nothing within the attempt's timeout
 	Unsent                     // the attempt was admitted and then not sent: what it cost is given back
+	Lost                       // its connection, which had answered before, was lost: as Failed, and the calls on it fail together
+	Unknown                    // an error that no classifier knows: it may have nothing to do with the destination
 )
 
 // Permit is a budget's own record of one attempt: what it cost, and when it was admitted. It means nothing to
@@ -37,6 +39,26 @@ type Budget interface {
 	Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool)
 	// End is told what became of an attempt, exactly once for each permit.
 	End(now time.Time, p Permit, e Evidence)
+}
+
+// Answer is what a Queue says to a call that asks for one more attempt now.
+type Answer uint8
+
+const (
+	Refused Answer = iota // no: the call stops
+	Granted               // yes: the attempt is sent at once
+	Later                 // not yet: retries under way will decide, so ask again soon
+)
+
+// Queue is a Budget that is asked when a retry is due, not when its call failed, and that may answer Later. Admit of
+// a Queue is Ask without patience: it reports whether the answer is Granted.
+type Queue interface {
+	Budget
+	// Ask requests one more attempt of kind k now. An attempt that is granted is sent at once, or ended as Unsent.
+	Ask(now time.Time, k Kind, because Evidence, held Permit) (Permit, Answer)
+	// Hopeless reports whether Ask for a retry would answer Refused now, so that a call that fails in an outage stops
+	// without waiting for its retry to be due. It changes nothing.
+	Hopeless(now time.Time, because Evidence, held Permit) bool
 }
 
 // Spec is plain data that describes a budget; a policy makes one budget of it for each destination.
