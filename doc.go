@@ -1,6 +1,6 @@
 // Package evenkeel is the root of a library that keeps RPC clients calm when the fleet behind them fails: retries,
-// hedges, timeouts and deadlines under one budget, for net/http and gRPC. It holds no code itself; this page is the
-// map. A program makes one policy from one plain struct, retry.Config, whose zero value is a good policy, and every
+// hedges, timeouts and deadlines under one budget, for net/http and gRPC. It holds the version and nothing else; this page
+// is the map. A program makes one policy from one plain struct, retry.Config, whose zero value is a good policy, and every
 // package below is either a part of that policy or drives it.
 //
 // # Making calls
