@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/evenkeel-go/evenkeel/bench/experiments"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -25,8 +26,8 @@ type command struct {
 	policies           []string
 	seed               uint64
 	workers            int
-	user               []Policy
-	chosen             []Experiment
+	user               []experiments.Policy
+	chosen             []experiments.Experiment
 }
 
 func parse(args []string, stderr io.Writer) (*command, error) {
@@ -62,7 +63,7 @@ func parse(args []string, stderr io.Writer) (*command, error) {
 	errs = append(errs, err)
 	for _, file := range c.policies {
 		p, err := readPolicy(file)
-		if err == nil && slices.ContainsFunc(c.user, func(other Policy) bool { return other.Name == p.Name }) {
+		if err == nil && slices.ContainsFunc(c.user, func(other experiments.Policy) bool { return other.Name == p.Name }) {
 			err = fmt.Errorf("-policy %s: two policies are named %q: rows are named after the file", file, p.Name)
 		}
 		errs = append(errs, err)
@@ -78,17 +79,17 @@ func usage(flags *flag.FlagSet, w io.Writer) {
 }
 
 // choose returns the experiments whose name matches, all of them for an empty pattern.
-func choose(pattern string) ([]Experiment, error) {
+func choose(pattern string) ([]experiments.Experiment, error) {
 	if pattern == "" {
-		return experiments, nil
+		return experiments.All, nil
 	}
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("-run: %w", err)
 	}
-	var chosen []Experiment
-	names := make([]string, len(experiments))
-	for i, e := range experiments {
+	var chosen []experiments.Experiment
+	names := make([]string, len(experiments.All))
+	for i, e := range experiments.All {
 		names[i] = e.Name
 		if re.MatchString(e.Name) {
 			chosen = append(chosen, e)
@@ -101,22 +102,22 @@ func choose(pattern string) ([]Experiment, error) {
 }
 
 // readPolicy reads a user's policy; its row is named after the file.
-func readPolicy(file string) (Policy, error) {
+func readPolicy(file string) (experiments.Policy, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return Policy{}, fmt.Errorf("-policy: %w", err)
+		return experiments.Policy{}, fmt.Errorf("-policy: %w", err)
 	}
 	var cfg retry.Config
 	if err := json.Unmarshal(data, &cfg); err != nil {
-		return Policy{}, fmt.Errorf("-policy %s: %w", file, err)
+		return experiments.Policy{}, fmt.Errorf("-policy %s: %w", file, err)
 	}
 	if _, err := retry.New(cfg); err != nil {
-		return Policy{}, fmt.Errorf("-policy %s: %w", file, err)
+		return experiments.Policy{}, fmt.Errorf("-policy %s: %w", file, err)
 	}
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-	return Policy{Name: "user:" + name, Config: cfg, user: true}, nil
+	return experiments.UserPolicy(name, cfg), nil
 }
 
-func (c *command) options(bar *progress) Options {
-	return Options{Seed: c.seed, Quick: c.quick, User: c.user, pool: newPool(c.workers), progress: bar}
+func (c *command) options(bar *progress) experiments.Options {
+	return experiments.Options{Seed: c.seed, Quick: c.quick, User: c.user, Workers: c.workers, Progress: bar}
 }

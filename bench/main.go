@@ -17,6 +17,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/evenkeel-go/evenkeel/bench/experiments"
 )
 
 // Exit statuses.
@@ -54,13 +58,21 @@ func (c *command) perform(stdout, stderr io.Writer) error {
 		return err
 	}
 	bar := newProgress(stderr)
-	results := perform(c.chosen, c.options(bar))
+	results := experiments.Perform(c.chosen, c.options(bar))
 	bar.close()
 	return errors.Join(report.write(results), failures(results, c.check))
 }
 
+func list(w io.Writer, chosen []experiments.Experiment) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, e := range chosen {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", e.Name, e.About, strings.Join(e.Params, ", "))
+	}
+	t.Flush()
+}
+
 // failures joins what went wrong: experiments that failed and, if asked, figures that are off.
-func failures(results []Performed, check bool) error {
+func failures(results []experiments.Performed, check bool) error {
 	var errs []error
 	for _, r := range results {
 		if r.Err != nil {

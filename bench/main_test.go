@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/bench/experiments"
 )
 
 // built is the command, built once.
@@ -56,8 +58,8 @@ func TestListNamesEveryExperiment(t *testing.T) {
 	out, _, status := bench(t, "-list")
 	require.Zero(t, status)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	require.Len(t, lines, len(experiments))
-	for i, e := range experiments {
+	require.Len(t, lines, len(experiments.All))
+	for i, e := range experiments.All {
 		require.True(t, strings.HasPrefix(lines[i], e.Name+" "), lines[i])
 	}
 	out, _, _ = bench(t, "-list", "-run", "^spike$")
@@ -147,8 +149,8 @@ func TestJSON(t *testing.T) {
 
 func TestNeverIsNullInJSON(t *testing.T) {
 	var b bytes.Buffer
-	rows := []Row{{Policy: "naive", Metrics: map[string]*float64{"recovery_s": Value(Never)}}}
-	require.NoError(t, writeJSON(&b, []Performed{{Experiment: Experiment{Name: "metastable"}, Rows: rows}}))
+	rows := []experiments.Row{{Policy: "naive", Metrics: map[string]*float64{"recovery_s": experiments.Value(experiments.Never)}}}
+	require.NoError(t, writeJSON(&b, []experiments.Performed{{Experiment: experiments.Experiment{Name: "metastable"}, Rows: rows}}))
 	require.JSONEq(t, `[{"experiment":"metastable","policy":"naive","params":{},"metrics":{"recovery_s":null}}]`, b.String())
 }
 
@@ -180,11 +182,11 @@ func TestSameSeedSameFiguresOnAnyNumberOfCores(t *testing.T) {
 }
 
 func TestCheckFindsWhatIsOff(t *testing.T) {
-	row := Row{Policy: "evenkeel", Params: map[string]any{"p": .1}}
-	row.Metrics = map[string]*float64{"load": Value(1.2), "success": Value(.9)}
-	row.publish("success", .95, points(1.5))
-	row.Bars = map[string]Bar{"load": {AtMost: 1.11}}
-	results := []Performed{{Experiment: Experiment{Name: "x"}, Rows: []Row{row}}}
+	row := experiments.Row{Policy: "evenkeel", Params: map[string]any{"p": .1}}
+	row.Metrics = map[string]*float64{"load": experiments.Value(1.2), "success": experiments.Value(.9)}
+	row.Published = map[string]float64{"success": .95}
+	row.Bars = map[string]experiments.Bar{"load": {AtMost: 1.11}}
+	results := []experiments.Performed{{Experiment: experiments.Experiment{Name: "x"}, Rows: []experiments.Row{row}}}
 	require.NoError(t, failures(results, false))
 	err := failures(results, true)
 	require.ErrorContains(t, err, "x: evenkeel p=0.1: load is 1.2, must be at most 1.11")

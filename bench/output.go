@@ -5,6 +5,10 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
+
+	"github.com/evenkeel-go/evenkeel/bench/experiments"
+	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
 // outputs is where results go. Files are opened before anything runs, so that a path that cannot be written costs
@@ -46,16 +50,16 @@ func openOutputs(c *command, stdout io.Writer) (*outputs, error) {
 	return o, nil
 }
 
-func (o *outputs) write(results []Performed) error {
+func (o *outputs) write(results []experiments.Performed) error {
 	var errs []error
 	if o.tables != nil {
-		errs = append(errs, printTables(o.tables, results))
+		errs = append(errs, experiments.PrintTables(o.tables, results))
 	}
 	if o.json != nil {
 		errs = append(errs, writeJSON(o.json, results))
 	}
 	if o.html != nil {
-		errs = append(errs, writeReport(o.html, o.command, results))
+		errs = append(errs, report.Write(o.html, o.command.page(results)))
 	}
 	if o.command.pictures != "" {
 		errs = append(errs, writePictures(o.command.pictures, results))
@@ -79,7 +83,7 @@ type record struct {
 	Metrics    map[string]*float64 `json:"metrics"`
 }
 
-func writeJSON(w io.Writer, results []Performed) error {
+func writeJSON(w io.Writer, results []experiments.Performed) error {
 	records := []record{}
 	for _, r := range results {
 		for _, row := range r.Rows {
@@ -93,4 +97,19 @@ func writeJSON(w io.Writer, results []Performed) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(records)
+}
+
+// writePictures writes each chart as an SVG file of its own into a folder.
+func writePictures(folder string, results []experiments.Performed) error {
+	var errs []error
+	for _, r := range results {
+		for i, c := range experiments.Charts(r) {
+			name := r.Name
+			if i > 0 {
+				name = c.ID
+			}
+			errs = append(errs, os.WriteFile(filepath.Join(folder, name+".svg"), []byte(c.SVG()+"\n"), 0o644))
+		}
+	}
+	return errors.Join(errs...)
 }

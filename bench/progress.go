@@ -54,20 +54,14 @@ func (p *progress) print() {
 	}
 }
 
-// expect says that an experiment will have n more runs.
-func (p *progress) expect(name string, n int) {
-	if p == nil {
-		return
-	}
+// Expect says that an experiment will have n more runs.
+func (p *progress) Expect(name string, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.want[name] += n
 }
 
-func (p *progress) done(name string) {
-	if p == nil {
-		return
-	}
+func (p *progress) Done(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.have[name]++

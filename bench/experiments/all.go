@@ -1,0 +1,19 @@
+package experiments
+
+// All are the experiments, in the order of the report.
+var All = []Experiment{
+	retryBudget,
+	outage,
+	stack,
+	metastable,
+	brownout,
+	spike,
+	occ,
+	hedge,
+	hedgeFanout,
+	busy,
+	limits,
+	liveServers,
+	stackLive,
+	scale,
+}

@@ -1,0 +1,11 @@
+package experiments
+
+import "testing"
+
+// skipUnderRace is for simulations, each of one goroutine: the detector would find nothing and take ten times as long.
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	if underRace {
+		t.Skip("a simulation of one goroutine; it runs without the race detector")
+	}
+}
