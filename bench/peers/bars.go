@@ -38,6 +38,8 @@ var bars = []bar{
 	{"do/ok-value", overFree, 1.0, 0, -1},
 	{"do/one-fail", overBest, 0.5, 1, -1},
 	{"do/one-wait", overBest, 1.25, -1, -1},
+	{"do/deadline", overBest, 1.0, 0, -1},
+	{"do/deadline-fail", overBest, 1.0, -1, -1},
 	{"delay", overBest, 1.0, -1, -1},
 	{"budget/ok-1", overBest, 0.25, -1, -1},
 	{"budget/ok-2", overBest, 0.25, -1, -1},
@@ -50,9 +52,17 @@ var bars = []bar{
 	{"http/one-fail-get", overBest, 0.6, -1, -1},
 	{"http/one-fail-post", overBest, 0.6, -1, -1},
 	{"http/hedge", overBest, 0.5, -1, -1},
+	{"http/client-get", overBest, 1.0, -1, 4},
+	{"http/client-put", overBest, 1.0, -1, 4},
+	{"http/client-get-fail", overBest, 1.0, -1, -1},
+	{"http/client-put-fail", overBest, 1.0, -1, -1},
 	{"grpc/ok", overBest, 1.0, 0, -1},
 	{"grpc/ok-option", overBest, 0.7, -1, -1},
 	{"grpc/one-fail", overBest, 0.75, -1, -1},
+	{"grpc/stub", overBest, 1.0, -1, -1},
+	{"grpc/stub-deadline", overBest, 1.0, -1, -1},
+	{"grpc/stub-fail", overBest, 1.0, -1, -1},
+	{"grpc/stub-deadline-fail", overBest, 1.0, -1, -1},
 	{"grpc/e2e", share, 0.97, -1, -1},
 	{"grpc/e2e-cpu", overFloor, 1.03, -1, -1},
 	{"http/e2e", share, 0.97, -1, -1},
@@ -89,8 +99,8 @@ func (b bar) judge(t *table) verdict {
 	if n := math.Round(own.AllocsOp); b.allocs >= 0 && n > float64(b.allocs) {
 		v.faults = append(v.faults, fmt.Sprintf("%.0f allocations, not %d", n, b.allocs))
 	}
-	if n := math.Round(own.AllocsOp - than.AllocsOp); b.above >= 0 && n > float64(b.above) {
-		v.faults = append(v.faults, fmt.Sprintf("%.0f allocations more than bare, not %d", n, b.above))
+	if fault := b.aboveBare(t, own); fault != "" {
+		v.faults = append(v.faults, fault)
 	}
 	if share := median(own.answered); share < leastAnswered {
 		v.faults = append(v.faults, fmt.Sprintf("only %.1f %% answered well", 100*share))
@@ -99,6 +109,21 @@ func (b bar) judge(t *table) verdict {
 		v.faults = append(v.faults, own.fault)
 	}
 	return v
+}
+
+// aboveBare returns what is wrong with the allocations above those of bare.
+func (b bar) aboveBare(t *table, own *row) string {
+	if b.above < 0 {
+		return ""
+	}
+	bare := t.row(b.work, "bare")
+	if bare == nil {
+		return "bare was not measured"
+	}
+	if n := math.Round(own.AllocsOp - bare.AllocsOp); n > float64(b.above) {
+		return fmt.Sprintf("%.0f allocations more than bare, not %d", n, b.above)
+	}
+	return ""
 }
 
 func (b bar) reference(t *table) *row {

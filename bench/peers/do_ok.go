@@ -39,8 +39,15 @@ func okCell(library string, budget bool, start func(o *ops) func(n int)) cell {
 // A library whose context is fixed when its policy is made is given one once, and every policy that can be used
 // again is: the best case of each. Operations are method values made once.
 func doOK() *work {
-	ctx := context.Background()
-	return &work{name: "do/ok", what: "a call that succeeds", attempts: 1, cells: []cell{
+	return &work{name: "do/ok", what: "a call that succeeds", attempts: 1, cells: okCells(context.Background())}
+}
+
+// okCells are those of all libraries with a Do, evenkeel first.
+func okCells(ctx context.Context) []cell { return append(okLimited(ctx), okFree(ctx)...) }
+
+// okLimited are the libraries whose retries have a budget.
+func okLimited(ctx context.Context) []cell {
+	return []cell{
 		okCell(evenkeel, true, func(o *ops) func(int) {
 			p, op := policy(thrice), o.ok
 			return func(n int) {
@@ -49,16 +56,40 @@ func doOK() *work {
 				}
 			}
 		}),
-		okCell("failsafe-go", false, func(o *ops) func(int) {
-			executor, op := failsafe.With(failsafePolicies(thrice, nil)...).WithContext(ctx), o.okPlain
+		okCell("failsafe-go, budget", true, func(o *ops) func(int) {
+			executor, op := failsafe.With(failsafePolicies(thrice, budget.New())...).WithContext(ctx), o.okPlain
 			return func(n int) {
 				for range n {
 					_ = executor.Run(op)
 				}
 			}
 		}),
-		okCell("failsafe-go, budget", true, func(o *ops) func(int) {
-			executor, op := failsafe.With(failsafePolicies(thrice, budget.New())...).WithContext(ctx), o.okPlain
+		okCell("retry-go, throttle", true, func(o *ops) func(int) {
+			throttle := avast.WithFixedTokenBucketThrottle(avast.FixedTokenBucketThrottleConfig{})
+			r, op := avast.New(avast.Attempts(3), avast.Delay(0), avast.Context(ctx), throttle), o.okPlain
+			return func(n int) {
+				for range n {
+					_ = r.Do(op)
+				}
+			}
+		}),
+		okCell("aws/retry", true, func(o *ops) func(int) {
+			m := awsretry.NewAttemptMiddleware(awsStandard(thrice), func(v any) any { return v })
+			op := awsOp(o.ok)
+			return func(n int) {
+				for range n {
+					_, _, _ = m.HandleFinalize(ctx, awsmiddleware.FinalizeInput{}, op)
+				}
+			}
+		}),
+	}
+}
+
+// okFree are those whose retries have none.
+func okFree(ctx context.Context) []cell {
+	return []cell{
+		okCell("failsafe-go", false, func(o *ops) func(int) {
+			executor, op := failsafe.With(failsafePolicies(thrice, nil)...).WithContext(ctx), o.okPlain
 			return func(n int) {
 				for range n {
 					_ = executor.Run(op)
@@ -90,29 +121,11 @@ func doOK() *work {
 				}
 			}
 		}),
-		okCell("retry-go, throttle", true, func(o *ops) func(int) {
-			throttle := avast.WithFixedTokenBucketThrottle(avast.FixedTokenBucketThrottleConfig{})
-			r, op := avast.New(avast.Attempts(3), avast.Delay(0), avast.Context(ctx), throttle), o.okPlain
-			return func(n int) {
-				for range n {
-					_ = r.Do(op)
-				}
-			}
-		}),
 		okCell("go-retry", false, func(o *ops) func(int) {
 			steady, op := goRetryConstant(0), o.ok
 			return func(n int) {
 				for range n {
 					_ = sethvargo.Do(ctx, sethvargo.WithMaxRetries(2, steady), op)
-				}
-			}
-		}),
-		okCell("aws/retry", true, func(o *ops) func(int) {
-			m := awsretry.NewAttemptMiddleware(awsStandard(thrice), func(v any) any { return v })
-			op := awsOp(o.ok)
-			return func(n int) {
-				for range n {
-					_, _, _ = m.HandleFinalize(ctx, awsmiddleware.FinalizeInput{}, op)
 				}
 			}
 		}),
@@ -124,70 +137,5 @@ func doOK() *work {
 				}
 			}
 		}),
-	}}
-}
-
-func doOKValue() *work {
-	ctx := context.Background()
-	return &work{name: "do/ok-value", what: "a call that returns a value and succeeds", attempts: 1, cells: []cell{
-		okCell(evenkeel, true, func(o *ops) func(int) {
-			p, op := policy(thrice), o.value
-			return func(n int) {
-				for range n {
-					_, _ = retry.DoValue(ctx, p, op)
-				}
-			}
-		}),
-		okCell("failsafe-go", false, func(o *ops) func(int) {
-			executor, op := failsafe.With(failsafePolicies(thrice, nil)...).WithContext(ctx), o.valueAny
-			return func(n int) {
-				for range n {
-					_, _ = executor.Get(op)
-				}
-			}
-		}),
-		okCell("backoff/v4", false, func(o *ops) func(int) {
-			b, op := backoff4.WithContext(backoff4.WithMaxRetries(&backoff4.ZeroBackOff{}, 2), ctx), o.valuePlain
-			return func(n int) {
-				for range n {
-					_, _ = backoff4.RetryWithData(op, b)
-				}
-			}
-		}),
-		okCell("backoff/v5", false, func(o *ops) func(int) {
-			opts := []backoff5.RetryOption{backoff5.WithBackOff(&backoff5.ZeroBackOff{}), backoff5.WithMaxTries(3)}
-			op := o.valuePlain
-			return func(n int) {
-				for range n {
-					_, _ = backoff5.Retry(ctx, op, opts...)
-				}
-			}
-		}),
-		okCell("retry-go", false, func(o *ops) func(int) {
-			r, op := avast.NewWithData[int](avast.Attempts(3), avast.Delay(0), avast.Context(ctx)), o.valuePlain
-			return func(n int) {
-				for range n {
-					_, _ = r.Do(op)
-				}
-			}
-		}),
-		okCell("retry-go, throttle", true, func(o *ops) func(int) {
-			throttle := avast.WithFixedTokenBucketThrottle(avast.FixedTokenBucketThrottleConfig{})
-			r := avast.NewWithData[int](avast.Attempts(3), avast.Delay(0), avast.Context(ctx), throttle)
-			op := o.valuePlain
-			return func(n int) {
-				for range n {
-					_, _ = r.Do(op)
-				}
-			}
-		}),
-		okCell("go-retry", false, func(o *ops) func(int) {
-			steady, op := goRetryConstant(0), o.value
-			return func(n int) {
-				for range n {
-					_, _ = sethvargo.DoValue(ctx, sethvargo.WithMaxRetries(2, steady), op)
-				}
-			}
-		}),
-	}}
+	}
 }

@@ -44,25 +44,45 @@ func failingCell(library string, budget bool, start func(f *flaky) func(n int)) 
 func doOneFail() *work {
 	return &work{
 		name: "do/one-fail", what: "a call that fails once and is retried at once",
-		attempts: 2, cells: failingCells(thrice),
+		attempts: 2, cells: failingCells(context.Background(), thrice),
 	}
 }
 
-// failingCells are those of all libraries with a Do, for operations that fail once.
-func failingCells(r rules) []cell {
-	ctx := context.Background()
+// failingCells are those of all libraries with a Do, evenkeel first, for operations that fail once.
+func failingCells(ctx context.Context, r rules) []cell {
+	return append(failingLimited(ctx, r), failingFree(ctx, r)...)
+}
+
+// failingLimited are the libraries whose retries have a budget.
+func failingLimited(ctx context.Context, r rules) []cell {
 	return []cell{
-		evenkeelFailing(r),
-		failingCell("failsafe-go", false, func(f *flaky) func(int) {
-			executor, op := failsafe.With(failsafePolicies(r, nil)...).WithContext(ctx), f.plain
+		evenkeelFailing(ctx, r),
+		failingCell("failsafe-go, budget", true, func(f *flaky) func(int) {
+			executor, op := failsafe.With(failsafePolicies(r, budget.New())...).WithContext(ctx), f.plain
 			return func(n int) {
 				for range n {
 					_ = executor.Run(op)
 				}
 			}
 		}),
-		failingCell("failsafe-go, budget", true, func(f *flaky) func(int) {
-			executor, op := failsafe.With(failsafePolicies(r, budget.New())...).WithContext(ctx), f.plain
+		failingCell("retry-go, throttle", true, func(f *flaky) func(int) {
+			throttle := avast.WithFixedTokenBucketThrottle(avast.FixedTokenBucketThrottleConfig{})
+			p, op := retryGoPolicy(ctx, r, throttle), f.plain
+			return func(n int) {
+				for range n {
+					_ = p.Do(op)
+				}
+			}
+		}),
+		failingCell("aws/retry", true, func(f *flaky) func(int) { return calls(ctx, awsDo(r), f.op) }),
+	}
+}
+
+// failingFree are those whose retries have none.
+func failingFree(ctx context.Context, r rules) []cell {
+	return []cell{
+		failingCell("failsafe-go", false, func(f *flaky) func(int) {
+			executor, op := failsafe.With(failsafePolicies(r, nil)...).WithContext(ctx), f.plain
 			return func(n int) {
 				for range n {
 					_ = executor.Run(op)
@@ -94,15 +114,6 @@ func failingCells(r rules) []cell {
 				}
 			}
 		}),
-		failingCell("retry-go, throttle", true, func(f *flaky) func(int) {
-			throttle := avast.WithFixedTokenBucketThrottle(avast.FixedTokenBucketThrottleConfig{})
-			p, op := retryGoPolicy(ctx, r, throttle), f.plain
-			return func(n int) {
-				for range n {
-					_ = p.Do(op)
-				}
-			}
-		}),
 		failingCell("go-retry", false, func(f *flaky) func(int) {
 			steady, op := goRetryConstant(r.delay), f.marked
 			return func(n int) {
@@ -111,14 +122,12 @@ func failingCells(r rules) []cell {
 				}
 			}
 		}),
-		failingCell("aws/retry", true, func(f *flaky) func(int) { return calls(awsDo(r), f.op) }),
-		failingCell("gax-go", false, func(f *flaky) func(int) { return calls(gaxLibrary.do(r), f.op) }),
+		failingCell("gax-go", false, func(f *flaky) func(int) { return calls(ctx, gaxLibrary.do(r), f.op) }),
 	}
 }
 
 // calls makes n calls.
-func calls(do doer, op func(context.Context) error) func(n int) {
-	ctx := context.Background()
+func calls(ctx context.Context, do doer, op func(context.Context) error) func(n int) {
 	return func(n int) {
 		for range n {
 			_ = do(ctx, op)
@@ -133,8 +142,7 @@ func retryGoPolicy(ctx context.Context, r rules, more ...avast.Option) *avast.Re
 	}, more...)...)
 }
 
-func evenkeelFailing(r rules) cell {
-	ctx := context.Background()
+func evenkeelFailing(ctx context.Context, r rules) cell {
 	return cell{library: evenkeel, budget: true, setup: func() rig {
 		ring := ringOf(func() *retry.Policy { return policy(r) })
 		f, fine := new(flaky), func(context.Context) error { return nil }

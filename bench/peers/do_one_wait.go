@@ -12,7 +12,7 @@ func doOneWait() *work {
 	w := &work{
 		name: "do/one-wait", what: "a call that fails once and waits 10µs; the figure is the time over the wait",
 		attempts: 2, wait: shortWait, alone: true,
-		cells: append(failingCells(rules{attempts: 3, delay: shortWait}), bareWait()),
+		cells: append(failingCells(context.Background(), rules{attempts: 3, delay: shortWait}), bareWait()),
 	}
 	return w
 }

@@ -44,7 +44,7 @@ func grpcOneFail() *work {
 		}
 	}
 	w.cells = append(w.cells, failingCell("gax-go", false, func(f *flaky) func(int) {
-		return calls(gaxLibrary.do(thrice), f.unavailable)
+		return calls(ctx, gaxLibrary.do(thrice), f.unavailable)
 	}))
 	return w
 }

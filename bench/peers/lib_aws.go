@@ -43,5 +43,8 @@ var awsLibrary = &library{
 		b := awsretry.NewExponentialJitterBackoff(limit)
 		return func(n int) time.Duration { d, _ := b.BackoffDelay(n, nil); return d }
 	},
-	budgeted: func(r rules) (doer, retryLimit) { return awsDo(r), retryLimit{total: 100} },
+	budgeted: func(r rules) (doer, retryLimit) {
+		// 500 tokens, of which a retry costs 14 since version 1.48.0
+		return awsDo(r), retryLimit{total: 500 / 14}
+	},
 }

@@ -60,12 +60,18 @@ func newAsked(size int) *asked {
 		}
 		return &asked{req: req}
 	}
+	a := askedWith(http.MethodPost, size)
+	a.req.Header.Set("Idempotency-Key", "4711")
+	return a
+}
+
+// askedWith makes a request with a body.
+func askedWith(method string, size int) *asked {
 	a := &asked{data: bytes.NewReader(make([]byte, size)), size: int64(size)}
-	req, err := http.NewRequest(http.MethodPost, memoryURL, a.data)
+	req, err := http.NewRequest(method, memoryURL, a.data)
 	if err != nil {
 		panic(err)
 	}
-	req.Header.Set("Idempotency-Key", "4711")
 	a.req, a.body = req, req.Body
 	return a
 }

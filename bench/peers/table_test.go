@@ -80,6 +80,9 @@ func TestAllocationsAndLeaksHaveNoSlack(t *testing.T) {
 	own.AllocsOp = 2
 	require.NotEmpty(t, b.judge(table).faults)
 
+	b.kind = overBest
+	require.Equal(t, []string{"1 allocations more than bare, not 0"}, b.judge(table).faults, "whatever the time is compared with")
+
 	own.AllocsOp, own.fault = 0, "left 3 open"
 	require.Contains(t, b.judge(table).faults, "left 3 open")
 	own.answered = []float64{0.97}

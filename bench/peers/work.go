@@ -32,7 +32,7 @@ type cell struct {
 	library string
 	budget  bool // retries are limited over all its calls
 	bare    bool // the same without any library
-	inside  bool // a part that the library keeps to itself: no peer to be measured by
+	inside  bool // a part that the library keeps to itself, or another interface: no peer to be measured by
 	setup   func() rig
 }
 
@@ -58,10 +58,12 @@ type rig struct {
 // works are all works, in the order of the table.
 func works() []*work {
 	return []*work{
-		doOK(), doOKValue(), doOneFail(), doOneWait(), delayWork(),
+		doOK(), doOKValue(), doOneFail(), doOneWait(), doDeadline(), doDeadlineFail(), delayWork(),
 		budgetOK(1), budgetOK(2), budgetRetry(1), budgetRetry(2), timeoutWork(), timeoutSooner(),
 		httpOKGet(), httpOKPost(), httpOneFailGet(), httpOneFailPost(), httpHedge(),
+		httpClientGet(), httpClientPut(), httpClientGetFail(), httpClientPutFail(),
 		grpcOK(), grpcOKOption(), grpcOneFail(),
+		grpcStub(), grpcStubDeadline(), grpcStubFail(), grpcStubDeadlineFail(),
 		grpcE2E(), httpE2E(), httpE2E503(),
 	}
 }

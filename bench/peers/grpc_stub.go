@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+)
+
+func grpcStub() *work {
+	return stubWork("grpc/stub", "a unary call as a generated stub makes it: with StaticMethod", context.Background(), false)
+}
+
+func grpcStubDeadline() *work {
+	return stubWork("grpc/stub-deadline", "the same under a context with a deadline", withDeadline(), false)
+}
+
+func grpcStubFail() *work {
+	return stubWork("grpc/stub-fail", "the stub's call, getting UNAVAILABLE and then an answer", context.Background(), true)
+}
+
+func grpcStubDeadlineFail() *work {
+	return stubWork("grpc/stub-deadline-fail", "the same under a context with a deadline", withDeadline(), true)
+}
+
+func stubWork(name, what string, ctx context.Context, failed bool) *work {
+	w := &work{name: name, what: what, attempts: 1}
+	loop, cellOf := once, stubCell
+	if failed {
+		w.attempts, loop, cellOf = 2, untilAnswered, stubFailing
+	}
+	bare := &library{name: "bare", unary: func(rules) grpc.UnaryClientInterceptor { return loop }}
+	for _, l := range append(libraries(), bare) {
+		if l.unary != nil {
+			c := cellOf(ctx, l)
+			c.budget, c.bare = l.name == evenkeel, l == bare
+			w.cells = append(w.cells, c)
+		}
+	}
+	return w
+}
+
+func stubCell(ctx context.Context, l *library) cell {
+	return cell{library: l.name, setup: func() rig {
+		f, call := new(flaky), l.unary(thrice)
+		invoke := f.answer
+		return rig{sent: f.sent, run: func(n int) {
+			for range n {
+				stub(ctx, call, invoke)
+			}
+		}}
+	}}
+}
+
+// stubFailing has a ring of interceptors, which the budget of evenkeel needs where each call fails.
+func stubFailing(ctx context.Context, l *library) cell {
+	return cell{library: l.name, setup: func() rig {
+		ring := ringOf(func() grpc.UnaryClientInterceptor { return l.unary(thrice) })
+		f := new(flaky)
+		invoke, fine := f.invoke, new(flaky).answer
+		return rig{
+			limit: ringSpan, sent: f.sent,
+			run: func(n int) {
+				for i := range n {
+					stub(ctx, ring[at(i)], invoke)
+				}
+			},
+			earn: func() {
+				for _, call := range ring {
+					for range successes {
+						stub(ctx, call, fine)
+					}
+				}
+			},
+		}
+	}}
+}
+
+// stub is what generated code and grpc.ClientConn do before an interceptor: options in a slice of the call's own.
+func stub(ctx context.Context, call grpc.UnaryClientInterceptor, invoke grpc.UnaryInvoker) {
+	opts := append([]grpc.CallOption{grpc.StaticMethod()}, noOptions...)
+	_ = call(ctx, method, nil, nil, nil, invoke, opts...)
+}
+
+// noOptions are the options that the caller of a stub passes.
+var noOptions []grpc.CallOption
+
+// answer is an invoker that succeeds.
+func (f *flaky) answer(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+	f.n++
+	return nil
+}
+
+// once is no interceptor.
+func once(
+	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	return invoke(ctx, method, req, reply, cc, opts...)
+}
+
+// untilAnswered is a loop anybody would write.
+func untilAnswered(
+	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	for {
+		if err := invoke(ctx, method, req, reply, cc, opts...); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
