@@ -11,7 +11,9 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/evenkeel-go/evenkeel/bench/experiments"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -26,12 +28,14 @@ type command struct {
 	policies           []string
 	seed               uint64
 	workers            int
+	width              int // of the reader's lines
+	begun              time.Time
 	user               []experiments.Policy
 	chosen             []experiments.Experiment
 }
 
 func parse(args []string, stderr io.Writer) (*command, error) {
-	var c command
+	c := command{width: columns(os.Getenv("COLUMNS")), begun: time.Now()}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // Parse's error says it all; the usage goes to who asks for it
 	flags.BoolVar(&c.list, "list", false, "list the experiments and exit")
@@ -40,7 +44,7 @@ func parse(args []string, stderr io.Writer) (*command, error) {
 	flags.StringVar(&c.json, "json", "", "write the figures to `FILE` as JSON; - means stdout, and then no tables")
 	flags.StringVar(&c.html, "html", "", "write a report with charts to `FILE`, a page that needs nothing else")
 	flags.StringVar(&c.pictures, "svg", "", "write each chart to `FOLDER` as an SVG file, named after its experiment")
-	flags.BoolVar(&c.quick, "quick", false, "smaller runs: under ten seconds, coarser figures")
+	flags.BoolVar(&c.quick, "quick", false, "smaller runs: within ten seconds on two idle cores, coarser figures")
 	flags.Func("policy", "add the policy in `FILE`, a retry.Config in JSON, as a row everywhere; may be given again",
 		func(file string) error { c.policies = append(c.policies, file); return nil })
 	flags.BoolVar(&c.check, "check", false, "exit with status 1 if a figure is off its published value or its bar")
@@ -76,6 +80,14 @@ func usage(flags *flag.FlagSet, w io.Writer) {
 	fmt.Fprintln(w, "usage: go run ./bench [flags]")
 	flags.SetOutput(w)
 	flags.PrintDefaults()
+}
+
+// columns is the width that COLUMNS asks for, or that of a terminal that nobody has made wider.
+func columns(env string) int {
+	if n, err := strconv.Atoi(env); err == nil && n >= 40 {
+		return n
+	}
+	return 80
 }
 
 // choose returns the experiments whose name matches, all of them for an empty pattern.

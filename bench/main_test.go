@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -77,7 +80,7 @@ func TestMisuseIsAClearErrorAndStatus2(t *testing.T) {
 	}{
 		"flag":            {[]string{"-frobnicate"}, "frobnicate"},
 		"argument":        {[]string{"outage"}, `unexpected argument "outage"`},
-		"no match":        {[]string{"-run", "nonsense"}, `"nonsense" matches no experiment; there are retry-budget`},
+		"no match":        {[]string{"-run", "nonsense"}, `"nonsense" matches no experiment; there are outage, retry-budget`},
 		"regexp":          {[]string{"-run", "("}, "missing closing )"},
 		"seed":            {[]string{"-seed", "x"}, "seed"},
 		"workers":         {[]string{"-workers", "0"}, "-workers must be at least 1"},
@@ -186,9 +189,90 @@ func TestCheckFindsWhatIsOff(t *testing.T) {
 	row.Metrics = map[string]*float64{"load": experiments.Value(1.2), "success": experiments.Value(.9)}
 	row.Published = map[string]float64{"success": .95}
 	row.Bars = map[string]experiments.Bar{"load": {AtMost: 1.11}}
-	results := []experiments.Performed{{Experiment: experiments.Experiment{Name: "x"}, Rows: []experiments.Row{row}}}
+	checked := experiments.Experiment{Name: "x", Metrics: []experiments.Metric{
+		{Name: "load", Format: experiments.Times}, {Name: "success", Label: "success, %", Format: experiments.Percent},
+	}}
+	results := []experiments.Performed{{Experiment: checked, Rows: []experiments.Row{row}}}
 	require.NoError(t, failures(results, false))
 	err := failures(results, true)
-	require.ErrorContains(t, err, "x: evenkeel p=0.1: load is 1.2, must be at most 1.11")
-	require.ErrorContains(t, err, "x: evenkeel p=0.1: success is 0.9, published 0.95")
+	require.ErrorContains(t, err, "x: evenkeel p=0.1: load is 1.20x, must be at most 1.11x")
+	require.ErrorContains(t, err, "x: evenkeel p=0.1: success is 90.0 %, published 95.0 %")
+
+	results[0].Machine = true
+	require.NoError(t, failures(results, true), "the speed of the machine is no figure of ours")
+}
+
+func TestOutput_BeginsWithThePointAndEndsWithTheVerdict(t *testing.T) {
+	out, stderr, status := bench(t, "-quick", "-run", "^outage$|^busy$")
+	require.Zero(t, status)
+	require.True(t, strings.HasPrefix(out, "load: attempts sent per call"), out)
+	head, _, _ := strings.Cut(out, "\noutage: ")
+	require.Regexp(t, `(?m)^  evenkeel +1\.0\dx`, head)
+	last := out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]
+	require.Equal(t, "32 of 32 published figures agree; 10 of 10 bars held.\n", last)
+	require.Equal(t, 2, strings.Count(stderr, "\n"), "a line an experiment: %s", stderr)
+	for line := range strings.Lines(out) {
+		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSpace(line)), 80, line)
+	}
+	out, _, _ = bench(t, "-quick", "-run", "^busy$")
+	require.True(t, strings.HasPrefix(out, "busy: "), "where there is nothing of it, no point")
+}
+
+func TestVerdict_NamesWhatFailed(t *testing.T) {
+	off := experiments.Row{
+		Policy: "a", Metrics: map[string]*float64{"load": experiments.Value(2)}, Bars: map[string]experiments.Bar{"load": {AtMost: 1}},
+	}
+	e := experiments.Experiment{Name: "x", Metrics: []experiments.Metric{{Name: "load", Format: experiments.Times}}}
+	speed := e
+	speed.Name, speed.Machine = "fast", true
+	var w bytes.Buffer
+	o := outputs{tables: &w, command: &command{begun: time.Now(), chosen: []experiments.Experiment{e, speed, e}}}
+	require.NoError(t, o.verdict([]experiments.Performed{
+		{Experiment: speed, Rows: []experiments.Row{off}}, {Experiment: e, Rows: []experiments.Row{off}},
+	}))
+	require.Equal(t, `Interrupted: 2 of 3 experiments are done.
+Speed of this machine, no part of the verdict: 0 of 1 bars of fast held.
+  a: load is 2.00x, must be at most 1.00x
+0 of 1 bars held.
+FAILED: 1
+  x: a: load is 2.00x, must be at most 1.00x
+`, w.String())
+
+	w.Reset()
+	o.command = &command{quick: true, begun: time.Now().Add(-time.Minute), chosen: []experiments.Experiment{e}}
+	require.NoError(t, o.verdict([]experiments.Performed{{Experiment: e, Err: errors.New("no luck")}}))
+	require.Equal(t, `-quick took 60 s: on two idle cores it takes less than ten.
+FAILED: 1
+  x: no luck
+(-quick is coarse: a run without it may hold.)
+`, w.String())
+}
+
+// Whoever has seen enough gets what is done, in the files too.
+func TestInterrupt_PrintsWhatIsDone(t *testing.T) {
+	binary, err := built()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "figures.json")
+	cmd := exec.Command(binary, "-quick", "-run", "outage|metastable|live|scale", "-json", file)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	var out strings.Builder
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		out.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), "outage: ") {
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	require.Error(t, cmd.Wait())
+	require.Equal(t, 130, cmd.ProcessState.ExitCode(), "%s%s", out.String(), stderr.String())
+	require.Contains(t, out.String(), "\nInterrupted: ")
+	require.Contains(t, out.String(), "32 of 32 published figures agree", "the table is whole")
+	require.Contains(t, stderr.String(), "bench: interrupted\n")
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(decode(t, string(data))), 52)
 }

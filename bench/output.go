@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/evenkeel-go/evenkeel/bench/experiments"
 	"github.com/evenkeel-go/evenkeel/bench/report"
@@ -50,10 +53,34 @@ func openOutputs(c *command, stdout io.Writer) (*outputs, error) {
 	return o, nil
 }
 
-func (o *outputs) write(results []experiments.Performed) error {
+// begin writes what it all comes down to, if that is asked for.
+func (o *outputs) begin(ctx context.Context, options experiments.Options, bar *progress) error {
+	shown := slices.ContainsFunc(o.command.chosen, func(e experiments.Experiment) bool { return e.Name == "outage" })
+	if o.tables == nil || !shown {
+		return nil
+	}
+	var text bytes.Buffer
+	err := experiments.Headline(ctx, &text, options, o.command.width)
+	if ctx.Err() != nil {
+		return nil
+	}
+	bar.without(func() { _, _ = o.tables.Write(text.Bytes()) })
+	return err
+}
+
+// print writes the table of an experiment that is done.
+func (o *outputs) print(p experiments.Performed) error {
+	if o.tables == nil {
+		return nil
+	}
+	return experiments.Print(o.tables, p, o.command.width)
+}
+
+// finish writes the verdict, and the files.
+func (o *outputs) finish(results []experiments.Performed) error {
 	var errs []error
 	if o.tables != nil {
-		errs = append(errs, experiments.PrintTables(o.tables, results))
+		errs = append(errs, o.verdict(results))
 	}
 	if o.json != nil {
 		errs = append(errs, writeJSON(o.json, results))

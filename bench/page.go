@@ -9,30 +9,39 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
+// words are those that the whole report uses.
+var words = []report.Word{
+	{Term: "load", Meaning: "attempts sent per call: 1.00x sends each call once, 4.00x four times"},
+	{Term: "success", Meaning: "the share of calls that were answered well in the end"},
+	{Term: "published", Meaning: "what the source of an experiment has; in charts a ring around the dot that was measured"},
+	{Term: "✓ and ✗", Meaning: "a figure is within its source's own spread, or is further off"},
+	{Term: "bar", Meaning: "what a figure must hold, whatever was published; ! is behind a figure that does not"},
+	{Term: "never", Meaning: "it did not happen while the simulation ran; in charts a place of its own beyond the axis"},
+}
+
 // page returns the report. It has nothing that differs between two runs with the same figures.
 func (c *command) page(results []experiments.Performed) report.Page {
-	p := report.Page{Command: c.again("")}
-	var rows []experiments.Row
+	p := report.Page{Command: c.again(""), Words: words}
 	for _, r := range results {
 		p.Sections = append(p.Sections, c.section(r))
-		rows = append(rows, r.Rows...)
 	}
-	p.Verdict = experiments.Verdict(rows)
+	p.Verdict = experiments.Sum(results).String()
 	return p
 }
 
 func (c *command) section(r experiments.Performed) report.Section {
 	s := report.Section{
 		Name: r.Name, About: r.About, Setup: r.Setup, Source: r.Source, Err: r.Err,
-		Command: c.again(r.Name), Settings: experiments.Settings(r), Verdict: experiments.Verdict(r.Rows),
+		Command: c.again(r.Name), Settings: experiments.Settings(r), Verdict: r.Tally().String(), Off: r.Off(),
 	}
-	for _, row := range r.Rows {
-		for _, off := range row.Off() {
-			s.Off = append(s.Off, row.Label()+": "+off)
-		}
+	for _, word := range r.Words {
+		s.Words = append(s.Words, report.Word(word))
+	}
+	if r.Machine {
+		s.Verdict += ", which says how fast this machine is: no part of the verdict"
 	}
 	if len(r.Rows) > 0 {
-		s.Charts, s.Table = experiments.Charts(r), experiments.Table(r)
+		s.Charts, s.Table = experiments.Charts(r), r.Table()
 	}
 	return s
 }

@@ -109,7 +109,7 @@ func TestTheReportHasEveryExperiment(t *testing.T) {
 			tables++
 		}
 	}
-	require.Len(t, has, len(experiments.All))
+	require.Len(t, has, len(experiments.All)+1, "and the words")
 	for _, e := range experiments.All {
 		require.GreaterOrEqual(t, has[e.Name]["svg"], 2, "%s: a chart, for a wide screen and for a narrow one", e.Name)
 		require.Equal(t, has[e.Name]["svg"], has[e.Name]["desc"], e.Name)
@@ -216,7 +216,7 @@ func TestWhatIsOffIsInTheReport(t *testing.T) {
 	row := experiments.Row{Policy: "evenkeel", Params: map[string]any{"p": .1}, Metrics: map[string]*float64{"load": experiments.Value(2), "success": experiments.Value(1)}}
 	row.Bars = map[string]experiments.Bar{"load": {AtMost: 1.11}}
 	html := reportOf(t, &command{}, []experiments.Performed{{Experiment: named(t, "busy"), Rows: []experiments.Row{row}}})
-	require.Contains(t, html, "evenkeel p=0.1: load is 2, must be at most 1.11")
+	require.Contains(t, html, "evenkeel p=0.1: load is 2.00x, must be at most 1.11x")
 	require.Contains(t, html, "0 of 1 bars held")
 }
 
@@ -266,6 +266,6 @@ func TestWhatIsOnlyQuotedHasNoDot(t *testing.T) {
 		return experiments.Row{Policy: policy, Metrics: map[string]*float64{"p50_ms": experiments.Value(5), "p99_ms": experiments.Value(17)}}
 	}
 	drawn := experiments.Charts(experiments.Performed{Experiment: named(t, "hedge"), Rows: []experiments.Row{row("none"), row("published:adaptive-p90")}})[0].SVG()
-	require.Equal(t, 2, strings.Count(drawn, `class="dot" `))
+	require.Equal(t, 2+2, strings.Count(drawn, `class="dot" `), "and two in the legend")
 	require.Equal(t, 2, strings.Count(drawn, `class="ring" `))
 }

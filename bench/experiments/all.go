@@ -2,8 +2,8 @@ package experiments
 
 // All are the experiments, in the order of the report.
 var All = []Experiment{
-	retryBudget,
 	outage,
+	retryBudget,
 	stack,
 	metastable,
 	brownout,

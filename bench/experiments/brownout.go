@@ -11,10 +11,19 @@ var brownout = Experiment{
 	Name:   "brownout",
 	About:  "does a replicated store recover when its capacity is cut for ten seconds?",
 	Source: `"Metastable Failures in the Wild" (OSDI'22), section 5.2; case b under other policies: a fluid model of it`,
-	Setup: "Load L of 100 clients, timeout 3 s, up to 4 immediate retries; a server of 16,500 calls/s. " +
-		"Peak: attempts over calls, of a second. Recovery: from the cut. Lost: calls made until recovery that had not " +
-		"succeeded by then. Failed: those that never did. The paper's server executes what has expired; the rows -drops, and " +
-		"evenkeel with its server side, are of servers that do not. evenkeel-client is its client alone.",
+	Setup:  "100 clients, timeout 3 s, up to 4 immediate retries; a server of 16,500 calls/s, whose capacity is cut.",
+	Words: []Word{
+		{"case a", "78 % of the capacity is gone for 10 s, at 6,200 calls/s; the paper's store recovers"},
+		{"case b", "80 % for 10 s, at 6,200 calls/s; it never recovers"},
+		{"case c", "80 % for 9 s, at 6,200 calls/s; it recovers"},
+		{"case d", "80 % for 10 s, at 4,200 calls/s; it recovers"},
+		{"executes", "the paper's server, which does the work of callers who have given up; evenkeel-client is evenkeel's client before it"},
+		{"drops", "a server that does not: the rows -drops, and evenkeel with its server side"},
+		{"peak", "the load of the worst second"},
+		{"recovery", "from the cut until goodput is back"},
+		{"lost", "calls made until recovery that had not succeeded by then"},
+		{"failed", "calls that never succeeded"},
+	},
 	Params:  []string{"case", "server"},
 	Metrics: []Metric{{"peak", "", Times}, {"recovery_s", "recovery", Seconds}, {"lost", "", Count}, {"failed", "", Count}},
 	Run:     runBrownout,

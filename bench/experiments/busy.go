@@ -11,8 +11,9 @@ var busy = Experiment{
 	About:   "does one busy client still get its retries?",
 	Source:  "the model of retry-budget, with all calls in one process",
 	Setup:   "One client of 1,000 calls/s (Poisson), 10 % of attempts fail, immediate retries, 60 s.",
+	Words:   []Word{{"p", "the share of attempts that fail"}},
 	Params:  []string{"p"},
-	Metrics: []Metric{{"success", "", Percent}, {"load", "", Percent}},
+	Metrics: []Metric{{"success", "success, %", Percent}, {"load", "", Times}},
 	Run:     runBusy,
 }
 

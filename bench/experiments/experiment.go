@@ -1,10 +1,10 @@
 package experiments
 
 import (
+	"context"
 	"fmt"
 	"hash/fnv"
 	"sync"
-	"time"
 )
 
 // Experiment is one question asked of the simulator (or of the machine), with all its rows. Each is a file of its
@@ -14,15 +14,23 @@ type Experiment struct {
 	About  string // one line: the question
 	Source string // who published the figures beside ours
 	Setup  string // the model, in a sentence or two
+	Words  []Word // what the rows' params mean, where the model does not say it
 
 	Params  []string // the names in Row.Params, in the order of the table
 	Metrics []Metric // the names in Row.Metrics, in the order of the table
 	Pivot   string   // the param whose values are the table's columns; "" for a line a row
 
-	// Alone says that it measures the machine: nothing else runs at the same time.
+	// Brief reports whether a terminal shows a row; nil: it shows all.
+	Brief func(Row) bool
+	// Alone says that nothing else runs at the same time.
 	Alone bool
-	Run   func(Options) ([]Row, error)
+	// Machine says that its bars are about the speed of the machine, and so no part of the verdict.
+	Machine bool
+	Run     func(Options) ([]Row, error)
 }
+
+// Word explains a param, or one of its values.
+type Word struct{ Term, Meaning string }
 
 // Metric is how a figure is shown. JSON has the bare number.
 type Metric struct {
@@ -45,6 +53,8 @@ type Options struct {
 
 	experiment string
 	pool       pool
+	ctx        context.Context // nil: nobody interrupts
+	submitted  func()          // nil, or called when all simulations of the experiment have begun
 }
 
 // Progress follows the runs of experiments. Its methods are called from several goroutines at once.
@@ -92,12 +102,24 @@ func (o Options) Each(n int, cell func(i int) (Row, error)) ([]Row, error) {
 		all.Add(1)
 		o.pool.run(func() {
 			defer all.Done()
-			rows[i], errs[i] = cell(i)
+			if errs[i] = o.interrupted(); errs[i] == nil {
+				rows[i], errs[i] = cell(i)
+			}
 			o.done()
 		})
 	}
+	if o.submitted != nil {
+		o.submitted()
+	}
 	all.Wait()
 	return rows, firstError(errs)
+}
+
+func (o Options) interrupted() error {
+	if o.ctx == nil {
+		return nil
+	}
+	return o.ctx.Err()
 }
 
 func firstError(errs []error) error {
@@ -107,38 +129,4 @@ func firstError(errs []error) error {
 		}
 	}
 	return nil
-}
-
-// Performed is an experiment and what it came to.
-type Performed struct {
-	Experiment
-	Rows []Row
-	Err  error
-	Took time.Duration
-}
-
-// Perform runs the experiments: side by side, and after them, one by one, those that must be alone.
-func Perform(chosen []Experiment, o Options) []Performed {
-	o.pool = newPool(o.Workers)
-	results := make([]Performed, len(chosen))
-	one := func(i int) {
-		o := o
-		o.experiment = chosen[i].Name
-		begun := time.Now()
-		rows, err := chosen[i].Run(o)
-		results[i] = Performed{chosen[i], rows, err, time.Since(begun)}
-	}
-	var all sync.WaitGroup
-	for i, e := range chosen {
-		if !e.Alone {
-			all.Go(func() { one(i) })
-		}
-	}
-	all.Wait()
-	for i, e := range chosen {
-		if e.Alone {
-			one(i)
-		}
-	}
-	return results
 }

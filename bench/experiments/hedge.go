@@ -18,14 +18,18 @@ var hedge = Experiment{
 	Source: "published for one Go hedging library, by its authors",
 	Setup: "50,000 calls, 1,000 a second (Poisson). An attempt takes lognormal with mean 5 ms and sd 2 ms, and ten times that in " +
 		"5 % of cases; a hedge is drawn anew. Losers are cancelled. published:adaptive-p90 is quoted, not run: its rule is not " +
-		"published. evenkeel hedges the slowest 7.3 % by its own measurements, evenkeel-fixed after 10 ms, both once a call; " +
-		"evenkeel-two-hedges is MaxAttempts 3 and 7.2 %. All three have the default budget.",
+		"published. All of evenkeel have the default budget.",
+	Words: []Word{
+		{"evenkeel", "hedges the slowest 7.3 % by its own measurements, once a call"},
+		{"evenkeel-fixed", "after 10 ms, once a call"},
+		{"evenkeel-two-hedges", "MaxAttempts 3, the slowest 7.2 %"},
+	},
 	Metrics: []Metric{
 		{"p50_ms", "p50 ms", Tenths},
 		{"p95_ms", "p95 ms", Tenths},
 		{"p99_ms", "p99 ms", Tenths},
 		{"p999_ms", "p99.9 ms", Tenths},
-		{"load", "load", Percent},
+		{"load", "", Times},
 	},
 	Run: runHedge,
 }

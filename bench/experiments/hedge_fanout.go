@@ -24,7 +24,7 @@ var hedgeFanout = Experiment{
 		{"p95_ms", "p95 ms", Tenths},
 		{"p99_ms", "p99 ms", Tenths},
 		{"p999_ms", "p99.9 ms", Count},
-		{"load", "load", Percent},
+		{"load", "", Times},
 	},
 	Run: runHedgeFanout,
 }

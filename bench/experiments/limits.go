@@ -10,12 +10,18 @@ var limits = Experiment{
 	Name:   "limits",
 	About:  "where does a budget inside each process reach its limits?",
 	Source: "design; restart and sparse are what no rule inside one process can hold",
-	Setup: "As outage, 1,000 calls/s in all, but: sparse, a call every ten seconds a client; restart, every process replaced " +
-		"during the first ten seconds; slow, successes take 5 s; hang, no answers and attempt timeouts of 3 s; throttle, " +
-		"overloaded instead of failing; bursty, twenty calls at once; minute, a call a minute from the outage on " +
-		"(load over ten minutes).",
+	Setup:  "As outage, 1,000 calls/s in all, but for what the case says.",
+	Words: []Word{
+		{"sparse", "a call every ten seconds a client"},
+		{"restart", "every process is replaced during the first ten seconds"},
+		{"slow", "successes take 5 s"},
+		{"hang", "no answers, and attempt timeouts of 3 s"},
+		{"throttle", "the server says that it is overloaded, instead of failing"},
+		{"bursty", "twenty calls at once"},
+		{"minute", "a call a minute a client from the outage on, and the load over ten minutes"},
+	},
 	Params:  []string{"case", "clients"},
-	Metrics: []Metric{{"load", "load", Percent}},
+	Metrics: []Metric{{"load", "", Times}},
 	Run:     runLimits,
 }
 

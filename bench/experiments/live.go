@@ -15,15 +15,19 @@ var liveServers = Experiment{
 	About:  "do real HTTP and gRPC clients and servers come to what the simulator says?",
 	Source: "the simulator, with the same clients, calls and faults, and the latencies measured; they must agree within 3 points",
 	Setup: "Real servers on the loopback interface that fail as told (503, UNAVAILABLE), called through httpx and grpcx: " +
-		"4 clients of 50 calls/s each (Poisson), legs exponential with mean 10 ms, immediate retries. As outage, all attempts fail; " +
-		"as retry-budget, 5 or 10 in 100.",
+		"4 clients of 50 calls/s each (Poisson), legs exponential with mean 10 ms, immediate retries.",
+	Words: []Word{
+		{"outage", "all attempts fail"},
+		{"faults-5, faults-10", "5 or 10 attempts in 100 fail"},
+		{"points apart", "the larger difference from the simulator, of load and of success, in hundredths"},
+	},
 	Params: []string{"transport", "scenario"},
 	Metrics: []Metric{
-		{"load", "", Percent},
-		{"success", "", Percent},
-		{"sim_load", "simulated load", Percent},
-		{"sim_success", "success", Percent},
-		{"off", "most apart", Percent},
+		{"load", "", Times},
+		{"success", "success, %", Percent},
+		{"sim_load", "simulated load", Times},
+		{"sim_success", "simulated success, %", Percent},
+		{"off", "points apart", Percent},
 	},
 	Alone: true,
 	Run: func(o Options) ([]Row, error) {

@@ -14,6 +14,10 @@ var metastable = Experiment{
 	Source: `"Metastable Failures in Distributed Systems" (HotOS'21), the example; a fluid model of it`,
 	Setup: "A server of 300 calls/s, first come, first served, that executes work whose caller gave up. " +
 		"Timeout 1 s, 2 attempts. It stops for 10 s. Means of several seeds.",
+	Words: []Word{
+		{"rate", "first attempts a second that reach the server, which can serve 300: it works off what has piled up with the rest"},
+		{"recovery", "from the start of the outage until goodput is back for ten seconds; never: not at all"},
+	},
 	Params:  []string{"rate"},
 	Metrics: []Metric{{"recovery_s", "recovery", Seconds}},
 	Pivot:   "rate",

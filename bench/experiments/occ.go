@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
@@ -16,11 +17,17 @@ var occ = Experiment{
 	About:  "how much work, and how long, until N clients that all want the same row have had it?",
 	Source: `AWS Architecture Blog, "Exponential Backoff and Jitter": its model, 200 runs; agreement is three standard errors`,
 	Setup: "Each client reads a row's version and writes; a write with an old version fails, and the client backs off and reads " +
-		"again. All begin at once. A message takes |Normal(10, 2)|, backoff is from 5 to 2,000; calls are writes, time ends with " +
-		"the last answer. smooth is SmoothDecorrelated, spread is DecorrelatedJitter, which keeps its jitter at the cap.",
+		"again. All begin at once. A message takes |Normal(10, 2)|, backoff is from 5 to 2,000.",
+	Words: []Word{
+		{"calls", "writes, of all clients together"},
+		{"time", "until the last client has its answer, in milliseconds"},
+		{"smooth", "backoff.SmoothDecorrelated"},
+		{"spread", "backoff.DecorrelatedJitter, which keeps its jitter at the cap"},
+	},
 	Params:  []string{"clients", "jitter"},
 	Metrics: []Metric{{"calls", "", Count}, {"time", "", Count}},
 	Pivot:   "jitter",
+	Brief:   func(r Row) bool { return slices.Contains([]any{10, 50, 100, 200}, r.Params["clients"]) },
 	Run:     runOCC,
 }
 

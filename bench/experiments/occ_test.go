@@ -21,9 +21,7 @@ func TestTheArticlesFiguresAreAllThere(t *testing.T) {
 func TestOCCAgreesWithTheArticle(t *testing.T) {
 	skipUnderRace(t)
 	rows := quickly(t, occ, 1)
-	compared, agreed := agreement(rows)
-	require.Equal(t, 200, compared)
-	require.Equal(t, compared, agreed)
+	require.Equal(t, Tally{Published: 200, Agree: 200}, tallyOf(rows))
 	for _, row := range rows {
 		require.Empty(t, row.Off(), row.Label())
 	}

@@ -12,8 +12,9 @@ var outage = Experiment{
 	Source: "measured from the published rules in the model of retry-budget",
 	Setup: "1,000 calls/s in all, spread over the clients; healthy for 30 s, then every attempt fails. " +
 		"Immediate retries. Three runs.",
+	Words:   []Word{{"clients", "processes that make the calls, each with a budget of its own"}},
 	Params:  []string{"clients"},
-	Metrics: []Metric{{"load", "load", Percent}},
+	Metrics: []Metric{{"load", "", Times}},
 	Pivot:   "clients",
 	Run:     runOutage,
 }
@@ -43,14 +44,9 @@ func runOutage(o Options) ([]Row, error) {
 	n := len(outageClients)
 	return o.Each(len(policies)*n, func(i int) (Row, error) {
 		policy, clients := policies[i/n], outageClients[i%n]
-		load := 0.0
-		runs := size(o, 3, 1)
-		for run := range runs {
-			one, err := firstSeconds(policy, clients, o.SeedFor(policy.Name, clients, run))
-			if err != nil {
-				return Row{}, err
-			}
-			load += one / float64(runs)
+		load, err := outageLoad(o, policy, clients)
+		if err != nil {
+			return Row{}, err
 		}
 		row := Row{
 			Policy:  policy.Name,
@@ -71,6 +67,19 @@ const (
 	outageAfter = 30 * time.Second
 	outageLasts = 10 * time.Second
 )
+
+// outageLoad is the mean of several runs.
+func outageLoad(o Options, policy Policy, clients int) (load float64, err error) {
+	runs := size(o, 3, 1)
+	for run := range runs {
+		one, err := firstSeconds(policy, clients, o.SeedFor(policy.Name, clients, run))
+		if err != nil {
+			return 0, err
+		}
+		load += one / float64(runs)
+	}
+	return load, nil
+}
 
 // firstSeconds is the load on a fleet over the first ten seconds of an outage that begins after thirty: attempts a call,
 // of the calls that begin in them.

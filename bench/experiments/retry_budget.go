@@ -11,8 +11,9 @@ var retryBudget = Experiment{
 	About:   "what does a retry budget cost and give when every attempt fails with probability p?",
 	Source:  `Marc Brooker, "Fixing retries with token buckets and circuit breakers" (2022); its model, other budgets`,
 	Setup:   "100 clients of 10 calls/s (Poisson), legs exponential with mean 10 ms, immediate retries, 60 s.",
+	Words:   []Word{{"p", "the share of attempts that fail"}},
 	Params:  []string{"p"},
-	Metrics: []Metric{{"success", "", Percent}, {"load", "", Percent}},
+	Metrics: []Metric{{"success", "success, %", Percent}, {"load", "", Times}},
 	Pivot:   "p",
 	Run:     runRetryBudget,
 }
@@ -71,12 +72,7 @@ func runRetryBudget(o Options) ([]Row, error) {
 	ps := budgetProbabilities
 	return o.Each(len(policies)*len(ps), func(i int) (Row, error) {
 		policy, p := policies[i/len(ps)], ps[i%len(ps)]
-		clients := size(o, 100, 25) // not for less time: some budgets start with a reserve of minutes
-		s := brookerFleet(clients, 10*float64(clients))
-		s.Duration = time.Minute
-		s.Faults = []fleet.Fault{{To: time.Hour, Fail: p}}
-		s.Seed = o.SeedFor(policy.Name, p)
-		r, err := fleet.Run(policy.Config, s)
+		r, err := steadyFailures(o, policy, p)
 		if err != nil {
 			return Row{}, err
 		}
@@ -92,6 +88,16 @@ func runRetryBudget(o Options) ([]Row, error) {
 		}
 		return row, nil
 	})
+}
+
+// steadyFailures is a minute in which every attempt fails with probability p.
+func steadyFailures(o Options, policy Policy, p float64) (*fleet.Result, error) {
+	clients := size(o, 100, 25) // not for less time: some budgets start with a reserve of minutes
+	s := brookerFleet(clients, 10*float64(clients))
+	s.Duration = time.Minute
+	s.Faults = []fleet.Fault{{To: time.Hour, Fail: p}}
+	s.Seed = o.SeedFor(policy.Name, p)
+	return fleet.Run(policy.Config, s)
 }
 
 // budgetBars is what evenkeel's own budgets must hold in this table.

@@ -92,13 +92,22 @@ func (r Row) Holds(metric string) (holds, ok bool) {
 
 // Off says of each figure that disagrees or misses its bar what is wrong with it.
 func (r Row) Off() []string {
+	return r.off(slices.Sorted(maps.Keys(r.Metrics)), func(string) Format { return bare })
+}
+
+func (r Row) off(metrics []string, format func(metric string) Format) []string {
 	var off []string
-	for _, m := range slices.Sorted(maps.Keys(r.Metrics)) {
+	for _, m := range metrics {
+		show := format(m)
+		have, ok := r.Metrics[m]
+		if ok && have != nil && (show(*have) == show(r.Published[m]) || r.Bars[m].touches(*have, show)) {
+			show = bare // a difference that the table does not show
+		}
 		if agrees, ok := r.Agrees(m); ok && !agrees {
-			off = append(off, fmt.Sprintf("%s is %s, published %s", m, number(r.Metrics[m]), bare(r.Published[m])))
+			off = append(off, fmt.Sprintf("%s is %s, published %s", m, orWord(orNever(have), show), orWord(r.Published[m], show)))
 		}
 		if holds, ok := r.Holds(m); ok && !holds {
-			off = append(off, fmt.Sprintf("%s is %s, must be %s", m, number(r.Metrics[m]), r.Bars[m]))
+			off = append(off, fmt.Sprintf("%s is %s, must be %s", m, orWord(orNever(have), show), r.Bars[m].text(show)))
 		}
 	}
 	return off
@@ -113,22 +122,20 @@ func (r Row) Label() string {
 	return strings.Join(parts, " ")
 }
 
-func (b Bar) String() string {
+func (b Bar) text(show Format) string {
 	var parts []string
 	if b.AtLeast != 0 {
-		parts = append(parts, "at least "+bare(b.AtLeast))
+		parts = append(parts, "at least "+show(b.AtLeast))
 	}
 	if b.AtMost != 0 {
-		parts = append(parts, "at most "+bare(b.AtMost))
+		parts = append(parts, "at most "+show(b.AtMost))
 	}
 	return strings.Join(parts, " and ")
 }
 
-func number(v *float64) string {
-	if v == nil {
-		return "never"
-	}
-	return bare(*v)
+// touches reports whether a figure is shown as one of the bar's own.
+func (b Bar) touches(v float64, show Format) bool {
+	return b.AtLeast != 0 && show(v) == show(b.AtLeast) || b.AtMost != 0 && show(v) == show(b.AtMost)
 }
 
 func bare(v float64) string {

@@ -1,7 +1,6 @@
 package experiments
 
 import (
-	"bytes"
 	"math"
 	"testing"
 
@@ -56,11 +55,6 @@ func TestBars(t *testing.T) {
 	}
 }
 
-func TestWrap(t *testing.T) {
-	require.Equal(t, []string{"one two", "three", "extraordinary", "ünd"}, wrap("one two three extraordinary ünd", 8))
-	require.Equal(t, []string{""}, wrap("", 8))
-}
-
 func TestFormats(t *testing.T) {
 	require.Equal(t, "100", Percent(1))
 	require.Equal(t, "99.99", Percent(.9999))
@@ -73,41 +67,4 @@ func TestFormats(t *testing.T) {
 	require.Equal(t, "123", Count(123))
 	require.Equal(t, "5.10 M", Millions(5.1e6))
 	require.Equal(t, "64 MiB", Mebibytes(64<<20))
-}
-
-func TestTables(t *testing.T) {
-	at := map[string]any{"p": .1}
-	one := Row{Policy: "a", Params: at, Metrics: map[string]*float64{"load": Value(1.11), "success": Value(.9)}}
-	one.publish("load", 1.1, points(1.5))
-	two := Row{Policy: "b", Params: at, Metrics: map[string]*float64{"load": Value(2), "success": nil}}
-	two.publish("load", 1.1, points(1.5))
-	two.Bars = map[string]Bar{"load": {AtMost: 1.5}}
-	e := Experiment{
-		Name: "x", About: "what?", Source: "a paper", Setup: "a model", Params: []string{"p"},
-		Metrics: []Metric{{"load", "", Percent}, {"success", "", Percent}},
-	}
-	var flat, pivoted bytes.Buffer
-	require.NoError(t, PrintTables(&flat, []Performed{{Experiment: e, Rows: []Row{one, two}}}))
-	require.Equal(t, `x: what?
-  a model
-  Source: a paper
-  policy    p  load  published     success
-  a       0.1   111        110  ✓     90.0
-  b       0.1  200!        110  ✗    never
-  1 of 2 published figures agree; 0 of 1 bars held; 0.0 s
-
-`, flat.String())
-	e.Pivot = "p"
-	require.NoError(t, PrintTables(&pivoted, []Performed{{Experiment: e, Rows: []Row{one, two}}}))
-	require.Equal(t, `x: what?
-  a model
-  Source: a paper
-  load / success       p=0.1  most off
-  a                 111/90.0     1.0 ✓
-    published            110
-  b               200/never!    90.0 ✗
-    published            110
-  1 of 2 published figures agree; 0 of 1 bars held; 0.0 s
-
-`, pivoted.String())
 }

@@ -12,10 +12,15 @@ var spike = Experiment{
 	Name:   "spike",
 	About:  "does a server that slows down with concurrency recover from a spike of load, or from a slow ramp?",
 	Source: "after Marc Brooker's collapse simulation",
-	Setup: "Latency 1 s + 10 ms x concurrency, legs exponential with mean 0.1 s, timeout 3 s, 3 attempts. spike: 40 calls/s, " +
-		"80 from 20 s to 25 s; ramp: from 40 to 80 calls/s at 25 s and down to 0 at 75 s. 60 runs of 80 s (the source: 20).",
+	Setup: "Latency 1 s + 10 ms x concurrency, legs exponential with mean 0.1 s, timeout 3 s, 3 attempts. " +
+		"60 runs of 80 s (the source: 20).",
+	Words: []Word{
+		{"spike", "40 calls/s, and 80 from 20 s to 25 s"},
+		{"ramp", "from 40 calls/s to 80 at 25 s, and down to none at 75 s"},
+		{"recovered", "the runs in which nine calls in ten succeed again from 60 s to 70 s"},
+	},
 	Params:  []string{"shape"},
-	Metrics: []Metric{{"recovered", "", Percent}, {"success", "", Percent}, {"load", "", Times}},
+	Metrics: []Metric{{"recovered", "recovered, %", Percent}, {"success", "success, %", Percent}, {"load", "", Times}},
 	Run:     runSpike,
 }
 

@@ -14,8 +14,13 @@ var stack = Experiment{
 	Source: "arithmetic (3^5 = 243) and the model of retry-budget, five deep",
 	Setup: "A request passes five layers of one process each; the leaf fails with probability p. " +
 		"3 attempts a layer, immediate.",
+	Words: []Word{
+		{"p", "the share of attempts that fail at the leaf"},
+		{"load", "attempts at the leaf per request of the user"},
+		{"brooker-tell", "brooker, and each layer passes \"do not retry\" upward"},
+	},
 	Params:  []string{"p"},
-	Metrics: []Metric{{"load", "", Times}, {"success", "", Percent}},
+	Metrics: []Metric{{"load", "", Times}, {"success", "success, %", Percent}},
 	Pivot:   "p",
 	Run:     runStack,
 }

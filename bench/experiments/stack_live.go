@@ -12,8 +12,12 @@ var stackLive = Experiment{
 	Source: "arithmetic (3^5 = 243) and the model of stack",
 	Setup: "Five services on the loopback interface, HTTP and gRPC by turns; healthy for some requests, then the leaf fails with " +
 		"probability p. 3 attempts a layer, immediate. evenkeel has its server side in each service, every-layer has plain servers.",
+	Words: []Word{
+		{"p", "the share of attempts that fail at the leaf"},
+		{"load", "attempts at the leaf per request of the user"},
+	},
 	Params:  []string{"p"},
-	Metrics: []Metric{{"load", "", Times}, {"success", "", Percent}},
+	Metrics: []Metric{{"load", "", Times}, {"success", "success, %", Percent}},
 	Pivot:   "p",
 	Alone:   true,
 	Run:     func(o Options) ([]Row, error) { return runStackLive(o, size(o, 600, 300)) },

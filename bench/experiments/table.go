@@ -1,105 +1,56 @@
 package experiments
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"math"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
-// PrintTables writes all results for a reader.
-func PrintTables(w io.Writer, results []Performed) error {
-	b := bufio.NewWriter(w)
-	compared, agreed := 0, 0
-	for _, r := range results {
-		fmt.Fprintf(b, "%s: %s\n", r.Name, r.About)
-		for _, line := range []string{r.Setup, "Source: " + r.Source} {
-			for _, part := range wrap(line, 110) {
-				fmt.Fprintln(b, "  "+part)
-			}
-		}
-		if r.Err != nil {
-			fmt.Fprintf(b, "  failed: %v\n\n", r.Err)
-			continue
-		}
-		tableOf(r).write(b)
-		c, a := agreement(r.Rows)
-		compared, agreed = compared+c, agreed+a
-		fmt.Fprintf(b, "  %s\n\n", verdict(c, a, r.Rows, r.Took))
-	}
-	if len(results) > 1 && compared > 0 {
-		fmt.Fprintf(b, "%d of %d published figures agree.\n", agreed, compared)
-	}
-	return b.Flush()
-}
-
-// wrap breaks text into lines of at most width, where it has spaces.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
-}
-
-func agreement(rows []Row) (compared, agreed int) {
-	for _, row := range rows {
-		for m := range row.Published {
-			if ok, _ := row.Agrees(m); ok {
-				agreed++
-			}
-			compared++
-		}
-	}
-	return compared, agreed
-}
-
-// Verdict returns what the figures come to. It has nothing that differs between two runs with the same figures.
-func Verdict(rows []Row) string {
-	compared, agreed := agreement(rows)
-	text := verdict(compared, agreed, rows, 0)
-	return strings.TrimSuffix(strings.TrimSuffix(text, "0.0 s"), "; ")
-}
-
-func verdict(compared, agreed int, rows []Row, took time.Duration) string {
-	var parts []string
-	if compared > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d published figures agree", agreed, compared))
-	}
-	bars, held := 0, 0
-	for _, row := range rows {
-		for m := range row.Bars {
-			bars++
-			if ok, _ := row.Holds(m); ok {
-				held++
-			}
-		}
-	}
-	if bars > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d bars held", held, bars))
-	}
-	parts = append(parts, fmt.Sprintf("%.1f s", took.Seconds()))
-	return strings.Join(parts, "; ")
-}
-
 // table is text in columns: the first is flush left, the others right.
-type table struct{ lines [][]string }
+type table struct {
+	keys   int   // the first columns, which name the line
+	groups []int // where the groups of the other columns begin that must stay together
+	lines  [][]string
+}
 
 func (t *table) add(cells ...string) { t.lines = append(t.lines, cells) }
 
-func (t *table) write(w io.Writer) {
+func (t *table) group(column int) { t.groups = append(t.groups, column) }
+
+// write writes the table in as many parts as its width needs. Each part has the columns that name the lines.
+func (t *table) write(w io.Writer, width int) {
+	widths := t.widths()
+	room := width - sum(widths[:t.keys]) - 2*t.keys // two spaces before each column
+	groups := append(slices.Clone(t.groups), len(widths))
+	for first := 0; first < len(groups)-1; {
+		last, used := first, 0
+		for last < len(groups)-1 {
+			part := widths[groups[last]:groups[last+1]]
+			used += sum(part) + 2*len(part)
+			if used > room && last > first {
+				break
+			}
+			last++
+		}
+		if first > 0 {
+			fmt.Fprintln(w)
+		}
+		t.part(w, widths, groups[first], groups[last])
+		first = last
+	}
+}
+
+func sum(widths []int) (all int) {
+	for _, w := range widths {
+		all += w
+	}
+	return all
+}
+
+func (t *table) widths() []int {
 	var widths []int
 	for _, line := range t.lines {
 		for i, cell := range line {
@@ -109,9 +60,17 @@ func (t *table) write(w io.Writer) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
+	return widths
+}
+
+// part writes the columns that name the lines and those from one to another.
+func (t *table) part(w io.Writer, widths []int, from, to int) {
 	for _, line := range t.lines {
 		var b strings.Builder
 		for i, cell := range line {
+			if i >= t.keys && (i < from || i >= to) {
+				continue
+			}
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			if i == 0 {
 				b.WriteString("  " + cell + pad)
@@ -124,21 +83,30 @@ func (t *table) write(w io.Writer) {
 }
 
 // Table returns the rows as text: the first line is the heading.
-func Table(r Performed) [][]string { return tableOf(r).lines }
+func (p Performed) Table() [][]string { return p.table().lines }
 
-func tableOf(r Performed) *table {
-	if r.Pivot != "" {
-		return pivoted(r)
+func (p Performed) table() *table {
+	if p.Pivot != "" {
+		return pivoted(p)
 	}
-	return flat(r)
+	return flat(p)
+}
+
+// brief has the rows that a terminal has room for.
+func (p Performed) brief() Performed {
+	if p.Brief != nil {
+		p.Rows = slices.DeleteFunc(slices.Clone(p.Rows), func(r Row) bool { return !p.Brief(r) })
+	}
+	return p
 }
 
 // flat has a line a row: each metric, what was published of it, and whether they agree.
 func flat(r Performed) *table {
-	var t table
+	t := table{keys: 1 + len(r.Params)}
 	head := append([]string{"policy"}, r.Params...)
 	published := map[string]bool{}
 	for _, m := range r.Metrics {
+		t.group(len(head))
 		head = append(head, m.label())
 		for _, row := range r.Rows {
 			if _, ok := row.Published[m.Name]; ok {
@@ -169,7 +137,7 @@ func flat(r Performed) *table {
 // pivoted has a column for each value of the pivot, and under each policy's line the published one.
 func pivoted(r Performed) *table {
 	var (
-		t        table
+		t        = table{keys: 1}
 		columns  []string
 		policies []string
 		cells    = map[string]map[string]Row{}
@@ -191,8 +159,10 @@ func pivoted(r Performed) *table {
 	}
 	head := []string{strings.Join(labels, " / ")}
 	for _, c := range columns {
+		t.group(len(head))
 		head = append(head, r.Pivot+"="+c)
 	}
+	t.group(len(head))
 	t.add(append(head, "most off")...)
 	for _, name := range policies {
 		pivotLines(&t, r.Metrics, name, columns, cells[name])
@@ -228,7 +198,7 @@ func pivotLines(t *table, metrics []Metric, name string, columns []string, cells
 				compared = true
 				want = append(want, m.published(row))
 				if used := math.Abs(d) / max(row.near(m.Name), 1e-9); used >= worst {
-					worst, most = used, m.Format(math.Abs(d))
+					worst, most = used, orWord(math.Abs(d), m.Format)
 				}
 				near, _ := row.Agrees(m.Name)
 				agrees = agrees && near

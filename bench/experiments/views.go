@@ -24,18 +24,21 @@ type view struct {
 	floor   float64 // where the figures' axis begins, unless there are lower ones
 }
 
+// loadLabel names the axis of a load.
+const loadLabel = "load: attempts sent per call"
+
 // views are the charts of each experiment. One that is not here has a row of dots for each of its metrics.
 var views = map[string][]view{
 	"retry-budget": {
-		{title: "Calls that succeed", x: "p", logX: true, metrics: []string{"success"}, label: "success, %"},
-		{title: "What that costs", x: "p", logX: true, metrics: []string{"load"}, label: "attempts per call, %", floor: 1},
+		{title: "Calls that succeed", x: "p", metrics: []string{"success"}, label: "success, %"},
+		{title: "What that costs", x: "p", metrics: []string{"load"}, label: loadLabel, floor: 1},
 	},
 	"outage": {{
 		title: "The first ten seconds of a total outage", x: "clients", xLabel: "processes that make 1,000 calls/s in all",
-		logX: true, metrics: []string{"load"}, label: "attempts per call, %", floor: 1,
+		logX: true, metrics: []string{"load"}, label: loadLabel, log: true,
 	}},
 	"stack": {
-		{title: "Attempts at the leaf per user request", x: "p", metrics: []string{"load"}, label: "attempts", log: true},
+		{title: "Attempts at the leaf per user request", x: "p", metrics: []string{"load"}, label: loadLabel, log: true},
 		{title: "User requests that succeed", x: "p", metrics: []string{"success"}, label: "success, %"},
 	},
 	"metastable": {{
@@ -46,12 +49,12 @@ var views = map[string][]view{
 		{title: "Until goodput is back", rows: []string{"case", "server"}, metrics: []string{"recovery_s"}, label: "recovery"},
 		{
 			title: "The worst second's attempts per call", rows: []string{"case", "server"}, metrics: []string{"peak"},
-			label: "peak", floor: 1,
+			label: "load of the worst second", floor: 1,
 		},
 	},
 	"spike": {
 		{title: "Calls that succeed", rows: []string{"shape"}, metrics: []string{"success"}, label: "success, %"},
-		{title: "What that costs", rows: []string{"shape"}, metrics: []string{"load"}, label: "attempts per call", floor: 1},
+		{title: "What that costs", rows: []string{"shape"}, metrics: []string{"load"}, label: loadLabel, floor: 1},
 	},
 	"occ": {
 		{title: "Work", x: "clients", logX: true, series: "jitter", metrics: []string{"calls"}, label: "calls (writes)", log: true},
@@ -68,14 +71,14 @@ var views = map[string][]view{
 	"busy": {{title: "Calls that succeed", rows: []string{"policy"}, metrics: []string{"success"}, label: "success, %", floor: .9}},
 	"limits": {{
 		title: "The first ten seconds of a total outage, made harder", rows: []string{"case", "clients"}, metrics: []string{"load"},
-		label: "attempts per call, %", floor: 1,
+		label: loadLabel, floor: 1,
 	}},
 	"live": {{
 		title: "Attempts per call", rows: []string{"policy", "transport", "scenario"}, series: "metric",
-		metrics: []string{"load", "sim_load"}, label: "attempts per call, %", floor: 1,
+		metrics: []string{"load", "sim_load"}, label: loadLabel, floor: 1,
 	}},
 	"stack-live": {
-		{title: "Attempts at the leaf per user request", x: "p", metrics: []string{"load"}, label: "attempts", log: true},
+		{title: "Attempts at the leaf per user request", x: "p", metrics: []string{"load"}, label: loadLabel, log: true},
 	},
 	"scale": {{title: "Speed", rows: []string{"clients"}, metrics: []string{"events_per_s"}, label: "events a second, on one core"}},
 }
@@ -158,7 +161,7 @@ func (v view) along() string {
 	case v.x == "p":
 		return "p, the share of attempts that fail"
 	case v.x == "rate":
-		return "load, calls a second"
+		return "calls a second"
 	}
 	return v.x
 }
@@ -244,41 +247,6 @@ func addPoint(c *report.Chart, name string, p report.Point) {
 		}
 	}
 	c.Series = append(c.Series, report.Series{Name: name, Points: []report.Point{p}})
-}
-
-// tones are the same for a policy in every chart.
-var tones = map[string]string{
-	"none": "c0", "retries-1": "c1", "retries-2": "c1", "retries-3": "c1", "retries-4": "c1", "every-layer": "c1",
-	"retries-2-backoff": "c11", "one-layer": "c11", "brooker": "c2", "brooker-success": "c3", "brooker-tell": "c3", "grpc": "c4",
-	"aws": "c5", "aws-2026": "c6", "finagle": "c7", "finagle-0": "c8", "envoy": "c9", "sre": "c10",
-	"evenkeel": "us", "evenkeel-strict": "us2",
-	"exponential": "c1", "equal": "c2", "full": "c4", "decorrelated": "c5", "spread": "us2", "smooth": "us",
-	"p50 ms": "c4", "p95 ms": "c9", "p99 ms": "c5", "p99.9 ms": "c1", "load": "us", "simulated load": "c2",
-}
-
-// paint gives each series its tone; those without one get what is left, in order.
-func paint(c *report.Chart) {
-	used := map[string]bool{}
-	for _, one := range c.Series {
-		used[tones[one.Name]] = true
-	}
-	next := 0
-	for i, one := range c.Series {
-		tone := tones[one.Name]
-		switch {
-		case strings.HasPrefix(one.Name, "user:"):
-			tone = "you"
-		case tone == "" && strings.HasPrefix(one.Name, "evenkeel"):
-			tone = "us2"
-		case tone == "":
-			for used[fmt.Sprint("c", next%12)] && next < 12 {
-				next++
-			}
-			tone = fmt.Sprint("c", next%12)
-			next++
-		}
-		c.Series[i].Class = tone
-	}
 }
 
 // describe is the chart in words, for those who do not see it: what it shows, and our line or the extremes of each.

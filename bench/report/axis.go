@@ -115,11 +115,14 @@ func (a Axis) text(v float64) string {
 	return trailingZeros.ReplaceAllString(wholeZeros.ReplaceAllString(a.Format(v), "$1"), "$1$2")
 }
 
-// texts are the texts of all ticks.
+// texts are the texts of all ticks, and of what never happens.
 func (a Axis) texts() []string {
 	var all []string
 	for _, v := range a.ticks() {
 		all = append(all, a.text(v))
+	}
+	if a.never {
+		all = append(all, "never")
 	}
 	return all
 }

@@ -1,10 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -18,11 +18,42 @@ type Chart struct {
 	Nameless bool // the rows say which series is which
 }
 
-// Series is the points of one policy, or of one metric.
+// Series is the points of one policy, or of one metric. Its tone and its marker together tell it from the others.
 type Series struct {
-	Name, Class string
-	Points      []Point
+	Name   string
+	Tone   Tone
+	Marker Marker
+	Points []Point
 }
+
+// Tone is one of the style sheet's colors, which the color-blind can tell apart.
+type Tone string
+
+// The tones: grey, four for others, one for evenkeel and one for the policies of a user.
+const (
+	Grey   Tone = "c0"
+	Red    Tone = "c1"
+	Ochre  Tone = "c2"
+	Green  Tone = "c3"
+	Purple Tone = "c4"
+	Us     Tone = "us"
+	You    Tone = "you"
+)
+
+// Marker is the shape of a series' points, for series of one tone.
+type Marker int
+
+// The markers.
+const (
+	Circle Marker = iota
+	Square
+	Triangle
+	Diamond
+	markers
+)
+
+// class is the tone and the marker for the style sheet.
+func (s Series) class() string { return fmt.Sprintf("%s m%d", s.Tone, s.Marker%markers) }
 
 // Point is a figure; those that never happen are infinite.
 type Point struct {
@@ -126,10 +157,12 @@ func (c *Chart) legend(s *svg, width, y float64, names bool) float64 {
 		}
 		for _, one := range c.Series {
 			place(column, func(x, y float64) {
+				s.open("g", "class", one.class())
 				if !c.Dots() {
-					s.element("line", "", "class", "line "+one.Class, "x1", x, "y1", y, "x2", x+20, "y2", y)
+					s.element("line", "", "class", "line", "x1", x, "y1", y, "x2", x+20, "y2", y)
 				}
-				s.element("circle", "", "class", "dot "+one.Class, "cx", x+10, "cy", y, "r", 4.)
+				one.Marker.draw(s, "dot", x+10, y, 4)
+				s.close("g")
 			}, one.Name)
 		}
 	}
@@ -153,13 +186,16 @@ func (c *Chart) compares() bool {
 // inOrder is the series as they are drawn: ours last, on top.
 func (c *Chart) inOrder() []Series {
 	ordered := slices.Clone(c.Series)
-	slices.SortStableFunc(ordered, func(a, b Series) int { return strings.Compare(layer(a.Class), layer(b.Class)) })
+	slices.SortStableFunc(ordered, func(a, b Series) int { return cmp.Compare(a.Tone.layer(), b.Tone.layer()) })
 	return ordered
 }
 
-func layer(class string) string {
-	if strings.HasPrefix(class, "c") {
-		return "below"
+func (t Tone) layer() int {
+	switch t {
+	case Us:
+		return 2
+	case You:
+		return 1
 	}
-	return "top"
+	return 0
 }

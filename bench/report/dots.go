@@ -33,14 +33,14 @@ func (c *Chart) drawDots(s *svg, width float64) (height float64) {
 	}
 	for j, one := range c.Series {
 		shift := (float64(j) - float64(len(c.Series)-1)/2) * apart
-		s.open("g", "class", one.Class)
+		s.open("g", "class", one.class())
 		for _, p := range one.Points {
 			y := f.top + row*p.Y + above + (row-above)/2 + shift
 			if !math.IsNaN(p.Published) {
-				s.element("circle", "", "class", "ring", "cx", f.x(c.X.part(p.Published)), "cy", y, "r", 6.5)
+				one.Marker.draw(s, "ring", f.x(c.X.part(p.Published)), y, 6.5)
 			}
 			if !p.Quoted {
-				s.element("circle", "", "class", "dot", "cx", f.x(c.X.part(p.X)), "cy", y, "r", 4.)
+				one.Marker.draw(s, "dot", f.x(c.X.part(p.X)), y, 4)
 			}
 		}
 		s.close("g")

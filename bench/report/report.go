@@ -23,14 +23,19 @@ var (
 type Page struct {
 	Command  string // that makes the same page
 	Verdict  string
+	Words    []Word // that all sections use
 	Sections []Section
 }
+
+// Word explains a word.
+type Word struct{ Term, Meaning string }
 
 // Section is one experiment.
 type Section struct {
 	Name, About, Setup, Source string
 	Err                        error
 	Command                    string // that makes the same figures
+	Words                      []Word
 	Settings                   []string
 	Verdict                    string
 	Off                        []string // figures that are off what was published, or off their bar

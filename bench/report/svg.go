@@ -36,6 +36,24 @@ func (s *svg) tag(name string, attrs []any) {
 	}
 }
 
+// draw draws the marker around a point; r is how far it reaches.
+func (m Marker) draw(s *svg, class string, x, y, r float64) {
+	corners := map[Marker][][2]float64{
+		Square:   {{-.9, -.9}, {.9, -.9}, {.9, .9}, {-.9, .9}},
+		Triangle: {{0, -1.2}, {1.15, .9}, {-1.15, .9}},
+		Diamond:  {{0, -1.3}, {1.3, 0}, {0, 1.3}, {-1.3, 0}},
+	}[m%markers]
+	if corners == nil {
+		s.element("circle", "", "class", class, "cx", x, "cy", y, "r", r)
+		return
+	}
+	points := make([][2]float64, len(corners))
+	for i, c := range corners {
+		points[i] = [2]float64{x + r*c[0], y + r*c[1]}
+	}
+	s.element("path", "", "class", class, "d", path(points)+"Z")
+}
+
 // raw writes what is markup already.
 func (s *svg) raw(markup string) { s.WriteString(markup) }
 
