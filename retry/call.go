@@ -252,7 +252,7 @@ func (c *Call) done(attempt int, o Outcome) {
 	case Success:
 		c.stop(ReasonSuccess)
 	case Rejected:
-		c.stop(c.rejection(o))
+		c.refused(o)
 	case Canceled:
 		c.stop(c.gaveUp())
 	default:

@@ -16,6 +16,7 @@ type Error struct {
 	Reason      Reason
 	Attempts    int           // how many were sent
 	Destination string        // of the policy; empty unless it came from For
+	Shadow      bool          // the answer is a refusal, perhaps only because an earlier attempt had its effect
 	Waited      time.Duration // with no attempt under way; for a retry due at once only where somebody times attempts
 	Last        error         // the last attempt's error; nil if none was sent
 	Ended       error         // what ended the caller's context, if that ended the call

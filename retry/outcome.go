@@ -31,7 +31,8 @@ type Outcome struct {
 	// Alive says that the answer came from a destination that works. A success is alive whatever this says; a
 	// Rejected is alive if the application itself refused (404, NOT_FOUND), and not if we or the network did
 	// (x509, a malformed URL); an Unprocessed is alive if a live connection handed the attempt back (GOAWAY,
-	// REFUSED_STREAM), and not if no connection was had (a refused dial).
+	// REFUSED_STREAM), and not if no connection was had (a refused dial); a Throttled is alive if what asks for patience
+	// is the application's work on this call, and not its load.
 	Alive bool
 	// NoRetry forbids another attempt of this call: the server said so, or, by Forbid, somebody else.
 	NoRetry bool
@@ -83,6 +84,9 @@ func (o Outcome) rarerEvidence() budget.Evidence {
 		}
 		return budget.None
 	case Throttled:
+		if o.Alive {
+			return budget.Alive
+		}
 		return budget.Overloaded
 	case Timeout:
 		return budget.Silent

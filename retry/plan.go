@@ -30,6 +30,17 @@ func (c *Call) handedBack(f flight) bool {
 	return true
 }
 
+// refused ends the call with a refusal, unless it is not the application's own and an attempt is still under way: that
+// one may yet be answered, and no other is sent.
+func (c *Call) refused(o Outcome) {
+	if o.Alive || c.n == 0 {
+		c.stop(c.rejection(o))
+		return
+	}
+	c.closed = c.rejection(o)
+	c.withdraw()
+}
+
 func (c *Call) rejection(o Outcome) Reason {
 	if o.Why() == ReasonNoRetry {
 		return ReasonNoRetry
