@@ -1,42 +1,70 @@
 package httpx
 
 import (
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// formatTimeout writes a Request-Timeout, never longer than d: in milliseconds, or in what is left of one.
+// formatTimeout returns d as a Request-Timeout: decimal seconds, "89.999s", never more than there
+// is. They are whole milliseconds or, of less than one, whole microseconds.
 func formatTimeout(d time.Duration) string {
 	unit := time.Millisecond
 	if d < unit {
 		unit = time.Microsecond
 	}
-	left := max(d.Truncate(unit), time.Microsecond)
-	if left < time.Millisecond { // String would say "µs", which is not ASCII
-		return strconv.FormatInt(left.Microseconds(), 10) + "us"
+	const second = int64(time.Second / time.Microsecond)
+	micros := max(d.Truncate(unit).Microseconds(), 1)
+	var buf [24]byte
+	b := strconv.AppendInt(buf[:0], micros/second, 10)
+	if micros %= second; micros > 0 {
+		b = append(b, '.')
 	}
-	return left.String()
+	for scale := second / 10; micros > 0; scale /= 10 {
+		b = append(b, '0'+byte(micros/scale))
+		micros %= scale
+	}
+	return string(append(b, 's'))
 }
 
-// deadlineHeaders are the headers in which a request may say how much time it has, with what reads them. The keys are
-// spelled as http.Header has them.
+// opensTunnel reports whether a request with that method and header asks for a connection of its
+// own: CONNECT, or an Upgrade to another protocol than HTTP, as for a WebSocket. Its deadline is
+// that of the handshake, and says nothing of how long the conversation may go on.
+func opensTunnel(method string, h http.Header) bool {
+	if method == http.MethodConnect {
+		return true
+	}
+	for _, v := range h["Upgrade"] {
+		for protocol := range strings.SplitSeq(v, ",") {
+			name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(protocol)), "/")
+			switch name {
+			case "", "h2c", "http", "tls": // the request itself is answered over it
+			default:
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// deadlineHeaders are the headers in which a request may say how much time it has, each with its
+// parser. The keys are spelled as http.Header has them.
 var deadlineHeaders = [...]struct {
 	name  string
 	parse func(string) (time.Duration, bool)
 }{
 	{headerTimeout, parseTimeout},
-	{"X-Envoy-Expected-Rq-Timeout-Ms", parseMillis},
+	{"X-Envoy-Expected-Rq-Timeout-Ms", parseEnvoyMillis},
 	{"Grpc-Timeout", parseGRPCTimeout},
 	{"Connect-Timeout-Ms", parseMillis},
 }
 
-// maxValues is how many values of one header are looked at.
+// maxValues is how many values of one header are read.
 const maxValues = 4
 
-// requestTimeout is how long a request says that it may take, the shortest if it says several; it may be 0 or less.
+// requestTimeout returns how long a request says that it may take, the shortest if it says
+// several; it may be 0 or less.
 func requestTimeout(h http.Header) (left time.Duration, ok bool) {
 	for _, header := range deadlineHeaders {
 		values := h[header.name]
@@ -53,44 +81,45 @@ func requestTimeout(h http.Header) (left time.Duration, ok bool) {
 	return left, ok
 }
 
-// parseTimeout reads a Go duration, or bare digits as seconds.
+// parseTimeout reads decimal seconds, "1.5s" or "1.5", or any other Go duration.
 func parseTimeout(v string) (time.Duration, bool) {
-	if d, ok := parseUnits(v, time.Second); ok {
+	if d, ok := parseSigned(strings.TrimSuffix(v, "s"), time.Second); ok {
 		return d, true
 	}
 	d, err := time.ParseDuration(v)
 	return d, err == nil
 }
 
-func parseMillis(v string) (time.Duration, bool) { return parseUnits(v, time.Millisecond) }
-
-// parseUnits reads digits, with or without a minus, as so many units; what is too large is the largest there is.
-func parseUnits(v string, unit time.Duration) (time.Duration, bool) {
-	digits, negative := strings.CutPrefix(v, "-")
-	if digits == "" {
+// parseMillis reads whole milliseconds.
+func parseMillis(v string) (time.Duration, bool) {
+	if strings.Contains(v, ".") {
 		return 0, false
 	}
-	most := math.MaxInt64 / int64(unit)
-	n := int64(0)
-	for _, c := range []byte(digits) {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		if n > most/10-1 {
-			n = most // and stays there: what follows can only add to it
-			continue
-		}
-		n = 10*n + int64(c-'0')
+	return parseSigned(v, time.Millisecond)
+}
+
+// parseEnvoyMillis is parseMillis for Envoy, which says 0 where there is no timeout.
+func parseEnvoyMillis(v string) (time.Duration, bool) {
+	d, ok := parseMillis(v)
+	return d, ok && d != 0
+}
+
+// parseSigned reads a decimal number of units, with or without a minus.
+func parseSigned(v string, unit time.Duration) (time.Duration, bool) {
+	digits, negative := strings.CutPrefix(v, "-")
+	n, ok := parseDecimal(digits)
+	if !ok {
+		return 0, false
 	}
 	if negative {
-		n = -n
+		return -n.times(unit), true
 	}
-	return time.Duration(n) * unit, true
+	return n.times(unit), true
 }
 
 // parseGRPCTimeout reads one to eight digits and a unit (the gRPC protocol over HTTP/2).
 func parseGRPCTimeout(v string) (time.Duration, bool) {
-	if len(v) < 2 || len(v) > 9 || v[0] == '-' {
+	if len(v) < 2 || len(v) > 9 || !isDigits(v[:len(v)-1]) {
 		return 0, false
 	}
 	var unit time.Duration
@@ -110,5 +139,6 @@ func parseGRPCTimeout(v string) (time.Duration, bool) {
 	default:
 		return 0, false
 	}
-	return parseUnits(v[:len(v)-1], unit)
+	n, ok := parseDecimal(v[:len(v)-1])
+	return n.times(unit), ok
 }

@@ -2,7 +2,6 @@ package httpx
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -11,13 +10,17 @@ import (
 
 const (
 	headerShouldRetry = "X-Should-Retry"
-	// maxWait bounds what a server can ask for before retry.Config.MaxHint does: no arithmetic overflows with it.
+	// maxWait bounds what a server can ask for before retry.Config.MaxHint does: no arithmetic
+	// overflows with it.
 	maxWait = 365 * 24 * time.Hour
-	// maxHeader is the longest header value that is looked at, in bytes.
+	// maxAge is the greatest Age that counts (RFC 9111, section 1.2.2).
+	maxAge = 1 << 31 * time.Second
+	// maxHeader is the longest header value that is read, in bytes.
 	maxHeader = 256
 )
 
-// withHints adds to the outcome of a response of 400 and above what the server says about retrying.
+// withHints adds to the outcome of a response of 400 and above what the server says about
+// retrying.
 func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry.Outcome {
 	switch strings.ToLower(first(resp.Header, headerShouldRetry)) {
 	case "false":
@@ -31,12 +34,13 @@ func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry
 		}
 	}
 	if o.Class != retry.Rejected {
-		o.After = waitAsked(resp.Header, o.Class == retry.Throttled, now)
+		limited := resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
+		o.After = waitAsked(resp.Header, limited, now)
 	}
 	return o
 }
 
-// first is the first value of a header, or "" if that is too long to mean anything.
+// first returns the first value of a header, or "" if that is absent or too long to mean anything.
 func first(h http.Header, name string) string {
 	v := h[name]
 	if len(v) == 0 || len(v[0]) > maxHeader {
@@ -45,104 +49,111 @@ func first(h http.Header, name string) string {
 	return strings.TrimSpace(v[0])
 }
 
-// waitAsked is how long the server asks the client to wait; 0: it does not, or not any more.
-func waitAsked(h http.Header, throttled bool, now func() time.Time) time.Duration {
-	if d, ok := parseNumber(first(h, "Retry-After-Ms"), time.Millisecond); ok {
+// waitAsked returns how long the server asks the client to wait, or 0 if it does not ask, or not
+// any more. The headers of rate limits count only if limited.
+func waitAsked(h http.Header, limited bool, now func() time.Time) time.Duration {
+	clock := serverClock{h, now}
+	if d, ok := clock.parseWait(first(h, "Retry-After-Ms"), time.Millisecond, epoch); ok {
 		return d
 	}
-	if v := first(h, "Retry-After"); v != "" {
-		if d, ok := parseRetryAfter(v, h, now); ok {
-			return d
-		}
+	if d, ok := clock.parseRetryAfter(first(h, "Retry-After")); ok {
+		return d
 	}
-	if !throttled {
+	if !limited {
 		return 0
 	}
-	if d, ok := parseRateLimit(first(h, "Ratelimit")); ok {
+	if d, ok := clock.parseRateLimit(first(h, "Ratelimit")); ok {
 		return d
 	}
-	if d, ok := parseReset(h, "Ratelimit-Remaining", "Ratelimit-Reset", now); ok {
+	if d, ok := clock.parseReset("Ratelimit-Remaining", "Ratelimit-Reset"); ok {
 		return d
 	}
-	d, _ := parseReset(h, "X-Ratelimit-Remaining", "X-Ratelimit-Reset", now)
+	d, _ := clock.parseReset("X-Ratelimit-Remaining", "X-Ratelimit-Reset")
 	return d
 }
 
+// serverClock reads the times in a response's header by the clock of the server that wrote them.
+type serverClock struct {
+	header http.Header
+	local  func() time.Time
+}
+
+// now returns the server's time. That is the response's Date, plus the time that a cache has held
+// it since (Age), or the local time if there is no Date.
+func (c serverClock) now() time.Time {
+	t, err := http.ParseTime(first(c.header, "Date"))
+	if err != nil {
+		return c.local()
+	}
+	age, _ := parseDecimal(first(c.header, "Age"))
+	return t.Add(min(age.times(time.Second), maxAge))
+}
+
+// until returns the time left until t, within 0 and maxWait.
+func (c serverClock) until(t time.Time) time.Duration { return min(max(t.Sub(c.now()), 0), maxWait) }
+
 // parseRetryAfter reads seconds or a date (RFC 9110, section 10.2.3).
-func parseRetryAfter(v string, h http.Header, now func() time.Time) (time.Duration, bool) {
-	if d, ok := parseNumber(v, time.Second); ok {
+func (c serverClock) parseRetryAfter(v string) (time.Duration, bool) {
+	if d, ok := c.parseWait(v, time.Second, epoch); ok {
 		return d, true
 	}
 	t, err := http.ParseTime(v)
 	if err != nil {
 		return 0, false
 	}
-	return bounded(t.Sub(serverTime(h, now))), true
+	return c.until(t), true
 }
 
-// serverTime is the time by the server's clock when it answered: a date that it gives is meant by that one.
-func serverTime(h http.Header, now func() time.Time) time.Time {
-	if t, err := http.ParseTime(first(h, "Date")); err == nil {
-		return t
-	}
-	return now()
-}
+const (
+	// epoch is how long a wait has to be at least to be a time since 1970: as a wait it would be
+	// 31 years, as a time it is in 2001.
+	epoch = 1_000_000_000 * time.Second
+	// epochMillis is the number of seconds from which on such a time is in milliseconds: in
+	// seconds the year would be 5138, in milliseconds it is 1973.
+	epochMillis = 100_000_000_000
+	// epochEnd is the number of milliseconds from which on it is neither: the year 5138.
+	epochEnd = 1000 * epochMillis
+)
 
-func bounded(d time.Duration) time.Duration { return min(max(d, 0), maxWait) }
-
-// parseNumber reads a decimal number of units, "1.5": digits and at most one point, so neither signs nor exponents.
-func parseNumber(v string, unit time.Duration) (time.Duration, bool) {
-	if v == "" || strings.Trim(v, "0123456789.") != "" {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(v, 64)
-	if err != nil {
-		return maxWait, strings.Count(v, ".") <= 1 && v != "." // out of range
-	}
-	if f >= float64(maxWait/unit) {
-		return maxWait, true
-	}
-	return time.Duration(f * float64(unit)), true
-}
-
-// parseReset reads the headers of the draft's older form, RateLimit-Remaining and RateLimit-Reset, and their X-
-// predecessors: seconds from now, or a time since 1970 in seconds or milliseconds.
-func parseReset(h http.Header, remaining, reset string, now func() time.Time) (time.Duration, bool) {
-	v := first(h, reset)
-	d, ok := parseNumber(v, time.Second)
+// parseWait reads a number of units, seconds or milliseconds: the wait from now or, if that is as
+// long as from, the time since 1970 until when to wait.
+func (c serverClock) parseWait(v string, unit, from time.Duration) (time.Duration, bool) {
+	n, ok := parseDecimal(v)
 	if !ok {
 		return 0, false
 	}
-	if left := first(h, remaining); left != "" && left != "0" {
-		return 0, false // some other limit was hit
+	if d := n.times(unit); d < from {
+		return min(d, maxWait), true
 	}
-	n, err := strconv.ParseFloat(v, 64)
-	if err != nil || d < maxWait {
-		return d, true
+	if unit == time.Second && n.whole < epochMillis {
+		return c.until(time.Unix(n.whole, n.billionths)), true
 	}
-	const millis = 1e11 // in seconds the year 5138, in milliseconds 1973
-	if n >= millis {
-		n /= 1000
-	}
-	if n >= millis {
+	if n.whole >= epochEnd {
 		return maxWait, true
 	}
-	at := time.UnixMilli(int64(n * 1000))
-	return bounded(at.Sub(serverTime(h, now))), true
+	return c.until(time.UnixMilli(n.whole)), true
 }
 
-// parseRateLimit reads RateLimit in both forms of its draft (draft-ietf-httpapi-ratelimit-headers): a list of policies,
-// `"default";r=0;t=30`, and before version 8 a dictionary, `limit=100, remaining=0, reset=30`. Of several limits that
-// are used up the longest wait counts.
-func parseRateLimit(v string) (wait time.Duration, ok bool) {
-	if v == "" {
-		return 0, false
+// parseReset reads the headers of the draft's older form, RateLimit-Remaining and
+// RateLimit-Reset, and their X- predecessors. They have always been times for some, so that what
+// is longer than a year is one.
+func (c serverClock) parseReset(remaining, reset string) (time.Duration, bool) {
+	if left := first(c.header, remaining); left != "" && left != "0" {
+		return 0, false // some other limit was hit
 	}
+	return c.parseWait(first(c.header, reset), time.Second, maxWait)
+}
+
+// parseRateLimit reads RateLimit in both forms of its draft
+// (draft-ietf-httpapi-ratelimit-headers): a list of policies, `"default";r=0;t=30`, and before
+// version 8 a dictionary, `limit=100, remaining=0, reset=30`. Of several limits that are used up
+// the longest wait counts.
+func (c serverClock) parseRateLimit(v string) (wait time.Duration, ok bool) {
 	if !strings.Contains(v, ";") {
 		v = strings.ReplaceAll(v, ",", ";") // one policy
 	}
-	for _, policy := range strings.Split(v, ",") {
-		d, found := parseLimit(policy)
+	for policy := range strings.SplitSeq(v, ",") {
+		d, found := c.parseLimit(policy)
 		if found && d >= wait {
 			wait, ok = d, true
 		}
@@ -151,8 +162,8 @@ func parseRateLimit(v string) (wait time.Duration, ok bool) {
 }
 
 // parseLimit reads one policy's parameters. One that has something left asks for nothing.
-func parseLimit(policy string) (wait time.Duration, ok bool) {
-	for _, param := range strings.Split(policy, ";") {
+func (c serverClock) parseLimit(policy string) (wait time.Duration, ok bool) {
+	for param := range strings.SplitSeq(policy, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
 		switch name {
 		case "r", "remaining":
@@ -160,7 +171,7 @@ func parseLimit(policy string) (wait time.Duration, ok bool) {
 				return 0, false
 			}
 		case "t", "reset":
-			wait, ok = parseNumber(value, time.Second)
+			wait, ok = c.parseWait(value, time.Second, epoch)
 		}
 	}
 	return wait, ok

@@ -2,6 +2,8 @@ package httpx
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,89 +25,112 @@ func TestRateLimitForms(t *testing.T) {
 		`"a";r=0;t=-3`:                          0,
 		`"a";r=0;t=99999999999999999999999999`:  maxWait,
 	} {
-		d, ok := parseRateLimit(v)
+		d, ok := serverClock{http.Header{}, time.Now}.parseRateLimit(v)
 		require.Equal(t, want, d, v)
 		require.Equal(t, want != 0, ok, v)
 	}
 }
 
-func TestAWaitIsMeantByTheServersClock(t *testing.T) {
+func TestHints_DatesAreByTheServersClock(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	theirs := now.Add(-10 * time.Minute) // a clock that is slow
-	h := http.Header{
-		"Date":        {theirs.Format(http.TimeFormat)},
-		"Retry-After": {theirs.Add(5 * time.Second).Format(http.TimeFormat)},
+	after := func(d time.Duration) string { return theirs.Add(d).Format(http.TimeFormat) }
+	date := after(0)
+	minute := after(time.Minute)
+	for name, test := range map[string]struct {
+		header http.Header
+		want   time.Duration
+	}{
+		"fresh":             {http.Header{"Date": {date}, "Retry-After": {after(5 * time.Second)}}, 5 * time.Second},
+		"no date":           {http.Header{"Retry-After": {after(5 * time.Second)}}, 0},
+		"cached":            {http.Header{"Date": {date}, "Age": {"50"}, "Retry-After": {minute}}, 10 * time.Second},
+		"cached for longer": {http.Header{"Date": {date}, "Age": {"70"}, "Retry-After": {minute}}, 0},
+		"age that is 0":     {http.Header{"Date": {date}, "Age": {"0"}, "Retry-After": {minute}}, time.Minute},
+		"age malformed":     {http.Header{"Date": {date}, "Age": {"-50"}, "Retry-After": {minute}}, time.Minute},
+		"age of a century":  {http.Header{"Date": {date}, "Age": {strings.Repeat("9", 99)}, "Retry-After": {minute}}, 0},
+		"age without date": {http.Header{
+			"Age": {"50"}, "Retry-After": {now.Add(time.Minute).Format(http.TimeFormat)},
+		}, time.Minute},
+		"age and seconds": {http.Header{"Date": {date}, "Age": {"50"}, "Retry-After": {"60"}}, time.Minute},
+		"cached, unix time": {http.Header{
+			"Date": {date}, "Age": {"50"}, "Retry-After": {strconv.FormatInt(theirs.Unix()+60, 10)},
+		}, 10 * time.Second},
+		"cached reset": {http.Header{
+			"Date": {date}, "Age": {"50"}, "X-Ratelimit-Reset": {strconv.FormatInt(theirs.Unix()+60, 10)},
+		}, 10 * time.Second},
+		"the end of time": {http.Header{"Date": {date}, "Retry-After": {"Fri, 31 Dec 9999 23:59:59 GMT"}}, maxWait},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, waitAsked(test.header, true, func() time.Time { return now }))
+		})
 	}
-	require.Equal(t, 5*time.Second, waitAsked(h, true, func() time.Time { return now }))
-	delete(h, "Date")
-	require.Zero(t, waitAsked(h, true, func() time.Time { return now }))
 }
 
-func TestResetAsATime(t *testing.T) {
+func TestHints_LargeNumbersAreTimesSince1970(t *testing.T) {
 	now := func() time.Time { return time.Unix(1_800_000_000, 0) }
-	for v, want := range map[string]time.Duration{
+	seconds := map[string]time.Duration{
 		"1800000007": 7 * time.Second, "1800000007.5": 7500 * time.Millisecond, "1800000007000": 7 * time.Second,
-		"1700000000": 0, "30": 30 * time.Second, "99999999999999999": maxWait, "1e9": 0, "-5": 0, "": 0,
+		"1700000000": 0, "1000000000": 0, "30": 30 * time.Second, "99999999999999999": maxWait, "1e9": 0, "-5": 0, "": 0,
+		"99999999999": maxWait, "100000000000": 0, ".": 0, "+1800000007": 0,
+		"1.8.1": 0, "0.25": 250 * time.Millisecond, ".5": 500 * time.Millisecond, "5.": 5 * time.Second,
+	}
+	const year2000, twoYears = "946684800", "63072000"
+	for name, test := range map[string]struct {
+		header string
+		waits  map[string]time.Duration
+	}{
+		"Retry-After":         {"Retry-After", seconds},
+		"Retry-After, long":   {"Retry-After", map[string]time.Duration{"999999999": maxWait, twoYears: maxWait}},
+		"reset, long":         {"X-Ratelimit-Reset", map[string]time.Duration{year2000: 0, twoYears: 0}},
+		"X-RateLimit-Reset":   {"X-Ratelimit-Reset", seconds},
+		"RateLimit-Reset":     {"Ratelimit-Reset", seconds},
+		"RateLimit":           {"Ratelimit", map[string]time.Duration{`"a";r=0;t=1800000007`: 7 * time.Second}},
+		"RateLimit, old form": {"Ratelimit", map[string]time.Duration{"remaining=0, reset=1800000007": 7 * time.Second}},
+		"Retry-After-Ms": {"Retry-After-Ms", map[string]time.Duration{
+			"1800000007000": 7 * time.Second, "1700000000000": 0, "2500": 2500 * time.Millisecond,
+			"1.5": 1500 * time.Microsecond, "86400000": 24 * time.Hour, "99999999999999999999": maxWait,
+			"1800000007": 1800000007 * time.Millisecond,
+		}},
 	} {
-		d, _ := parseReset(http.Header{"X-Ratelimit-Reset": {v}}, "X-Ratelimit-Remaining", "X-Ratelimit-Reset", now)
-		require.Equal(t, want, d, v)
+		t.Run(name, func(t *testing.T) {
+			for v, want := range test.waits {
+				require.Equal(t, want, waitAsked(http.Header{test.header: {v}}, true, now), v)
+			}
+		})
+	}
+}
+
+func TestHints_AResetWithSomethingLeftIsOfAnotherLimit(t *testing.T) {
+	for left, want := range map[string]time.Duration{"0": 7 * time.Second, "": 7 * time.Second, "3": 0, "many": 0} {
+		h := http.Header{"X-Ratelimit-Reset": {"7"}, "X-Ratelimit-Remaining": {left}}
+		require.Equal(t, want, waitAsked(h, true, time.Now), left)
+		require.Zero(t, waitAsked(h, false, time.Now), "not limited: %s", left)
 	}
 }
 
 func FuzzHints(f *testing.F) {
 	for _, v := range []string{
 		"3", "1.5", "-1", "1e99", "99999999999999999999", "NaN", "0x10", ".", "true",
-		"Wed, 21 Oct 2015 07:28:00 GMT", `"a";r=0;t=3`, "limit=1, reset=2",
+		"Wed, 21 Oct 2015 07:28:00 GMT", `"a";r=0;t=3`, "limit=1, reset=2", "1800000007", "1800000007.999999999",
+		"1800000007000", "100000000000", "99999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT",
 	} {
 		f.Add(v, v, uint16(503))
 	}
 	names := []string{
-		"Retry-After", "Retry-After-Ms", "Ratelimit", "Ratelimit-Reset", "X-Ratelimit-Reset", "Date", "X-Should-Retry",
+		"Retry-After", "Retry-After-Ms", "Ratelimit", "Ratelimit-Reset", "X-Ratelimit-Reset", "Date", "Age",
+		"X-Should-Retry",
 	}
 	f.Fuzz(func(t *testing.T, a, b string, code uint16) {
 		for i, name := range names {
-			other := names[(i+1)%len(names)]
-			resp := &http.Response{StatusCode: int(code), Header: http.Header{name: {a}, other: {b}}}
-			o := Classify(nil, resp, nil)
-			require.GreaterOrEqual(t, o.After, time.Duration(0))
-			require.LessOrEqual(t, o.After, maxWait)
-			if o.Class == retry.Success || o.Class == retry.Rejected {
-				require.Zero(t, o.After)
+			for _, other := range names[i+1:] {
+				resp := &http.Response{StatusCode: int(code), Header: http.Header{name: {a}, other: {b}}}
+				o := Classify(nil, resp, nil)
+				require.GreaterOrEqual(t, o.After, time.Duration(0))
+				require.LessOrEqual(t, o.After, maxWait)
+				if o.Class == retry.Success || o.Class == retry.Rejected {
+					require.Zero(t, o.After)
+				}
 			}
 		}
 	})
-}
-
-func FuzzRequestHeaders(f *testing.F) {
-	for _, v := range []string{
-		"1.5s", "3", "-1", "99999999999999999999", "1H", "99999999H", "1e9s", "-9223372036854775808", "",
-	} {
-		f.Add(v)
-	}
-	f.Fuzz(func(t *testing.T, v string) {
-		for _, header := range deadlineHeaders {
-			d, ok := requestTimeout(http.Header{header.name: {v}})
-			if !ok {
-				require.Zero(t, d)
-			}
-			if v != "" && v[0] >= '0' && v[0] <= '9' {
-				require.GreaterOrEqual(t, d, time.Duration(0), "%s: %q overflowed", header.name, v)
-			}
-		}
-		n := parseAttempt(http.Header{headerAttempt: {v}})
-		require.True(t, n >= 1 && n <= maxAttempt+1)
-	})
-}
-
-func TestFormatTimeoutNeverPromisesMoreThanThereIs(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		1500 * time.Millisecond: "1.5s", 1999999 * time.Nanosecond: "1ms", 1500 * time.Nanosecond: "1us", 1: "1us",
-		90 * time.Second: "1m30s",
-	} {
-		got := formatTimeout(d)
-		require.Equal(t, want, got)
-		back, ok := parseTimeout(got)
-		require.True(t, ok)
-		require.LessOrEqual(t, back, max(d, time.Microsecond))
-	}
 }

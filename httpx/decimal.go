@@ -1,0 +1,49 @@
+package httpx
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// decimal is a number of a header that is not negative, exact to the billionth.
+type decimal struct {
+	whole      int64 // at most maxWhole
+	billionths int64 // of one, below 1e9
+}
+
+// maxWhole stands for all numbers that are larger.
+const maxWhole = 1e17
+
+// parseDecimal reads digits with at most one point, "1.5", so neither signs nor exponents.
+func parseDecimal(v string) (decimal, bool) {
+	whole, fraction, _ := strings.Cut(v, ".")
+	if whole == "" && fraction == "" || !isDigits(whole) || !isDigits(fraction) {
+		return decimal{}, false
+	}
+	var n decimal
+	for _, c := range []byte(whole) {
+		n.whole = min(10*n.whole+int64(c-'0'), maxWhole)
+	}
+	scale := int64(1e8)
+	for _, c := range []byte(fraction) {
+		n.billionths += int64(c-'0') * scale
+		scale /= 10
+	}
+	return n, true
+}
+
+func isDigits(v string) bool { return strings.Trim(v, "0123456789") == "" }
+
+// times returns n units, at most the longest Duration. For units longer than a second n must be
+// whole.
+func (n decimal) times(unit time.Duration) time.Duration {
+	if n.whole > math.MaxInt64/int64(unit) {
+		return math.MaxInt64
+	}
+	d := time.Duration(n.whole)*unit + time.Duration(n.billionths)*unit/1e9
+	if d < 0 { // the sum of two positive numbers
+		return math.MaxInt64
+	}
+	return d
+}
