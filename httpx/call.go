@@ -81,11 +81,9 @@ func (t *Transport) newCall(req *http.Request, p *retry.Policy, begun bool) *cal
 	return c
 }
 
-// hedgeable reports whether attempts can be made side by side. An Upgrade begins a conversation, which is not repeated
-// to see who answers first. Trailers are filled in by the body as it is read, all in the one map of the request.
+// hedgeable reports whether attempts can be made side by side.
 func (c *call) hedgeable() bool {
-	_, upgrade := c.req.Header["Upgrade"]
-	return c.idempotent && c.bodies.copies() && !upgrade && c.req.Trailer == nil
+	return c.idempotent && c.bodies.copies() && mayHedge(c.req, c.key != "")
 }
 
 func (c *call) work() retry.Work[*call, *http.Response] {

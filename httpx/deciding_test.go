@@ -143,15 +143,6 @@ func TestPOSTIsSentOnceUnlessVouchedFor(t *testing.T) {
 	}
 }
 
-func TestMethodsOfRFC9110AreIdempotent(t *testing.T) {
-	for method, want := range map[string]bool{
-		"": true, "GET": true, "HEAD": true, "OPTIONS": true, "TRACE": true, "PUT": true, "DELETE": true,
-		"POST": false, "PATCH": false, "CONNECT": false, "PROPFIND": false, "get": false,
-	} {
-		require.Equal(t, want, httpx.Idempotent(&http.Request{Method: method}), method)
-	}
-}
-
 func TestIdempotencyKeyIsStableWithinACallAndNewForTheNext(t *testing.T) {
 	s := serve(t, 500, 503)
 	c := client(t, policy(t, nil), httpx.WithIdempotencyKey())

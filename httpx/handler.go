@@ -8,21 +8,25 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 )
 
-// Handler is the server's side of what a Transport sends, around next:
+// Handler returns next with the server's side of what a [Transport] sends:
 //
-//   - The request's deadline comes from Request-Timeout ("1.5s", or bare digits for seconds),
-//     X-Envoy-Expected-Rq-Timeout-Ms, Grpc-Timeout or Connect-Timeout-Ms, the shortest if there are several. It is
-//     put on the context, at most WithMaxTimeout away. What is malformed counts as absent.
-//   - A request whose time is up, which says 0 or less, is answered with 504 Gateway Timeout and X-Should-Retry: false,
-//     and next is not called: nobody waits for the answer any more.
-//   - Attempt(ctx) is which attempt the client says this is.
-//   - If a call made under the request's context, over HTTP or gRPC or by retry.Do, was spent (out of attempts or
-//     budget, or told not to retry), and next then fails with 5xx or 429, the answer says X-Should-Retry: false, so that
-//     only one layer of a stack retries. next need only pass the context on.
+//   - The request's deadline comes from Request-Timeout (decimal seconds, "1.5s" or "1.5", or
+//     another Go duration), X-Envoy-Expected-Rq-Timeout-Ms (where 0 means none), Grpc-Timeout or
+//     Connect-Timeout-Ms, the shortest if there are several. It is put on the context, at most
+//     [WithMaxTimeout] away. What is malformed counts as absent.
+//   - A request whose time is up, which says 0 or less, is answered with 504 Gateway Timeout and
+//     X-Should-Retry: false, and next is not called: nobody waits for the answer any more.
+//   - CONNECT and Upgrade (a WebSocket) get no deadline: it would be that of the handshake, and
+//     cut off the conversation after it.
+//   - [Attempt] returns which attempt the client says this is.
+//   - If a call made under the request's context, over HTTP or gRPC or by retry.Do, was spent
+//     (out of attempts or budget, or told not to retry), and next then fails with 5xx or 429, the
+//     answer says X-Should-Retry: false, so that only one layer of a stack retries. next need
+//     only pass the context on.
 //
-// The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and io.ReaderFrom if the
-// one below does, and is transparent for http.ResponseController. Handler panics if an option makes no sense, with
-// the option's name.
+// The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and
+// io.ReaderFrom if the one below does, and is transparent for http.ResponseController. Handler
+// panics if an option makes no sense, with the option's name.
 func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
 	if next == nil {
 		panic("httpx: Handler: nil handler")
@@ -50,6 +54,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		observe(r, attempt)
 	}
 	left, timed := requestTimeout(r.Header)
+	timed = timed && !opensTunnel(r.Method, r.Header)
 	if timed && left <= 0 {
 		refuse(w)
 		return
@@ -68,8 +73,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tidy(r, inner)
 }
 
-// tidy does for the request's copy what is done for r above: net/http removes the files of a form that next parsed, and
-// what is around a ServeMux may ask which pattern it found.
+// tidy does for the request's copy what net/http does for r: it removes the files of a form that
+// next parsed. The pattern that a ServeMux set goes back to r, for the handlers around this one.
 func tidy(r, inner *http.Request) {
 	if r.MultipartForm == nil && inner.MultipartForm != nil {
 		_ = inner.MultipartForm.RemoveAll()
@@ -79,8 +84,8 @@ func tidy(r, inner *http.Request) {
 	}
 }
 
-// refuse answers a request that nobody waits for. 504 says that time ran out on the way, as it did, and is the one
-// status for it that does not ask for a retry as 408 does, or speak of overload as 503 does.
+// refuse answers a request whose deadline has passed. Of the statuses for that, 408 would ask for
+// a retry and 503 would report overload; 504 says that time ran out on the way, as it did.
 func refuse(w http.ResponseWriter) {
 	w.Header().Set(headerShouldRetry, "false")
 	http.Error(w, "the request's deadline has passed", http.StatusGatewayTimeout)
@@ -88,8 +93,9 @@ func refuse(w http.ResponseWriter) {
 
 type attemptKey struct{}
 
-// Attempt is which attempt of its call the request is that a Handler has put ctx on, as the client says: 1 for a first
-// attempt, and if it says nothing. The share of a server's load that is retries is that of the requests above 1.
+// Attempt returns the attempt number that the client sent with the request whose context, from a
+// [Handler], is ctx: 1 for a first attempt, and if it sent none. The share of a server's load
+// that is retries is that of the requests above 1.
 func Attempt(ctx context.Context) int {
 	if n, ok := ctx.Value(attemptKey{}).(int); ok {
 		return n
@@ -100,7 +106,8 @@ func Attempt(ctx context.Context) int {
 // maxAttempt bounds the attempt number that a client may claim.
 const maxAttempt = 1_000_000
 
-// parseAttempt reads X-Retry-Attempt, which counts from 1, or grpc-previous-rpc-attempts, which counts from 0.
+// parseAttempt reads X-Retry-Attempt, which counts from 1, or grpc-previous-rpc-attempts, which
+// counts from 0.
 func parseAttempt(h http.Header) int {
 	if n, ok := parseCount(first(h, headerAttempt)); ok {
 		return max(n, 1)
