@@ -19,6 +19,7 @@ type call struct {
 	once       bool // the policy never retries
 	copied     int8 // the attempt whose copy of the request is the one in here: there is nearly always one
 	bodies     bodies
+	shadows    shadows
 	watch      *cancelWatch // nil: none
 	copy       outgoing
 }
@@ -57,7 +58,10 @@ func (t *Transport) resume(
 	req *http.Request, p *retry.Policy, f retry.First, resp *http.Response, err error,
 ) (*http.Response, error) {
 	resp, err = one(resp, err)
-	return t.newCall(req, p, true).proceed(p, f, resp, err)
+	c := t.newCall(req, p, true)
+	c.shadows.sent.Store(1)
+	c.shadows.first.Store(resp)
+	return c.proceed(p, f, resp, err)
 }
 
 func (c *call) proceed(p *retry.Policy, f retry.First, resp *http.Response, err error) (*http.Response, error) {
@@ -117,7 +121,11 @@ func (c *call) send(ctx context.Context, attempt int, timed bool) (*http.Respons
 		return nil, err
 	}
 	req := c.request(ctx, attempt, timed, body)
+	c.shadows.sent.Add(1)
 	resp, err := one(c.t.base.RoundTrip(req))
+	if attempt == 1 {
+		c.shadows.first.Store(resp)
+	}
 	if resp != nil && resp.Request == req {
 		resp.Request = c.req
 	}
@@ -137,7 +145,7 @@ func (c *call) classify(resp *http.Response, err error, ended bool) retry.Outcom
 	case !ended:
 		o = Classify(c.req, resp, err)
 	}
-	o = o.Limit(c.idempotent)
+	o = c.correct(resp, err, o).Limit(c.idempotent)
 	switch {
 	case !retryable(o):
 	case c.once: // nothing is kept to send again, also not for what a live connection hands back
@@ -173,6 +181,7 @@ func (c *call) finish(resp *http.Response, err error) (*http.Response, error) {
 		return resp, err
 	case resp != nil && stopped.Last == nil:
 		if !c.once && (stopped.Reason != retry.ReasonRejected || stopped.Attempts > 1) {
+			stopped.Shadow = c.isShadow(resp)
 			report(resp, c.req, stopped)
 		}
 		return resp, nil
