@@ -29,14 +29,14 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 // WriteString keeps what the writer below can do for io.WriteString (no copy).
 func (w *writer) WriteString(s string) (int, error) { return io.WriteString(w.ResponseWriter, s) }
 
-// FlushError is for http.ResponseController, which would lose the error of a Flush.
+// FlushError returns the error of a Flush to http.ResponseController, which would lose it.
 func (w *writer) FlushError() error { return http.NewResponseController(w.ResponseWriter).Flush() }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the writer below, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// wrapWriter returns a writer that implements what w does. HTTP/1's can be flushed and hijacked, HTTP/2's flushed and
-// pushed to, and http.TimeoutHandler's only pushed to.
+// wrapWriter returns a writer that implements what w does. HTTP/1's can be flushed and hijacked,
+// HTTP/2's flushed and pushed to, and http.TimeoutHandler's only pushed to.
 func wrapWriter(w http.ResponseWriter, mark *layer.Mark) http.ResponseWriter {
 	wrapped := &writer{w, mark}
 	f, flushes := w.(http.Flusher)

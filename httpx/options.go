@@ -7,7 +7,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Option changes a Transport. An Option panics in NewTransport if what it was given makes no sense.
+// Option changes a Transport. An Option panics in NewTransport if what it was given makes no
+// sense.
 type Option func(*options)
 
 type options struct {
@@ -19,11 +20,12 @@ type options struct {
 	quiet       bool
 }
 
-// WithPolicyFunc chooses the policy of each request, for example by method or path, or to swap policies in a running
-// program: keep the current one in an atomic.Pointer and make the next with Policy.Reload, which keeps budgets and
-// latencies. nil from choose means the policy that NewTransport was given. The destination's own state is chosen
-// after that, so choose must return the same policy for the same rules, not a new one for each request.
-// It is called once a call, by any number of goroutines at a time.
+// WithPolicyFunc makes choose pick the policy of each request, by method or path for example, or
+// to swap policies in a running program: keep the current one in an atomic.Pointer and make the
+// next with Policy.Reload, which keeps budgets and latencies. nil from choose means the policy
+// that NewTransport was given. The destination's own state is chosen after that, so choose must
+// return the same policy for the same rules, not a new one for each request. It is called once a
+// call, by any number of goroutines at a time.
 func WithPolicyFunc(choose func(*http.Request) *retry.Policy) Option {
 	if choose == nil {
 		panic("httpx: WithPolicyFunc: must not be nil")
@@ -31,9 +33,10 @@ func WithPolicyFunc(choose func(*http.Request) *retry.Policy) Option {
 	return func(o *options) { o.choose = choose }
 }
 
-// WithDestination names what a request's budget and latency estimate belong to; without it that is the host and port
-// as they stand in the URL. Names are bounded by the policy (retry.WithMaxDestinations): do not name URLs.
-// The empty name is the policy's own destination. It is called once a call, by any number of goroutines at a time.
+// WithDestination names the owner of a request's budget and latency estimate; without it that is
+// the host and port as they stand in the URL. Names are bounded by the policy
+// (retry.WithMaxDestinations): do not name URLs. The empty name is the policy's own destination.
+// It is called once a call, by any number of goroutines at a time.
 func WithDestination(name func(*http.Request) string) Option {
 	if name == nil {
 		panic("httpx: WithDestination: must not be nil")
@@ -41,13 +44,17 @@ func WithDestination(name func(*http.Request) string) Option {
 	return func(o *options) { o.destination = name }
 }
 
-// WithClassifier replaces Classify. classify is told of every response, and of every error that is not the doing of
-// the caller's context or the attempt's timeout, by any number of goroutines at a time. It must neither read nor close
-// the body; it may be asked twice about one response. Call Classify in it to change only some rows of the table.
-// (retry.WithClassifier, which sorts the errors of Do, has no effect here.)
+// WithClassifier replaces [Classify]. classify is called for every response, and for every error
+// that is not due to the caller's context or the attempt's timeout, by any number of goroutines
+// at a time. It must neither read nor close the body; it may be called twice for one response.
+// Call Classify in it to change only some rows of the table, and to keep the marks of
+// [retry.Permanent] and [retry.After] on errors. (retry.WithClassifier, which sorts the errors of
+// Do, has no effect here.)
 //
-// What it returns is limited after that: a request that is not idempotent is not repeated unless it was Unprocessed,
-// and a body that cannot be replayed is not.
+// What it returns is limited after that: a request that is not idempotent is not repeated unless
+// it was Unprocessed, and a body that cannot be replayed is not. A 4xx that it has as Rejected
+// and Alive, or as Transient, may still be taken as due to another attempt of the call, as
+// Classify says.
 func WithClassifier(classify func(*http.Request, *http.Response, error) retry.Outcome) Option {
 	if classify == nil {
 		panic("httpx: WithClassifier: must not be nil")
@@ -55,10 +62,11 @@ func WithClassifier(classify func(*http.Request, *http.Response, error) retry.Ou
 	return func(o *options) { o.classify = classify }
 }
 
-// WithBodyBuffer remembers up to limit bytes of a request body that has no GetBody, so that it can be replayed. A
-// longer body is streamed, never held in memory, and cannot be replayed once more than limit bytes were read of it.
-// Bodies with GetBody are not buffered. Without this option (limit 0) a body without GetBody is replayed only if
-// nothing was read of it, as when the connection was refused. Such requests are not hedged.
+// WithBodyBuffer keeps up to limit bytes of a request body that has no GetBody, so that it can be
+// replayed. A longer body is streamed, never held in memory, and cannot be replayed once more
+// than limit bytes were read of it. Bodies with GetBody are not buffered. Without this option
+// (limit 0) a body without GetBody is replayed only if nothing was read of it, as when the
+// connection was refused. Such requests are not hedged.
 func WithBodyBuffer(limit int) Option {
 	if limit < 0 {
 		panic(fmt.Sprintf("httpx: WithBodyBuffer: must not be negative, not %d", limit))
@@ -66,11 +74,14 @@ func WithBodyBuffer(limit int) Option {
 	return func(o *options) { o.buffer = limit }
 }
 
-// WithIdempotencyKey adds an Idempotency-Key to each POST and PATCH that has none, which makes them idempotent: the
-// same random UUID on every attempt of a call, and a new one for the next call. Use it for servers that honour the
-// header (draft-ietf-httpapi-idempotency-key-header); with others it would repeat effects.
-// Requests declared retry.NotIdempotent get none. A redirect is a call of its own, so with a key of its own.
+// WithIdempotencyKey adds an Idempotency-Key to each POST and PATCH that has none, which makes
+// them idempotent: the same random UUID on every attempt of a call, and a new one for the next
+// call. Use it for servers that honor the header (draft-ietf-httpapi-idempotency-key-header);
+// with others it would repeat effects. A resend that is answered 409 or 425, because the server
+// is still handling the first attempt, is sent again later. Requests declared retry.NotIdempotent
+// get none. A redirect is a call of its own, so with a key of its own.
 func WithIdempotencyKey() Option { return func(o *options) { o.addsKey = true } }
 
-// WithoutHeaders sends neither Request-Timeout nor X-Retry-Attempt, for servers that refuse what they do not know.
+// WithoutHeaders sends neither Request-Timeout nor X-Retry-Attempt, for servers that refuse what
+// they do not know.
 func WithoutHeaders() Option { return func(o *options) { o.quiet = true } }
