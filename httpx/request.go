@@ -18,9 +18,9 @@ const (
 	headerXKey    = "X-Idempotency-Key"
 )
 
-// request returns what is sent as an attempt: the caller's own request if nothing is to be changed,
-// else a copy with a header map of its own. own says that ctx is not the caller's. body is nil if
-// the request's own is to be sent.
+// request returns what is sent as an attempt: the caller's own request if nothing is to be
+// changed, else a copy with a header map of its own. own says that ctx is not the caller's. body
+// is nil if the request's own is to be sent.
 func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadCloser) *http.Request {
 	left, timed := "", false
 	if !c.t.quiet && !opensTunnel(c.req.Method, c.req.Header) {
@@ -62,7 +62,8 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	return req
 }
 
-// cloneHeader returns clone(h), quicker for the many requests that have no header of their own yet.
+// cloneHeader returns clone(h), quicker for the many requests that have no header of their own
+// yet.
 func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header {
 	if len(h) == 0 {
 		return http.Header{}
@@ -84,9 +85,9 @@ func (c *call) outgoing(ctx context.Context, attempt int) *outgoing {
 	return out
 }
 
-// timeLeft returns the value of Request-Timeout for an attempt that is sent now. An attempt timeout is
-// not in it: that bounds the wait for the headers only, and the server would cut the body short.
-// What the caller says itself stays if it is shorter.
+// timeLeft returns the value of Request-Timeout for an attempt that is sent now. An attempt
+// timeout is not in it: that bounds the wait for the headers only, and the server would cut the
+// body short. What the caller says itself stays if it is shorter.
 func timeLeft(ctx context.Context, h http.Header) (string, bool) {
 	left, ok := timeout.Left(ctx)
 	if !ok || left == 0 {
