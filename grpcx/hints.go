@@ -1,16 +1,26 @@
 package grpcx
 
 import (
+	"iter"
+	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// maxDetails bounds how many of a status's details are looked at.
-const maxDetails = 16
+const (
+	// maxDetails bounds how many of a status's details are looked at.
+	maxDetails = 16
+	// maxRetryInfo bounds the bytes of a RetryInfo: its one field takes fewer than 32.
+	maxRetryInfo = 1 << 10
+)
 
 // hint is what the server asked for.
 type hint struct {
@@ -42,14 +52,52 @@ func pushback(values []string) hint {
 // retryInfo reads the longest wait of all google.rpc.RetryInfo among the first details; those that are malformed or
 // negative are not there.
 func retryInfo(st *status.Status) (h hint) {
-	details := st.Details() // unlike st.Proto, no copy where there are none
-	for _, d := range details[:min(len(details), maxDetails)] {
-		info, ok := d.(*errdetails.RetryInfo)
-		if !ok || info.RetryDelay.CheckValid() != nil || info.RetryDelay.AsDuration() < 0 {
+	for value := range details(st, "google.rpc.RetryInfo") {
+		var info errdetails.RetryInfo
+		if proto.Unmarshal(value, &info) != nil || info.RetryDelay.CheckValid() != nil || info.RetryDelay.AsDuration() < 0 {
 			continue
 		}
 		h.given = true
 		h.after = max(h.after, info.RetryDelay.AsDuration())
 	}
 	return h
+}
+
+// details yields the encoded details of a type among a status's first details, without those that are too large.
+//
+// Status.Details decodes every detail and Status.Proto copies every byte, and a server may send megabytes of them. So the
+// field is read in its place, by reflection. Should gRPC rename it, the copy is made.
+func details(st *status.Status, name string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		list, ok := rawDetails(reflect.ValueOf(st))
+		if !ok {
+			list = reflect.ValueOf(st.Proto().GetDetails())
+		}
+		for i := range min(list.Len(), maxDetails) {
+			detail := list.Index(i)
+			if detail.IsNil() {
+				continue
+			}
+			url, value := detail.Elem().FieldByName("TypeUrl").String(), detail.Elem().FieldByName("Value")
+			if url[strings.LastIndexByte(url, '/')+1:] != name || value.Len() > maxRetryInfo {
+				continue
+			}
+			if !yield(value.Bytes()) {
+				return
+			}
+		}
+	}
+}
+
+// rawDetails returns the list of *anypb.Any in a *status.Status. ok is false if the status is not made as it was.
+func rawDetails(st reflect.Value) (list reflect.Value, ok bool) {
+	if st.IsNil() {
+		return list, false
+	}
+	inner := st.Elem().FieldByName("s")
+	if !inner.IsValid() || inner.Type() != reflect.TypeFor[*spb.Status]() || inner.IsNil() {
+		return list, false
+	}
+	list = inner.Elem().FieldByName("Details")
+	return list, list.IsValid() && list.Type() == reflect.TypeFor[[]*anypb.Any]()
 }
