@@ -61,7 +61,8 @@ var outputs = map[string][]string{
 	},
 	"service-config": {
 		"reply: SERVING error: <nil> failed before: 2",
-		"methodConfg: unknown field",
+		"retryThrottling.maxTokens: must be above 0 and at most 1000, with at most three decimals, not 1001",
+		"unknown: [methodConfg]",
 		"true <nil>",
 	},
 	"live-reload": {

@@ -34,6 +34,7 @@ type rule struct {
 	policy  *retry.Policy
 	codes   codeSet       // the codes that are retried; 0: by the table of the package documentation
 	hedged  bool          // a hedgingPolicy: the user's word that the method may be sent twice
+	bounded bool          // a perAttemptRecvTimeout: the user's word that it may be sent again after that
 	timeout time.Duration // of a call; 0: the caller's own
 	wait    *bool         // wait-for-ready, unless the caller says
 	custom  bool          // the first attempt needs more than the policy says: timeout or wait is set
@@ -79,7 +80,7 @@ func (c *client) target(cc *grpc.ClientConn) *target {
 	name, old := targetOf(cc), c.last.Load()
 	t := &target{name: name, base: rule{policy: c.policy.For(name)}}
 	if c.policies != nil {
-		t.methods = c.policies.target(name)
+		t.methods = c.policies.target(name, maxCallAttempts(cc))
 	}
 	t.plain = t.methods == nil && t.base.policy.Plain()
 	if old == nil || old.name == name {

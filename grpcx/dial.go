@@ -12,6 +12,9 @@ import (
 // sent again once. Neither shows up in p's observers. Of a service config that the resolver gives, retryPolicy is off
 // too, but its timeout is gRPC-Go's to apply, and bounds each attempt: give it to FromServiceConfig to bound calls.
 //
+// grpc.WithMaxCallAttempts beside these options bounds the attempts of policies from FromServiceConfig, as it does
+// gRPC-Go's own.
+//
 // It panics if p is nil.
 func DialOptions(p *retry.Policy, opts ...Option) []grpc.DialOption {
 	c := newClient("DialOptions", p, opts)

@@ -85,11 +85,12 @@ type nameJSON struct {
 }
 
 type retryJSON struct {
-	MaxAttempts          int      `json:"maxAttempts"`
-	InitialBackoff       string   `json:"initialBackoff"`
-	MaxBackoff           string   `json:"maxBackoff"`
-	BackoffMultiplier    float64  `json:"backoffMultiplier"`
-	RetryableStatusCodes []string `json:"retryableStatusCodes"`
+	MaxAttempts           int      `json:"maxAttempts"`
+	InitialBackoff        string   `json:"initialBackoff"`
+	MaxBackoff            string   `json:"maxBackoff"`
+	BackoffMultiplier     float64  `json:"backoffMultiplier"`
+	PerAttemptRecvTimeout string   `json:"perAttemptRecvTimeout,omitempty"`
+	RetryableStatusCodes  []string `json:"retryableStatusCodes"`
 }
 
 type hedgingJSON struct {
@@ -117,7 +118,13 @@ func (e entry) export() (m methodJSON, own budget.Spec, err error) {
 		m.Timeout = seconds(e.timeout)
 	}
 	if r := e.retry; r != nil {
-		m.RetryPolicy = &retryJSON{r.maxAttempts, seconds(r.initial), seconds(r.max), r.multiplier, r.codes.names()}
+		m.RetryPolicy = &retryJSON{
+			MaxAttempts: r.maxAttempts, InitialBackoff: seconds(r.initial), MaxBackoff: seconds(r.max),
+			BackoffMultiplier: r.multiplier, RetryableStatusCodes: r.codes.names(),
+		}
+		if r.perAttempt > 0 {
+			m.RetryPolicy.PerAttemptRecvTimeout = seconds(r.perAttempt)
+		}
 	}
 	if h := e.hedge; h != nil {
 		m.HedgingPolicy = &hedgingJSON{h.maxAttempts, seconds(h.delay), h.nonFatal.names()}
@@ -147,7 +154,7 @@ func (e *entry) adopt(c retry.Config) (budget.Spec, error) {
 	case nil:
 		initial, top, err := curve(c.Backoff)
 		errs = append(errs, conf.In("Backoff", err))
-		e.retry = &retrySpec{n, initial, top, 2, codes}
+		e.retry = &retrySpec{maxAttempts: n, initial: initial, max: top, multiplier: 2, codes: codes}
 	case timeout.Fixed:
 		e.hedge = &hedgeSpec{n, time.Duration(hedge), codes}
 	default:

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"google.golang.org/grpc"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -27,6 +30,7 @@ type Policies struct {
 	byName   map[string]int // "" for all methods, "/service/", "/service/method"
 	throttle budget.Spec    // of the entries without a policy made by the user; nil: the default
 	opts     []retry.Option
+	unknown  []string // see UnknownFields
 
 	mu      sync.Mutex
 	targets map[string]*targetPolicies
@@ -44,15 +48,16 @@ type entry struct {
 
 // retrySpec is a retryPolicy of gRFC A6.
 type retrySpec struct {
-	maxAttempts  int
+	maxAttempts  int // as it was given
 	initial, max time.Duration
 	multiplier   float64
+	perAttempt   time.Duration // 0: none
 	codes        codeSet
 }
 
 // hedgeSpec is a hedgingPolicy of gRFC A6.
 type hedgeSpec struct {
-	maxAttempts int
+	maxAttempts int // as it was given
 	delay       time.Duration
 	nonFatal    codeSet
 }
@@ -80,6 +85,26 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 	return ps, nil
 }
 
+// WithBudget returns policies with the same rules whose methods of one target share a budget of spec, whatever
+// retryThrottling says: budget.Unlimited{} for none, as gRPC has it without retryThrottling. Policies made by
+// NewPolicies keep their own. It panics if spec is nil or invalid.
+func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
+	if spec == nil {
+		panic("grpcx: WithBudget: must not be nil")
+	}
+	if _, err := retry.New(retry.Config{Budget: spec}); err != nil {
+		panic(fmt.Sprintf("grpcx: WithBudget: %v", err))
+	}
+	return &Policies{
+		entries: ps.entries, byName: ps.byName, throttle: spec, opts: ps.opts, unknown: ps.unknown,
+		targets: map[string]*targetPolicies{},
+	}
+}
+
+// UnknownFields returns the paths of fields in a service config that neither this package knows nor gRPC-Go: those of
+// later versions of gRPC, and misspelled ones. They have no effect. At most 64 are listed.
+func (ps *Policies) UnknownFields() []string { return slices.Clone(ps.unknown) }
+
 // methodKey is how a name is looked up.
 func methodKey(name string) (key string, ok bool) {
 	service, method, full := strings.Cut(name, "/")
@@ -98,8 +123,9 @@ type targetPolicies struct {
 	byName map[string]int
 }
 
-// target returns the state for a target. Over the bound, some other target is forgotten and would start anew.
-func (ps *Policies) target(name string) *targetPolicies {
+// target returns the state for a target, whose connection was made with most as grpc.WithMaxCallAttempts. Over the
+// bound, some other target is forgotten and would start anew.
+func (ps *Policies) target(name string, most int) *targetPolicies {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if t := ps.targets[name]; t != nil {
@@ -120,7 +146,7 @@ func (ps *Policies) target(name string) *targetPolicies {
 	t.rules = make([]rule, len(ps.entries))
 	for i, e := range ps.entries {
 		if len(e.names) > 0 { // else no method comes to it
-			t.rules[i] = e.rule(name, shared, ps.opts)
+			t.rules[i] = e.rule(name, most, shared, ps.opts)
 		}
 	}
 	ps.targets[name] = t
@@ -143,35 +169,58 @@ func (t *targetPolicies) rule(method string) *rule {
 }
 
 // rule is the entry at work for one target.
-func (e *entry) rule(target string, shared budget.Spec, opts []retry.Option) rule {
+func (e *entry) rule(target string, most int, shared budget.Spec, opts []retry.Option) rule {
 	if e.policy != nil {
 		return rule{policy: e.policy.For(target)}
 	}
 	r := rule{timeout: e.timeout, wait: e.wait, custom: e.timeout > 0 || e.wait != nil, hedged: e.hedge != nil}
 	switch {
 	case e.retry != nil:
-		r.codes = e.retry.codes
+		r.codes, r.bounded = e.retry.codes, e.retry.perAttempt > 0
 	case e.hedge != nil:
 		r.codes = e.hedge.nonFatal | fatal
 	}
-	cfg := e.config()
+	cfg := e.config(most)
 	cfg.Budget = shared
 	r.policy = retry.Must(retry.New(cfg, opts...)).For(target)
 	return r
+}
+
+// maxCallAttempts returns what grpc.WithMaxCallAttempts said of a connection. gRPC-Go has no other way to ask for it
+// than to look; were the field renamed, it would be gRPC's default.
+func maxCallAttempts(cc *grpc.ClientConn) int {
+	if cc == nil {
+		return mostAttempts
+	}
+	options := reflect.ValueOf(cc).Elem().FieldByName("dopts")
+	if options.Kind() != reflect.Struct {
+		return mostAttempts
+	}
+	n := options.FieldByName("maxCallAttempts")
+	if n.Kind() != reflect.Int || n.Int() < 2 {
+		return mostAttempts
+	}
+	return int(n.Int())
 }
 
 // fatal makes a list of codes of an empty one: no code is retried. It is OK's bit, which is never asked for.
 const fatal codeSet = 1
 
 // config is the entry's rules. Without a retryPolicy or hedgingPolicy gRPC sends a call once.
-func (e *entry) config() retry.Config {
+func (e *entry) config(most int) retry.Config {
 	switch {
 	case e.retry != nil:
 		curve := a6Backoff{e.retry.initial, e.retry.max, e.retry.multiplier}
-		return retry.Config{MaxAttempts: e.retry.maxAttempts, Backoff: curve, ThrottledBackoff: curve}
+		cfg := retry.Config{
+			MaxAttempts: min(e.retry.maxAttempts, most), Backoff: curve, ThrottledBackoff: curve,
+		}
+		if e.retry.perAttempt > 0 {
+			cfg.AttemptTimeout = timeout.Fixed(e.retry.perAttempt)
+		}
+		return cfg
 	case e.hedge != nil:
 		return retry.Config{
-			MaxAttempts: e.hedge.maxAttempts, Hedge: timeout.Fixed(max(1, e.hedge.delay)),
+			MaxAttempts: min(e.hedge.maxAttempts, most), Hedge: timeout.Fixed(max(1, e.hedge.delay)),
 			Backoff: backoff.None(), ThrottledBackoff: backoff.None(),
 		}
 	}

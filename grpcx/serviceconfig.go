@@ -1,9 +1,11 @@
 package grpcx
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -17,20 +19,26 @@ import (
 const (
 	// maxConfig bounds the text of a service config: it may come from DNS.
 	maxConfig = 1 << 20
-	// mostAttempts is what gRFC A6 makes of a greater maxAttempts.
+	// mostAttempts is what gRFC A6 makes of a greater maxAttempts, unless grpc.WithMaxCallAttempts says otherwise.
 	mostAttempts = 5
 )
 
 // FromServiceConfig reads the policies of a gRPC service config
 // (https://github.com/grpc/grpc/blob/master/doc/service_config.md): methodConfig with its names (a method, a service,
 // or {} for all others), timeout, waitForReady, retryPolicy and hedgingPolicy, and retryThrottling, which becomes one
-// budget.GRPC a target for all its methods. Without retryThrottling they share the default budget.
+// budget.GRPC a target for all its methods. Without retryThrottling they share the default budget, see
+// [Policies.WithBudget].
 //
-// As in gRFC A6, a maxAttempts above 5 means 5, and a method with neither policy is sent once. The codes listed are
-// the word of whoever wrote the config that the method may be sent twice after them. Fields that are gRPC's and none
-// of this package's concern (load balancing, health checks, message sizes) are passed over.
+// As in gRPC-Go, a maxAttempts above 5 means 5, or what grpc.WithMaxCallAttempts says of the first connection to a
+// target, and a method with neither policy is sent once. The codes listed are the word of whoever wrote the config that the
+// method may be sent twice after them. A retryPolicy's perAttemptRecvTimeout is the AttemptTimeout, and the word that the
+// method may be sent again after it.
 //
-// The error tells every mistake with its path, unknown fields included. opts are for each policy: observers, say.
+// Names of fields are read in any case and null is a field that is not there, as in gRPC-Go; of a tokenRatio three
+// decimals count, as in gRFC A6. Fields that are gRPC's and none of this package's concern (load balancing, health
+// checks, message sizes) are passed over, and so are unknown ones: [Policies.UnknownFields] lists these.
+//
+// The error tells every mistake with its path. opts are for each policy: observers, say.
 func FromServiceConfig(config string, opts ...retry.Option) (*Policies, error) {
 	ps := &Policies{byName: map[string]int{}, targets: map[string]*targetPolicies{}, opts: opts}
 	if err := ps.read(config); err != nil {
@@ -44,30 +52,36 @@ func (ps *Policies) read(config string) error {
 		return fmt.Errorf("must be at most %d bytes, not %d", maxConfig, len(config))
 	}
 	_, err := retry.New(retry.Config{}, ps.opts...)
-	o, bad := object([]byte(config))
-	if bad != nil {
-		return errors.Join(bad, err)
-	}
-	o.errs = append(o.errs, err)
-	o.skip("loadBalancingPolicy", "loadBalancingConfig", "healthCheckConfig")
-	o.take("retryThrottling", ps.readThrottling)
-	o.list("methodConfig", ps.readMethod)
-	return o.end()
+	return errors.Join(err, readObject([]byte(config), "", &ps.unknown, func(o *fields) error {
+		o.skip("loadBalancingPolicy", "loadBalancingConfig", "healthCheckConfig")
+		o.take("retryThrottling", o.inner(ps.readThrottling))
+		o.list("methodConfig", o.inner(ps.readMethod))
+		return o.end()
+	}))
 }
 
-func (ps *Policies) readThrottling(raw json.RawMessage) error {
-	o, err := object(raw)
-	if err != nil {
-		return err
-	}
+func (ps *Policies) readThrottling(o *fields) error {
 	var g budget.GRPC
 	o.positive("maxTokens", &g.MaxTokens)
 	o.positive("tokenRatio", &g.TokenRatio)
+	g.MaxTokens, g.TokenRatio = cut(g.MaxTokens), min(cut(g.TokenRatio), mostRatio)
 	for _, e := range conf.Flatten(g.Validate()) {
 		o.errs = append(o.errs, lowerFirst(e))
 	}
 	ps.throttle = g
 	return o.end()
+}
+
+// mostRatio is the greatest tokenRatio that makes a difference: no budget has more tokens.
+const mostRatio = 1000
+
+// cut leaves off the decimals beyond the third, which do not count (gRFC A6), but not all that there is of a number.
+func cut(v float64) float64 {
+	if v <= 0 || v > mostRatio {
+		return v
+	}
+	const milli, noise = 1000, 1e-6 // 0.29 * 1000 is a little less than 290
+	return max(math.Floor(v*milli+noise), 1) / milli
 }
 
 // lowerFirst spells a Go field's name as proto JSON does.
@@ -81,15 +95,11 @@ func lowerFirst(err error) error {
 	return &conf.FieldError{Path: path, Msg: f.Msg}
 }
 
-func (ps *Policies) readMethod(raw json.RawMessage) error {
-	o, err := object(raw)
-	if err != nil {
-		return err
-	}
+func (ps *Policies) readMethod(o *fields) error {
 	var e entry
 	o.skip("maxRequestMessageBytes", "maxResponseMessageBytes")
-	o.list("name", func(raw json.RawMessage) error {
-		key, err := readName(raw)
+	o.list("name", o.inner(func(n *fields) error {
+		key, err := readName(n)
 		if err != nil {
 			return err
 		}
@@ -99,7 +109,7 @@ func (ps *Policies) readMethod(raw json.RawMessage) error {
 		ps.byName[key] = len(ps.entries)
 		e.names = append(e.names, key)
 		return nil
-	})
+	}))
 	o.take("timeout", func(raw json.RawMessage) (err error) {
 		e.timeout, err = protoDuration(raw)
 		if err == nil && e.timeout <= 0 {
@@ -113,8 +123,8 @@ func (ps *Policies) readMethod(raw json.RawMessage) error {
 		}
 		return nil
 	})
-	o.take("retryPolicy", func(raw json.RawMessage) (err error) { e.retry, err = readRetry(raw); return err })
-	o.take("hedgingPolicy", func(raw json.RawMessage) (err error) { e.hedge, err = readHedge(raw); return err })
+	o.take("retryPolicy", o.inner(func(r *fields) (err error) { e.retry, err = readRetry(r); return err }))
+	o.take("hedgingPolicy", o.inner(func(h *fields) (err error) { e.hedge, err = readHedge(h); return err }))
 	if o.had["retryPolicy"] && o.had["hedgingPolicy"] {
 		o.errs = append(o.errs, conf.Errorf("hedgingPolicy", "must not be beside a retryPolicy"))
 	}
@@ -122,11 +132,7 @@ func (ps *Policies) readMethod(raw json.RawMessage) error {
 	return o.end()
 }
 
-func readName(raw json.RawMessage) (key string, _ error) {
-	o, err := object(raw)
-	if err != nil {
-		return "", err
-	}
+func readName(o *fields) (key string, _ error) {
 	var service, method string
 	text := func(into *string) func(json.RawMessage) error {
 		return func(raw json.RawMessage) error {
@@ -150,16 +156,13 @@ func readName(raw json.RawMessage) (key string, _ error) {
 	return "/" + service + "/" + method, o.end()
 }
 
-func readRetry(raw json.RawMessage) (*retrySpec, error) {
-	o, err := object(raw)
-	if err != nil {
-		return nil, err
-	}
+func readRetry(o *fields) (*retrySpec, error) {
 	r := new(retrySpec)
 	o.need("maxAttempts", attempts(&r.maxAttempts))
 	o.need("initialBackoff", above0(&r.initial))
 	o.need("maxBackoff", above0(&r.max))
 	o.positive("backoffMultiplier", &r.multiplier)
+	o.take("perAttemptRecvTimeout", above0(&r.perAttempt))
 	o.need("retryableStatusCodes", codeList(&r.codes))
 	if r.codes == 0 && o.had["retryableStatusCodes"] && !o.bad["retryableStatusCodes"] {
 		o.errs = append(o.errs, conf.Errorf("retryableStatusCodes", "must not be empty"))
@@ -167,11 +170,7 @@ func readRetry(raw json.RawMessage) (*retrySpec, error) {
 	return r, o.end()
 }
 
-func readHedge(raw json.RawMessage) (*hedgeSpec, error) {
-	o, err := object(raw)
-	if err != nil {
-		return nil, err
-	}
+func readHedge(o *fields) (*hedgeSpec, error) {
 	h := new(hedgeSpec)
 	o.need("maxAttempts", attempts(&h.maxAttempts))
 	o.take("hedgingDelay", func(raw json.RawMessage) (err error) {
@@ -190,7 +189,6 @@ func attempts(into *int) func(json.RawMessage) error {
 		if json.Unmarshal(raw, into) != nil || *into < 2 {
 			return errors.New("must be a whole number of at least 2")
 		}
-		*into = min(*into, mostAttempts)
 		return nil
 	}
 }
@@ -213,8 +211,8 @@ func codeList(into *codeSet) func(json.RawMessage) error {
 		}
 		var wrong []string
 		for _, name := range names {
-			var c codes.Code
-			if c.UnmarshalJSON(name) != nil || c == codes.OK || string(name) == "null" {
+			c := codes.OK // of null; gRPC-Go takes both, to no effect
+			if !isNull(name) && c.UnmarshalJSON(bytes.ToUpper(name)) != nil {
 				wrong = append(wrong, fmt.Sprintf("%.40s", name))
 				continue
 			}
@@ -225,98 +223,4 @@ func codeList(into *codeSet) func(json.RawMessage) error {
 		}
 		return nil
 	}
-}
-
-// protoDuration reads a duration as proto JSON writes it: seconds, with a fraction or not, and an s.
-func protoDuration(raw json.RawMessage) (time.Duration, error) {
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		return 0, errors.New(`must be a duration like "0.25s"`)
-	}
-	seconds, ok := strings.CutSuffix(text, "s")
-	d, err := time.ParseDuration(text)
-	if !ok || err != nil || strings.Trim(seconds, "-0123456789.") != "" {
-		return 0, errors.New(`must be a duration like "0.25s", and less than 290 years`)
-	}
-	return d, nil
-}
-
-// fields is a JSON object that is being read.
-type fields struct {
-	left map[string]json.RawMessage
-	had  map[string]bool
-	bad  map[string]bool
-	errs []error
-}
-
-func object(raw json.RawMessage) (*fields, error) {
-	left, err := conf.Object(raw)
-	return &fields{left: left, had: map[string]bool{}, bad: map[string]bool{}}, err
-}
-
-// take reads a field if it is there.
-func (o *fields) take(name string, read func(json.RawMessage) error) {
-	raw, ok := o.left[name]
-	if !ok {
-		return
-	}
-	delete(o.left, name)
-	o.had[name] = true
-	if err := read(raw); err != nil {
-		o.bad[name] = true
-		o.errs = append(o.errs, conf.In(name, err))
-	}
-}
-
-// need is take for a field that must be there.
-func (o *fields) need(name string, read func(json.RawMessage) error) {
-	o.take(name, read)
-	if !o.had[name] {
-		o.errs = append(o.errs, conf.Errorf(name, "must be given"))
-	}
-}
-
-// list reads each element of a field that is a list.
-func (o *fields) list(name string, read func(json.RawMessage) error) {
-	var elements []json.RawMessage
-	o.take(name, func(raw json.RawMessage) error {
-		if json.Unmarshal(raw, &elements) != nil {
-			return errors.New("must be a list")
-		}
-		return nil
-	})
-	wrong := 0
-	for i, e := range elements {
-		err := read(e)
-		if err == nil {
-			continue
-		}
-		if wrong++; wrong > conf.MostErrors {
-			o.errs = append(o.errs, conf.Errorf(name, "has more that is wrong"))
-			return
-		}
-		o.errs = append(o.errs, conf.In(fmt.Sprintf("%s[%d]", name, i), err))
-	}
-}
-
-// positive reads a number above 0 that must be there.
-func (o *fields) positive(name string, into *float64) {
-	o.need(name, func(raw json.RawMessage) error {
-		if json.Unmarshal(raw, into) != nil || !(*into > 0) {
-			*into = 0
-			return errors.New("must be a number above 0")
-		}
-		return nil
-	})
-}
-
-// skip passes over fields that are somebody else's.
-func (o *fields) skip(names ...string) {
-	for _, name := range names {
-		delete(o.left, name)
-	}
-}
-
-func (o *fields) end() error {
-	return errors.Join(errors.Join(o.errs...), conf.Unknown(o.left))
 }

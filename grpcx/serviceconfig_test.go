@@ -52,19 +52,18 @@ func TestServiceConfigWithoutThrottlingGetsNoneOnTheWayBack(t *testing.T) {
 func TestServiceConfigEveryMistakeIsReportedWithItsPath(t *testing.T) {
 	_, err := grpcx.FromServiceConfig(`{
 		"methodConfig": [
-			{"name": [{"service": "a", "method": "b"}, {"method": "c"}, {"service": "a/b"}], "timeout": "5m", "retyPolicy": {}},
+			{"name": [{"service": "a", "method": "b"}, {"method": "c"}, {"service": "a/b"}], "timeout": "5m"},
 			{"name": [{"service": "a", "method": "b"}], "waitForReady": "yes",
 			 "retryPolicy": {"maxAttempts": 1, "initialBackoff": "0s", "backoffMultiplier": -1, "retryableStatusCodes": ["OOPS"]},
-			 "hedgingPolicy": {"maxAttempts": 2.5, "hedgingDelay": "-1s", "nonFatalStatusCodes": ["OK"]}},
+			 "hedgingPolicy": {"maxAttempts": 2.5, "hedgingDelay": "-1s", "nonFatalStatusCodes": ["FINE"]}},
 			{"retryPolicy": {"maxAttempts": 2, "initialBackoff": 1, "maxBackoff": "1s", "backoffMultiplier": 1, "retryableStatusCodes": []}}
 		],
-		"retryThrottling": {"maxTokens": 1001, "tokenRatio": 0.0001}
+		"retryThrottling": {"maxTokens": 1001, "tokenRatio": 0}
 	}`)
 	for _, mistake := range []string{
 		`methodConfig[0].name[1].service: must not be empty`,
 		`methodConfig[0].name[2].service: must not have a /`,
 		`methodConfig[0].timeout: must be a duration like "0.25s"`,
-		`methodConfig[0].retyPolicy: unknown field`,
 		`methodConfig[1].name[0]: named twice`,
 		`methodConfig[1].waitForReady: must be true or false`,
 		`methodConfig[1].retryPolicy.maxAttempts: must be a whole number of at least 2`,
@@ -74,16 +73,16 @@ func TestServiceConfigEveryMistakeIsReportedWithItsPath(t *testing.T) {
 		`methodConfig[1].retryPolicy.retryableStatusCodes: must be names of status codes, not "OOPS"`,
 		`methodConfig[1].hedgingPolicy.maxAttempts: must be a whole number of at least 2`,
 		`methodConfig[1].hedgingPolicy.hedgingDelay: must not be negative`,
-		`methodConfig[1].hedgingPolicy.nonFatalStatusCodes: must be names of status codes, not "OK"`,
+		`methodConfig[1].hedgingPolicy.nonFatalStatusCodes: must be names of status codes, not "FINE"`,
 		`methodConfig[1].hedgingPolicy: must not be beside a retryPolicy`,
 		`methodConfig[2].retryPolicy.initialBackoff: must be a duration`,
 		`methodConfig[2].retryPolicy.retryableStatusCodes: must not be empty`,
 		`retryThrottling.maxTokens: must be above 0 and at most 1000`,
-		`retryThrottling.tokenRatio: must be above 0`,
+		`retryThrottling.tokenRatio: must be a number above 0`,
 	} {
 		require.ErrorContains(t, err, mistake)
 	}
-	for _, text := range []string{``, `[]`, `{}{}`, `{"methodConfig":{}}`, `{"methodConfig":[1]}`, `{"x":1}`, `{"retryThrottling":null}`} {
+	for _, text := range []string{``, `[]`, `{}{}`, `{"methodConfig":{}}`, `{"methodConfig":[1]}`, `{"x":1,"x":1}`, `{"methodConfig":[],"MethodConfig":[]}`} {
 		_, err := grpcx.FromServiceConfig(text)
 		require.Error(t, err, text)
 	}
@@ -328,14 +327,9 @@ func TestExportNamesWhatGRPCHasNothingForHoweverItIsHidden(t *testing.T) {
 }
 
 func TestServiceConfigThatIsWrongAllOverHasAShortError(t *testing.T) {
-	unknown := `{"methodConfig": [], "a0": 0`
-	for i := range 50_000 {
-		unknown += fmt.Sprintf(`, "a%d": 0`, i+1)
-	}
 	for _, text := range []string{
 		`{"methodConfig": [` + strings.Repeat("1,", 100_000) + `1]}`,
 		`{"methodConfig": [{"name": [` + strings.Repeat("1,", 100_000) + `1]}]}`,
-		`{"methodConfig": [{"name": [], ` + unknown[1:] + `}]}`,
 	} {
 		_, err := grpcx.FromServiceConfig(text)
 		require.Error(t, err)

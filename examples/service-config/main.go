@@ -59,8 +59,15 @@ func main() {
 	fmt.Println("reply:", reply.GetStatus(), "error:", err, "failed before:", faults.Hits())
 
 	// Mistakes are all reported at once, each with its path.
-	_, err = grpcx.FromServiceConfig(`{"retryThrottling": {"maxTokens": 1001, "tokenRatio": -1}, "methodConfg": []}`)
+	_, err = grpcx.FromServiceConfig(`{"retryThrottling": {"maxTokens": 1001, "tokenRatio": -1}}`)
 	fmt.Println(err)
+
+	// Unknown fields have no effect, as in gRPC-Go, and may be misspelled ones.
+	odd, err := grpcx.FromServiceConfig(`{"methodConfg": []}`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("unknown:", odd.UnknownFields())
 
 	// And out again, for clients without this library.
 	text, err := policies.ServiceConfig()

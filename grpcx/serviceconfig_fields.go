@@ -1,0 +1,160 @@
+package grpcx
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// fields is a JSON object that is being read.
+type fields struct {
+	left    map[string]json.RawMessage
+	had     map[string]bool
+	bad     map[string]bool
+	errs    []error
+	unknown *[]string // paths of the fields that nobody reads, of the whole text
+	path    string    // of the object, with a dot
+	at      string    // of what is being read, in the object
+}
+
+// readObject reads the fields of an object at path. A null is an object without fields, as in gRPC-Go.
+func readObject(raw json.RawMessage, path string, unknown *[]string, read func(*fields) error) error {
+	if isNull(raw) {
+		raw = json.RawMessage("{}")
+	}
+	left, err := conf.Object(raw)
+	if err != nil {
+		return err
+	}
+	return read(&fields{left: left, had: map[string]bool{}, bad: map[string]bool{}, unknown: unknown, path: path})
+}
+
+// inner makes what reads an object inside of what reads its fields.
+func (o *fields) inner(read func(*fields) error) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error { return readObject(raw, o.path+o.at+".", o.unknown, read) }
+}
+
+func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
+
+// find removes a field whose name is written in any case, as encoding/json reads them, and so gRPC-Go. One that is
+// null is not there.
+func (o *fields) find(name string) (raw json.RawMessage, ok bool) {
+	for key, value := range o.left {
+		if !strings.EqualFold(key, name) {
+			continue
+		}
+		if ok {
+			o.errs = append(o.errs, conf.Errorf(name, "given twice"))
+		}
+		raw, ok = value, true
+		delete(o.left, key)
+	}
+	return raw, ok && !isNull(raw)
+}
+
+// take reads a field if it is there.
+func (o *fields) take(name string, read func(json.RawMessage) error) {
+	raw, ok := o.find(name)
+	if !ok {
+		return
+	}
+	o.had[name], o.at = true, name
+	if err := read(raw); err != nil {
+		o.bad[name] = true
+		o.errs = append(o.errs, conf.In(name, err))
+	}
+}
+
+// need is take for a field that must be there.
+func (o *fields) need(name string, read func(json.RawMessage) error) {
+	o.take(name, read)
+	if !o.had[name] {
+		o.errs = append(o.errs, conf.Errorf(name, "must be given"))
+	}
+}
+
+// list reads each element of a field that is a list.
+func (o *fields) list(name string, read func(json.RawMessage) error) {
+	var elements []json.RawMessage
+	o.take(name, func(raw json.RawMessage) error {
+		if json.Unmarshal(raw, &elements) != nil {
+			return errors.New("must be a list")
+		}
+		return nil
+	})
+	wrong := 0
+	for i, e := range elements {
+		o.at = fmt.Sprintf("%s[%d]", name, i)
+		err := read(e)
+		if err == nil {
+			continue
+		}
+		if wrong++; wrong > conf.MostErrors {
+			o.errs = append(o.errs, conf.Errorf(name, "has more that is wrong"))
+			return
+		}
+		o.errs = append(o.errs, conf.In(o.at, err))
+	}
+}
+
+// positive reads a number above 0 that must be there.
+func (o *fields) positive(name string, into *float64) {
+	o.need(name, func(raw json.RawMessage) error {
+		if json.Unmarshal(raw, into) != nil || !(*into > 0) {
+			*into = 0
+			return errors.New("must be a number above 0")
+		}
+		return nil
+	})
+}
+
+// skip passes over fields that are somebody else's.
+func (o *fields) skip(names ...string) {
+	for _, name := range names {
+		o.find(name)
+	}
+}
+
+// end remembers the fields that nobody has read, and returns all that is wrong. The number of both is bounded.
+func (o *fields) end() error {
+	for _, err := range conf.Flatten(conf.Unknown(o.left)) {
+		var f *conf.FieldError
+		if errors.As(err, &f) && len(*o.unknown) < conf.MostErrors {
+			*o.unknown = append(*o.unknown, o.path+strings.Join(f.Path, "."))
+		}
+	}
+	return errors.Join(o.errs...)
+}
+
+// protoDuration reads a duration as proto JSON writes it: seconds, with a fraction or not, and an s. What is more than
+// time.Duration holds is the most that it holds.
+func protoDuration(raw json.RawMessage) (time.Duration, error) {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return 0, errors.New(`must be a duration like "0.25s"`)
+	}
+	seconds, ok := strings.CutSuffix(text, "s")
+	if !ok || strings.Trim(seconds, "-0123456789.") != "" {
+		return 0, errors.New(`must be a duration like "0.25s"`)
+	}
+	d, err := time.ParseDuration(text)
+	if err == nil {
+		return d, nil
+	}
+	const most = 315_576_000_000 // of google.protobuf.Duration
+	whole, err := strconv.ParseFloat(seconds, 64)
+	if err != nil || math.Abs(whole) > most+1 {
+		return 0, errors.New(`must be a duration like "0.25s", and at most 10,000 years`)
+	}
+	if whole < 0 {
+		return math.MinInt64, nil
+	}
+	return math.MaxInt64, nil
+}
