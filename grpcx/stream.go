@@ -72,6 +72,7 @@ type streamAttempt struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	left   time.Duration // of the attempt timeout, 0 for none
+	cut    atomic.Bool   // it was given up before gRPC had finished it, and its metadata is gRPC's to write
 
 	// Guarded by the stream's mu:
 	claimed bool          // somebody deals with its failure
@@ -168,6 +169,7 @@ func (s *clientStream) RecvMsg(m any) error {
 // relay receives from the attempt that is final.
 func (s *clientStream) relay(m any) error {
 	if s.err != nil {
+		s.ended(s.err)
 		return s.err
 	}
 	err := s.cur.RecvMsg(m)
@@ -260,6 +262,7 @@ func (a *streamAttempt) lost(header metadata.MD, err error) error {
 // late turns an answer that came together with the attempt's timeout into what it is: its stream is cancelled.
 func (a *streamAttempt) late(err error) error {
 	if a.timedOut() && (err == nil || err != io.EOF && isLocal(status.Convert(err))) {
+		a.cut.Store(err == nil)
 		return errTooLate
 	}
 	return err
@@ -399,10 +402,17 @@ func (s *clientStream) abandon() {
 	s.stop(a, a.endErr)
 }
 
-// finish is the end of the call. Called with mu.
+// finish is the end of the call, and shows the caller what came with the final attempt: whoever has seen the end of the
+// stream has been here, or waited for mu. Called with mu, before the call is settled.
 func (s *clientStream) finish(err error) {
-	if !s.done {
-		s.done, s.doneErr = true, err
+	if s.done {
+		return
+	}
+	s.done, s.doneErr = true, err
+	if a := s.cur; a != nil && !a.cut.Load() {
+		s.out.publish(&a.attempt)
+	} else {
+		s.out.publish(nil)
 	}
 }
 
@@ -410,11 +420,11 @@ func (s *clientStream) finish(err error) {
 func (s *clientStream) unlock() {
 	over := s.done && !s.told
 	s.told = s.done
-	n, a := s.news, s.cur
+	n := s.news
 	s.news = nil
 	s.mu.Unlock()
 	if over {
-		defer s.tell(a) // whatever the observer does
+		defer s.tell() // whatever the observer does
 	}
 	if n == nil {
 		return
@@ -425,13 +435,8 @@ func (s *clientStream) unlock() {
 	_ = s.p.CallDone(s.ctx, &s.call, n.err)
 }
 
-// tell shows the caller what came with the final attempt, nil for none, and that the call is over.
-func (s *clientStream) tell(a *streamAttempt) {
-	var got *attempt
-	if a != nil {
-		got = &a.attempt
-	}
-	s.out.publish(got)
+// tell tells those who asked that the call is over.
+func (s *clientStream) tell() {
 	s.out.finished(s.doneErr)
 	s.release()
 }

@@ -106,7 +106,10 @@ func (s *clientStream) mend(a *streamAttempt, header metadata.MD, err error) {
 			s.breakOff(a)
 		}
 	}()
-	e := ending{err: err, header: header, trailer: a.Trailer(), ended: a.timedOut(), heeded: s.heeded(a)}
+	e := ending{err: err, header: header, trailer: metadata.MD{}, ended: a.timedOut(), heeded: s.heeded(a)}
+	if !a.cut.Load() {
+		e.trailer = a.Trailer()
+	}
 	a.cancel(nil)
 	err = a.truth(err)
 	s.report(a, s.sort(e, s.fixed), err) // nobody changes fixed while a is claimed
@@ -129,8 +132,8 @@ func (s *clientStream) breakOff(a *streamAttempt) {
 	s.mu.Lock()
 	defer s.unlock()
 	s.err = errBroken
-	s.settle(a)
 	s.finish(s.err)
+	s.settle(a)
 }
 
 // replace puts next in the place of an attempt that failed. If the call has stopped, with the error last, next is an
@@ -191,8 +194,8 @@ func (s *clientStream) preceded(a *streamAttempt, err error) (final error, over 
 // stop settles a call that has stopped. Called with mu by the claimant.
 func (s *clientStream) stop(a *streamAttempt, err error) {
 	s.err = s.conclude(err)
-	s.settle(a)
 	s.finish(s.err)
+	s.settle(a)
 }
 
 // sort says what a failed attempt came to; fixed, if there may be no further one, why.
