@@ -28,7 +28,11 @@ func (e *Error) Error() string {
 			return last.Error()
 		}
 	}
-	return fmt.Sprintf("%v (stopped after attempt %d: %v)", last, e.Call.Attempts, e.Call.Reason)
+	plural := "s"
+	if e.Call.Attempts == 1 {
+		plural = ""
+	}
+	return fmt.Sprintf("%v (evenkeel: %v after %d attempt%s)", last, e.Call.Reason, e.Call.Attempts, plural)
 }
 
 // Unwrap reaches the retry.Error.
@@ -76,3 +80,30 @@ func failure(p *retry.Policy, err error) error {
 	}
 	return &Error{stopped}
 }
+
+// statusOf returns the status of what an attempt returned. ours reports that it is the error of a call inside this one.
+// A status that is wrapped is not copied, as status.FromError does: it may be large.
+func statusOf(err error) (_ *status.Status, ours bool) {
+	switch e := err.(type) {
+	case *Error:
+		return nil, true
+	case grpcStatus:
+		if st := e.GRPCStatus(); st != nil {
+			return st, false
+		}
+	}
+	var inner *retry.Error
+	if errors.As(err, &inner) {
+		return nil, true
+	}
+	var s grpcStatus
+	if errors.As(err, &s) {
+		if st := s.GRPCStatus(); st != nil {
+			return st, false
+		}
+	}
+	return status.FromContextError(err), false
+}
+
+// grpcStatus is what the errors of package status have.
+type grpcStatus interface{ GRPCStatus() *status.Status }

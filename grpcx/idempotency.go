@@ -15,6 +15,31 @@ func splitMethod(full string) (service, method string, ok bool) {
 	return service, method, ok && full[0] == '/' && service != "" && method != "" && !strings.Contains(method, "/")
 }
 
+// idempotentKey is how a name given to WithIdempotentMethods is looked up.
+func idempotentKey(name string) (key string, ok bool) {
+	if name == "*" {
+		return "", true
+	}
+	full := "/" + strings.TrimPrefix(name, "/")
+	if _, _, ok := splitMethod(full); !ok {
+		return "", false
+	}
+	key = strings.TrimSuffix(full, "*") // no method is called *
+	if strings.Contains(key, "*") || key != full && !strings.HasSuffix(key, "/") {
+		return "", false
+	}
+	return key, true
+}
+
+// declared reports whether WithIdempotentMethods names a method.
+func (c *config) declared(method string) bool {
+	if len(c.idempotent) == 0 {
+		return false
+	}
+	service := method[:strings.LastIndexByte(method, '/')+1]
+	return c.idempotent[method] || c.idempotent[service] || c.idempotent[""]
+}
+
 // levels remembers the idempotency_level of the methods that the registry knows: a lookup costs more than 100 ns.
 var levels sync.Map // full method name to bool
 

@@ -78,3 +78,20 @@ func TestIdempotencyTheCallersWordGoesFirst(t *testing.T) {
 	require.Equal(t, 3, sent(t, t.Context(), "/levels.Service/Plain", grpcx.WithIdempotentMethods("/levels.Service/Plain")))
 	require.Equal(t, 1, sent(t, not, "/levels.Service/Plain", grpcx.WithIdempotentMethods("/levels.Service/Plain")))
 }
+
+func TestIdempotencyOfMethodsByName(t *testing.T) {
+	for name, sentBy := range map[string]map[string]int{
+		"/a.B/C": {"/a.B/C": 3, "/a.B/D": 1, "/a.Bee/C": 1, "/x.a.B/C": 1, "malformed": 1},
+		"a.B/C":  {"/a.B/C": 3, "/a.B/D": 1},
+		"a.B/*":  {"/a.B/C": 3, "/a.B/D": 3, "/a.Bee/C": 1, "/a/B": 1, "malformed": 1},
+		"/a.B/*": {"/a.B/C": 3, "/a.B/D": 3, "/a.Bee/C": 1},
+		"*":      {"/a.B/C": 3, "/x.Y/Z": 3, "malformed": 3},
+	} {
+		for method, n := range sentBy {
+			require.Equal(t, n, sent(t, t.Context(), method, grpcx.WithIdempotentMethods(name)), "%s for %s", name, method)
+			require.Equal(t, n, sent(t, t.Context(), method, grpcx.WithIdempotentMethods("other.S/M", name)), "%s for %s", name, method)
+		}
+	}
+	not := retry.WithIdempotency(t.Context(), retry.NotIdempotent)
+	require.Equal(t, 1, sent(t, not, "/a.B/C", grpcx.WithIdempotentMethods("*")))
+}

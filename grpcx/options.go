@@ -10,7 +10,7 @@ type Option func(*config)
 
 type config struct {
 	strict     bool            // UNAVAILABLE needs a declared method as well
-	idempotent map[string]bool // full method names
+	idempotent map[string]bool // "/service/method", "/service/" for all of a service, "" for all
 	policies   *Policies
 	replay     int // bytes a stream may keep to be replayed
 }
@@ -26,25 +26,30 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// WithStrictIdempotency withdraws gRPC's convention that UNAVAILABLE may be retried for any method: methods that are
-// not declared idempotent are then sent again only if the attempt was provably unprocessed. What proves it comes through
-// call options: interceptors behind that drop them make such attempts look processed.
+// WithStrictIdempotency withdraws gRPC's convention that a call which a server answers with UNAVAILABLE may be sent
+// again whatever its method: methods that are not declared idempotent are then sent again only if the attempt was provably
+// unprocessed. What proves it comes through call options: interceptors behind that drop them make such attempts look
+// processed.
 func WithStrictIdempotency() Option { return func(c *config) { c.strict = true } }
 
-// WithIdempotentMethods declares methods by their full name, "/package.Service/Method", as if their idempotency_level
-// were IDEMPOTENT. It panics if a name has another form.
-func WithIdempotentMethods(fullMethods ...string) Option {
-	for _, m := range fullMethods {
-		if _, _, ok := splitMethod(m); !ok {
-			panic("grpcx: WithIdempotentMethods: must be like /package.Service/Method, not " + m)
+// WithIdempotentMethods declares methods that may be sent twice, as if their idempotency_level were IDEMPOTENT:
+// "pkg.Service/Method", "pkg.Service/*" for all methods of a service, or "*" for all. A leading slash may be
+// there. Without such a declaration a call whose reply was lost is not sent again. It panics if a name has another form.
+func WithIdempotentMethods(methods ...string) Option {
+	keys := make([]string, len(methods))
+	for i, m := range methods {
+		key, ok := idempotentKey(m)
+		if !ok {
+			panic(`grpcx: WithIdempotentMethods: must be like pkg.Service/Method, pkg.Service/* or *, not "` + m + `"`)
 		}
+		keys[i] = key
 	}
 	return func(c *config) {
 		if c.idempotent == nil {
 			c.idempotent = map[string]bool{}
 		}
-		for _, m := range fullMethods {
-			c.idempotent[m] = true
+		for _, key := range keys {
+			c.idempotent[key] = true
 		}
 	}
 }

@@ -203,7 +203,7 @@ func (s *clientStream) sort(e ending, fixed retry.Reason) retry.Outcome {
 	if s.ctx.Err() != nil {
 		return retry.Outcome{Class: retry.Canceled}
 	}
-	o := s.c.classify(s.ctx, s.method, s.r, &e)
+	o := s.c.classify(s.ctx, s.p, s.method, s.r, &e)
 	if fixed != retry.ReasonNone && !o.NoRetry && o.Class != retry.Rejected {
 		o = o.Forbid(fixed)
 	}

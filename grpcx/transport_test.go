@@ -198,7 +198,7 @@ func TestKeepaliveThatClosesTheConnectionIsRetried(t *testing.T) {
 	require.NoError(t, err)
 	srv := listen(t, l, s)
 	s.unary = failing(0, nil)
-	cc := conn(t, "unix:"+path, append(grpcx.DialOptions(policy(t, attempts(50), func(c *retry.Config) { c.Backoff = backoff.Constant(10 * time.Millisecond) })),
+	cc := conn(t, "unix:"+path, append(grpcx.DialOptions(policy(t, attempts(50), func(c *retry.Config) { c.Backoff = backoff.Constant(10 * time.Millisecond) }), declareAll),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second}))...)
 	c := testgrpc.NewTestServiceClient(cc)

@@ -203,7 +203,7 @@ func (u *unaryCall) classify(_ struct{}, a *unaryAttempt, err error, ended bool)
 	if !u.hedge && !a.own && !e.wordless() {
 		u.written = true
 	}
-	return u.c.classify(u.ctx, u.method, u.r, &e)
+	return u.c.classify(u.ctx, u.p, u.method, u.r, &e)
 }
 
 // end hands the answer over. Run has joined all attempts, so that nobody else writes to the caller's reply any more.

@@ -414,7 +414,7 @@ func TestUnaryTheErrorKeepsCodeMessageAndDetails(t *testing.T) {
 	require.Equal(t, "down", got.Message())
 	require.Len(t, got.Details(), 1)
 	require.True(t, proto.Equal(&errdetails.ErrorInfo{Reason: "r"}, got.Details()[0].(proto.Message)))
-	require.ErrorContains(t, err, "(stopped after attempt 3: max_attempts)")
+	require.ErrorContains(t, err, "(evenkeel: max_attempts after 3 attempts)")
 	require.Equal(t, codes.Unavailable, status.Code(fmt.Errorf("wrapped: %w", err)))
 	var e *grpcx.Error
 	require.ErrorAs(t, err, &e)
@@ -699,7 +699,9 @@ func TestUnarySucceedingCostsNoAllocation(t *testing.T) {
 func TestPanicsOnNonsense(t *testing.T) {
 	require.PanicsWithValue(t, "grpcx: DialOptions: policy must not be nil", func() { grpcx.DialOptions(nil) })
 	require.Panics(t, func() { grpcx.WithPolicy(nil) })
-	require.Panics(t, func() { grpcx.WithIdempotentMethods("UnaryCall") })
+	for _, name := range []string{"UnaryCall", "", "/", "//", "a/", "/a/", "a/b/c", "a.*/b", "a/b*", "*/b", "**", "/*", "a.B.*"} {
+		require.Panics(t, func() { grpcx.WithIdempotentMethods(name) }, name)
+	}
 	require.Panics(t, func() { grpcx.WithPolicies(nil) })
 	require.Panics(t, func() { grpcx.WithReplayBuffer(-1) })
 	require.Panics(t, func() { grpcx.WithMaxDeadline(0) })

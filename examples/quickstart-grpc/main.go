@@ -30,7 +30,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	conn, err := grpc.NewClient(address, append(grpcx.DialOptions(policy),
+	declared := grpcx.WithIdempotentMethods("grpc.health.v1.Health/*") // may be sent twice
+	conn, err := grpc.NewClient(address, append(grpcx.DialOptions(policy, declared),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		log.Fatal(err)

@@ -36,7 +36,7 @@ func TestToxiproxyAConnectionThatIsCutIsRetried(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{
 		MaxAttempts: retry.Unlimited, Backoff: backoff.Constant(50 * time.Millisecond), Budget: budget.Unlimited{},
 	}))
-	c := client(t, proxy.Listen, grpcx.DialOptions(p)...)
+	c := client(t, proxy.Listen, grpcx.DialOptions(p, grpcx.WithIdempotentMethods("*"))...)
 	_, err := c.EmptyCall(t.Context(), &testgrpc.Empty{})
 	require.NoError(t, err)
 	proxy.Stop()

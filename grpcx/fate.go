@@ -1,0 +1,177 @@
+package grpcx
+
+import (
+	"io"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// ending is what is known of an attempt that failed.
+//
+// gRPC-Go does not say who made a status. What tells is where it left metadata: a trailer that is not empty came from
+// the server, as every answer without a message has its content type there; an empty one means that there was a stream
+// on a connection, and nil that there was none. Only of a server that sent a header first and then no trailing metadata
+// is nothing known: there, and where nobody looked at the options, the texts that gRPC-Go's transport makes decide.
+type ending struct {
+	err     error
+	header  metadata.MD // nil if unknown, or if none came
+	trailer metadata.MD // nil: the attempt never had a stream on a connection, empty: it got none from the server
+	ended   bool        // the attempt's own timeout passed
+	heeded  bool        // a nil trailer is gRPC's word; otherwise perhaps nobody looked at the options
+}
+
+// silent reports that nothing came from the server: gRPC's own messages about the connection are then not an
+// application's that relays what it got from somewhere else.
+func (e *ending) silent() bool { return len(e.header) == 0 && len(e.trailer) == 0 }
+
+// unsent reports that the attempt got no stream on any connection. grpc.Trailer's place is written to, be it with an
+// empty map, if and only if there was one; provided that the options came to gRPC (a channel inside the process need
+// not know them, and an interceptor may drop them).
+func (e *ending) unsent() bool { return e.trailer == nil && e.heeded }
+
+// wordless reports that no message can have come: there was no stream, or the server's answer was a trailer alone,
+// which then has the content type.
+func (e *ending) wordless() bool { return e.unsent() || len(e.trailer["content-type"]) > 0 }
+
+// answered reports whether an UNAVAILABLE is the word of a server, which may have done nothing then. It is not if
+// gRPC-Go, or a proxy in between, made it because the connection was lost: the server may have done its work, and the
+// reply is what was lost.
+func (e *ending) answered(st *status.Status) bool {
+	if len(e.trailer) > 0 {
+		return !isProxyLoss(st.Message())
+	}
+	return !isTransportLoss(st.Message()) && !isProxyLoss(st.Message())
+}
+
+// lost reports whether an UNAVAILABLE means that the connection which carried the attempt was lost: closed or reset by
+// the other side, with a GOAWAY before or not. gRPC-Go opens streams on no connection that has not answered its preface. One
+// that has gone silent (keepalive) is not lost in this sense, nor one that was closed because the client asked too much.
+func (e *ending) lost(st *status.Status) bool {
+	return st.Code() == codes.Unavailable && e.trailer != nil && len(e.trailer) == 0 &&
+		isConnectionLoss(st.Message()) && !isCalm(st.Message())
+}
+
+// calmed reports whether the server closed the connection because the client asked too much.
+func (e *ending) calmed(st *status.Status) bool {
+	return len(e.trailer) == 0 && isTransportLoss(st.Message()) && isCalm(st.Message())
+}
+
+func isCalm(message string) bool {
+	return strings.Contains(message, "received prior goaway: code: ENHANCE_YOUR_CALM")
+}
+
+// isConnectionLoss recognizes what gRPC-Go says of the streams of a connection that the other side has ended.
+func isConnectionLoss(message string) bool {
+	return hasAnyPrefix(message, "error reading from server: ", "closing transport due to: connection error: ",
+		`connection error: desc = "error reading from server: `)
+}
+
+// isTransportLoss recognizes everything that gRPC-Go itself calls UNAVAILABLE once a stream is on a connection.
+func isTransportLoss(message string) bool {
+	return isConnectionLoss(message) || hasAnyPrefix(message,
+		"closing transport due to: ", "closing connection since the server is not reading", "keepalive ping failed",
+		`connection error: desc = "keepalive ping failed`, "received goaway ", "no active streams left",
+		"unexpected HTTP status code received from server: 502",
+		"unexpected HTTP status code received from server: 504")
+}
+
+// isProxyLoss recognizes the status that Envoy makes when it has lost the connection to the server, or patience.
+func isProxyLoss(message string) bool {
+	if hasAnyPrefix(message, "upstream request timeout", "stream timeout") {
+		return true
+	}
+	_, why, ok := strings.Cut(message, "reset reason: ")
+	return ok && strings.HasPrefix(message, "upstream connect error or disconnect/reset before headers") &&
+		hasAnyPrefix(why, "connection termination", "remote reset", "local reset", "protocol error")
+}
+
+func hasAnyPrefix(s string, prefixes ...string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// lostMessage is the text of errLost.
+const lostMessage = "the stream ended before it was sent"
+
+// errLost is a stream's end that is none: gRPC-Go says io.EOF where a transparent retry broke, although neither a
+// header nor a trailer came from the server.
+var errLost = status.Error(codes.Unavailable, lostMessage)
+
+// isHandedBack recognizes what gRPC-Go says of a stream that the server provably did not take: the connection was
+// draining before the stream's headers were written, the GOAWAY named an earlier stream as the last, or it was refused.
+func isHandedBack(message string) bool {
+	switch message {
+	case "the connection is draining",
+		"the stream is rejected because server is draining the connection",
+		"transport is closing", // silent with it: the headers were never written
+		lostMessage,
+		"stream terminated by RST_STREAM with error code: REFUSED_STREAM":
+		return true
+	}
+	return false
+}
+
+// local reports whether the client itself refused the attempt, and would refuse another, or dropped it. Whatever else
+// keeps it from a stream is that there was no connection, or no time.
+func (e *ending) local(st *status.Status) bool {
+	if isLocal(st) {
+		return true
+	}
+	if !e.unsent() || e.err == io.EOF {
+		return false
+	}
+	switch st.Code() {
+	case codes.DeadlineExceeded:
+		return !e.ended && !isWaiting(st.Message())
+	case codes.Canceled:
+		return false
+	case codes.Unavailable:
+		return isDistrust(st.Message()) || isDrop(st.Message())
+	}
+	return true
+}
+
+// isWaiting recognizes a call that ran out of time while gRPC-Go had no connection for it, rather than one that was
+// dropped with that status.
+func isWaiting(message string) bool {
+	return strings.Contains(message, "deadline exceeded") || strings.HasPrefix(message, "latest balancer error: ")
+}
+
+// isDistrust recognizes a server whose certificate the client does not trust, or not under the call's authority.
+func isDistrust(message string) bool {
+	return strings.Contains(message, "authentication handshake failed: ") && strings.Contains(message, "x509: ") ||
+		strings.HasPrefix(message, "failed to validate authority ") ||
+		strings.Contains(message, " does not implement the AuthorityValidator interface")
+}
+
+// isDrop recognizes calls that gRPC-Go's own load balancers and routers drop on purpose, which are not picked again
+// (gRFC A54). Of the UNAVAILABLE of other balancers nobody can tell whether it is a drop or the lack of a connection.
+func isDrop(message string) bool {
+	return hasAnyPrefix(message, "RPC is dropped", "request dropped by grpclb", "unknown cluster selected for RPC: ",
+		"most recent error from RLS server: ", "no matched route was found", "matched route does not have a supported") ||
+		strings.HasPrefix(message, "max requests ") && strings.Contains(message, " exceeded on service ")
+}
+
+// isLocal recognizes what the client itself refuses, and would refuse again.
+func isLocal(st *status.Status) bool {
+	switch st.Code() {
+	case codes.Internal, codes.ResourceExhausted, codes.Canceled:
+	default:
+		return false
+	}
+	return hasAnyPrefix(st.Message(),
+		"grpc: error while marshaling", "grpc: error while compressing", "grpc: message too large",
+		"trying to send message larger than max", "grpc: received message larger than max",
+		"grpc: received message after decompression larger", "grpc: message after decompression larger",
+		"grpc: failed to unmarshal", "grpc: failed to decompress", "grpc: no decompressor",
+		"grpc: peer compressed the response", "grpc: failed to read decompressed",
+		"grpc: Compressor is not installed", "no codec registered for content-subtype",
+		"header list size to send violates", "grpc: the client connection is closing")
+}
