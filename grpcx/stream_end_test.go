@@ -48,15 +48,10 @@ func TestStream_CallOptionsAreSetWhenItsEndIsSeen(t *testing.T) {
 					to := serve(t, s)
 					for range 4 {
 						cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(p), to)...)
-						var wg sync.WaitGroup
-						var streams sync.WaitGroup
+						var wg, open sync.WaitGroup
+						open.Add(40)
 						for range 40 {
-							wg.Add(1)
-							streams.Add(1)
-							go func() {
-								defer wg.Done()
-								endOnce(t, cc, seen, &streams, end)
-							}()
+							wg.Go(func() { endOnce(t, cc, seen, &open, end) })
 						}
 						wg.Wait()
 					}
