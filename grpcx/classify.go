@@ -11,11 +11,13 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// classify returns what a failed attempt of a call under p came to: the table in the package documentation.
+// classify returns what a failed attempt of a call under p came to: the table in the package
+// documentation.
 func (c *client) classify(ctx context.Context, p *retry.Policy, method string, r *rule, e *ending) retry.Outcome {
 	o := c.judge(ctx, method, r, e)
 	if o.Class == retry.Unprocessed && !o.NoRetry && p.Config().MaxAttempts == 1 {
-		// Free resends of what a live connection handed back are retries, too, and gRPC-Go has made its own.
+		// Free resends of what a live connection handed back are retries, too, and gRPC-Go has
+		// made its own.
 		o = o.Forbid(retry.ReasonMaxAttempts)
 	}
 	return o
@@ -67,7 +69,8 @@ func passed(ctx context.Context) bool {
 	return ok && !time.Now().Before(deadline)
 }
 
-// mayRepeat reports whether a call may have its effect twice; by convention, unless somebody has declared something.
+// mayRepeat reports whether a call may have its effect twice; by convention, unless somebody has
+// declared something.
 func (c *client) mayRepeat(ctx context.Context, method string, convention bool) bool {
 	switch retry.IdempotencyFrom(ctx) {
 	case retry.Idempotent:
@@ -78,7 +81,8 @@ func (c *client) mayRepeat(ctx context.Context, method string, convention bool) 
 	return convention || c.declared(method) || safeLevel(method)
 }
 
-// relist goes by a service config's list of codes. What was provably unprocessed is no matter of codes.
+// relist goes by a service config's list of codes. What was provably unprocessed is no matter of
+// codes.
 func relist(o retry.Outcome, code codes.Code, after time.Duration, listed bool) retry.Outcome {
 	switch {
 	case o.Class == retry.Unprocessed || o.Class == retry.Timeout:
@@ -96,8 +100,8 @@ func relist(o retry.Outcome, code codes.Code, after time.Duration, listed bool) 
 func sort(st *status.Status, h hint, e *ending) retry.Outcome {
 	switch code := st.Code(); {
 	case e.err == io.EOF:
-		// gRPC-Go's word that its stream took no message: after a transparent retry it forgets to ask why. A unary
-		// call's handler does not run without one.
+		// gRPC-Go's word that its stream took no message: after a transparent retry it forgets to
+		// ask why. A unary call's handler does not run without one.
 		return retry.Outcome{Class: retry.Unprocessed, Alive: e.silent()}
 	case e.local(st):
 		return retry.Outcome{Class: retry.Rejected}

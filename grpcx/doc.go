@@ -1,18 +1,21 @@
-// Package grpcx gives gRPC clients the retries, hedges, attempt timeouts and budgets of package retry, and gRPC
-// servers their side of it: no work for callers who have given up, and "do not retry" passed upwards.
+// Package grpcx gives gRPC clients the retries, hedges, attempt timeouts and budgets of package
+// retry, and gRPC servers their side of it: no work for callers who have given up, and "do not
+// retry" passed upwards.
 //
 //	declared := grpcx.WithIdempotentMethods("inventory.v1.Inventory/Get", "search.v1.Search/*")
 //	conn, err := grpc.NewClient(target, append(grpcx.DialOptions(policy, declared), creds)...)
 //
-// A policy keeps a budget and a latency estimate for each target (ClientConn.Target) without being asked.
+// A policy keeps a budget and a latency estimate for each target (ClientConn.Target) without
+// being asked.
 //
 // # What is retried
 //
-// The rules are those of gRFC A6 (https://github.com/grpc/proposal/blob/master/A6-client-retries.md), with the
-// status codes sorted as follows. A method is declared if retry.WithIdempotency says so of the context, if
-// [WithIdempotentMethods] names it, or if its idempotency_level in the .proto file is NO_SIDE_EFFECTS or IDEMPOTENT
-// (and the file is linked in). A policy from a service config replaces the table by its own list of codes, and the
-// codes listed count as declared.
+// The rules are those of gRFC A6
+// (https://github.com/grpc/proposal/blob/master/A6-client-retries.md), with the status codes
+// sorted as follows. A method is declared if retry.WithIdempotency says so of the context, if
+// [WithIdempotentMethods] names it, or if its idempotency_level in the .proto file is
+// NO_SIDE_EFFECTS or IDEMPOTENT (and the file is linked in). A policy from a service config
+// replaces the table by its own list of codes, and the codes listed count as declared.
 //
 //	OK                                     a success
 //	UNAVAILABLE, nothing was sent          retried whatever the method: no connection, GOAWAY, REFUSED_STREAM
@@ -36,34 +39,40 @@
 //
 // # A lost reply
 //
-// A server that answers UNAVAILABLE says that it did nothing; that is gRPC's convention, not a proof, and
-// [WithStrictIdempotency] withdraws it. gRPC-Go says UNAVAILABLE as well if the connection breaks after the request has
-// gone out. Then the server may have done its work, and a second request would do it again: a compare-and-set finds its
-// own first effect and reports that somebody else was faster. So methods that are not declared are not sent again then.
-// The same goes for a proxy that has lost its server: HTTP status 502 and 504, and Envoy's texts for it.
+// A server that answers UNAVAILABLE says that it did nothing; that is gRPC's convention, not a
+// proof, and [WithStrictIdempotency] withdraws it. gRPC-Go says UNAVAILABLE as well if the
+// connection breaks after the request has gone out. Then the server may have done its work, and a
+// second request would do it again: a compare-and-set finds its own first effect and reports that
+// somebody else was faster. So methods that are not declared are not sent again then. The same
+// goes for a proxy that has lost its server: HTTP status 502 and 504, and Envoy's texts for it.
 //
-// What tells is where metadata came from (the trailer that only a server sends), and where there is none the texts of
-// gRPC-Go's transport. An interceptor behind ours that drops call options leaves the texts alone.
+// A trailer that is not empty proves that a server answered; without one the texts of gRPC-Go's
+// transport decide. They are all there is if an interceptor behind ours drops call options.
 //
-// What is provably unprocessed is sent again whatever the method: a connection that could not be had pays like any
-// retry; an attempt that a live connection handed back (GOAWAY, REFUSED_STREAM) is free, at most twice a call. With
-// MaxAttempts 1 neither is sent again by this package; what gRPC-Go does by itself remains.
+// What is provably unprocessed is sent again whatever the method: a connection that could not be
+// had pays like any retry; an attempt that a live connection handed back (GOAWAY, REFUSED_STREAM)
+// is free, at most twice a call. With MaxAttempts 1 neither is sent again by this package; what
+// gRPC-Go does by itself remains.
 //
 // # Load balancers and credentials
 //
-// gRPC-Go does not pick again after a pick that its load balancer ended with a status (gRFC A54), and hides the
-// difference from interceptors. All codes but UNAVAILABLE give it away, and the texts of xDS, RLS and grpclb do; the
-// UNAVAILABLE of another balancer looks like a connection that could not be had, and is picked again. A balancer of
-// your own that drops picks returns retry.Permanent of its status, or another code.
+// gRPC-Go does not pick again after a pick that its load balancer ended with a status (gRFC A54),
+// and hides the difference from interceptors. All codes but UNAVAILABLE give it away, and the
+// texts of xDS, RLS and grpclb do; the UNAVAILABLE of another balancer looks like a connection
+// that could not be had, and is picked again. A balancer of your own that drops picks returns
+// retry.Permanent of its status, or another code.
 //
-// Credentials that fail with UNAVAILABLE are asked again, as gRPC-Go does under a retryPolicy: nothing was sent, and
-// where the token comes from may be up again. Theirs, too, is retry.Permanent to say that it is no use.
+// Credentials that fail with UNAVAILABLE are asked again, as gRPC-Go does under a retryPolicy:
+// nothing was sent, and where the token comes from may be up again. They can return
+// retry.Permanent of their status to end the call.
 //
 // # Marks and hints
 //
-// retry.Permanent and retry.After are heeded on the errors of interceptors, balancers and credentials below; After asks
-// for another attempt whatever the code, of a declared method unless nothing was sent.
+// retry.Permanent and retry.After are honored in the errors of interceptors, balancers and
+// credentials below. After asks for another attempt whatever the code, and the method must be
+// declared unless nothing was sent.
 //
-// Hints, in order: trailer grpc-retry-pushback-ms (negative, malformed or given twice: do not retry), then
-// google.rpc.RetryInfo among the first 16 status details. On each resend the metadata says grpc-previous-rpc-attempts.
+// Hints, in order: trailer grpc-retry-pushback-ms (negative, malformed or given twice: do not
+// retry), then google.rpc.RetryInfo among the first 16 status details. On each resend the
+// metadata says grpc-previous-rpc-attempts.
 package grpcx

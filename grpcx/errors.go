@@ -11,12 +11,14 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Error is what a call returns that did not succeed under a policy of more than one attempt. Its status (and so
-// status.Code, status.Convert and the details) is the last attempt's, or the context's if that ended the call between
-// attempts; errors.As reaches the retry.Error with the reason, and the attempts' errors below it.
+// Error is what a call returns that did not succeed under a policy of more than one attempt. Its
+// status (and so status.Code, status.Convert and the details) is the last attempt's, or the
+// context's if that ended the call between attempts; errors.As reaches the retry.Error with the
+// reason, and the attempts' errors below it.
 type Error struct{ Call *retry.Error }
 
-// Error is the last attempt's text, and why there was no further attempt unless that is the error's own nature.
+// Error is the last attempt's text, and why there was no further attempt unless that is the
+// error's own nature.
 func (e *Error) Error() string {
 	last := e.status().Err()
 	if e.Call.Last != nil && status.Code(e.Call.Last) == status.Code(last) {
@@ -68,8 +70,8 @@ func (e *Error) endedText() string {
 	return fmt.Sprintf("%v; before that: %v", e.Call.Ended, e.Call.Last)
 }
 
-// failure is the error of a call under p, which package retry ended with err. A policy that never sends twice leaves
-// no trace.
+// failure is the error of a call under p, which package retry ended with err. A policy that never
+// sends twice leaves no trace.
 func failure(p *retry.Policy, err error) error {
 	stopped, ok := err.(*retry.Error)
 	switch {
@@ -81,8 +83,9 @@ func failure(p *retry.Policy, err error) error {
 	return &Error{stopped}
 }
 
-// statusOf returns the status of what an attempt returned. ours reports that it is the error of a call inside this one.
-// A status that is wrapped is not copied, as status.FromError does: it may be large.
+// statusOf returns the status of what an attempt returned. ours reports that it is the error of a
+// call inside this one. A status that is wrapped is not copied, as status.FromError does: it may
+// be large.
 func statusOf(err error) (_ *status.Status, ours bool) {
 	switch e := err.(type) {
 	case *Error:

@@ -18,13 +18,15 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// ServiceConfig writes the policies as a gRPC service config, for clients that do not use this library. Of what came
-// from FromServiceConfig the policies come out as they went in, and nothing that is not about retries does (a
-// loadBalancingConfig, message sizes). A retry.Policy is put as near as gRPC can come: UNAVAILABLE as its
-// one code, MaxAttempts at most 5, the curve of its Backoff under gRPC's own jitter, and the default budget as
-// retryThrottling of 10 tokens and a ratio of 0.1. What gRPC has nothing for (an attempt timeout, hedging by a
-// percentile, another budget or curve, budgets that differ) is an error that names each. A hedgingPolicy is for every
-// method of its name, also for those that nobody declared idempotent: gRPC takes it for that word.
+// ServiceConfig writes the policies as a gRPC service config, for clients that do not use this
+// library. Of what came from FromServiceConfig the policies come out as they went in, and nothing
+// that is not about retries does (a loadBalancingConfig, message sizes). A retry.Policy is put as
+// near as gRPC can come: UNAVAILABLE as its one code, MaxAttempts at most 5, the curve of its
+// Backoff under gRPC's own jitter, and the default budget as retryThrottling of 10 tokens and a
+// ratio of 0.1. What gRPC has nothing for (an attempt timeout, hedging by a percentile, another
+// budget or curve, budgets that differ) is an error that names each. A hedgingPolicy is for every
+// method of its name, also for those that nobody declared idempotent: gRPC takes it for that
+// word.
 func (ps *Policies) ServiceConfig() (string, error) {
 	var (
 		out  serviceConfig

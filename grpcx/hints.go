@@ -37,7 +37,8 @@ func hintOf(st *status.Status, trailer metadata.MD) hint {
 	return retryInfo(st)
 }
 
-// pushback reads grpc-retry-pushback-ms (gRFC A6). All but one whole number of 32 bits means: do not retry.
+// pushback reads grpc-retry-pushback-ms (gRFC A6). All but one whole number of 32 bits means: do
+// not retry.
 func pushback(values []string) hint {
 	if len(values) != 1 {
 		return hint{noRetry: true}
@@ -49,8 +50,8 @@ func pushback(values []string) hint {
 	return hint{given: true, after: time.Duration(max(ms, 1)) * time.Millisecond} // at once is a wait, too: no backoff
 }
 
-// retryInfo reads the longest wait of all google.rpc.RetryInfo among the first details; those that are malformed or
-// negative are not there.
+// retryInfo reads the longest wait of all google.rpc.RetryInfo among the first details; those
+// that are malformed or negative are not there.
 func retryInfo(st *status.Status) (h hint) {
 	for value := range details(st, "google.rpc.RetryInfo") {
 		var info errdetails.RetryInfo
@@ -63,10 +64,12 @@ func retryInfo(st *status.Status) (h hint) {
 	return h
 }
 
-// details yields the encoded details of a type among a status's first details, without those that are too large.
+// details yields the encoded details of a type among a status's first details, without those that
+// are too large.
 //
-// Status.Details decodes every detail and Status.Proto copies every byte, and a server may send megabytes of them. So the
-// field is read in its place, by reflection. Should gRPC rename it, the copy is made.
+// Status.Details decodes every detail and Status.Proto copies every byte, and a server may send
+// megabytes of them. So the field is read in its place, by reflection. Should gRPC rename it, the
+// copy is made.
 func details(st *status.Status, name string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		list, ok := rawDetails(reflect.ValueOf(st))
@@ -89,7 +92,8 @@ func details(st *status.Status, name string) iter.Seq[[]byte] {
 	}
 }
 
-// rawDetails returns the list of *anypb.Any in a *status.Status. ok is false if the status is not made as it was.
+// rawDetails returns the list of *anypb.Any in a *status.Status. ok is false if the status is not
+// made as it was.
 func rawDetails(st reflect.Value) (list reflect.Value, ok bool) {
 	if st.IsNil() {
 		return list, false

@@ -40,7 +40,8 @@ func (c *config) declared(method string) bool {
 	return c.idempotent[method] || c.idempotent[service] || c.idempotent[""]
 }
 
-// levels remembers the idempotency_level of the methods that the registry knows: a lookup costs more than 100 ns.
+// levels remembers the idempotency_level of the methods that the registry knows: a lookup costs
+// more than 100 ns.
 var levels sync.Map // full method name to bool
 
 // safeLevel reports whether the .proto file of a method says that it may be sent twice.

@@ -59,6 +59,8 @@ var unavailableBy = map[string]struct {
 	"Envoy lost it, and again":     {func(s *wireStream) { s.answer("14", envoyTwo+"remote reset") }, false, false},
 	"Envoy lost patience":          {func(s *wireStream) { s.answer("14", "upstream request timeout") }, false, false},
 	"the server goes silent":       {func(*wireStream) {}, false, false},
+	"it goes silent after GOAWAY":  {func(s *wireStream) { _ = s.WriteGoAway(s.id, http2.ErrCodeNo, nil) }, false, false},
+	"it talks of a stream timeout": {func(s *wireStream) { s.answer("14", "stream timeout of the inner service") }, true, false},
 }
 
 // pings makes a connection that does not answer count as broken soon.

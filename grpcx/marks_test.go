@@ -158,7 +158,7 @@ func TestMarks_ADroppedPickIsNotPickedAgain(t *testing.T) {
 	}
 }
 
-// Credentials that fail with UNAVAILABLE are sent for again, as gRPC-Go does under a retryPolicy: nothing was sent, and
+// Credentials that fail with UNAVAILABLE are asked again, as gRPC-Go does under a retryPolicy: nothing was sent, and
 // where they come from may be up again. Others may be wrong for good, as is what says so.
 func TestMarks_CredentialsThatFail(t *testing.T) {
 	for name, row := range map[string]struct {

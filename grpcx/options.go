@@ -26,15 +26,16 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// WithStrictIdempotency withdraws gRPC's convention that a call which a server answers with UNAVAILABLE may be sent
-// again whatever its method: methods that are not declared idempotent are then sent again only if the attempt was provably
-// unprocessed. What proves it comes through call options: interceptors behind that drop them make such attempts look
-// processed.
+// WithStrictIdempotency withdraws gRPC's convention that a call which a server answers with
+// UNAVAILABLE may be sent again whatever its method: methods that are not declared idempotent are
+// then sent again only if the attempt was provably unprocessed. What proves it comes through call
+// options: interceptors behind that drop them make such attempts look processed.
 func WithStrictIdempotency() Option { return func(c *config) { c.strict = true } }
 
-// WithIdempotentMethods declares methods that may be sent twice, as if their idempotency_level were IDEMPOTENT:
-// "pkg.Service/Method", "pkg.Service/*" for all methods of a service, or "*" for all. A leading slash may be
-// there. Without such a declaration a call whose reply was lost is not sent again. It panics if a name has another form.
+// WithIdempotentMethods declares methods that may be sent twice, as if their idempotency_level
+// were IDEMPOTENT: "pkg.Service/Method", "pkg.Service/*" for all methods of a service, or "*" for
+// all. A leading slash may be there. Without such a declaration a call whose reply was lost is
+// not sent again. It panics if a name has another form.
 func WithIdempotentMethods(methods ...string) Option {
 	keys := make([]string, len(methods))
 	for i, m := range methods {
@@ -54,7 +55,8 @@ func WithIdempotentMethods(methods ...string) Option {
 	}
 }
 
-// WithPolicies gives methods policies of their own; those that ps does not name keep the interceptor's.
+// WithPolicies gives methods policies of their own; those that ps does not name keep the
+// interceptor's.
 func WithPolicies(ps *Policies) Option {
 	if ps == nil {
 		panic("grpcx: WithPolicies: must not be nil")
@@ -62,12 +64,14 @@ func WithPolicies(ps *Policies) Option {
 	return func(c *config) { c.policies = ps }
 }
 
-// WithReplayBuffer sets how many bytes of messages a stream keeps to send them again, 256 KiB unless told, as in
-// gRPC-Go; each counts with the five bytes that go before it on the wire. A stream that has sent more is not retried.
-// The call option grpc.MaxRetryRPCBufferSize goes before this. With 0 no stream that sends anything is retried.
+// WithReplayBuffer sets how many bytes of messages a stream keeps to send them again, 256 KiB
+// unless told, as in gRPC-Go; each counts with the five bytes that go before it on the wire. A
+// stream that has sent more is not retried. The call option grpc.MaxRetryRPCBufferSize goes
+// before this. With 0 no stream that sends anything is retried.
 //
-// Messages of protobuf are copied, so that the caller may use one again for the next. Of messages of another codec the
-// stream keeps the caller's own values: as gRPC has it, they must not be changed after SendMsg.
+// Messages of protobuf are copied, so that the caller may use one again for the next. Of messages
+// of another codec the stream keeps the caller's own values: as gRPC has it, they must not be
+// changed after SendMsg.
 //
 // It panics if bytes is negative.
 func WithReplayBuffer(bytes int) Option {

@@ -23,8 +23,9 @@ import (
 // maxTargets bounds the targets that a Policies keeps state for.
 const maxTargets = 1024
 
-// Policies gives methods policies of their own; see WithPolicies. Its rules never change, and it is safe for
-// concurrent use. The methods of one target that come from a service config share one budget, as in gRFC A6.
+// Policies gives methods policies of their own; see WithPolicies. Its rules never change, and it
+// is safe for concurrent use. The methods of one target that come from a service config share one
+// budget, as in gRFC A6.
 type Policies struct {
 	entries  []entry
 	byName   map[string]int // "" for all methods, "/service/", "/service/method"
@@ -62,8 +63,9 @@ type hedgeSpec struct {
 	nonFatal    codeSet
 }
 
-// NewPolicies gives each name its policy: "package.Service/Method" for a method, "package.Service" for the other
-// methods of a service, and "" for all others. The error tells every name that is malformed or has a nil policy.
+// NewPolicies gives each name its policy: "package.Service/Method" for a method,
+// "package.Service" for the other methods of a service, and "" for all others. The error tells
+// every name that is malformed or has a nil policy.
 func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 	ps := &Policies{byName: map[string]int{}, targets: map[string]*targetPolicies{}}
 	var errs []error
@@ -85,9 +87,10 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 	return ps, nil
 }
 
-// WithBudget returns policies with the same rules whose methods of one target share a budget of spec, whatever
-// retryThrottling says: budget.Unlimited{} for none, as gRPC has it without retryThrottling. Policies made by
-// NewPolicies keep their own. It panics if spec is nil or invalid.
+// WithBudget returns policies with the same rules whose methods of one target share a budget of
+// spec, whatever retryThrottling says: budget.Unlimited{} for none, as gRPC has it without
+// retryThrottling. Policies made by NewPolicies keep their own. It panics if spec is nil or
+// invalid.
 func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
 	if spec == nil {
 		panic("grpcx: WithBudget: must not be nil")
@@ -101,8 +104,9 @@ func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
 	}
 }
 
-// UnknownFields returns the paths of fields in a service config that neither this package knows nor gRPC-Go: those of
-// later versions of gRPC, and misspelled ones. They have no effect. At most 64 are listed.
+// UnknownFields returns the paths of fields in a service config that neither this package knows
+// nor gRPC-Go: those of later versions of gRPC, and misspelled ones. They have no effect. At most
+// 64 are listed.
 func (ps *Policies) UnknownFields() []string { return slices.Clone(ps.unknown) }
 
 // methodKey is how a name is looked up.
@@ -123,8 +127,8 @@ type targetPolicies struct {
 	byName map[string]int
 }
 
-// target returns the state for a target, whose connection was made with most as grpc.WithMaxCallAttempts. Over the
-// bound, some other target is forgotten and would start anew.
+// target returns the state for a target, whose connection was made with most as
+// grpc.WithMaxCallAttempts. Over the bound, some other target is forgotten and would start anew.
 func (ps *Policies) target(name string, most int) *targetPolicies {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -186,8 +190,8 @@ func (e *entry) rule(target string, most int, shared budget.Spec, opts []retry.O
 	return r
 }
 
-// maxCallAttempts returns what grpc.WithMaxCallAttempts said of a connection. gRPC-Go has no other way to ask for it
-// than to look; were the field renamed, it would be gRPC's default.
+// maxCallAttempts returns what grpc.WithMaxCallAttempts said of a connection. gRPC-Go has no
+// other way to ask for it than to look; were the field renamed, it would be gRPC's default.
 func maxCallAttempts(cc *grpc.ClientConn) int {
 	if cc == nil {
 		return mostAttempts
@@ -203,7 +207,8 @@ func maxCallAttempts(cc *grpc.ClientConn) int {
 	return int(n.Int())
 }
 
-// fatal makes a list of codes of an empty one: no code is retried. It is OK's bit, which is never asked for.
+// fatal makes a list of codes of an empty one: no code is retried. It is OK's bit, which is never
+// asked for.
 const fatal codeSet = 1
 
 // config is the entry's rules. Without a retryPolicy or hedgingPolicy gRPC sends a call once.

@@ -19,24 +19,27 @@ import (
 const (
 	// maxConfig bounds the text of a service config: it may come from DNS.
 	maxConfig = 1 << 20
-	// mostAttempts is what gRFC A6 makes of a greater maxAttempts, unless grpc.WithMaxCallAttempts says otherwise.
+	// mostAttempts is what gRFC A6 makes of a greater maxAttempts, unless
+	// grpc.WithMaxCallAttempts says otherwise.
 	mostAttempts = 5
 )
 
 // FromServiceConfig reads the policies of a gRPC service config
-// (https://github.com/grpc/grpc/blob/master/doc/service_config.md): methodConfig with its names (a method, a service,
-// or {} for all others), timeout, waitForReady, retryPolicy and hedgingPolicy, and retryThrottling, which becomes one
-// budget.GRPC a target for all its methods. Without retryThrottling they share the default budget, see
-// [Policies.WithBudget].
+// (https://github.com/grpc/grpc/blob/master/doc/service_config.md): methodConfig with its names
+// (a method, a service, or {} for all others), timeout, waitForReady, retryPolicy and
+// hedgingPolicy, and retryThrottling, which becomes one budget.GRPC a target for all its methods.
+// Without retryThrottling they share the default budget, see [Policies.WithBudget].
 //
-// As in gRPC-Go, a maxAttempts above 5 means 5, or what grpc.WithMaxCallAttempts says of the first connection to a
-// target, and a method with neither policy is sent once. The codes listed are the word of whoever wrote the config that the
-// method may be sent twice after them. A retryPolicy's perAttemptRecvTimeout is the AttemptTimeout, and the word that the
-// method may be sent again after it.
+// As in gRPC-Go, a maxAttempts above 5 means 5, or what grpc.WithMaxCallAttempts says of the
+// first connection to a target, and a method with neither policy is sent once. The codes listed
+// are the word of whoever wrote the config that the method may be sent twice after them. A
+// retryPolicy's perAttemptRecvTimeout is the AttemptTimeout, and the word that the method may be
+// sent again after it.
 //
-// Names of fields are read in any case and null is a field that is not there, as in gRPC-Go; of a tokenRatio three
-// decimals count, as in gRFC A6. Fields that are gRPC's and none of this package's concern (load balancing, health
-// checks, message sizes) are passed over, and so are unknown ones: [Policies.UnknownFields] lists these.
+// Names of fields are read in any case and null is a field that is not there, as in gRPC-Go; of a
+// tokenRatio three decimals count, as in gRFC A6. Fields that are gRPC's and none of this
+// package's concern (load balancing, health checks, message sizes) are passed over, and so are
+// unknown ones: [Policies.UnknownFields] lists these.
 //
 // The error tells every mistake with its path. opts are for each policy: observers, say.
 func FromServiceConfig(config string, opts ...retry.Option) (*Policies, error) {
@@ -75,7 +78,8 @@ func (ps *Policies) readThrottling(o *fields) error {
 // mostRatio is the greatest tokenRatio that makes a difference: no budget has more tokens.
 const mostRatio = 1000
 
-// cut leaves off the decimals beyond the third, which do not count (gRFC A6), but not all that there is of a number.
+// cut leaves off the decimals beyond the third, which do not count (gRFC A6), but not all that
+// there is of a number.
 func cut(v float64) float64 {
 	if v <= 0 || v > mostRatio {
 		return v

@@ -24,7 +24,8 @@ type fields struct {
 	at      string    // of what is being read, in the object
 }
 
-// readObject reads the fields of an object at path. A null is an object without fields, as in gRPC-Go.
+// readObject reads the fields of an object at path. A null is an object without fields, as in
+// gRPC-Go.
 func readObject(raw json.RawMessage, path string, unknown *[]string, read func(*fields) error) error {
 	if isNull(raw) {
 		raw = json.RawMessage("{}")
@@ -43,8 +44,8 @@ func (o *fields) inner(read func(*fields) error) func(json.RawMessage) error {
 
 func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
-// find removes a field whose name is written in any case, as encoding/json reads them, and so gRPC-Go. One that is
-// null is not there.
+// find removes a field whose name is written in any case, as encoding/json reads them, and so
+// gRPC-Go. One that is null is not there.
 func (o *fields) find(name string) (raw json.RawMessage, ok bool) {
 	for key, value := range o.left {
 		if !strings.EqualFold(key, name) {
@@ -122,7 +123,8 @@ func (o *fields) skip(names ...string) {
 	}
 }
 
-// end remembers the fields that nobody has read, and returns all that is wrong. The number of both is bounded.
+// end remembers the fields that nobody has read, and returns all that is wrong. The number of
+// both is bounded.
 func (o *fields) end() error {
 	for _, err := range conf.Flatten(conf.Unknown(o.left)) {
 		var f *conf.FieldError
@@ -133,8 +135,8 @@ func (o *fields) end() error {
 	return errors.Join(o.errs...)
 }
 
-// protoDuration reads a duration as proto JSON writes it: seconds, with a fraction or not, and an s. What is more than
-// time.Duration holds is the most that it holds.
+// protoDuration reads a duration as proto JSON writes it: seconds, with a fraction or not, and an
+// s. What is more than time.Duration holds is the most that it holds.
 func protoDuration(raw json.RawMessage) (time.Duration, error) {
 	var text string
 	if json.Unmarshal(raw, &text) != nil {

@@ -167,7 +167,7 @@ func TestServiceConfig_PerAttemptRecvTimeoutIsTheAttemptTimeout(t *testing.T) {
 	})
 }
 
-func TestServiceConfig_HeedsWithMaxCallAttempts(t *testing.T) {
+func TestServiceConfig_HonorsWithMaxCallAttempts(t *testing.T) {
 	for name, row := range map[string]struct {
 		opts []grpc.DialOption
 		sent int64

@@ -11,10 +11,11 @@ import (
 
 // ending is what is known of an attempt that failed.
 //
-// gRPC-Go does not say who made a status. What tells is where it left metadata: a trailer that is not empty came from
-// the server, as every answer without a message has its content type there; an empty one means that there was a stream
-// on a connection, and nil that there was none. Only of a server that sent a header first and then no trailing metadata
-// is nothing known: there, and where nobody looked at the options, the texts that gRPC-Go's transport makes decide.
+// gRPC-Go does not say who made a status, so the metadata must do. A trailer that is not empty
+// came from the server: every answer without a message has its content type there. An empty
+// trailer means that there was a stream on a connection, and a nil one that there was none. A
+// server that sends a header and then no trailing metadata leaves an empty one, too: there, and
+// where an interceptor drops call options, the texts that gRPC-Go's transport makes decide.
 type ending struct {
 	err     error
 	header  metadata.MD // nil if unknown, or if none came
@@ -23,22 +24,23 @@ type ending struct {
 	heeded  bool        // a nil trailer is gRPC's word; otherwise perhaps nobody looked at the options
 }
 
-// silent reports that nothing came from the server: gRPC's own messages about the connection are then not an
-// application's that relays what it got from somewhere else.
+// silent reports that nothing came from the server: gRPC's own messages about the connection are
+// then not an application's that relays what it got from somewhere else.
 func (e *ending) silent() bool { return len(e.header) == 0 && len(e.trailer) == 0 }
 
-// unsent reports that the attempt got no stream on any connection. grpc.Trailer's place is written to, be it with an
-// empty map, if and only if there was one; provided that the options came to gRPC (a channel inside the process need
-// not know them, and an interceptor may drop them).
+// unsent reports that the attempt got no stream on any connection. grpc.Trailer's place is
+// written to, be it with an empty map, if and only if there was one; provided that the options
+// came to gRPC (a channel inside the process need not know them, and an interceptor may drop
+// them).
 func (e *ending) unsent() bool { return e.trailer == nil && e.heeded }
 
-// wordless reports that no message can have come: there was no stream, or the server's answer was a trailer alone,
-// which then has the content type.
+// wordless reports that no message can have come: there was no stream, or the server's answer was
+// a trailer alone, which then has the content type.
 func (e *ending) wordless() bool { return e.unsent() || len(e.trailer["content-type"]) > 0 }
 
-// answered reports whether an UNAVAILABLE is the word of a server, which may have done nothing then. It is not if
-// gRPC-Go, or a proxy in between, made it because the connection was lost: the server may have done its work, and the
-// reply is what was lost.
+// answered reports whether an UNAVAILABLE is the word of a server, which may have done nothing
+// then. It is not if gRPC-Go, or a proxy in between, made it because the connection was lost: the
+// server may have done its work, and the reply is what was lost.
 func (e *ending) answered(st *status.Status) bool {
 	if len(e.trailer) > 0 {
 		return !isProxyLoss(st.Message())
@@ -46,9 +48,11 @@ func (e *ending) answered(st *status.Status) bool {
 	return !isTransportLoss(st.Message()) && !isProxyLoss(st.Message())
 }
 
-// lost reports whether an UNAVAILABLE means that the connection which carried the attempt was lost: closed or reset by
-// the other side, with a GOAWAY before or not. gRPC-Go opens streams on no connection that has not answered its preface. One
-// that has gone silent (keepalive) is not lost in this sense, nor one that was closed because the client asked too much.
+// lost reports whether an UNAVAILABLE means that the connection which carried the attempt was
+// lost: closed, reset or made unreadable by the other side, with a GOAWAY before or not. It had
+// answered before: gRPC-Go opens no stream until the server's preface has come. A connection that
+// has gone silent (keepalive) is not lost in this sense, nor one that was closed because the
+// client asked too much.
 func (e *ending) lost(st *status.Status) bool {
 	return st.Code() == codes.Unavailable && e.trailer != nil && len(e.trailer) == 0 &&
 		isConnectionLoss(st.Message()) && !isCalm(st.Message())
@@ -63,13 +67,15 @@ func isCalm(message string) bool {
 	return strings.Contains(message, "received prior goaway: code: ENHANCE_YOUR_CALM")
 }
 
-// isConnectionLoss recognizes what gRPC-Go says of the streams of a connection that the other side has ended.
+// isConnectionLoss recognizes what gRPC-Go says of the streams of a connection that the other
+// side has ended.
 func isConnectionLoss(message string) bool {
-	return hasAnyPrefix(message, "error reading from server: ", "closing transport due to: connection error: ",
-		`connection error: desc = "error reading from server: `)
+	return hasAnyPrefix(strings.TrimPrefix(message, "closing transport due to: "),
+		"error reading from server: ", `connection error: desc = "error reading from server: `)
 }
 
-// isTransportLoss recognizes everything that gRPC-Go itself calls UNAVAILABLE once a stream is on a connection.
+// isTransportLoss recognizes everything that gRPC-Go itself calls UNAVAILABLE once a stream is on
+// a connection.
 func isTransportLoss(message string) bool {
 	return isConnectionLoss(message) || hasAnyPrefix(message,
 		"closing transport due to: ", "closing connection since the server is not reading", "keepalive ping failed",
@@ -78,9 +84,10 @@ func isTransportLoss(message string) bool {
 		"unexpected HTTP status code received from server: 504")
 }
 
-// isProxyLoss recognizes the status that Envoy makes when it has lost the connection to the server, or patience.
+// isProxyLoss recognizes the status that Envoy makes when it has lost the connection to the
+// server, or patience.
 func isProxyLoss(message string) bool {
-	if hasAnyPrefix(message, "upstream request timeout", "stream timeout") {
+	if message == "upstream request timeout" || message == "stream timeout" {
 		return true
 	}
 	_, why, ok := strings.Cut(message, "reset reason: ")
@@ -100,12 +107,13 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 // lostMessage is the text of errLost.
 const lostMessage = "the stream ended before it was sent"
 
-// errLost is a stream's end that is none: gRPC-Go says io.EOF where a transparent retry broke, although neither a
-// header nor a trailer came from the server.
+// errLost is a stream's end that is none: gRPC-Go says io.EOF where a transparent retry broke,
+// although neither a header nor a trailer came from the server.
 var errLost = status.Error(codes.Unavailable, lostMessage)
 
-// isHandedBack recognizes what gRPC-Go says of a stream that the server provably did not take: the connection was
-// draining before the stream's headers were written, the GOAWAY named an earlier stream as the last, or it was refused.
+// isHandedBack recognizes what gRPC-Go says of a stream that the server provably did not take:
+// the connection was draining before the stream's headers were written, the GOAWAY named an
+// earlier stream as the last, or it was refused.
 func isHandedBack(message string) bool {
 	switch message {
 	case "the connection is draining",
@@ -118,8 +126,8 @@ func isHandedBack(message string) bool {
 	return false
 }
 
-// local reports whether the client itself refused the attempt, and would refuse another, or dropped it. Whatever else
-// keeps it from a stream is that there was no connection, or no time.
+// local reports whether the client itself refused the attempt, and would refuse another, or
+// dropped it. Whatever else keeps it from a stream is that there was no connection, or no time.
 func (e *ending) local(st *status.Status) bool {
 	if isLocal(st) {
 		return true
@@ -138,21 +146,23 @@ func (e *ending) local(st *status.Status) bool {
 	return true
 }
 
-// isWaiting recognizes a call that ran out of time while gRPC-Go had no connection for it, rather than one that was
-// dropped with that status.
+// isWaiting recognizes a call that ran out of time while gRPC-Go had no connection for it, rather
+// than one that was dropped with that status.
 func isWaiting(message string) bool {
 	return strings.Contains(message, "deadline exceeded") || strings.HasPrefix(message, "latest balancer error: ")
 }
 
-// isDistrust recognizes a server whose certificate the client does not trust, or not under the call's authority.
+// isDistrust recognizes a server whose certificate the client does not trust, or not under the
+// call's authority.
 func isDistrust(message string) bool {
 	return strings.Contains(message, "authentication handshake failed: ") && strings.Contains(message, "x509: ") ||
 		strings.HasPrefix(message, "failed to validate authority ") ||
 		strings.Contains(message, " does not implement the AuthorityValidator interface")
 }
 
-// isDrop recognizes calls that gRPC-Go's own load balancers and routers drop on purpose, which are not picked again
-// (gRFC A54). Of the UNAVAILABLE of other balancers nobody can tell whether it is a drop or the lack of a connection.
+// isDrop recognizes calls that gRPC-Go's own load balancers and routers drop on purpose, which
+// are not picked again (gRFC A54). Of the UNAVAILABLE of other balancers nobody can tell whether
+// it is a drop or the lack of a connection.
 func isDrop(message string) bool {
 	return hasAnyPrefix(message, "RPC is dropped", "request dropped by grpclb", "unknown cluster selected for RPC: ",
 		"most recent error from RLS server: ", "no matched route was found", "matched route does not have a supported") ||
