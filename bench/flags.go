@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/bench/experiments"
+	"github.com/evenkeel-go/evenkeel/bench/fleet"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -119,12 +121,18 @@ func readPolicy(file string) (experiments.Policy, error) {
 	if err != nil {
 		return experiments.Policy{}, fmt.Errorf("-policy: %w", err)
 	}
+	if string(bytes.TrimSpace(data)) == "null" {
+		return experiments.Policy{}, fmt.Errorf("-policy %s: must be a JSON object", file)
+	}
 	var cfg retry.Config
 	if err := json.Unmarshal(data, &cfg); err != nil {
 		return experiments.Policy{}, fmt.Errorf("-policy %s: %w", file, err)
 	}
 	if _, err := retry.New(cfg); err != nil {
 		return experiments.Policy{}, fmt.Errorf("-policy %s: %w", file, err)
+	}
+	if err := fleet.Bounded(cfg); err != nil {
+		return experiments.Policy{}, fmt.Errorf("-policy %s: a policy without limit or wait: %w", file, err)
 	}
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	return experiments.UserPolicy(name, cfg), nil

@@ -74,10 +74,17 @@ func TestMisuseIsAClearErrorAndStatus2(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad, []byte(`{"max_attempts": 0, "bugdet": "adaptive"}`), 0o600))
 	good := filepath.Join(t.TempDir(), "good.json")
 	require.NoError(t, os.WriteFile(good, []byte(`{}`), 0o600))
+	endless := filepath.Join(t.TempDir(), "endless.json")
+	require.NoError(t, os.WriteFile(endless,
+		[]byte(`{"max_attempts": "unlimited", "backoff": "none", "budget": "unlimited"}`), 0o600))
+	null := filepath.Join(t.TempDir(), "null.json")
+	require.NoError(t, os.WriteFile(null, []byte(" null\n"), 0o600))
 	for name, c := range map[string]struct {
 		args []string
 		says string
 	}{
+		"no limit":        {[]string{"-policy", endless}, "without limit or wait: Backoff: "},
+		"no policy":       {[]string{"-policy", null}, "must be a JSON object"},
 		"flag":            {[]string{"-frobnicate"}, "frobnicate"},
 		"argument":        {[]string{"outage"}, `unexpected argument "outage"`},
 		"no match":        {[]string{"-run", "nonsense"}, `"nonsense" matches no experiment; there are outage, retry-budget`},

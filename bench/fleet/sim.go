@@ -9,11 +9,15 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// ErrRunaway is returned when a run does not come to an end within a billion events: a policy without any limit that
-// retries at once, most likely.
-var ErrRunaway = errors.New("fleet: the run does not end (a policy without limit or wait?)")
+// ErrRunaway is returned when a run does not come to an end within a billion events, or stays at one point in time: a
+// policy without any limit that retries at once, most likely.
+var ErrRunaway = errors.New("fleet: the run does not end (MaxAttempts, Backoff, Hedge and Budget without limit or wait?)")
 
-const maxEvents = 1e9
+const (
+	maxEvents   = 1e9
+	maxCrowd    = 1e6 // events at one point in time, and as many more
+	crowdOfCall = 100 // for each call that the clients can make at once
+)
 
 // epoch is when a run starts, for the policy. Any time would do.
 var epoch = time.Unix(1_000_000_000, 0)
@@ -27,6 +31,7 @@ type sim struct {
 	queue  queue
 	events uint64
 	most   uint64 // events before it is taken for a runaway
+	crowd  uint64 // events at one time before it is
 	start  time.Time
 	now    int64 // ns since start
 	time   time.Time
@@ -43,7 +48,7 @@ type sim struct {
 	review   int64 // when to see whether goodput is back
 }
 
-// Run runs a scenario on a policy. Its error is the scenario's, the policy's, or ErrRunaway.
+// Run runs a scenario on a policy. Its error is the scenario's, the policy's (see also Bounded), or ErrRunaway.
 func Run(policy retry.Config, scenario Scenario) (*Result, error) {
 	s, err := newSim(policy, scenario)
 	if err != nil {
@@ -59,12 +64,19 @@ func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
 	if err := scenario.Validate(); err != nil {
 		return nil, fmt.Errorf("fleet: bad scenario: %w", err)
 	}
+	if _, err := retry.New(policy); err != nil {
+		return nil, err
+	}
+	if err := scenario.bounded(policy); err != nil {
+		return nil, err
+	}
 	scenario = scenario.withDefaults()
 	s := &sim{
 		scenario: scenario,
 		rng:      newRand(scenario.Seed),
 		network:  scenario.Network,
 		most:     maxEvents,
+		crowd:    maxCrowd + crowdOfCall*uint64(scenario.Clients)*uint64(scenario.Load.Burst),
 		start:    epoch,
 		time:     epoch,
 		load:     newLoadgen(scenario),
@@ -102,16 +114,18 @@ func (s *sim) run() error {
 		}
 	}
 	s.first()
+	since := s.events // when the present time began
 	end := min(int64(s.scenario.Duration+s.scenario.Drain), int64(longest)-1)
 	for {
 		e, ok := s.queue.pop()
 		if !ok || e.at > end || s.scenario.Settle && s.settled(e.at) {
 			return nil
 		}
-		if s.events++; s.events > s.most {
+		if s.events++; s.events > s.most || s.events-since > s.crowd {
 			return ErrRunaway
 		}
 		if e.at != s.now {
+			since = s.events
 			s.now = e.at
 			s.time = s.start.Add(time.Duration(e.at))
 		}

@@ -13,8 +13,13 @@ import (
 
 // A policy that retries at once and for ever, on a network that takes no time, stays at one point in time.
 func TestARunawayIsStopped(t *testing.T) {
-	policy := retry.Config{MaxAttempts: retry.Unlimited, Backoff: backoff.None(), Budget: budget.Unlimited{}}
-	s, err := newSim(policy, Scenario{Load: Load{Rate: 1}, Faults: []Fault{{To: time.Hour, Fail: 1}}})
+	policy := retry.Config{MaxAttempts: retry.Unlimited, Backoff: backoff.None(), Budget: budget.Concurrency{}}
+	outage := Scenario{Load: Load{Rate: 1}, Faults: []Fault{{To: time.Hour, Fail: 1}}}
+	_, err := Run(policy, outage)
+	require.ErrorIs(t, err, ErrRunaway)
+
+	outage.Network = Constant(time.Microsecond)
+	s, err := newSim(policy, outage)
 	require.NoError(t, err)
 	s.most = 10_000
 	require.ErrorIs(t, s.run(), ErrRunaway)

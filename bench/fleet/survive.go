@@ -55,6 +55,9 @@ func Try(policy retry.Config, scenario Scenario) (Verdict, error) {
 	if _, err := retry.New(policy); err != nil {
 		return Verdict{}, err // before the baseline hides some of it
 	}
+	if err := scenario.bounded(policy); err != nil {
+		return Verdict{}, err
+	}
 	baseline, err := observe(unretried(policy), scenario.unretried())
 	if err != nil {
 		return Verdict{}, err
