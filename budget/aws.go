@@ -45,17 +45,28 @@ func (a AWS) New() Budget {
 }
 
 type awsBudget struct {
+	drain
 	tokens pool
 	mode   AWSMode
 }
 
 func (b *awsBudget) Timeless()              {}
-func (b *awsBudget) Level() float64         { return b.tokens.level(awsCheapest) }
 func (b *awsBudget) Begin(time.Time) Permit { return 0 }
+
+// Level is what is left of the tokens.
+func (b *awsBudget) Level() float64 {
+	if b.empty.Load() {
+		return 0
+	}
+	return b.tokens.level(awsCheapest)
+}
 
 // Admit's permit is the price, which a first attempt does not pay.
 func (b *awsBudget) Admit(_ time.Time, _ Kind, because Evidence, _ Permit) (Permit, bool) {
 	cost := b.cost(because)
+	if b.empty.Load() {
+		return 0, false
+	}
 	return Permit(cost), b.tokens.take(cost, cost)
 }
 
@@ -70,6 +81,7 @@ func (b *awsBudget) cost(because Evidence) int64 {
 }
 
 func (b *awsBudget) End(_ time.Time, p Permit, e Evidence) {
+	b.open(e)
 	switch {
 	case e == Unsent:
 		b.tokens.add(int64(p))

@@ -15,8 +15,9 @@ type Bucket struct {
 	burst  uint64 // what a full bucket holds, in its place: the word's tokens and open fields while nothing is open
 	narrow uint64 // how many retries may be open at first, in eighths of a retry
 	strict bool
+	start  atomic.Uint64 // of a drained bucket: what the first success puts in, in its place; else 0
 
-	_ [31]byte // a cache line of its own: a neighbour's stores would slow down every load
+	_ [23]byte // a cache line of its own: a neighbour's stores would slow down every load
 }
 
 // Timeless tells that Begin and End never look at the time; Admit does.
@@ -37,9 +38,13 @@ func (b *Bucket) End(_ time.Time, p Permit, e Evidence) {
 func (b *Bucket) settle(p Permit, e Evidence) {
 	switch {
 	case e == Alive:
+		start := uint64(0)
+		if b.start.Load() != 0 {
+			start = b.start.Swap(0)
+		}
 		for {
 			s := state(b.word.Load())
-			if b.become(s, s.answer(b, p).widened(s)) {
+			if b.become(s, s.answer(b, p).earn(b, start).widened(s)) {
 				return
 			}
 		}
@@ -51,6 +56,13 @@ func (b *Bucket) settle(p Permit, e Evidence) {
 			}
 		}
 	}
+}
+
+// close empties a new bucket until a success.
+func (b *Bucket) close() {
+	s := b.word.Load()
+	b.start.Store(s & tokensMask)
+	b.word.Store(s &^ tokensMask)
 }
 
 // become goes from one state to the next, and reports false if another goroutine was faster.

@@ -43,15 +43,19 @@ func checkWindow(w time.Duration) error {
 
 // New returns a budget that implements Gate and has seen nothing yet.
 func (c ClientThrottle) New() Budget {
-	retries := c.Retries
-	if retries == nil {
-		retries = Adaptive{}
-	}
 	return &clientThrottle{
-		retries: retries.New(),
+		retries: c.retries().New(),
 		k:       cmp.Or(c.K, 2),
 		window:  newWindow(cmp.Or(c.Window, 2*time.Minute), ratioSlots),
 	}
+}
+
+// retries is the Spec of what retries are paid from.
+func (c ClientThrottle) retries() Spec {
+	if c.Retries == nil {
+		return Adaptive{}
+	}
+	return c.Retries
 }
 
 type clientThrottle struct {

@@ -38,6 +38,7 @@ func (c Concurrency) New() Budget {
 }
 
 type concurrency struct {
+	drain
 	ratio, least float64
 	inFlight     atomic.Uint64 // attempts in the low half, the retries among them in the high half
 }
@@ -57,7 +58,7 @@ func (b *concurrency) Begin(time.Time) Permit {
 func (b *concurrency) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
 	for {
 		now := b.inFlight.Load()
-		if float64(now>>32) >= b.limit(now) {
+		if float64(now>>32) >= b.limit(now) || b.empty.Load() {
 			return 0, false
 		}
 		if b.inFlight.CompareAndSwap(now, now+oneRetry) {
@@ -70,13 +71,16 @@ func (b *concurrency) limit(now uint64) float64 {
 	return max(b.ratio*float64(now&math.MaxUint32), b.least)
 }
 
-func (b *concurrency) End(_ time.Time, p Permit, _ Evidence) { b.inFlight.Add(-uint64(p)) }
+func (b *concurrency) End(_ time.Time, p Permit, e Evidence) {
+	b.open(e)
+	b.inFlight.Add(-uint64(p))
+}
 
 // Level is the part of the allowed retries that is not in flight.
 func (b *concurrency) Level() float64 {
 	now := b.inFlight.Load()
 	limit := b.limit(now)
-	if limit == 0 {
+	if limit == 0 || b.empty.Load() {
 		return 0
 	}
 	return max(0, 1-float64(now>>32)/limit)

@@ -48,6 +48,7 @@ func (f Finagle) New() Budget {
 }
 
 type finagle struct {
+	drain
 	cost, reserve int64
 
 	mu     sync.Mutex
@@ -66,7 +67,7 @@ func (b *finagle) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bo
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.window.move(now)
-	if b.window.sum.a+b.reserve < b.cost {
+	if b.window.sum.a+b.reserve < b.cost || b.empty.Load() {
 		return 0, false
 	}
 	b.window.add(-b.cost, 0)
@@ -74,6 +75,7 @@ func (b *finagle) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bo
 }
 
 func (b *finagle) End(now time.Time, p Permit, e Evidence) {
+	b.open(e)
 	slot, paid := paidIn(p)
 	if e != Unsent || !paid {
 		return
@@ -89,7 +91,7 @@ func (b *finagle) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	left := b.window.sum.a + b.reserve
-	if left < b.cost {
+	if left < b.cost || b.empty.Load() {
 		return 0
 	}
 	return min(1, float64(left)/float64(max(b.reserve, b.cost)))

@@ -34,6 +34,7 @@ func (r Ratio) New() Budget {
 }
 
 type ratio struct {
+	drain
 	ratio float64
 
 	mu     sync.Mutex
@@ -52,7 +53,7 @@ func (b *ratio) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bool
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.window.move(now)
-	if !(float64(b.window.sum.b) < b.ratio*float64(b.window.sum.a)) {
+	if !(float64(b.window.sum.b) < b.ratio*float64(b.window.sum.a)) || b.empty.Load() {
 		return 0, false
 	}
 	b.window.add(1, 1)
@@ -60,6 +61,7 @@ func (b *ratio) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bool
 }
 
 func (b *ratio) End(now time.Time, p Permit, e Evidence) {
+	b.open(e)
 	slot, paid := paidIn(p)
 	if e != Unsent || !paid {
 		return
@@ -75,7 +77,7 @@ func (b *ratio) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	allowed := b.ratio * float64(b.window.sum.a)
-	if !(float64(b.window.sum.b) < allowed) {
+	if !(float64(b.window.sum.b) < allowed) || b.empty.Load() {
 		return 0
 	}
 	return min(1, 1-float64(b.window.sum.b)/allowed)

@@ -1,6 +1,10 @@
 package budget
 
-import "github.com/evenkeel-go/evenkeel/internal/conf"
+import (
+	"reflect"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
 
 // Shared is a Spec whose every New is b itself: all destinations, and all policies that use it, spend from one
 // budget. Two calls with the same b give equal Specs. It has no name in JSON.
@@ -8,11 +12,37 @@ func Shared(b Budget) Spec { return shared{b} }
 
 type shared struct{ Budget Budget }
 
+// Validate reports a budget that cannot work: nil, or one that no Spec has made.
 func (s shared) Validate() error {
-	if s.Budget == nil {
-		return conf.Errorf("Shared", "must have a budget to share, not nil")
+	if !usable(reflect.ValueOf(s.Budget)) {
+		return conf.Errorf("Shared", "must have a budget that a Spec has made, not a nil or zero %T", s.Budget)
 	}
 	return nil
+}
+
+// usable reports whether v may be a budget that works. Of those from elsewhere only nil, and what embeds a Budget
+// that is nil, certainly do not.
+func usable(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Invalid:
+		return false
+	case reflect.Chan, reflect.Func, reflect.Map, reflect.Slice:
+		return !v.IsNil()
+	case reflect.Pointer:
+		if v.IsNil() {
+			return false
+		}
+		ours := v.Type().Elem().PkgPath() == reflect.TypeFor[shared]().PkgPath()
+		return !(ours && v.Elem().IsZero()) && usable(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.Anonymous && f.Type == reflect.TypeFor[Budget]() && v.Field(i).IsNil() {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (s shared) New() Budget { return s.Budget }

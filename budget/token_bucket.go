@@ -44,13 +44,21 @@ func (t TokenBucket) New() Budget {
 }
 
 type tokenBucket struct {
+	drain
 	tokens    pool
 	deposit   int64
 	onSuccess bool
 }
 
-func (b *tokenBucket) Timeless()      {}
-func (b *tokenBucket) Level() float64 { return b.tokens.level(enough) }
+func (b *tokenBucket) Timeless() {}
+
+// Level is what is left of the bucket.
+func (b *tokenBucket) Level() float64 {
+	if b.empty.Load() {
+		return 0
+	}
+	return b.tokens.level(enough)
+}
 
 func (b *tokenBucket) Begin(time.Time) Permit {
 	if !b.onSuccess {
@@ -60,10 +68,11 @@ func (b *tokenBucket) Begin(time.Time) Permit {
 }
 
 func (b *tokenBucket) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
-	return micro, b.tokens.take(micro, enough)
+	return micro, !b.empty.Load() && b.tokens.take(micro, enough)
 }
 
 func (b *tokenBucket) End(_ time.Time, p Permit, e Evidence) {
+	b.open(e)
 	switch {
 	case e == Alive && b.onSuccess:
 		b.tokens.add(b.deposit)

@@ -8,8 +8,8 @@ type window struct {
 	slot  time.Duration
 	slots []counts
 	sum   counts
-	base  time.Time // the first time seen: slots are counted from it, by the monotonic clock if the caller's has one
-	last  int64     // the number of the current slot
+	clock steadyClock
+	last  int64 // the number of the current slot
 }
 
 type counts struct{ a, b int64 }
@@ -18,12 +18,9 @@ func newWindow(length time.Duration, slots int) window {
 	return window{slot: max(length/time.Duration(slots), 1), slots: make([]counts, slots)}
 }
 
-// move drops what is too old. A time before the latest one seen counts as the latest.
+// move drops what is too old.
 func (w *window) move(now time.Time) {
-	if w.base.IsZero() {
-		w.base = now
-	}
-	to := int64(now.Sub(w.base) / w.slot)
+	to := int64(w.clock.at(now) / w.slot)
 	n := int64(len(w.slots))
 	if to-w.last >= n {
 		clear(w.slots)

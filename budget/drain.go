@@ -1,0 +1,60 @@
+package budget
+
+import "sync/atomic"
+
+// Drainer is implemented by a Spec that can also make an empty budget. A policy asks for one when it comes back to a
+// destination that it had to forget in the middle of an outage: a budget as of a new process would pay for the outage
+// all over again. The Spec of Shared is none, since its budget is never forgotten.
+type Drainer interface {
+	// NewDrained returns a budget that affords no retry and no hedge, and whose level, if it tells one, is 0, until an
+	// attempt ends Alive. From then on it is as New makes it.
+	NewDrained() Budget
+}
+
+// drain keeps a budget empty until something succeeds. The zero drain does not. Budgets embed it.
+type drain struct{ empty atomic.Bool }
+
+func (d *drain) close() { d.empty.Store(true) }
+
+// open opens the budget again if an attempt has ended with e.
+func (d *drain) open(e Evidence) {
+	if e == Alive && d.empty.Load() {
+		d.empty.Store(false)
+	}
+}
+
+// drained closes a new budget.
+func drained(b Budget) Budget {
+	b.(interface{ close() }).close()
+	return b
+}
+
+// NewDrained returns what New does, empty until an attempt succeeds.
+func (a Adaptive) NewDrained() Budget { return drained(a.New()) }
+
+// NewDrained returns what New does, empty until an attempt succeeds.
+func (a AWS) NewDrained() Budget { return drained(a.New()) }
+
+// NewDrained returns what New does, empty until an attempt succeeds.
+func (c Concurrency) NewDrained() Budget { return drained(c.New()) }
+
+// NewDrained returns what New does, empty until an attempt succeeds.
+func (f Finagle) NewDrained() Budget { return drained(f.New()) }
+
+// NewDrained returns what New does, empty until an attempt succeeds.
+func (g GRPC) NewDrained() Budget { return drained(g.New()) }
+
+// NewDrained returns what New does, empty until an attempt succeeds.
+func (r Ratio) NewDrained() Budget { return drained(r.New()) }
+
+// NewDrained returns what New does, empty until an attempt succeeds.
+func (t TokenBucket) NewDrained() Budget { return drained(t.New()) }
+
+// NewDrained returns what New does, with the budget of Retries drained. First attempts are let through as by a new one.
+func (c ClientThrottle) NewDrained() Budget {
+	b := c.New().(*clientThrottle)
+	if d, ok := c.retries().(Drainer); ok {
+		b.retries = d.NewDrained()
+	}
+	return b
+}
