@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -41,6 +42,7 @@ var previous = func() (ctxs [8]context.Context) {
 // resend adds to the outgoing metadata how many attempts were sent before, for which it may use c. The caller's
 // metadata stays as it is.
 func (c *resendContext) resend(ctx context.Context, sent int) context.Context {
+	layer.Resent()
 	c.ResendContext = retry.ResendContext{Context: ctx, Attempt: sent + 1}
 	md, ok := metadata.FromOutgoingContext(ctx) // a copy
 	if !ok && sent < len(previous) {

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -16,6 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/conf"
+	"github.com/evenkeel-go/evenkeel/internal/dest"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -32,9 +32,7 @@ type Policies struct {
 	throttle budget.Spec    // of the entries without a policy made by the user; nil: the default
 	opts     []retry.Option
 	unknown  []string // see UnknownFields
-
-	mu      sync.Mutex
-	targets map[string]*targetPolicies
+	targets  *dest.Table[string, *targetPolicies]
 }
 
 // entry is what one methodConfig says.
@@ -67,7 +65,7 @@ type hedgeSpec struct {
 // "package.Service" for the other methods of a service, and "" for all others. The error tells
 // every name that is malformed or has a nil policy.
 func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
-	ps := &Policies{byName: map[string]int{}, targets: map[string]*targetPolicies{}}
+	ps := newPolicies(nil)
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		key, ok := methodKey(name)
@@ -98,16 +96,30 @@ func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
 	if _, err := retry.New(retry.Config{Budget: spec}); err != nil {
 		panic(fmt.Sprintf("grpcx: WithBudget: %v", err))
 	}
-	return &Policies{
-		entries: ps.entries, byName: ps.byName, throttle: spec, opts: ps.opts, unknown: ps.unknown,
-		targets: map[string]*targetPolicies{},
-	}
+	with := newPolicies(ps.opts)
+	with.entries, with.byName, with.throttle, with.unknown = ps.entries, ps.byName, spec, ps.unknown
+	return with
 }
 
 // UnknownFields returns the paths of fields in a service config that neither this package knows
 // nor gRPC-Go: those of later versions of gRPC, and misspelled ones. They have no effect. At most
 // 64 are listed.
 func (ps *Policies) UnknownFields() []string { return slices.Clone(ps.unknown) }
+
+// newPolicies returns a Policies without entries.
+func newPolicies(opts []retry.Option) *Policies {
+	ps := &Policies{byName: map[string]int{}, opts: opts}
+	ps.targets = dest.New[string](maxTargets, func(t *targetPolicies) bool { return dest.Spent(ps.budget())(t.budget) })
+	return ps
+}
+
+// budget returns what one target's budget is made from.
+func (ps *Policies) budget() budget.Spec {
+	if ps.throttle == nil {
+		return budget.Adaptive{}
+	}
+	return ps.throttle
+}
 
 // methodKey is how a name is looked up.
 func methodKey(name string) (key string, ok bool) {
@@ -125,35 +137,31 @@ func methodKey(name string) (key string, ok bool) {
 type targetPolicies struct {
 	rules  []rule
 	byName map[string]int
+	budget budget.Budget // of all rules that have no policy made by the user
 }
 
-// target returns the state for a target, whose connection was made with most as
-// grpc.WithMaxCallAttempts. Over the bound, some other target is forgotten and would start anew.
-func (ps *Policies) target(name string, most int) *targetPolicies {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if t := ps.targets[name]; t != nil {
-		return t
+// target returns the state for the target of cc, and marks it as used. Over the bound, one that was
+// not used lately is forgotten; see retry.WithMaxDestinations for what it comes back with. Two
+// connections to one target share what the first was made with.
+func (ps *Policies) target(name string, cc *grpc.ClientConn) *targetPolicies {
+	if at, ok := ps.targets.Get(name); ok {
+		return at.Value
 	}
-	for other := range ps.targets {
-		if len(ps.targets) < maxTargets {
-			break
-		}
-		delete(ps.targets, other)
-	}
-	t := &targetPolicies{byName: ps.byName}
-	spec := ps.throttle
-	if spec == nil {
-		spec = budget.Adaptive{}
-	}
-	shared := budget.Shared(spec.New())
+	type place = dest.Entry[string, *targetPolicies]
+	return ps.targets.GetOrAdd(name, func(_ *place, drained bool) *targetPolicies {
+		return ps.newTarget(name, maxCallAttempts(cc), drained)
+	}).Value
+}
+
+func (ps *Policies) newTarget(name string, most int, drained bool) *targetPolicies {
+	t := &targetPolicies{byName: ps.byName, budget: dest.NewBudget(ps.budget(), drained)}
+	shared := budget.Shared(t.budget)
 	t.rules = make([]rule, len(ps.entries))
 	for i, e := range ps.entries {
 		if len(e.names) > 0 { // else no method comes to it
 			t.rules[i] = e.rule(name, most, shared, ps.opts)
 		}
 	}
-	ps.targets[name] = t
 	return t
 }
 
@@ -175,7 +183,7 @@ func (t *targetPolicies) rule(method string) *rule {
 // rule is the entry at work for one target.
 func (e *entry) rule(target string, most int, shared budget.Spec, opts []retry.Option) rule {
 	if e.policy != nil {
-		return rule{policy: e.policy.For(target)}
+		return rule{policy: e.policy}
 	}
 	r := rule{timeout: e.timeout, wait: e.wait, custom: e.timeout > 0 || e.wait != nil, hedged: e.hedge != nil}
 	switch {

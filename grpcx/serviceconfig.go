@@ -43,7 +43,7 @@ const (
 //
 // The error tells every mistake with its path. opts are for each policy: observers, say.
 func FromServiceConfig(config string, opts ...retry.Option) (*Policies, error) {
-	ps := &Policies{byName: map[string]int{}, targets: map[string]*targetPolicies{}, opts: opts}
+	ps := newPolicies(opts)
 	if err := ps.read(config); err != nil {
 		return nil, fmt.Errorf("grpcx: bad service config: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -85,9 +86,16 @@ func (c *client) stream(
 	ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
 	opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	r := c.rule(cc, method)
+	if layer.Nested() {
+		inner, call := layer.Begin(ctx)
+		defer call.End()
+		if inner != nil {
+			ctx = inner
+		}
+	}
+	p, r := c.rule(cc, method)
 	s := &clientStream{
-		c: c, p: r.policy, r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
+		c: c, p: p, r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
 		receiving: make(chan struct{}, 1), replay: replayBuffer{limit: c.replay},
 	}
 	if found := scan(opts); found.policy != nil {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -22,16 +23,16 @@ func (c *client) unary() grpc.UnaryClientInterceptor {
 		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker,
 		opts ...grpc.CallOption,
 	) error {
-		t := c.last.Load()
-		if t == nil || !t.of(cc) || !t.base.policy.Touch() {
-			t = c.target(cc)
-		}
-		p, r := t.base.policy, &t.base
-		if !t.plain || len(opts) > 0 {
-			var plain bool
-			if p, r, plain = t.look(cc, method, opts); !plain {
-				return runUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts)
+		if layer.Nested() {
+			inner, call := layer.Begin(ctx)
+			defer call.End()
+			if inner != nil {
+				ctx = inner
 			}
+		}
+		p, r, plain := c.look(cc, method, opts)
+		if !plain {
+			return runUnary(c, p, r, ctx, method, req, reply, cc, invoker, opts)
 		}
 		s := newSink()
 		f := p.Begin()
@@ -50,9 +51,9 @@ func (c *client) unary() grpc.UnaryClientInterceptor {
 }
 
 // look finds what applies to a call of a method with options, and reports whether its first attempt is plain.
-func (t *target) look(cc *grpc.ClientConn, method string, opts []grpc.CallOption) (*retry.Policy, *rule, bool) {
-	r := t.rule(method)
-	p, plain := r.policy, !r.custom
+func (c *client) look(cc *grpc.ClientConn, method string, opts []grpc.CallOption) (*retry.Policy, *rule, bool) {
+	p, r := c.rule(cc, method)
+	plain := !r.custom
 	if len(opts) > 0 {
 		found := scan(opts)
 		if found.policy != nil {
@@ -62,9 +63,6 @@ func (t *target) look(cc *grpc.ClientConn, method string, opts []grpc.CallOption
 	}
 	return p, r, plain && p.Plain()
 }
-
-// byTable is the rule of a call with a policy of its own.
-var byTable rule
 
 // unaryCall is a unary call that needs more than one plain attempt, or may. Nothing that an attempt is given points to
 // it, so that after a plain first attempt it can stay on the stack.

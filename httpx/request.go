@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -78,6 +79,7 @@ func (c *call) outgoing(ctx context.Context, attempt int) *outgoing {
 		out = new(outgoing)
 	}
 	if attempt > 1 {
+		layer.Resent()
 		out.ctx = retry.ResendContext{Context: ctx, Attempt: attempt}
 		ctx = &out.ctx
 	}

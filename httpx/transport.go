@@ -3,6 +3,7 @@ package httpx
 import (
 	"net/http"
 
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -13,7 +14,6 @@ type Transport struct {
 	policy *retry.Policy
 	options
 	byHost bool // and by nothing else is the policy chosen
-	hosts  hosts
 }
 
 // NewTransport wraps base, or http.DefaultTransport if it is nil, with the rules of p, or of the zero retry.Config if
@@ -27,6 +27,7 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 	if p == nil {
 		p = retry.Must(retry.New(retry.Config{}))
 	}
+	layer.Link()
 	t := &Transport{base: base, policy: p}
 	for _, opt := range opts {
 		if opt == nil {
@@ -45,9 +46,31 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 // unwraps to the last attempt's error and to the context's. A policy of MaxAttempts 1 returns what the base returned,
 // error values included.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if layer.Nested() {
+		return t.nested(req)
+	}
+	return t.roundTrip(req)
+}
+
+// nested makes a call that may be made inside an attempt of another one.
+func (t *Transport) nested(req *http.Request) (*http.Response, error) {
+	ctx, call := layer.Begin(req.Context())
+	defer call.End()
+	if ctx == nil {
+		return t.roundTrip(req)
+	}
+	own := req.WithContext(ctx)
+	resp, err := t.roundTrip(own)
+	if resp != nil && resp.Request == own {
+		resp.Request = req
+	}
+	return resp, err
+}
+
+func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	var p *retry.Policy // policyFor is not inlined: the common case spares its call
 	if t.byHost && req.URL != nil {
-		p = t.hosts.get(t.policy, req.URL.Host)
+		p = t.policy.For(req.URL.Host)
 	} else {
 		p = t.policyFor(req)
 	}
@@ -88,7 +111,7 @@ func (t *Transport) policyFor(req *http.Request) *retry.Policy {
 	if req.URL == nil {
 		return p // the base says what is wrong
 	}
-	return t.hosts.get(p, req.URL.Host)
+	return p.For(req.URL.Host)
 }
 
 // sendsAsIs reports whether the first attempt of a call can be the caller's own request.

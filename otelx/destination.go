@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/dest"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -71,18 +72,17 @@ func (d *destination) watch(r retry.Report) {
 
 // destinations are told apart by the attribute evenkeel.destination, up to a number.
 type destinations struct {
-	own   *destination // of policies that did not come from For, or all of them if none is told apart
-	other *destination // of those that are too many
-	named table[string, *destination]
+	own   *destination                      // of policies that did not come from For, or all of them if none is told apart
+	other *destination                      // of those that are too many
+	named *dest.Table[string, *destination] // never forgets: a series that was once made stays
 }
 
 func newDestinations(limit int) *destinations {
-	ds := &destinations{own: newDestination()}
+	ds := &destinations{own: newDestination(), named: dest.New[string, *destination](limit, nil)}
 	ds.other = newDestination(destinationKey.String(other))
 	if limit == 0 {
 		ds.other = ds.own
 	}
-	ds.named.limit = limit
 	return ds
 }
 
@@ -90,8 +90,8 @@ func (ds *destinations) get(name string) *destination {
 	if name == "" {
 		return ds.own
 	}
-	if d, ok := ds.named.get(name, newNamed); ok {
-		return d
+	if d, ok := ds.named.GetOrFill(name, newNamed); ok {
+		return d.Value
 	}
 	return ds.other
 }
@@ -105,8 +105,8 @@ func (ds *destinations) observe(_ context.Context, to metric.Float64Observer) er
 	if ds.own != ds.other {
 		ds.own.observe(to)
 	}
-	for _, d := range ds.named.all() {
-		d.observe(to)
+	for _, d := range ds.named.All() {
+		d.Value.observe(to)
 	}
 	return nil
 }

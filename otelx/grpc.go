@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/evenkeel-go/evenkeel/internal/dest"
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -21,13 +22,15 @@ type grpcMetrics struct {
 	transparent metric.Int64Histogram
 	hedges      metric.Int64Histogram
 	delay       metric.Float64Histogram
-	rpcs        table[rpcinfo.Info, []metric.RecordOption]
+	rpcs        *dest.Table[rpcinfo.Info, []metric.RecordOption]
 	other       []metric.RecordOption // those that are too many
 }
 
 func newGRPCMetrics(meter metric.Meter) (*grpcMetrics, error) {
-	m := &grpcMetrics{other: rpcAttributes(rpcinfo.Info{Method: rpcinfo.Other, Target: other})}
-	m.rpcs.limit = maxRPCs
+	m := &grpcMetrics{
+		rpcs:  dest.New[rpcinfo.Info, []metric.RecordOption](maxRPCs, nil),
+		other: rpcAttributes(rpcinfo.Info{Method: rpcinfo.Other, Target: other}),
+	}
 	var errs [4]error
 	m.retries, errs[0] = meter.Int64Histogram(
 		"grpc.client.call.retries", metric.WithUnit("{retry}"), metric.WithExplicitBucketBoundaries(1, 2, 3, 4, 5),
@@ -57,9 +60,9 @@ func (m *grpcMetrics) record(ctx context.Context, r retry.Report) {
 	if !ok {
 		return
 	}
-	opts, ok := m.rpcs.get(info, rpcAttributes)
-	if !ok {
-		opts = m.other
+	opts := m.other
+	if rpc, ok := m.rpcs.GetOrFill(info, rpcAttributes); ok {
+		opts = rpc.Value
 	}
 	count := func(h metric.Int64Histogram, n int) {
 		if n > 0 {

@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 )
 
 // ClientTrace puts http.request.resend_count on the span of an attempt. It is for otelhttp, which calls it within
@@ -25,8 +25,9 @@ func ClientTrace(ctx context.Context) *httptrace.ClientTrace {
 }
 
 // ResendCount is the attribute http.request.resend_count (int; 1 on the first resend) of the attempt that is made on
-// ctx, for instrumentation other than otelhttp. There is none on a first attempt.
+// ctx, for instrumentation other than otelhttp. There is none on a first attempt, nor on an operation's: a request that
+// an operation of retry.Do makes is sent for the first time whichever attempt of the operation makes it.
 func ResendCount(ctx context.Context) (count attribute.KeyValue, ok bool) {
-	n := retry.AttemptNumber(ctx)
+	n, _ := ctx.Value(layer.Resend{}).(int)
 	return resendCountKey.Int(n - 1), n > 1
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
@@ -23,9 +24,22 @@ func attempt[S, T any](ctx, actx context.Context, w *Work[S, T], number int, lim
 		attemptTimed(ctx, actx, w, number, limit, r)
 		return
 	}
-	r.value, r.err = w.Send(w.State, actx, number, false)
+	sctx, inside := w.enter(actx, number)
+	r.value, r.err = w.Send(w.State, sctx, number, false)
 	r.held = true
-	r.outcome = w.sort(ctx, nil, r.value, r.err)
+	r.outcome = w.sort(ctx, nil, inside, r.value, r.err)
+}
+
+// enter returns the context that Send is given, and of an operation's attempt what is known of the calls made in it.
+func (w *Work[S, T]) enter(actx context.Context, number int) (context.Context, *layer.Attempt) {
+	if w.errors == nil {
+		return actx, nil
+	}
+	inside := layer.Enter(actx, number)
+	if inside == nil {
+		return actx, nil
+	}
+	return inside, inside
 }
 
 // attemptTimed is attempt with a timeout of the attempt's own.
@@ -44,17 +58,18 @@ func attemptTimed[S, T any](ctx, actx context.Context, w *Work[S, T], number int
 			r.cancel()
 		}
 	}()
-	r.value, r.err = w.Send(w.State, actx, number, true)
+	sctx, inside := w.enter(actx, number)
+	r.value, r.err = w.Send(w.State, sctx, number, true)
 	if opened != nil && !opened.Stop() && r.err == nil {
 		w.drop(r) // it came too late: its context has ended, and with it perhaps a body that nobody has read
 	}
 	returned, r.held = true, true
-	r.outcome = w.sort(ctx, actx, r.value, r.err)
+	r.outcome = w.sort(ctx, actx, inside, r.value, r.err)
 }
 
-// resend puts the number of a resend on its context, unless Send does.
-func resend(ctx context.Context, attempt int, numbers bool) context.Context {
-	if attempt == 1 || numbers {
+// resend puts the number of a resend on its context, unless Send or enter does.
+func (w *Work[S, T]) resend(ctx context.Context, attempt int) context.Context {
+	if attempt == 1 || w.Numbers || w.errors != nil {
 		return ctx
 	}
 	return &ResendContext{ctx, attempt}
@@ -71,12 +86,12 @@ func (w *Work[S, T]) drop(r *result[T]) {
 
 // sort classifies what an attempt came to, on the context actx of its own if it was timed (nil if not; contexts
 // are not compared: one may be of a type that cannot be). What failed when the caller had given up says nothing.
-func (w *Work[S, T]) sort(ctx, actx context.Context, v T, err error) Outcome {
+func (w *Work[S, T]) sort(ctx, actx context.Context, inside *layer.Attempt, v T, err error) Outcome {
 	switch {
 	case w.errors != nil && err == nil:
 		return Outcome{}
 	case w.errors != nil:
-		return w.errors.sort(ctx, actx, err)
+		return w.errors.sort(ctx, actx, inside, err)
 	case err != nil && ctx.Err() != nil:
 		return Outcome{Class: Canceled}
 	}
@@ -100,8 +115,6 @@ func opening(ctx context.Context, d time.Duration) (context.Context, context.Can
 	return actx, func() { timer.Stop(); fail(context.Canceled) }, timer
 }
 
-type attemptKey struct{}
-
 // ResendContext is the context of a resend: it carries the attempt's number for AttemptNumber, and all else of the
 // Context in it. It is for drivers that have room for it in what they allocate for an attempt anyway (Work.Numbers).
 type ResendContext struct {
@@ -111,16 +124,18 @@ type ResendContext struct {
 
 // Value implements context.Context.
 func (c *ResendContext) Value(key any) any {
-	if key == (attemptKey{}) {
+	switch key.(type) {
+	case layer.Number, layer.Resend:
 		return c.Attempt
 	}
 	return c.Context.Value(key)
 }
 
-// AttemptNumber is which attempt of its call is being made on ctx, from 1. Only resends carry it: 1 is returned for
-// a first attempt and outside a call, but a call made inside a resend has that one's number in its first attempt.
+// AttemptNumber returns which attempt of its call is being made on ctx, from 1. Only resends carry it: 1 is returned
+// for a first attempt and outside a call. A call of Do that is made inside a resend may have that one's number in its
+// first attempt; one of httpx or grpcx has its own.
 func AttemptNumber(ctx context.Context) int {
-	if n, ok := ctx.Value(attemptKey{}).(int); ok {
+	if n, ok := ctx.Value(layer.Number{}).(int); ok {
 		return n
 	}
 	return 1

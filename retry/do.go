@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
@@ -16,7 +17,8 @@ import (
 //
 // Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. Do panics if p is nil.
 func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
-	if !p.plain || ctx.Err() != nil {
+	p = p.current()
+	if !p.plain || ctx.Err() != nil || layer.Involved(ctx) {
 		return doOther(ctx, p, op)
 	}
 	f := First{permit: p.bucket.Begin(time.Time{})}
@@ -30,7 +32,7 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 
 // doOther is Do for a first attempt that needs something, has another budget, or is not made.
 func doOther(ctx context.Context, p *Policy, op func(context.Context) error) error {
-	if p.light && ctx.Err() == nil {
+	if p.light && ctx.Err() == nil && !layer.Involved(ctx) {
 		return doTimed(ctx, p, op)
 	}
 	w := Work[operation, struct{}]{State: op, Send: operation.send, errors: p}
@@ -56,7 +58,7 @@ func doContinue(
 	ctx context.Context, p *Policy, op func(context.Context) error, f First, r *result[struct{}], actx context.Context,
 ) error {
 	w := Work[operation, struct{}]{State: op, Send: operation.send, errors: p}
-	r.outcome = p.sort(ctx, actx, r.err)
+	r.outcome = p.sort(ctx, actx, nil, r.err)
 	_, err := inTurn(ctx, p, &w, f, r)
 	return err
 }
@@ -74,7 +76,8 @@ func (op operation) send(ctx context.Context, _ int, _ bool) (struct{}, error) {
 // when DoValue returns if the attempt was hedged or timed. When the call fails, the value is the last attempt's,
 // or zero if the caller gave up while the call waited.
 func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
-	if !p.plain || ctx.Err() != nil {
+	p = p.current()
+	if !p.plain || ctx.Err() != nil || layer.Involved(ctx) {
 		return doValueOther(ctx, p, op)
 	}
 	f := First{permit: p.bucket.Begin(time.Time{})}
@@ -88,7 +91,7 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 
 // doValueOther is DoValue for a first attempt that needs something, has another budget, or is not made.
 func doValueOther[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
-	if p.light && p.hedge == nil && ctx.Err() == nil {
+	if p.light && p.hedge == nil && ctx.Err() == nil && !layer.Involved(ctx) {
 		return doValueTimed(ctx, p, op)
 	}
 	return doValueRun(ctx, p, op)
@@ -117,7 +120,7 @@ func doValueContinue[T any](
 	ctx context.Context, p *Policy, op func(context.Context) (T, error), f First, r *result[T], actx context.Context,
 ) (T, error) {
 	w := Work[valueOperation[T], T]{State: op, Send: valueOperation[T].send, errors: p}
-	r.outcome = p.sort(ctx, actx, r.err)
+	r.outcome = p.sort(ctx, actx, nil, r.err)
 	return inTurn(ctx, p, &w, f, r)
 }
 
@@ -126,15 +129,18 @@ type valueOperation[T any] func(context.Context) (T, error)
 
 func (op valueOperation[T]) send(ctx context.Context, _ int, _ bool) (T, error) { return op(ctx) }
 
-// sort says what an operation's error means, which is not nil, as Work.sort does.
-func (p *Policy) sort(ctx, actx context.Context, err error) Outcome {
+// sort says what an operation's error means, which is not nil, as Work.sort does; inside is what is known of the calls
+// made in the attempt.
+func (p *Policy) sort(ctx, actx context.Context, inside *layer.Attempt, err error) Outcome {
 	if ctx.Err() != nil {
 		return Outcome{Class: Canceled}
 	}
 	var o Outcome
 	if late := lapsed(actx, err); late && ofContext(err) {
 		o = cutOff(err)
-	} else if o = p.classify(err); late && o.Class != Rejected {
+	} else if o = p.classify(err); o.Class == Transient && p.classifier == nil && inside.Exhausted() {
+		o = Outcome{Class: Rejected} // as Classify has it if the call inside ended with an *Error
+	} else if late && o.Class != Rejected {
 		o = Outcome{Class: Timeout}
 	}
 	return o.Limit(IdempotencyFrom(ctx) != NotIdempotent)

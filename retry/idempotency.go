@@ -1,8 +1,12 @@
 package retry
 
-import "context"
+import (
+	"context"
 
-// Idempotency is whether a request may have its effect twice.
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+)
+
+// Idempotency says whether a request may have its effect twice.
 type Idempotency uint8
 
 const (
@@ -16,19 +20,17 @@ const (
 	NotIdempotent
 )
 
-type idempotencyKey struct{}
-
-// WithIdempotency declares what the calls made under the context are, which overrides every convention. It is the
-// caller's word for Do, HTTP and gRPC alike.
+// WithIdempotency declares whether the call that is given the context may have its effect twice, which overrides every
+// convention: an operation of Do or DoValue, an HTTP request, a gRPC call. It says nothing of the calls that an
+// operation makes: the context that Do passes to it has no declaration. To declare one of those, use WithIdempotency
+// inside the operation, on the context of that request.
 func WithIdempotency(ctx context.Context, i Idempotency) context.Context {
-	return context.WithValue(ctx, idempotencyKey{}, i)
+	return layer.Declare(ctx, uint8(i))
 }
 
-// IdempotencyFrom is what WithIdempotency declared, or Undeclared.
-func IdempotencyFrom(ctx context.Context) Idempotency {
-	i, _ := ctx.Value(idempotencyKey{}).(Idempotency)
-	return i
-}
+// IdempotencyFrom returns what WithIdempotency declared, or Undeclared. Inside an operation of Do that is Undeclared,
+// whatever was declared of the operation.
+func IdempotencyFrom(ctx context.Context) Idempotency { return Idempotency(layer.Declared(ctx)) }
 
 // Limit keeps an outcome from a retry that could repeat an effect: unless the request is idempotent or was
 // provably not processed, it may not be sent again.

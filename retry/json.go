@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,8 +47,12 @@ func (c Config) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. Its error names every unknown field, every value that is out of range
-// and every one of the wrong kind, by its path; c is then unchanged.
+// and every one of the wrong kind, by its path; c is then unchanged. As encoding/json has it, null leaves c as it is;
+// in place of a field's value null is an error.
 func (c *Config) UnmarshalJSON(data []byte) error {
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+		return nil
+	}
 	if len(data) > maxJSON {
 		return fmt.Errorf("a policy of %d bytes is over the limit of %d", len(data), maxJSON)
 	}

@@ -137,7 +137,6 @@ func TestJSONReportsEveryMistakeWithItsPath(t *testing.T) {
 
 func TestJSONRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`null`:                                   "must be a JSON object",
 		`[]`:                                     "must be a JSON object",
 		`3`:                                      "must be a JSON object",
 		`{"max_attempts": null}`:                 "max_attempts: must be a whole number",
@@ -162,9 +161,6 @@ func TestJSONRefuses(t *testing.T) {
 	} {
 		var c retry.Config
 		err := json.Unmarshal([]byte(text), &c)
-		if text == "null" { // encoding/json does not ask, and leaves it
-			err = c.UnmarshalJSON([]byte(text))
-		}
 		require.ErrorContains(t, err, want, text)
 		require.Zero(t, c)
 	}

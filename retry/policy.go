@@ -3,7 +3,6 @@ package retry
 import (
 	"errors"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
@@ -18,10 +17,10 @@ const defaultMaxDestinations = 1024
 // Policy is the rules of a Config together with the state of one destination: its budget and what was learned of its
 // latency. The rules never change. It is safe for concurrent use.
 type Policy struct {
-	plain bool          // light, neither timed nor hedged, and with the default budget: what nearly every call meets
-	light bool          // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
-	clock bool          // a first attempt must be timed
-	use   atomic.Uint32 // idle, inUse or forgotten
+	plain bool   // light, neither timed nor hedged, and with the default budget: what nearly every call meets
+	light bool   // a first attempt needs no clock, observer or gate, and leaves nothing behind if it panics
+	clock bool   // a first attempt must be timed
+	place *place // in the family's table
 	state
 	rules
 	destination string
@@ -87,9 +86,11 @@ func WithRand(random func() float64) Option {
 	}
 }
 
-// WithMaxDestinations bounds how many destinations the policy keeps state for, 1,024 unless told. Over it, a
-// destination that was not used lately is forgotten and would start anew. A new name copies the table (160 µs at
-// 1,024 names), a known one is found without a lock.
+// WithMaxDestinations bounds how many destinations the policy keeps state for; the default is 1,024. Over it, a
+// destination that was not used lately is forgotten. If it comes back it starts anew, but if its budget had been spent
+// on, it affords no retry until an attempt has succeeded: an outage of more destinations than the policy keeps must not
+// look new to each of them. The policy remembers eight times as many names for that; where even those do not suffice
+// in an outage, every new name starts like this. Known names are found without a lock.
 func WithMaxDestinations(n int) Option {
 	return func(r *rules) error {
 		if n < 1 {
@@ -197,8 +198,8 @@ func (p *Policy) Config() Config { return p.cfg }
 func (p *Policy) For(destination string) *Policy { return p.family.policy(destination) }
 
 // newPolicy makes the policy of one destination, whose state was old under the rules of was.
-func (f *family) newPolicy(destination string, was Config, old state) *Policy {
-	p := &Policy{rules: f.rules, state: newState(f.rules.cfg, was, old), destination: destination, family: f}
+func (f *family) newPolicy(at *place, was Config, old state, drained bool) *Policy {
+	p := &Policy{rules: f.rules, state: newState(f.rules.cfg, was, old, drained), place: at, destination: at.Key, family: f}
 	p.clock = !p.timeless || p.learns || p.observer != nil
 	p.light = p.simple && !p.clock && p.gate == nil
 	p.plain = p.light && p.attempt == nil && p.hedge == nil && p.bucket != nil

@@ -220,7 +220,7 @@ func (r *race[S, T]) hedge(now time.Time) {
 func (r *race[S, T]) run(actx context.Context, s Step, sent time.Time, waited time.Duration) (answers bool) {
 	var res result[T]
 	defer dispose(&r.w, &res)
-	attempt(actx, resend(actx, s.Attempt, r.w.Numbers), &r.w, s.Attempt, s.Timeout, &res)
+	attempt(actx, r.w.resend(actx, s.Attempt), &r.w, s.Attempt, s.Timeout, &res)
 	return r.came(s, sent, waited, &res)
 }
 

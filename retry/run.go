@@ -76,7 +76,7 @@ func runInTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T]) (v T, er
 func Continue[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, v T, err error) (T, error) {
 	r := result[T]{value: v, err: err, held: true}
 	defer dispose(w, &r)
-	r.outcome = w.sort(ctx, nil, v, err)
+	r.outcome = w.sort(ctx, nil, nil, v, err)
 	return inTurn(ctx, p, w, f, &r)
 }
 
@@ -134,7 +134,7 @@ func inTurn[S, T any](ctx context.Context, p *Policy, w *Work[S, T], f First, r 
 		if w.Discard != nil || r.cancel != nil {
 			discard(w, r)
 		}
-		actx, ok := wait(ctx, &call, w.Numbers)
+		actx, ok := wait(ctx, &call, w)
 		if !ok {
 			return finish(ctx, p, w, &call, &h, &result[T]{err: r.err})
 		}
@@ -162,7 +162,7 @@ func (c *Call) latest(waited time.Duration) Attempt {
 
 // wait waits until the pending attempt is due, and tells the Call the time. It returns the attempt's context, or reports
 // false, and has stopped the call, if the caller gave up.
-func wait(ctx context.Context, c *Call, numbers bool) (actx context.Context, ok bool) {
+func wait[S, T any](ctx context.Context, c *Call, w *Work[S, T]) (actx context.Context, ok bool) {
 	var timer *time.Timer
 	switch {
 	case c.at < c.due:
@@ -170,7 +170,7 @@ func wait(ctx context.Context, c *Call, numbers bool) (actx context.Context, ok 
 	case c.p.clock:
 		c.tell(time.Now()) // observers and the like may have taken time
 	}
-	actx = resend(ctx, c.sent+1, numbers) // while the timer runs
+	actx = w.resend(ctx, c.sent+1) // while the timer runs
 	if timer != nil {
 		select {
 		case <-ctx.Done():

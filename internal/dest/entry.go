@@ -1,0 +1,59 @@
+package dest
+
+import "sync/atomic"
+
+// Entry is a key of a table with its value.
+type Entry[K comparable, V any] struct {
+	Key   K
+	Value V
+	hash  uint64
+	use   atomic.Uint32
+}
+
+// What a table knows of an entry's use. The first use after it was added does not count: that is why it was added. So a
+// name that is used once never outlives one that is used again and again.
+const (
+	added     = iota // and not used yet
+	idle             // not used since the hand passed it
+	inUse            // used since then
+	forgotten        // not in the table any more
+)
+
+// Pinned returns an entry that is in no table, and so is never forgotten.
+func Pinned[K comparable, V any](key K) *Entry[K, V] {
+	e := &Entry[K, V]{Key: key}
+	e.use.Store(inUse)
+	return e
+}
+
+// Touch marks the entry as used and reports whether its table still has it. It costs a load while the entry is in use.
+func (e *Entry[K, V]) Touch() bool {
+	return e.use.Load() == inUse || e.mark() // a store on each call would pull the line from core to core
+}
+
+func (e *Entry[K, V]) mark() bool {
+	for {
+		use := e.use.Load()
+		if use >= inUse {
+			return use == inUse
+		}
+		if e.use.CompareAndSwap(use, use+1) {
+			return true
+		}
+	}
+}
+
+// forget takes the entry for the table's hand, which has come to it, and reports whether it may go; if not, it may
+// unless it is used again before the hand comes back.
+func (e *Entry[K, V]) forget() bool {
+	for {
+		use := e.use.Load()
+		next := uint32(forgotten)
+		if use == inUse {
+			next = idle
+		}
+		if e.use.CompareAndSwap(use, next) {
+			return next == forgotten
+		}
+	}
+}
