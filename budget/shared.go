@@ -20,8 +20,7 @@ func (s shared) Validate() error {
 	return nil
 }
 
-// usable reports whether v may be a budget that works. Of those from elsewhere only nil, and what embeds a Budget
-// that is nil, certainly do not.
+// usable reports whether v may be a budget that works: not nil, and if it is one of this package's, not zero.
 func usable(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Invalid:
@@ -29,18 +28,8 @@ func usable(v reflect.Value) bool {
 	case reflect.Chan, reflect.Func, reflect.Map, reflect.Slice:
 		return !v.IsNil()
 	case reflect.Pointer:
-		if v.IsNil() {
-			return false
-		}
 		ours := v.Type().Elem().PkgPath() == reflect.TypeFor[shared]().PkgPath()
-		return !(ours && v.Elem().IsZero()) && usable(v.Elem())
-	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if f.Anonymous && f.Type == reflect.TypeFor[Budget]() && v.Field(i).IsNil() {
-				return false
-			}
-		}
+		return !v.IsNil() && !(ours && v.Elem().IsZero())
 	}
 	return true
 }
