@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -109,5 +110,27 @@ func TestClock_TimelessBudgetsDoNotLook(t *testing.T) {
 				b.End(now, b.Begin(now), budget.Alive)
 			}
 		}
+	}
+}
+
+// A level is told no time, and all the same what it says holds of a client that was idle.
+func TestLevel_OfAWindowRecoversWithTime(t *testing.T) {
+	for _, s := range []budget.Spec{
+		budget.Finagle{MinPerSecond: 1}, budget.Finagle{TTL: time.Minute}, budget.ClientThrottle{Retries: budget.Finagle{}},
+		budget.Ratio{Window: time.Second},
+	} {
+		t.Run(fmt.Sprintf("%T%+v", s, s), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := s.New()
+				failing(b, time.Now(), 100)
+				require.Less(t, b.(budget.Leveler).Level(), 0.1)
+				for _, idle := range []time.Duration{0, time.Second, 3 * time.Second, time.Minute, time.Hour} {
+					time.Sleep(idle)
+					level := b.(budget.Leveler).Level()
+					_, ok := b.Admit(time.Now(), budget.Retry, budget.Failed, 0)
+					require.Equal(t, ok, level > 0, "after %v more: level %v", idle, level)
+				}
+			})
+		})
 	}
 }

@@ -90,7 +90,7 @@ func (b *finagle) End(now time.Time, p Permit, e Evidence) {
 func (b *finagle) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	left := b.window.sum.a + b.reserve
+	left := b.window.present().a + b.reserve
 	if left < b.cost || b.empty.Load() {
 		return 0
 	}

@@ -76,9 +76,10 @@ func (b *ratio) End(now time.Time, p Permit, e Evidence) {
 func (b *ratio) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	allowed := b.ratio * float64(b.window.sum.a)
-	if !(float64(b.window.sum.b) < allowed) || b.empty.Load() {
+	sum := b.window.present()
+	allowed := b.ratio * float64(sum.a)
+	if !(float64(sum.b) < allowed) || b.empty.Load() {
 		return 0
 	}
-	return min(1, 1-float64(b.window.sum.b)/allowed)
+	return min(1, 1-float64(sum.b)/allowed)
 }

@@ -1,6 +1,9 @@
 package budget
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // window sums two counts over the last so many slots of time; the current slot is one of them. Its owner locks it,
 // and moves it to the present before all else.
@@ -34,6 +37,17 @@ func (w *window) move(now time.Time) {
 		w.sum.b -= old.b
 		*old = counts{}
 	}
+}
+
+// present returns the sums as of now for a Level, which is given no time, and changes nothing. It looks at the clock if
+// the latest time that the window was given may have come from there: those of a simulation are years away.
+func (w window) present() counts {
+	now := time.Now()
+	if age := now.Sub(w.clock.read); age > 0 && age < 30*24*time.Hour {
+		w.slots = slices.Clone(w.slots)
+		w.move(now)
+	}
+	return w.sum
 }
 
 func (w *window) at(slot int64) *counts {
