@@ -166,6 +166,25 @@ func TestJSONRefuses(t *testing.T) {
 	}
 }
 
+// encoding/json has null change nothing, so that a struct around a Config may have it for "not given".
+func TestJSONNullLeavesAConfigAsItIs(t *testing.T) {
+	for _, text := range []string{`null`, " null\n"} {
+		c := retry.Config{MaxAttempts: 7}
+		require.NoError(t, c.UnmarshalJSON([]byte(text)))
+		require.Equal(t, retry.Config{MaxAttempts: 7}, c)
+	}
+	around := struct {
+		Retry retry.Config
+		Other *retry.Config
+	}{Retry: retry.Config{MaxAttempts: 7}, Other: &retry.Config{}}
+	require.NoError(t, json.Unmarshal([]byte(`{"Retry": null, "Other": null}`), &around))
+	require.Equal(t, 7, around.Retry.MaxAttempts)
+	require.Nil(t, around.Other)
+	for _, text := range []string{`nul`, `nulls`, `null null`, `"null"`, `[null]`} {
+		require.Error(t, new(retry.Config).UnmarshalJSON([]byte(text)), text)
+	}
+}
+
 func TestJSONRefusesWhatIsHuge(t *testing.T) {
 	var c retry.Config
 	fat := `{"max_attempts": 3` + strings.Repeat(" ", 64<<10) + `}`

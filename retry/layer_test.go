@@ -91,3 +91,48 @@ func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
 		}
 	}
 }
+
+// What is passed to Do is declared, and nothing that its operation does.
+func TestADeclarationEndsAtTheOperation(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{
+		"plain": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)}, "hedged": {Hedge: timeout.Fixed(time.Hour)},
+		"a clock": {Budget: budget.Finagle{}},
+	} {
+		for _, declared := range []retry.Idempotency{retry.Idempotent, retry.NotIdempotent} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					ctx, cancel := context.WithTimeout(retry.WithIdempotency(t.Context(), declared), time.Hour)
+					defer cancel()
+					require.Equal(t, declared, retry.IdempotencyFrom(ctx))
+					sent := 0
+					op := func(ctx context.Context) (int, error) {
+						sent++
+						require.Equal(t, retry.Undeclared, retry.IdempotencyFrom(ctx))
+						require.Equal(t, sent, retry.AttemptNumber(ctx))
+						inner := retry.WithIdempotency(ctx, retry.Idempotent)
+						require.Equal(t, retry.Idempotent, retry.IdempotencyFrom(inner))
+						require.NoError(t, ctx.Err())
+						return 0, errDown
+					}
+					want := map[retry.Idempotency]int{retry.Idempotent: 3, retry.NotIdempotent: 1}[declared]
+					p := always(t, cfg)
+					_, err := retry.DoValue(ctx, p, op)
+					require.ErrorIs(t, err, errDown)
+					require.Equal(t, want, sent, "it holds for the operation itself")
+					sent = 0
+					require.Error(t, retry.Do(ctx, p, func(ctx context.Context) error { _, err := op(ctx); return err }))
+					require.Equal(t, want, sent)
+				})
+			})
+		}
+	}
+}
+
+// A call inside another whose context says nothing costs what any other does.
+func TestADeclarationElsewhereCostsACallNothing(t *testing.T) {
+	_ = retry.WithIdempotency(t.Context(), retry.Idempotent)
+	p := retry.Must(retry.New(retry.Config{}))
+	ok := func(context.Context) error { return nil }
+	ctx := t.Context()
+	require.Zero(t, testing.AllocsPerRun(1000, func() { _ = retry.Do(ctx, p, ok) }))
+}
