@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/otelx"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -106,16 +109,24 @@ func ExampleWithAttemptSpans() {
 	// evenkeel.attempt Error transient
 }
 
+// broken is a RoundTripper whose every attempt fails.
+type broken struct{}
+
+func (broken) RoundTrip(req *http.Request) (*http.Response, error) {
+	if count, ok := otelx.ResendCount(req.Context()); ok {
+		fmt.Println(count.Key, count.Value.String())
+	}
+	return nil, io.ErrUnexpectedEOF
+}
+
 // ResendCount is for instrumentation of your own; otelhttp takes ClientTrace.
 func ExampleResendCount() {
 	policy := retry.Must(retry.New(retry.Config{Backoff: backoff.Constant(time.Millisecond)}))
-	_ = retry.Do(context.Background(), policy, func(ctx context.Context) error {
-		if count, ok := otelx.ResendCount(ctx); ok {
-			fmt.Println(count.Key, count.Value.String())
-		}
-		return errors.New("connection reset")
-	})
+	client := http.Client{Transport: httpx.NewTransport(broken{}, policy)}
+	_, err := client.Get("http://inventory.internal/items/7")
+	fmt.Println(err != nil)
 	// Output:
 	// http.request.resend_count 1
 	// http.request.resend_count 2
+	// true
 }

@@ -2,6 +2,7 @@ package otelx_test
 
 import (
 	"context"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,8 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/otelx"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -144,11 +147,25 @@ func TestAnAttemptSpanEndsWhenTheAttemptDid(t *testing.T) {
 	require.Equal(t, sent.Add(time.Second), tr.recorder.Ended()[0].EndTime())
 }
 
+// below is a base RoundTripper with a span of its own, as otelhttp is, that fails.
+type below func(ctx context.Context)
+
+func (f below) RoundTrip(r *http.Request) (*http.Response, error) {
+	f(r.Context())
+	return nil, errDown
+}
+
+// get makes a request through a transport with the default policy.
+func get(ctx context.Context, base http.RoundTripper) {
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://resend.test/", nil)
+	_, _ = httpx.NewTransport(base, retry.Must(retry.New(retry.Config{Budget: budget.Unlimited{}}))).RoundTrip(req)
+}
+
 func TestResendCountIsOneForTheFirstResendAndAbsentBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTracer()
 		var counts []int64
-		hook := func(ctx context.Context) error {
+		get(t.Context(), below(func(ctx context.Context) {
 			ctx, span := tr.Tracer("http").Start(ctx, "GET")
 			require.NotNil(t, otelx.ClientTrace(ctx))
 			span.End()
@@ -156,10 +173,7 @@ func TestResendCountIsOneForTheFirstResendAndAbsentBefore(t *testing.T) {
 				require.Equal(t, semconv.HTTPRequestResendCountKey, count.Key)
 				counts = append(counts, count.Value.AsInt64())
 			}
-			return errDown
-		}
-		p := policy(t, retry.Config{}, observer(t))
-		require.Error(t, retry.Do(t.Context(), p, hook))
+		}))
 		require.Equal(t, []int64{1, 2}, counts)
 
 		spans := tr.recorder.Ended()
@@ -168,6 +182,55 @@ func TestResendCountIsOneForTheFirstResendAndAbsentBefore(t *testing.T) {
 		require.Equal(t, map[attribute.Key]any{"http.request.resend_count": int64(1)}, values(spans[1].Attributes()))
 		require.Equal(t, map[attribute.Key]any{"http.request.resend_count": int64(2)}, values(spans[2].Attributes()))
 	})
+}
+
+// Another attempt of an operation is no resend of the requests that it makes, nor is a resend one of the requests that
+// are made for it.
+func TestResendCountIsTheRequestsOwn(t *testing.T) {
+	var counts []int64
+	see := below(func(ctx context.Context) {
+		count, _ := otelx.ResendCount(ctx)
+		counts = append(counts, count.Value.AsInt64())
+	})
+	for name, around := range map[string]func(ctx context.Context, request func(context.Context)){
+		"an operation": func(ctx context.Context, request func(context.Context)) {
+			n := 0
+			require.NoError(t, retry.Do(ctx, policy(t, retry.Config{}, observer(t)), func(ctx context.Context) error {
+				_, ok := otelx.ResendCount(ctx)
+				require.False(t, ok)
+				if n++; n < 3 {
+					return errDown
+				}
+				request(ctx)
+				return nil
+			}))
+		},
+		"a resend": func(ctx context.Context, request func(context.Context)) {
+			get(ctx, below(func(ctx context.Context) {
+				if retry.AttemptNumber(ctx) == 3 {
+					request(ctx)
+				}
+			}))
+		},
+		"an operation in a resend": func(ctx context.Context, request func(context.Context)) {
+			get(ctx, below(func(ctx context.Context) {
+				if retry.AttemptNumber(ctx) == 3 {
+					_ = retry.Do(ctx, policy(t, retry.Config{}, observer(t)), func(ctx context.Context) error {
+						request(ctx)
+						return nil
+					})
+				}
+			}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				counts = nil
+				around(t.Context(), func(ctx context.Context) { get(ctx, see) })
+				require.Equal(t, []int64{0, 1, 2}, counts)
+			})
+		})
+	}
 }
 
 func TestEachClientTraceIsItsOwn(t *testing.T) {
