@@ -15,7 +15,11 @@ import (
 // the attempt's timeout; Do returns only when op has. Do never hedges, whatever the policy says: op would run twice
 // at once, and race on what it captures. Use DoValue for that.
 //
-// Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. Do panics if p is nil.
+// Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. It says nothing of the requests that
+// op makes. If the last of these was made by httpx or grpcx and was given up after retries, or because a server asked
+// for none, an error of op ends the call: one layer retries. A classifier of the policy's own decides otherwise.
+//
+// Do panics if p is nil.
 func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	p = p.current()
 	if !p.plain || ctx.Err() != nil || layer.Involved(ctx) {
