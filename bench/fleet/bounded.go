@@ -22,8 +22,12 @@ const (
 
 // Bounded returns nil if a policy has a limit or a wait: a number of attempts, a budget that can be spent, or a time
 // between attempts. A call that fails is else sent again without end, and a simulation of an outage would take minutes
-// or hours of computing. The error names the fields that would have to change.
+// or hours of computing. The error names the fields that would have to change,
+// or is that of retry.New.
 func Bounded(policy retry.Config) error {
+	if _, err := retry.New(policy); err != nil {
+		return err
+	}
 	if policy.MaxAttempts != retry.Unlimited && policy.MaxAttempts < many || !boundless(policy.Budget) {
 		return nil
 	}

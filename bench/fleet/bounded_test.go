@@ -49,6 +49,7 @@ func TestBounded_NamesTheFieldsOfAPolicyWithoutLimitOrWait(t *testing.T) {
 			require.NotContains(t, fleet.Bounded(c).Error(), "ThrottledBackoff")
 		})
 	}
+	require.ErrorContains(t, fleet.Bounded(retry.Config{Budget: (*budget.Adaptive)(nil), MaxAttempts: 1e9}), "Budget: ")
 	throttled := endless()
 	throttled.Backoff, throttled.ThrottledBackoff = nil, backoff.None()
 	require.ErrorContains(t, fleet.Bounded(throttled), "ThrottledBackoff: ")

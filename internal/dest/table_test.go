@@ -210,6 +210,20 @@ func TestTable_Copy(t *testing.T) {
 	}
 }
 
+func TestTable_CopyKeepsWhatIsInUse(t *testing.T) {
+	tab := newTable(8)
+	visit(tab, "busy")
+	next := tab.Copy(8, nil, func(_ *entry, from *value) *value { return from })
+	busy, ok := next.Get("busy")
+	require.True(t, ok)
+	for i := range 100 {
+		visit(next, strconv.Itoa(i)).Touch()
+		if i%6 == 5 { // less often than a stranger comes, but before the hand does
+			require.Same(t, busy, visit(next, "busy"))
+		}
+	}
+}
+
 func TestTable_MemoryIsBounded(t *testing.T) {
 	tab := dest.New[string](16, func(v *value) bool { return v.left < 1 })
 	create := func(*entry, bool) *value { return &value{} }
@@ -222,6 +236,7 @@ func TestTable_MemoryIsBounded(t *testing.T) {
 	before := testing.AllocsPerRun(3, visits)
 	require.LessOrEqual(t, before, 4000.0, "an entry, a node and a value for each that is new, and nothing that grows")
 	require.Equal(t, 8*16, tab.Remembered())
+	require.Equal(t, 16, tab.Linked())
 }
 
 func TestTable_APanicInCreateLeavesItAsItWas(t *testing.T) {
@@ -277,6 +292,9 @@ func TestTable_Model(t *testing.T) {
 			}
 			live = append(live, e)
 			held := tab.All()
+			if tab.Linked() != len(held) {
+				t.Fatalf("%d can be found, %d are there", tab.Linked(), len(held))
+			}
 			if len(held) > limit {
 				t.Fatalf("%d entries, limit %d", len(held), limit)
 			}
