@@ -19,9 +19,3 @@ type Stateful interface {
 	Strategy
 	NewCall() Strategy
 }
-
-// Steady marks a Strategy that never looks at the random number it is given, so that nobody needs to draw one.
-type Steady interface {
-	Strategy
-	Steady()
-}

@@ -29,13 +29,9 @@ func Fibonacci(base, cap time.Duration) Strategy { return must("Fibonacci", fibo
 
 type none struct{}
 
-func (none) Steady() {}
-
 func (none) Delay(int, time.Duration, float64) time.Duration { return 0 }
 
 type constant time.Duration
-
-func (constant) Steady() {}
 
 func (c constant) Delay(int, time.Duration, float64) time.Duration { return time.Duration(c) }
 
@@ -50,8 +46,6 @@ type linear struct{ Base, Cap time.Duration }
 
 func (l linear) Validate() error { return validRange("Base", l.Base, l.Cap) }
 
-func (linear) Steady() {}
-
 func (l linear) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	n := time.Duration(max(wait, 1))
 	if n > l.Cap/l.Base {
@@ -63,8 +57,6 @@ func (l linear) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 type exponential struct{ Base, Cap time.Duration }
 
 func (e exponential) Validate() error { return validRange("Base", e.Base, e.Cap) }
-
-func (exponential) Steady() {}
 
 func (e exponential) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	return doubled(e.Base, e.Cap, wait)
@@ -83,8 +75,6 @@ func doubled(base, cap time.Duration, wait int) time.Duration {
 type fibonacci struct{ Base, Cap time.Duration }
 
 func (f fibonacci) Validate() error { return validRange("Base", f.Base, f.Cap) }
-
-func (fibonacci) Steady() {}
 
 // Delay takes at most 91 steps: the 92nd Fibonacci number is the last that an int64 holds.
 func (f fibonacci) Delay(wait int, _ time.Duration, _ float64) time.Duration {

@@ -22,7 +22,7 @@ var outputs = map[string][]string{
 	},
 	"quickstart-grpc": {
 		"OK: SERVING",
-		"NotFound after 1 attempt(s): rejected",
+		"error: rpc error: code = NotFound desc = unknown service",
 	},
 	"idempotent-post": {
 		"without a key:",
@@ -56,8 +56,8 @@ var outputs = map[string][]string{
 	"migrate-cenkalti": {
 		"before: no such user",
 		"step 1: no such user",
-		"step 2: stopped after 2 attempts (rejected): no such user",
-		"step 3: stopped after 2 attempts (rejected): no such user",
+		"step 2: no such user (evenkeel: rejected after 2 attempts)",
+		"step 3: no such user (evenkeel: rejected after 2 attempts)",
 	},
 	"service-config": {
 		"reply: SERVING error: <nil> failed before: 2",

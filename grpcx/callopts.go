@@ -19,22 +19,14 @@ type policyOption struct {
 	policy *retry.Policy
 }
 
-// callOptions is what the interceptors have to know of a call's options.
-type callOptions struct {
-	policy *retry.Policy // of WithPolicy, the last one
-	finish bool          // OnFinish is among them
-}
-
-func scan(opts []grpc.CallOption) (found callOptions) {
+// findPolicy returns the policy of WithPolicy, the last one; nil if there is none.
+func findPolicy(opts []grpc.CallOption) (p *retry.Policy) {
 	for _, o := range opts {
-		switch o := o.(type) {
-		case policyOption:
-			found.policy = o.policy
-		case grpc.OnFinishCallOption:
-			found.finish = true
+		if o, ok := o.(policyOption); ok {
+			p = o.policy
 		}
 	}
-	return found
+	return p
 }
 
 // outputs is where the caller wants to see what came with the answer. An attempt never writes there itself, or an
@@ -46,23 +38,25 @@ type outputs struct {
 	finish  []func(error)
 }
 
-// take keeps the caller's outputs and adds the other options, which every attempt gets, to rest.
-func take(rest, opts []grpc.CallOption) ([]grpc.CallOption, *outputs) {
-	if len(opts) == 0 {
-		return rest, nil
+// take keeps the caller's outputs, if there are any, and adds the other options, which every attempt gets, to rest.
+func take(rest, opts []grpc.CallOption) (_ []grpc.CallOption, w *outputs) {
+	some := func() *outputs {
+		if w == nil {
+			w = new(outputs)
+		}
+		return w
 	}
-	w := new(outputs)
 	for _, o := range opts {
 		switch o := o.(type) {
 		case policyOption:
 		case grpc.HeaderCallOption:
-			w.header = append(w.header, o.HeaderAddr)
+			some().header = append(some().header, o.HeaderAddr)
 		case grpc.TrailerCallOption:
-			w.trailer = append(w.trailer, o.TrailerAddr)
+			some().trailer = append(some().trailer, o.TrailerAddr)
 		case grpc.PeerCallOption:
-			w.peer = append(w.peer, o.PeerAddr)
+			some().peer = append(some().peer, o.PeerAddr)
 		case grpc.OnFinishCallOption:
-			w.finish = append(w.finish, o.OnFinish)
+			some().finish = append(some().finish, o.OnFinish)
 		default:
 			rest = append(rest, o)
 		}

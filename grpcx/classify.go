@@ -8,17 +8,18 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 // classify returns what a failed attempt of a call under p came to: the table in the package
 // documentation.
-func (c *client) classify(ctx context.Context, p *retry.Policy, method string, r *rule, e *ending) retry.Outcome {
+func (c *client) classify(ctx context.Context, p *drive.Policy, method string, r *rule, e *ending) retry.Outcome {
 	o := c.judge(ctx, method, r, e)
-	if o.Class == retry.Unprocessed && !o.NoRetry && p.Config().MaxAttempts == 1 {
+	if o.Class == retry.Unprocessed && o.Forbidden == retry.ReasonNone && p.MaxAttempts == 1 {
 		// Free resends of what a live connection handed back are retries, too, and gRPC-Go has
 		// made its own.
-		o = o.Forbid(retry.ReasonMaxAttempts)
+		o.Forbidden = retry.ReasonMaxAttempts
 	}
 	return o
 }
@@ -48,19 +49,19 @@ func (c *client) judge(ctx context.Context, method string, r *rule, e *ending) r
 	}
 	switch {
 	case h.noRetry:
-		o.NoRetry, o.After = true, 0
-	case !o.NoRetry:
+		o.Forbidden, o.After = retry.ReasonNoRetry, 0
+	case o.Forbidden == retry.ReasonNone:
 		o.After = h.after
 	}
 	listed := r.codes.has(st.Code())
 	if r.codes != 0 && !h.noRetry && marked.After <= 0 && !e.local(st) {
 		o = relist(o, st.Code(), h.after, listed)
 	}
-	if o.Limit(false) == o { // nothing to allow
+	if drive.Limit(o, false) == o { // nothing to allow
 		return o
 	}
 	convention := st.Code() == codes.Unavailable && !c.strict && e.answered(st)
-	return o.Limit(c.mayRepeat(ctx, method, convention || listed || r.hedged || r.bounded && o.Class == retry.Timeout))
+	return drive.Limit(o, c.mayRepeat(ctx, method, convention || listed || r.hedged || r.bounded && o.Class == retry.Timeout))
 }
 
 // passed reports whether a context's deadline has passed.
@@ -114,7 +115,7 @@ func sort(st *status.Status, h hint, e *ending) retry.Outcome {
 	case code == codes.Unavailable && e.calmed(st):
 		return retry.Outcome{Class: retry.Throttled}
 	case code == codes.ResourceExhausted && !h.given:
-		return retry.Outcome{Class: retry.Throttled}.Forbid(retry.ReasonRejected)
+		return retry.Outcome{Class: retry.Throttled, Forbidden: retry.ReasonRejected}
 	case code == codes.ResourceExhausted:
 		return retry.Outcome{Class: retry.Throttled}
 	case code == codes.Canceled || answers.has(code):

@@ -28,7 +28,6 @@ type rule struct {
 	bounded bool          // a perAttemptRecvTimeout: the user's word that it may be sent again after that
 	timeout time.Duration // of a call; 0: the caller's own
 	wait    *bool         // wait-for-ready, unless the caller says
-	custom  bool          // the first attempt needs more than the policy says: timeout or wait is set
 }
 
 // byTable is the rule of a method that no Policies names, and of a call with a policy of its own.

@@ -22,7 +22,7 @@ func DialOptions(p *retry.Policy, opts ...Option) []grpc.DialOption {
 	c := newClient("DialOptions", p, opts)
 	return []grpc.DialOption{
 		grpc.WithDisableRetry(),
-		grpc.WithChainUnaryInterceptor(c.unary()),
+		grpc.WithChainUnaryInterceptor(c.unary),
 		grpc.WithChainStreamInterceptor(c.stream),
 	}
 }
@@ -30,7 +30,7 @@ func DialOptions(p *retry.Policy, opts ...Option) []grpc.DialOption {
 // UnaryClientInterceptor makes unary calls follow p. Use DialOptions unless the connection's own
 // retries are turned off elsewhere. It panics if p is nil.
 func UnaryClientInterceptor(p *retry.Policy, opts ...Option) grpc.UnaryClientInterceptor {
-	return newClient("UnaryClientInterceptor", p, opts).unary()
+	return newClient("UnaryClientInterceptor", p, opts).unary
 }
 
 // StreamClientInterceptor makes streams follow p; see DialOptions and the package documentation.

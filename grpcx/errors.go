@@ -8,34 +8,30 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Error is what a call returns that did not succeed under a policy of more than one attempt. Its
-// status (and so status.Code, status.Convert and the details) is the last attempt's, or the
-// context's if that ended the call between attempts; errors.As reaches the retry.Error with the
-// reason, and the attempts' errors below it.
+// Error is the error of a call that stopped without success and was more than one attempt that
+// failed by itself. Its status (and so status.Code, status.Convert and the details) is the last
+// attempt's, or the context's if that ended the call between attempts; errors.As reaches the
+// retry.Error with the reason, and the attempts' errors below it.
 type Error struct{ Call *retry.Error }
 
-// Error is the last attempt's text, and why there was no further attempt unless that is the
-// error's own nature.
+// Error returns the last attempt's text, and then why there was no further attempt.
 func (e *Error) Error() string {
-	last := e.status().Err()
-	if e.Call.Last != nil && status.Code(e.Call.Last) == status.Code(last) {
-		last = e.Call.Last
+	st := e.status()
+	if e.Call.Last != nil && status.Code(lastOf(e.Call)) == st.Code() {
+		return e.Call.Error()
 	}
-	if e.Call.Attempts == 1 {
-		switch e.Call.Reason {
-		case retry.ReasonRejected, retry.ReasonNotIdempotent, retry.ReasonNoRetry, retry.ReasonCommitted:
-			return last.Error()
-		}
-	}
-	plural := "s"
-	if e.Call.Attempts == 1 {
-		plural = ""
-	}
-	return fmt.Sprintf("%v (evenkeel: %v after %d attempt%s)", last, e.Call.Reason, e.Call.Attempts, plural)
+	shown := *e.Call
+	shown.Last = st.Err()
+	return shown.Error()
 }
+
+// Timeout reports whether the call ran out of time, its own or the last attempt's.
+func (e *Error) Timeout() bool { return e.Call.Timeout() }
 
 // Unwrap reaches the retry.Error.
 func (e *Error) Unwrap() error { return e.Call }
@@ -44,7 +40,7 @@ func (e *Error) Unwrap() error { return e.Call }
 func (e *Error) GRPCStatus() *status.Status { return e.status() }
 
 func (e *Error) status() *status.Status {
-	last, isStatus := status.FromError(e.Call.Last)
+	last, isStatus := status.FromError(lastOf(e.Call))
 	if e.Call.Ended != nil {
 		code := codes.Canceled
 		if errors.Is(e.Call.Ended, context.DeadlineExceeded) {
@@ -58,7 +54,7 @@ func (e *Error) status() *status.Status {
 	case e.Call.Last == nil:
 		return status.New(codes.Unavailable, "the client's own budget refused the call")
 	case !isStatus:
-		return status.FromContextError(e.Call.Last)
+		return status.FromContextError(lastOf(e.Call))
 	}
 	return last
 }
@@ -70,14 +66,18 @@ func (e *Error) endedText() string {
 	return fmt.Sprintf("%v; before that: %v", e.Call.Ended, e.Call.Last)
 }
 
-// failure is the error of a call under p, which package retry ended with err. A policy that never
-// sends twice leaves no trace.
-func failure(p *retry.Policy, err error) error {
-	stopped, ok := err.(*retry.Error)
-	switch {
-	case !ok:
-		return err
-	case stopped.Last != nil && p.Config().MaxAttempts == 1:
+// lastOf returns what the last attempt returned, without our word for its timeout.
+func lastOf(stopped *retry.Error) error {
+	if t, ok := stopped.Last.(*call.TimeoutError); ok {
+		return t.Err
+	}
+	return stopped.Last
+}
+
+// failure returns the error of a call under p that has stopped. A policy that never sends twice
+// leaves no trace, and neither does a call to which the policy added nothing.
+func failure(p *drive.Policy, stopped *retry.Error) error {
+	if stopped.Last != nil && (p.MaxAttempts == 1 || stopped.Bare()) {
 		return stopped.Last
 	}
 	return &Error{stopped}

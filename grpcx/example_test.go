@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -43,9 +44,9 @@ func ExampleWithPolicy() {
 // Why a call stopped is in the error, beside the status, which is the last attempt's.
 func ExampleError() {
 	down := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
-		return status.Error(codes.NotFound, "no such order")
+		return status.Error(codes.Unavailable, "no backend")
 	}
-	intercept := grpcx.UnaryClientInterceptor(retry.Must(retry.New(retry.Config{})))
+	intercept := grpcx.UnaryClientInterceptor(retry.Must(retry.New(retry.Config{Backoff: backoff.None()})))
 	err := intercept(context.Background(), "/orders.v1.Orders/Get", nil, nil, nil, down)
 	fmt.Println(status.Code(err))
 	var stopped *retry.Error
@@ -53,8 +54,8 @@ func ExampleError() {
 		fmt.Println(stopped.Reason, stopped.Attempts)
 	}
 	// Output:
-	// NotFound
-	// rejected 1
+	// Unavailable
+	// max_attempts 3
 }
 
 func ExampleFromServiceConfig() {

@@ -2,7 +2,10 @@ package grpcx_test
 
 import (
 	"context"
+	"errors"
 	"net"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,7 +124,7 @@ func policy(t testing.TB, change ...func(*retry.Config)) *retry.Policy {
 	for _, c := range change {
 		c(&cfg)
 	}
-	p, err := retry.New(cfg)
+	p, err := retry.New(cfg, retry.WithObserver(recorder{testOf(t)}))
 	require.NoError(t, err)
 	return p
 }
@@ -147,9 +150,37 @@ func withTrailer(ctx context.Context, kv ...string) { _ = grpc.SetTrailer(ctx, m
 
 func reason(t testing.TB, err error) retry.Reason {
 	t.Helper()
+	return stopped(t, err).Reason
+}
+
+// stopped returns the *retry.Error that err is or, of a call that added nothing to its attempt's error,
+// one made of what the observer of the test's policy was told last.
+func stopped(t testing.TB, err error) *retry.Error {
+	t.Helper()
+	require.Error(t, err)
 	var e *retry.Error
-	require.ErrorAs(t, err, &e)
-	return e.Reason
+	if errors.As(err, &e) {
+		return e
+	}
+	told, ok := reports.Load(testOf(t))
+	require.True(t, ok, "no *retry.Error, and no call was observed: %v", err)
+	r := told.(retry.Report)
+	require.Equal(t, err, r.Err, "the attempt's own error")
+	return &retry.Error{Reason: r.Reason, Attempts: r.Attempts, Last: err}
+}
+
+// reports has the last report of each test's policy, by testOf.
+var reports sync.Map
+
+// recorder is the observer of the policies of one test.
+type recorder struct{ test string }
+
+func (recorder) AttemptDone(context.Context, retry.Attempt)        {}
+func (r recorder) CallDone(_ context.Context, report retry.Report) { reports.Store(r.test, report) }
+
+func testOf(t testing.TB) string {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	return name
 }
 
 func within(t testing.TB, d time.Duration) context.Context {

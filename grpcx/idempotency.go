@@ -4,6 +4,8 @@ import (
 	"strings"
 	"sync"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -40,29 +42,42 @@ func (c *config) declared(method string) bool {
 	return c.idempotent[method] || c.idempotent[service] || c.idempotent[""]
 }
 
-// levels remembers the idempotency_level of the methods that the registry knows: a lookup costs
-// more than 100 ns.
-var levels sync.Map // full method name to bool
+// mayBeShadow reports whether err may refuse a second copy of a call because the first had its effect: of a
+// method that may be sent twice but does have one, as its .proto file says.
+func mayBeShadow(fullMethod string, err error) bool {
+	switch status.Code(err) {
+	case codes.NotFound, codes.AlreadyExists, codes.FailedPrecondition:
+		return levelOf(fullMethod) == descriptorpb.MethodOptions_IDEMPOTENT
+	}
+	return false
+}
+
+// levels remembers the idempotency_level of the methods that the registry knows: a lookup costs more than 100 ns.
+var levels sync.Map // full method name to descriptorpb.MethodOptions_IdempotencyLevel
 
 // safeLevel reports whether the .proto file of a method says that it may be sent twice.
 func safeLevel(fullMethod string) bool {
-	if safe, ok := levels.Load(fullMethod); ok {
-		return safe.(bool)
+	return levelOf(fullMethod) != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
+}
+
+func levelOf(fullMethod string) (level descriptorpb.MethodOptions_IdempotencyLevel) {
+	if level, ok := levels.Load(fullMethod); ok {
+		return level.(descriptorpb.MethodOptions_IdempotencyLevel)
 	}
 	service, method, ok := splitMethod(fullMethod)
 	if !ok {
-		return false
+		return 0
 	}
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + method))
 	if err != nil {
-		return false // not remembered: it may be registered later, and unknown names have no bound
+		return 0 // not remembered: it may be registered later, and unknown names have no bound
 	}
 	m, ok := d.(protoreflect.MethodDescriptor)
 	if !ok {
-		return false
+		return 0
 	}
 	o, _ := m.Options().(*descriptorpb.MethodOptions)
-	safe := o.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
-	levels.Store(fullMethod, safe)
-	return safe
+	level = o.GetIdempotencyLevel()
+	levels.Store(fullMethod, level)
+	return level
 }

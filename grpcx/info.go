@@ -1,7 +1,6 @@
 package grpcx
 
 import (
-	"context"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -9,8 +8,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 )
 
-// rpcContext is the context of a call that its policy's observer is told of: it says which RPC the call is.
-func rpcContext(ctx context.Context, cc *grpc.ClientConn, method string, opts []grpc.CallOption) rpcinfo.Context {
+// rpcInfo returns which RPC a call is, for the policy's observer.
+func rpcInfo(cc *grpc.ClientConn, method string, opts []grpc.CallOption) rpcinfo.Info {
 	info := rpcinfo.Info{Method: rpcinfo.Other}
 	for _, o := range opts {
 		if _, static := o.(grpc.StaticMethodCallOption); static { // generated code makes the call (gRFC A66)
@@ -20,5 +19,5 @@ func rpcContext(ctx context.Context, cc *grpc.ClientConn, method string, opts []
 	if cc != nil {
 		info.Target = cc.CanonicalTarget()
 	}
-	return rpcinfo.Context{Context: ctx, Info: info}
+	return info
 }

@@ -6,8 +6,8 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
-	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 // would be two allocations, and its key is gRPC's secret; but a context that has the metadata and nothing else can be
 // shared by all, and asked first.
 type resendContext struct {
-	retry.ResendContext
+	drive.ResendContext
 	metadata context.Context
 }
 
@@ -43,7 +43,7 @@ var previous = func() (ctxs [8]context.Context) {
 // metadata stays as it is.
 func (c *resendContext) resend(ctx context.Context, sent int) context.Context {
 	layer.Resent()
-	c.ResendContext = retry.ResendContext{Context: ctx, Attempt: sent + 1}
+	c.ResendContext = drive.ResendContext{Context: ctx, Attempt: sent + 1}
 	md, ok := metadata.FromOutgoingContext(ctx) // a copy
 	if !ok && sent < len(previous) {
 		c.metadata = previous[sent]

@@ -185,7 +185,7 @@ func (e *entry) rule(target string, most int, shared budget.Spec, opts []retry.O
 	if e.policy != nil {
 		return rule{policy: e.policy}
 	}
-	r := rule{timeout: e.timeout, wait: e.wait, custom: e.timeout > 0 || e.wait != nil, hedged: e.hedge != nil}
+	r := rule{timeout: e.timeout, wait: e.wait, hedged: e.hedge != nil}
 	switch {
 	case e.retry != nil:
 		r.codes, r.bounded = e.retry.codes, e.retry.perAttempt > 0

@@ -36,9 +36,7 @@ var badMetadata = metadata.MD{"bad key": {"x"}}
 // sentBy is how many attempts a call made, by its error.
 func sentBy(t *testing.T, err error) int {
 	t.Helper()
-	var e *retry.Error
-	require.ErrorAs(t, err, &e)
-	return e.Attempts
+	return stopped(t, err).Attempts
 }
 
 // badCreds are credentials that cannot be had.

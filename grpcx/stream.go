@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -26,7 +28,7 @@ import (
 // whose stream broke takes the receiver's part if nobody else has it.
 type clientStream struct {
 	c        *client
-	p        *retry.Policy
+	p        *drive.Policy
 	r        *rule
 	ctx      context.Context // the caller's, with the rule's timeout
 	rpc      rpcinfo.Context // ctx
@@ -46,7 +48,7 @@ type clientStream struct {
 
 	mu       sync.Mutex // never held across a call of a stream or of the caller's code; see unlock
 	cur      *streamAttempt
-	call     retry.Call   // the claimant's alone while cur is claimed
+	call     call.Call    // the claimant's alone while cur is claimed
 	fixed    retry.Reason // why there may be no further attempt; ReasonNone: there may
 	replay   replayBuffer
 	ops      int             // calls by the caller under way
@@ -72,8 +74,9 @@ type streamAttempt struct {
 	grpc.ClientStream
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	left   time.Duration // of the attempt timeout, 0 for none
 	cut    atomic.Bool   // it was given up before gRPC had finished it, and its metadata is gRPC's to write
+	limit  time.Duration // the attempt timeout, 0 for none
+	left   time.Duration // of it
 
 	// Guarded by the stream's mu:
 	claimed bool          // somebody deals with its failure
@@ -93,13 +96,13 @@ func (c *client) stream(
 			ctx = inner
 		}
 	}
-	p, r := c.rule(cc, method)
-	s := &clientStream{
-		c: c, p: p, r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
-		receiving: make(chan struct{}, 1), replay: replayBuffer{limit: c.replay},
+	policy, r := c.rule(cc, method)
+	if found := findPolicy(opts); found != nil {
+		policy, r = found.For(targetOf(cc)), &byTable
 	}
-	if found := scan(opts); found.policy != nil {
-		s.p, s.r = found.policy.For(targetOf(cc)), &byTable
+	s := &clientStream{
+		c: c, p: drive.Of(policy), r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
+		receiving: make(chan struct{}, 1), replay: replayBuffer{limit: c.replay},
 	}
 	if s.r.wait != nil {
 		s.opts = append(s.opts, grpc.WaitForReady(*s.r.wait))
@@ -109,7 +112,7 @@ func (c *client) stream(
 	if s.r.timeout > 0 {
 		s.ctx, s.release = context.WithTimeout(ctx, s.r.timeout)
 	}
-	s.rpc = rpcContext(s.ctx, cc, method, s.opts)
+	s.rpc = rpcinfo.Context{Context: s.ctx, Info: rpcInfo(cc, method, s.opts)}
 	s.ctx = &s.rpc
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -121,11 +124,11 @@ func (c *client) stream(
 func (s *clientStream) begin() error {
 	now := time.Now()
 	deadline, _ := s.ctx.Deadline()
-	s.call = s.p.Start(now, deadline, false)
+	s.call = s.p.Start(now, call.Options{Deadline: deadline})
 	opened := false
 	defer func() { // a panic or runtime.Goexit in what opens it
 		if !opened {
-			s.call.Cancel(time.Now())
+			s.call.Cancel(time.Now(), retry.ReasonCanceled)
 			s.release()
 		}
 	}()
@@ -440,7 +443,9 @@ func (s *clientStream) unlock() {
 	if n.attempt != nil {
 		s.p.AttemptDone(s.ctx, *n.attempt)
 	}
-	_ = s.p.CallDone(s.ctx, &s.call, n.err)
+	r := s.call.Report()
+	r.Err = n.err
+	s.p.CallDone(s.ctx, r)
 }
 
 // tell tells those who asked that the call is over.

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -70,11 +72,10 @@ func (s *clientStream) stopped() bool { return s.call.Report().Reason != retry.R
 // the last attempt's. Called with mu by the claimant.
 func (s *clientStream) conclude(last error) error {
 	s.news = &news{s.untold, last}
-	err := s.call.Err(s.ctx, last)
-	if e, ok := err.(*retry.Error); ok {
-		e.History = s.failures
+	if stopped := s.p.Stopped(s.ctx, &s.call, last, s.failures); stopped != nil {
+		return failure(s.p, stopped)
 	}
-	return failure(s.p, err)
+	return nil
 }
 
 // claim makes the caller the one who deals with an attempt's failure, and reports whether it is: a sender and a
@@ -102,7 +103,7 @@ func (s *clientStream) mend(a *streamAttempt, header metadata.MD, err error) {
 	settled := false
 	defer func() { // a panic or runtime.Goexit in what opens the next: nobody may wait for it
 		if !settled {
-			s.call.Cancel(time.Now())
+			s.call.Cancel(time.Now(), retry.ReasonCanceled)
 			s.breakOff(a)
 		}
 	}()
@@ -111,8 +112,9 @@ func (s *clientStream) mend(a *streamAttempt, header metadata.MD, err error) {
 		e.trailer = a.Trailer()
 	}
 	a.cancel(nil)
-	err = a.truth(err)
-	s.report(a, s.sort(e, s.fixed), err) // nobody changes fixed while a is claimed
+	o := s.sort(a, e, s.fixed) // nobody changes fixed while a is claimed
+	err = a.truth(err, o)
+	s.report(a, o, err)
 	next, last := s.open(err)
 	settled = true
 	s.replace(a, next, last)
@@ -172,7 +174,7 @@ func (s *clientStream) refused(a *streamAttempt, err error) (final error, over b
 		return s.preceded(a, err)
 	}
 	a.cancel(nil)
-	s.report(a, s.sort(ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
+	s.report(a, s.sort(a, ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
 	s.mu.Lock()
 	defer s.unlock()
 	s.stop(a, err)
@@ -199,13 +201,14 @@ func (s *clientStream) stop(a *streamAttempt, err error) {
 }
 
 // sort says what a failed attempt came to; fixed, if there may be no further one, why.
-func (s *clientStream) sort(e ending, fixed retry.Reason) retry.Outcome {
+func (s *clientStream) sort(a *streamAttempt, e ending, fixed retry.Reason) retry.Outcome {
 	if s.ctx.Err() != nil {
-		return retry.Outcome{Class: retry.Canceled}
+		return retry.Outcome{Class: retry.Canceled, Forbidden: drive.Ended(s.ctx)}
 	}
 	o := s.c.classify(s.ctx, s.p, s.method, s.r, &e)
-	if fixed != retry.ReasonNone && !o.NoRetry && o.Class != retry.Rejected {
-		o = o.Forbid(fixed)
+	o.Shadow = a.Number > 1 && mayBeShadow(s.method, e.err)
+	if fixed != retry.ReasonNone && o.Forbidden == retry.ReasonNone && o.Class != retry.Rejected {
+		o.Forbidden = fixed
 	}
 	return o
 }
@@ -224,7 +227,7 @@ func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 	for {
 		waited := s.call.Report().Waited
 		step := s.next()
-		if step.Op == retry.Stop {
+		if step.Op == call.Stop {
 			returned = true
 			return a, last
 		}
@@ -236,20 +239,21 @@ func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 		}
 		a.cancel(nil)
 		e := ending{err: last, ended: a.timedOut(), heeded: s.heeded(a)}
-		last = a.truth(last)
-		s.report(a, s.sort(e, retry.ReasonNone), last)
+		o := s.sort(a, e, retry.ReasonNone)
+		last = a.truth(last, o)
+		s.report(a, o, last)
 	}
 }
 
 // next is the next attempt to send, or the end.
-func (s *clientStream) next() retry.Step {
+func (s *clientStream) next() call.Step {
 	now := time.Now()
 	for {
 		if s.ctx.Err() != nil {
-			s.call.Cancel(now)
+			s.call.Cancel(now, drive.Ended(s.ctx))
 		}
 		step := s.call.Next(now)
-		if step.Op != retry.Wait {
+		if step.Op != call.Wait {
 			return step
 		}
 		timer := time.NewTimer(step.At.Sub(now))
@@ -262,8 +266,8 @@ func (s *clientStream) next() retry.Step {
 	}
 }
 
-func (s *clientStream) newAttempt(step retry.Step, waited time.Duration) *streamAttempt {
-	a := &streamAttempt{left: step.Timeout, over: make(chan struct{})}
+func (s *clientStream) newAttempt(step call.Step, waited time.Duration) *streamAttempt {
+	a := &streamAttempt{limit: step.Timeout, left: step.Timeout, over: make(chan struct{})}
 	a.Attempt = retry.Attempt{Number: step.Attempt, Kind: step.Kind, Sent: time.Now(), Waited: waited}
 	ctx := s.ctx
 	if step.Attempt > 1 {
@@ -292,14 +296,17 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 }
 
 // errTooLate is the error of an attempt whose own timeout passed. gRPC takes that for the caller's cancellation.
-var errTooLate = status.Error(codes.DeadlineExceeded, timeout.ErrAttempt.Error())
+var errTooLate = status.Error(codes.DeadlineExceeded, context.DeadlineExceeded.Error())
 
-// truth is what an attempt's error was.
-func (a *streamAttempt) truth(err error) error {
-	if status.Code(err) == codes.Canceled && a.timedOut() {
-		return errTooLate
+// truth returns an attempt's error: its timeout, if that is why it failed.
+func (a *streamAttempt) truth(err error, o retry.Outcome) error {
+	switch {
+	case !a.timedOut() || o.Class == retry.Rejected || o.Class == retry.Canceled:
+		return err
+	case status.Code(err) == codes.Canceled:
+		err = errTooLate
 	}
-	return err
+	return drive.TimedOut(err, a.limit)
 }
 
 func (a *streamAttempt) timedOut() bool { return context.Cause(a.ctx) == timeout.ErrAttempt }

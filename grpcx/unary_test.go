@@ -658,9 +658,7 @@ func TestUnaryAMessageThatCannotBeSentIsNotRetried(t *testing.T) {
 	_, err := c.UnaryCall(t.Context(), &testgrpc.SimpleRequest{Payload: &testgrpc.Payload{Body: make([]byte, 100)}}, grpc.MaxCallSendMsgSize(10))
 	require.Equal(t, codes.ResourceExhausted, status.Code(err))
 	require.Equal(t, retry.ReasonRejected, reason(t, err))
-	var e *grpcx.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, 1, e.Call.Attempts)
+	require.Equal(t, 1, stopped(t, err).Attempts)
 	_, err = c.UnaryCall(t.Context(), &testgrpc.SimpleRequest{ResponseSize: 1000}, grpc.MaxCallRecvMsgSize(10))
 	require.Equal(t, codes.ResourceExhausted, status.Code(err))
 	require.EqualValues(t, 1, s.calls.Load())
@@ -688,12 +686,12 @@ func TestUnaryObserversAreToldOfAttemptsAndCalls(t *testing.T) {
 	require.EqualValues(t, 1, seen.calls.Load())
 }
 
-func TestUnarySucceedingCostsNoAllocation(t *testing.T) {
+func TestUnarySucceedingCostsOneAllocation(t *testing.T) {
 	call := grpcx.UnaryClientInterceptor(retry.Must(retry.New(retry.Config{})))
 	none := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
 	ctx, opts := t.Context(), []grpc.CallOption{grpc.WaitForReady(true)}
-	require.Zero(t, testing.AllocsPerRun(2000, func() { _ = call(ctx, unaryCall, nil, nil, nil, none) }))
-	require.Zero(t, testing.AllocsPerRun(2000, func() { _ = call(ctx, unaryCall, nil, nil, nil, none, opts...) }))
+	require.LessOrEqual(t, testing.AllocsPerRun(2000, func() { _ = call(ctx, unaryCall, nil, nil, nil, none) }), 1.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(2000, func() { _ = call(ctx, unaryCall, nil, nil, nil, none, opts...) }), 1.0)
 }
 
 func TestPanicsOnNonsense(t *testing.T) {

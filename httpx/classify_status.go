@@ -80,7 +80,7 @@ func Classify(req *http.Request, resp *http.Response, err error) retry.Outcome {
 	}
 	o = withHints(o, resp, time.Now)
 	if e := reportBelow(req, resp); e != nil {
-		o = o.Forbid(e.Reason)
+		o.Forbidden = e.Reason
 	}
 	return o
 }

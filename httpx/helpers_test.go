@@ -1,11 +1,14 @@
 package httpx_test
 
 import (
+	"context"
 	"maps"
 	"net"
 	"net/http"
 	"os"
 	"syscall"
+
+	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 func refusedDial() error {
@@ -47,3 +50,9 @@ func stalled(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).Flush()
 	<-r.Context().Done()
 }
+
+// reportsOf is an observer that remembers the calls.
+type reportsOf []retry.Report
+
+func (*reportsOf) AttemptDone(context.Context, retry.Attempt)    {}
+func (rs *reportsOf) CallDone(_ context.Context, r retry.Report) { *rs = append(*rs, r) }

@@ -25,7 +25,7 @@ func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry
 	switch strings.ToLower(first(resp.Header, headerShouldRetry)) {
 	case "false":
 		if o.Class != retry.Rejected || resp.StatusCode >= http.StatusInternalServerError {
-			o.NoRetry = true
+			o.Forbidden = retry.ReasonNoRetry
 		}
 		return o
 	case "true":

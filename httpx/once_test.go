@@ -71,15 +71,15 @@ func (burning) Close() error             { return nil }
 
 func TestABodyThatFailsIsTheCallersFaultUnderHedgingToo(t *testing.T) {
 	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
+		var seen reportsOf
 		tr := httpx.NewTransport(tripper(func(req *http.Request) (*http.Response, error) { return nil, readAll(req) }),
-			retry.Must(retry.New(retry.Config{Hedge: hedge})))
+			retry.Must(retry.New(retry.Config{Hedge: hedge}, retry.WithObserver(&seen))))
 		req, err := http.NewRequest(http.MethodPut, "http://memory.test/", burning{})
 		require.NoError(t, err)
 		req.GetBody = func() (io.ReadCloser, error) { return burning{}, nil }
 		_, err = tr.RoundTrip(req)
-		var e *retry.Error
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, 1, e.Attempts, hedge)
-		require.Equal(t, retry.ReasonRejected, e.Reason, hedge)
+		require.EqualError(t, err, "disk on fire")
+		require.Equal(t, 1, seen[0].Attempts, hedge)
+		require.Equal(t, retry.ReasonRejected, seen[0].Reason, hedge)
 	}
 }

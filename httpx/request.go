@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
-	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
@@ -74,13 +74,11 @@ func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header
 
 // outgoing returns a copy of the caller's request for an attempt.
 func (c *call) outgoing(ctx context.Context, attempt int) *outgoing {
-	out := &c.copy
-	if attempt != int(c.copied) {
-		out = new(outgoing)
-	}
+	out := &c.first
 	if attempt > 1 {
 		layer.Resent()
-		out.ctx = retry.ResendContext{Context: ctx, Attempt: attempt}
+		out = new(outgoing)
+		out.ctx = drive.ResendContext{Context: ctx, Attempt: attempt}
 		ctx = &out.ctx
 	}
 	out.Request = *c.req.WithContext(ctx)

@@ -55,44 +55,35 @@ func mayBeInProgress(code int) bool {
 	return code == http.StatusConflict || code == http.StatusTooEarly
 }
 
-// shadows is what a call knows about its attempts to see whether an answer may be the shadow of
-// one.
+// shadows counts a call's attempts, to see whether an answer may be the shadow of one.
 type shadows struct {
 	sent        atomic.Int32
 	unprocessed atomic.Int32 // of those, the ones that provably never reached the application
-	first       atomic.Pointer[http.Response]
 }
 
-// possible reports whether resp answers an attempt that is not the first, and another may have
-// had an effect.
-func (s *shadows) possible(resp *http.Response) bool {
-	return resp != s.first.Load() && s.sent.Load()-1 > s.unprocessed.Load()
+// possible reports whether an attempt is not the first, and another may have had an effect.
+func (s *shadows) possible(attempt int) bool {
+	return attempt > 1 && s.sent.Load()-1 > s.unprocessed.Load()
 }
 
 // correct returns the outcome o of an attempt, corrected for what only its call knows: that a
 // proxy had no tunnel for the request, and that an answer may be the shadow of another attempt.
-func (c *call) correct(resp *http.Response, err error, o retry.Outcome) retry.Outcome {
+func (c *call) correct(attempt int, resp *http.Response, err error, o retry.Outcome) retry.Outcome {
 	switch {
-	case o.NoRetry:
+	case o.Forbidden != retry.ReasonNone:
 	case o.Class == retry.Transient && refusedTunnel(c.t.base, c.req, err):
 		o.Class = retry.Unprocessed
-	case resp == nil || resp.StatusCode < http.StatusBadRequest || !c.shadows.possible(resp):
+	case resp == nil || resp.StatusCode < http.StatusBadRequest || !c.shadows.possible(attempt):
 	case o.Class != retry.Transient && (o.Class != retry.Rejected || !o.Alive):
 	case c.keyed() && mayBeInProgress(resp.StatusCode): // from a server that works
-		return withHints(retry.Outcome{Class: retry.Throttled, Alive: true}, resp, time.Now)
-	case o.Class == retry.Rejected && mayBeShadow(c.req, resp):
-		o.Alive = false // only the application's own refusal of this call ends it with an attempt under way
+		return withHints(retry.Outcome{Class: retry.Throttled, Alive: true, Shadow: true}, resp, time.Now)
+	default:
+		o.Shadow = mayBeShadow(c.req, resp)
 	}
 	if o.Class == retry.Unprocessed {
 		c.shadows.unprocessed.Add(1)
 	}
 	return o
-}
-
-// isShadow reports whether the call's answer may be the shadow of another attempt.
-func (c *call) isShadow(resp *http.Response) bool {
-	return c.shadows.possible(resp) &&
-		(c.keyed() && mayBeInProgress(resp.StatusCode) || mayBeShadow(c.req, resp))
 }
 
 // keyed reports whether the call's attempts have an Idempotency-Key.

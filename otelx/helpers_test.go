@@ -17,6 +17,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/leak"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/otelx"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -41,7 +42,7 @@ func policy(t testing.TB, cfg retry.Config, o retry.Observer) *retry.Policy {
 	if cfg.Budget == nil {
 		cfg.Budget = budget.Unlimited{}
 	}
-	p, err := retry.New(cfg, retry.WithObserver(o))
+	p, err := retry.New(cfg, testkit.Known(), retry.WithObserver(o))
 	require.NoError(t, err)
 	return p
 }

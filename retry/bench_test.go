@@ -9,6 +9,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -72,7 +73,7 @@ func BenchmarkDo(b *testing.B) {
 		n := 0
 		return func(context.Context) error {
 			if n++; n%2 == 1 {
-				return errDown
+				return testkit.ErrDown
 			}
 			return nil
 		}

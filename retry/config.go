@@ -19,24 +19,28 @@ const (
 	defaultMaxHint     = time.Minute
 )
 
-// Config is the rules of a policy as plain data, with JSON in and out. The zero value is a good policy.
+// Config is the rules of a policy as plain data, with JSON in and out. The zero value is a good
+// policy.
 type Config struct {
 	// MaxAttempts is how often a call is sent in all, hedges included. 0 means 3; 1 never retries,
 	// and httpx then does not send again what a live connection handed back, either.
 	MaxAttempts int
 	// Backoff is the wait before a retry. nil means backoff.FullJitter(50ms, 20s).
 	Backoff backoff.Strategy
-	// ThrottledBackoff is the wait after a Throttled outcome. nil means backoff.FullJitter(1s, 20s).
+	// ThrottledBackoff is the wait after a Throttled outcome. nil means backoff.FullJitter(1s,
+	// 20s).
 	ThrottledBackoff backoff.Strategy
-	// Budget is what retries and hedges may cost in all, a destination. nil means budget.Adaptive{}.
+	// Budget is what retries and hedges may cost in all, a destination. nil means
+	// budget.Adaptive{}.
 	Budget budget.Spec
 	// AttemptTimeout bounds each attempt. nil means that only the call's own deadline does.
 	AttemptTimeout timeout.Spec
-	// Hedge is how long an attempt may be silent before another is sent beside it. nil never hedges. It is used
-	// by DoValue, by httpx and by unary grpcx, for calls that may be sent twice.
+	// Hedge is how long an attempt may be silent before another is sent beside it. nil never
+	// hedges. It is used by DoValue, by httpx and by unary grpcx, for calls that may be sent
+	// twice.
 	Hedge timeout.Spec
-	// MaxHint is the longest wait that a server may ask for; a longer one stops the call. 0 means one minute.
-	// The wait that follows is the server's and up to a quarter more.
+	// MaxHint is the longest wait that a server may ask for; a longer one stops the call. 0 means
+	// one minute. The wait that follows is the server's and up to a quarter more.
 	MaxHint time.Duration
 }
 

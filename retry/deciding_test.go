@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"net"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -24,26 +25,26 @@ func TestPermanentEndsTheCall(t *testing.T) {
 		func(err error) error { return fmt.Errorf("order 7: %w", retry.Permanent(err)) },
 		func(err error) error { return retry.Permanent(retry.After(err, time.Second)) },
 	} {
-		calls := 0
-		err := retry.Do(t.Context(), always(t, retry.Config{}), func(context.Context) error {
+		calls, w := 0, &testkit.Watcher{}
+		marked := wrap(testkit.ErrDown)
+		err := retry.Do(t.Context(), testkit.Always(t, retry.Config{}, retry.WithObserver(w)), func(context.Context) error {
 			calls++
-			return wrap(errDown)
+			return marked
 		})
 		require.Equal(t, 1, calls)
-		require.ErrorIs(t, err, errDown)
-		e := stopped(t, err)
-		require.Equal(t, retry.ReasonRejected, e.Reason)
-		require.Equal(t, 1, e.Attempts)
+		require.Equal(t, marked, err)
+		require.Equal(t, retry.ReasonRejected, w.Reports[0].Reason)
+		require.Equal(t, 1, w.Reports[0].Attempts)
 	}
 	require.NoError(t, retry.Permanent(nil))
-	require.EqualError(t, retry.Permanent(errDown), "down", "the mark does not show")
+	require.EqualError(t, retry.Permanent(testkit.ErrDown), "down", "the mark does not show")
 }
 
 func TestPermanentIsProofOfLife(t *testing.T) {
-	l := newLedger()
-	p := always(t, retry.Config{Budget: budget.Shared(l)})
-	_ = retry.Do(t.Context(), p, func(context.Context) error { return retry.Permanent(errDown) })
-	require.Equal(t, []budget.Evidence{budget.Alive}, l.ends)
+	l := testkit.NewLedger()
+	p := testkit.Always(t, retry.Config{Budget: budget.Shared(l)})
+	_ = retry.Do(t.Context(), p, func(context.Context) error { return retry.Permanent(testkit.ErrDown) })
+	require.Equal(t, []budget.Evidence{budget.Alive}, l.Ends)
 }
 
 func TestCancelWithACause(t *testing.T) {
@@ -58,15 +59,15 @@ func TestCancelWithACause(t *testing.T) {
 					wait, work = time.Second, time.Second
 				}
 				calls := 0
-				err := retry.Do(ctx, always(t, retry.Config{Backoff: backoff.Constant(wait)}), func(ctx context.Context) error {
+				err := retry.Do(ctx, testkit.Always(t, retry.Config{Backoff: backoff.Constant(wait)}), func(ctx context.Context) error {
 					calls++
-					_ = pause(ctx, work)
-					return errDown
+					_ = testkit.Pause(ctx, work)
+					return testkit.ErrDown
 				})
 				require.ErrorIs(t, err, context.Canceled)
 				require.ErrorIs(t, err, cause)
-				require.ErrorIs(t, err, errDown, "the attempt's own error as well")
-				e := stopped(t, err)
+				require.ErrorIs(t, err, testkit.ErrDown, "the attempt's own error as well")
+				e := testkit.Stopped(t, err)
 				require.Equal(t, retry.ReasonCanceled, e.Reason)
 				require.Equal(t, calls, e.Attempts)
 				require.False(t, e.Timeout())
@@ -79,8 +80,8 @@ func TestACauseThatIsTheContextsErrorIsNotDoubled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := fmt.Errorf("shutting down: %w", context.Canceled)
 	cancel(cause)
-	err := retry.Do(ctx, always(t, retry.Config{}), func(context.Context) error { return nil })
-	require.Equal(t, cause, stopped(t, err).Ended)
+	err := retry.Do(ctx, testkit.Always(t, retry.Config{}), func(context.Context) error { return nil })
+	require.Equal(t, cause, testkit.Stopped(t, err).Ended)
 }
 
 func TestAContextThatHasEndedSendsNothing(t *testing.T) {
@@ -89,16 +90,16 @@ func TestAContextThatHasEndedSendsNothing(t *testing.T) {
 	late, cancel2 := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel2()
 	for _, p := range []*retry.Policy{
-		always(t, retry.Config{}),
-		always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)}),
-		always(t, retry.Config{Hedge: timeout.Fixed(time.Second)}),
-		always(t, retry.Config{}, retry.WithObserver(&watcher{})),
+		testkit.Always(t, retry.Config{}),
+		testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)}),
+		testkit.Always(t, retry.Config{Hedge: timeout.Fixed(time.Second)}),
+		testkit.Always(t, retry.Config{}, retry.WithObserver(&testkit.Watcher{})),
 	} {
 		for ctx, want := range map[context.Context]retry.Reason{
 			canceled: retry.ReasonCanceled, late: retry.ReasonDeadline,
 		} {
 			v, err := retry.DoValue(ctx, p, func(context.Context) (int, error) { panic("sent") })
-			e := stopped(t, err)
+			e := testkit.Stopped(t, err)
 			require.Equal(t, want, e.Reason)
 			require.ErrorIs(t, err, ctx.Err())
 			require.Zero(t, e.Attempts)
@@ -107,17 +108,17 @@ func TestAContextThatHasEndedSendsNothing(t *testing.T) {
 			require.Equal(t, want == retry.ReasonDeadline, e.Timeout())
 
 			err = retry.Do(ctx, p, func(context.Context) error { panic("sent") })
-			require.Equal(t, want, stopped(t, err).Reason)
+			require.Equal(t, want, testkit.Stopped(t, err).Reason)
 		}
 	}
 }
 
 func TestTheAttemptsTimeoutIsRetriedAndTheCallersDeadlineIsNot(t *testing.T) {
-	policies := map[string][]retry.Option{"alone": nil, "observed": {retry.WithObserver(&watcher{})}}
+	policies := map[string][]retry.Option{"alone": nil, "observed": {retry.WithObserver(&testkit.Watcher{})}}
 	for name, opts := range policies {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second), MaxAttempts: 5}, opts...)
+				p := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second), MaxAttempts: 5}, opts...)
 				var causes []error
 				hang := func(ctx context.Context) error {
 					<-ctx.Done()
@@ -130,7 +131,7 @@ func TestTheAttemptsTimeoutIsRetriedAndTheCallersDeadlineIsNot(t *testing.T) {
 				err := retry.Do(ctx, p, hang) // 1s, wait 1s, and half a second of the second attempt
 				require.Equal(t, 2500*time.Millisecond, time.Since(start))
 				require.Equal(t, []error{timeout.ErrAttempt, context.DeadlineExceeded}, causes)
-				e := stopped(t, err)
+				e := testkit.Stopped(t, err)
 				require.Equal(t, retry.ReasonDeadline, e.Reason)
 				require.Equal(t, 2, e.Attempts)
 				require.Equal(t, retry.Timeout, e.History[0].Class)
@@ -144,32 +145,35 @@ func TestTheAttemptsTimeoutIsRetriedAndTheCallersDeadlineIsNot(t *testing.T) {
 
 func TestAnAttemptThatTimesOutAndThenSucceeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger()
-		p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second), Budget: budget.Shared(l)})
+		l := testkit.NewLedger()
+		p := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second), Budget: budget.Shared(l)})
 		v, err := retry.DoValue(t.Context(), p, func(ctx context.Context) (int, error) {
 			if n := retry.AttemptNumber(ctx); n > 1 {
 				return n, nil
 			}
-			return 0, pause(ctx, time.Hour)
+			return 0, testkit.Pause(ctx, time.Hour)
 		})
 		require.NoError(t, err)
 		require.Equal(t, 2, v)
-		require.Equal(t, []budget.Evidence{budget.Silent, budget.Alive}, l.ends)
+		require.Equal(t, []budget.Evidence{budget.Silent, budget.Alive}, l.Ends)
 	})
 }
 
 func TestARefusalAfterTheAttemptsTimeoutIsARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
+		w := &testkit.Watcher{}
+		p := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)}, retry.WithObserver(w))
 		err := retry.Do(t.Context(), p, func(ctx context.Context) error {
 			<-ctx.Done()
-			return retry.Permanent(errDown)
+			return retry.Permanent(testkit.ErrDown)
 		})
-		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason)
+		require.EqualError(t, err, "down")
+		require.Equal(t, retry.ReasonRejected, w.Reports[0].Reason)
 	})
 }
 
-// What is only the timeout's doing says nothing of the request: no classifier is asked, and nobody takes it for an answer.
+// What is only the timeout's doing says nothing of the request: no classifier is asked, and
+// nobody takes it for an answer.
 func TestAnAttemptsTimeoutIsOneWhateverTheClassifierSays(t *testing.T) {
 	for name, say := range map[string]func(error) error{
 		"the context's error": func(err error) error { return err },
@@ -178,16 +182,16 @@ func TestAnAttemptsTimeoutIsOneWhateverTheClassifierSays(t *testing.T) {
 		for _, attempts := range []int{1, 3} {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					l, learnt := newLedger(), &sampled{}
+					l, learnt := testkit.NewLedger(), &sampled{}
 					cfg := retry.Config{MaxAttempts: attempts, AttemptTimeout: learnt, Budget: budget.Shared(l)}
-					p := always(t, cfg, retry.WithClassifier(func(err error) retry.Outcome {
+					p := testkit.Always(t, cfg, retry.WithClassifier(func(err error) retry.Outcome {
 						t.Errorf("asked of %v", err)
 						return retry.Outcome{Class: retry.Rejected, Alive: true}
 					}))
-					err := retry.Do(t.Context(), p, func(ctx context.Context) error { return say(pause(ctx, time.Hour)) })
-					require.Equal(t, retry.ReasonMaxAttempts, stopped(t, err).Reason)
-					require.Equal(t, attempts, stopped(t, err).Attempts)
-					require.Equal(t, slices.Repeat([]budget.Evidence{budget.Silent}, attempts), l.ends)
+					err := retry.Do(t.Context(), p, func(ctx context.Context) error { return say(testkit.Pause(ctx, time.Hour)) })
+					require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason)
+					require.Equal(t, attempts, testkit.Stopped(t, err).Attempts)
+					require.Equal(t, slices.Repeat([]budget.Evidence{budget.Silent}, attempts), l.Ends)
 					require.Equal(t, slices.Repeat([]bool{false}, attempts), learnt.answered)
 				})
 			})
@@ -208,11 +212,11 @@ func (s *sampled) Observe(_ time.Time, _ time.Duration, answered bool) {
 
 func TestATimeoutMarkedPermanentIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, learnt := newLedger(), &sampled{}
-		p := always(t, retry.Config{AttemptTimeout: learnt, Budget: budget.Shared(l)})
-		err := retry.Do(t.Context(), p, func(ctx context.Context) error { return retry.Permanent(pause(ctx, time.Hour)) })
-		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason)
-		require.Equal(t, []budget.Evidence{budget.Silent}, l.ends)
+		l, learnt := testkit.NewLedger(), &sampled{}
+		p := testkit.Always(t, retry.Config{AttemptTimeout: learnt, Budget: budget.Shared(l)})
+		err := retry.Do(t.Context(), p, func(ctx context.Context) error { return retry.Permanent(testkit.Pause(ctx, time.Hour)) })
+		require.Equal(t, retry.ReasonRejected, testkit.Stopped(t, err).Reason)
+		require.Equal(t, []budget.Evidence{budget.Silent}, l.Ends)
 		require.Equal(t, []bool{false}, learnt.answered)
 	})
 }
@@ -221,13 +225,13 @@ func TestATimeoutMarkedPermanentIsNoAnswer(t *testing.T) {
 func TestAnOuterAttemptsTimeoutIsTheOutersToRetry(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
-			outer := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
-			inner := always(t, retry.Config{MaxAttempts: attempts})
+			outer := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
+			inner := testkit.Always(t, retry.Config{MaxAttempts: attempts})
 			n := 0
 			require.NoError(t, retry.Do(t.Context(), outer, func(ctx context.Context) error {
 				return retry.Do(ctx, inner, func(ctx context.Context) error {
 					if n++; n < 3 {
-						return pause(ctx, time.Hour)
+						return testkit.Pause(ctx, time.Hour)
 					}
 					return nil
 				})
@@ -240,24 +244,24 @@ func TestAnOuterAttemptsTimeoutIsTheOutersToRetry(t *testing.T) {
 // It has if it stopped before that, whatever its last error: only one layer retries.
 func TestAnInnerCallThatIsExhaustedIsRejectedHoweverLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		outer := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
-		inner := always(t, retry.Config{MaxAttempts: 1, AttemptTimeout: timeout.Fixed(500 * ms)})
+		outer := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
+		inner := testkit.Always(t, retry.Config{MaxAttempts: 1, AttemptTimeout: timeout.Fixed(500 * ms)})
 		n := 0
 		err := retry.Do(t.Context(), outer, func(ctx context.Context) error {
 			n++
-			err := retry.Do(ctx, inner, func(ctx context.Context) error { return pause(ctx, time.Hour) })
+			err := retry.Do(ctx, inner, func(ctx context.Context) error { return testkit.Pause(ctx, time.Hour) })
 			<-ctx.Done()
 			return err
 		})
-		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason)
+		require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason)
 		require.Equal(t, 1, n)
 	})
 }
 
 func TestAnOuterAttemptsTimeoutIsNotTheInnersToRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		outer := always(t, retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(time.Second)})
-		inner := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)})
+		outer := testkit.Always(t, retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(time.Second)})
+		inner := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)})
 		innerCalls := 0
 		var innerErrs []error
 		err := retry.Do(t.Context(), outer, func(ctx context.Context) error {
@@ -269,10 +273,10 @@ func TestAnOuterAttemptsTimeoutIsNotTheInnersToRetry(t *testing.T) {
 			innerErrs = append(innerErrs, err)
 			return errors.New("text only")
 		})
-		require.Equal(t, retry.ReasonMaxAttempts, stopped(t, err).Reason)
+		require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason)
 		require.Equal(t, 2, innerCalls)
 		for _, err := range innerErrs {
-			require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+			require.Equal(t, retry.ReasonDeadline, testkit.Stopped(t, err).Reason)
 			require.ErrorIs(t, err, timeout.ErrAttempt)
 		}
 	})
@@ -282,12 +286,16 @@ func TestAServerThatHangsUpEveryTime(t *testing.T) {
 	for _, max := range []int{1, 2, 3, 7} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
-			err := retry.Do(t.Context(), always(t, retry.Config{MaxAttempts: max}), func(context.Context) error {
+			err := retry.Do(t.Context(), testkit.Always(t, retry.Config{MaxAttempts: max}), func(context.Context) error {
 				calls++
-				return fmt.Errorf("hung up %d: %w", calls, errDown)
+				return fmt.Errorf("hung up %d: %w", calls, testkit.ErrDown)
 			})
 			require.Equal(t, max, calls)
-			e := stopped(t, err)
+			if max == 1 {
+				require.EqualError(t, err, "hung up 1: down", "nothing was added to it")
+				return
+			}
+			e := testkit.Stopped(t, err)
 			require.Equal(t, retry.ReasonMaxAttempts, e.Reason)
 			require.Equal(t, max, e.Attempts)
 			require.EqualError(t, e.Last, fmt.Sprintf("hung up %d: down", max), "the last attempt's error")
@@ -299,10 +307,10 @@ func TestAServerThatHangsUpEveryTime(t *testing.T) {
 func TestMaxAttempts1ReturnsWhatCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		v, err := retry.DoValue(t.Context(), always(t, retry.Config{MaxAttempts: 1}), func(context.Context) (string, error) {
-			return "half an answer", errDown
+		v, err := retry.DoValue(t.Context(), testkit.Always(t, retry.Config{MaxAttempts: 1}), func(context.Context) (string, error) {
+			return "half an answer", testkit.ErrDown
 		})
-		require.ErrorIs(t, err, errDown)
+		require.ErrorIs(t, err, testkit.ErrDown)
 		require.Equal(t, "half an answer", v)
 		require.Zero(t, time.Since(start))
 	})
@@ -313,15 +321,17 @@ func TestNotIdempotentIsSentOnceUnlessUnprocessed(t *testing.T) {
 	for class, want := range map[retry.Class]int{
 		retry.Transient: 1, retry.Throttled: 1, retry.Timeout: 1, retry.Unprocessed: 3, retry.Rejected: 1,
 	} {
-		p := always(t, retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None()},
-			retry.WithClassifier(func(error) retry.Outcome { return retry.Outcome{Class: class} }))
+		w := &testkit.Watcher{}
+		p := testkit.Always(t, retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None()},
+			retry.WithObserver(w), retry.WithClassifier(func(error) retry.Outcome { return retry.Outcome{Class: class} }))
 		calls := 0
-		op := func(context.Context) error { calls++; return errDown }
+		op := func(context.Context) error { calls++; return testkit.ErrDown }
 		err := retry.Do(ctx, p, op)
 		require.Equal(t, want, calls, class)
-		require.ErrorIs(t, err, errDown)
+		require.ErrorIs(t, err, testkit.ErrDown)
 		if want == 1 && class != retry.Rejected {
-			require.Equal(t, retry.ReasonNotIdempotent, stopped(t, err).Reason)
+			require.Equal(t, testkit.ErrDown, err)
+			require.Equal(t, retry.ReasonNotIdempotent, w.Reports[0].Reason)
 		}
 		if class != retry.Rejected {
 			calls = 0
@@ -333,26 +343,11 @@ func TestNotIdempotentIsSentOnceUnlessUnprocessed(t *testing.T) {
 	require.Equal(t, retry.NotIdempotent, retry.IdempotencyFrom(ctx))
 }
 
-func TestLimitForbidsOnlyWhatCouldRepeatAnEffect(t *testing.T) {
-	for class := retry.Success; class <= retry.Canceled; class++ {
-		o := retry.Outcome{Class: class, Alive: true, After: time.Second}
-		require.Equal(t, o, o.Limit(true))
-		limited := o
-		switch class {
-		case retry.Transient, retry.Throttled, retry.Timeout:
-			limited = o.Forbid(retry.ReasonNotIdempotent)
-		}
-		require.Equal(t, limited, o.Limit(false), class)
-	}
-	pushback := retry.Outcome{Class: retry.Transient, NoRetry: true}
-	require.Equal(t, pushback, pushback.Limit(false), "what the server said stands")
-}
-
 func TestOnlyOneLayerRetries(t *testing.T) {
-	p := always(t, retry.Config{Backoff: backoff.None()})
+	p := testkit.Always(t, retry.Config{Backoff: backoff.None()})
 	leaf := 0
 	inner := func(ctx context.Context) error {
-		return retry.Do(ctx, p, func(context.Context) error { leaf++; return errDown })
+		return retry.Do(ctx, p, func(context.Context) error { leaf++; return testkit.ErrDown })
 	}
 	for name, outer := range map[string]func(context.Context) error{
 		"as it is":    inner,
@@ -365,25 +360,25 @@ func TestOnlyOneLayerRetries(t *testing.T) {
 		leaf = 0
 		err := retry.Do(t.Context(), p, outer)
 		require.Equal(t, 3, leaf, name)
-		require.Equal(t, retry.ReasonRejected, stopped(t, err).Reason, name)
-		require.ErrorIs(t, err, errDown)
+		require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason, "%s: the layer that retried says why it stopped", name)
+		require.ErrorIs(t, err, testkit.ErrDown)
 	}
 }
 
 func TestClassifierDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := 0
-		p := always(t, retry.Config{}, retry.WithClassifier(func(err error) retry.Outcome {
+		p := testkit.Always(t, retry.Config{}, retry.WithClassifier(func(err error) retry.Outcome {
 			seen++
-			require.ErrorIs(t, err, errDown)
+			require.ErrorIs(t, err, testkit.ErrDown)
 			if seen == 1 {
 				return retry.Outcome{Class: retry.Throttled}
 			}
 			return retry.Outcome{Class: retry.Success}
 		}))
 		start := time.Now()
-		err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
-		require.Equal(t, errDown, err, "an error that is a success is handed over as it is")
+		err := retry.Do(t.Context(), p, func(context.Context) error { return testkit.ErrDown })
+		require.Equal(t, testkit.ErrDown, err, "an error that is a success is handed over as it is")
 		require.Equal(t, 10*time.Second, time.Since(start), "a throttled answer has its own backoff")
 		require.Equal(t, 2, seen)
 	})
@@ -392,26 +387,28 @@ func TestClassifierDecides(t *testing.T) {
 func TestClassify(t *testing.T) {
 	rejected, inner := retry.Outcome{Class: retry.Rejected, Alive: true}, retry.Outcome{Class: retry.Rejected}
 	after := func(d time.Duration) retry.Outcome { return retry.Outcome{Class: retry.Transient, After: d} }
-	hint, spent := retry.After(errDown, time.Second), &retry.Error{Reason: retry.ReasonBudget}
+	hint, spent := retry.After(testkit.ErrDown, time.Second), &retry.Error{Reason: retry.ReasonBudget}
 	for _, c := range []struct {
 		name string
 		err  error
 		want retry.Outcome
 	}{
 		{"nil", nil, retry.Outcome{}},
-		{"any", errDown, retry.Outcome{Class: retry.Transient}},
-		{"a context's error that is not the caller's", context.Canceled, retry.Outcome{Class: retry.Transient}},
+		{"any", testkit.ErrDown, retry.Outcome{Class: retry.Transient, Evidence: budget.Unknown}},
+		{"a network's", fmt.Errorf("get: %w", &net.OpError{Op: "read", Err: testkit.ErrDown}), retry.Outcome{Class: retry.Transient}},
+		{"a context's error that is not the caller's", context.Canceled, retry.Outcome{Class: retry.Transient, Evidence: budget.Unknown}},
+		{"a deadline that is not the caller's", context.DeadlineExceeded, retry.Outcome{Class: retry.Transient}},
 		{"a hint", hint, after(time.Second)},
 		{"the outer of two hints", retry.After(hint, time.Minute), after(time.Minute)},
 		{"wrapped", fmt.Errorf("call: %w", hint), after(time.Second)},
-		{"joined", errors.Join(errDown, fmt.Errorf("call: %w", hint)), after(time.Second)},
-		{"deep in a join", errors.Join(errDown, errors.Join(errDown, retry.Permanent(errDown))), rejected},
-		{"several below one", fmt.Errorf("%w, %w", hint, retry.Permanent(errDown)), rejected},
-		{"permanent after a hint", retry.After(retry.Permanent(errDown), time.Second), rejected},
+		{"joined", errors.Join(testkit.ErrDown, fmt.Errorf("call: %w", hint)), after(time.Second)},
+		{"deep in a join", errors.Join(testkit.ErrDown, errors.Join(testkit.ErrDown, retry.Permanent(testkit.ErrDown))), rejected},
+		{"several below one", fmt.Errorf("%w, %w", hint, retry.Permanent(testkit.ErrDown)), rejected},
+		{"permanent after a hint", retry.After(retry.Permanent(testkit.ErrDown), time.Second), rejected},
 		{"a call inside", spent, inner},
 		{"a call inside, with a hint", retry.After(spent, time.Second), inner},
 		{"a call inside, joined", errors.Join(hint, spent), inner},
-		{"a call inside, and permanent", errors.Join(spent, retry.Permanent(errDown)), rejected},
+		{"a call inside, and permanent", errors.Join(spent, retry.Permanent(testkit.ErrDown)), rejected},
 	} {
 		require.Equal(t, c.want, retry.Classify(c.err), c.name)
 	}
@@ -419,70 +416,48 @@ func TestClassify(t *testing.T) {
 
 func TestBudgetRunsOutMidCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger()
-		l.refuse = func(budget.Kind) bool { return l.admits >= 1 }
-		p := always(t, retry.Config{MaxAttempts: 10, Budget: budget.Shared(l)})
+		l := testkit.NewLedger()
+		l.Refuse = func(budget.Kind) bool { return l.Admits >= 1 }
+		p := testkit.Always(t, retry.Config{MaxAttempts: 10, Budget: budget.Shared(l)})
 		start := time.Now()
-		err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
-		e := stopped(t, err)
+		err := retry.Do(t.Context(), p, func(context.Context) error { return testkit.ErrDown })
+		e := testkit.Stopped(t, err)
 		require.Equal(t, retry.ReasonBudget, e.Reason)
 		require.Equal(t, 2, e.Attempts)
-		require.ErrorIs(t, err, errDown, "the last real error")
+		require.ErrorIs(t, err, testkit.ErrDown, "the last real error")
 		require.Equal(t, time.Second, time.Since(start), "no wait for an attempt that is not sent")
-		l.settled(t)
+		l.Settled(t)
 	})
 }
 
 func TestTheFirstAttemptIsNeverRefused(t *testing.T) {
-	l := newLedger()
-	l.refuse = func(budget.Kind) bool { return true }
-	p := always(t, retry.Config{Budget: budget.Shared(l)})
+	l := testkit.NewLedger()
+	l.Refuse = func(budget.Kind) bool { return true }
+	p := testkit.Always(t, retry.Config{Budget: budget.Shared(l)})
 	require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
-	require.Empty(t, l.asked)
-	l.settled(t)
+	require.Empty(t, l.Asked)
+	l.Settled(t)
 }
 
 func TestAttemptNumber(t *testing.T) {
 	require.Equal(t, 1, retry.AttemptNumber(t.Context()))
 	var numbers []int
-	_ = retry.Do(t.Context(), always(t, retry.Config{Backoff: backoff.None()}), func(ctx context.Context) error {
+	_ = retry.Do(t.Context(), testkit.Always(t, retry.Config{Backoff: backoff.None()}), func(ctx context.Context) error {
 		numbers = append(numbers, retry.AttemptNumber(ctx))
-		return errDown
+		return testkit.ErrDown
 	})
 	require.Equal(t, []int{1, 2, 3}, numbers)
 }
 
-// The price of a first attempt that costs nothing: it runs on the context of its caller.
-func TestADriverMayNumberItsResendsItself(t *testing.T) {
-	for _, cfg := range []retry.Config{{}, {Hedge: timeout.Fixed(time.Hour)}} {
-		cfg.Backoff = backoff.None()
-		for numbers, want := range map[bool][]int{false: {1, 2, 3}, true: {1, 1, 1}} {
-			var got []int
-			w := retry.Work[struct{}, int]{
-				Numbers: numbers, Hedge: true,
-				Send: func(_ struct{}, ctx context.Context, attempt int, _ bool) (int, error) {
-					got = append(got, retry.AttemptNumber(ctx))
-					require.Equal(t, attempt, retry.AttemptNumber(&retry.ResendContext{Context: ctx, Attempt: attempt}))
-					return 0, errDown
-				},
-				Classify: func(struct{}, int, error, bool) retry.Outcome { return transient },
-			}
-			_, err := retry.Run(t.Context(), always(t, cfg), &w)
-			require.Error(t, err)
-			require.Equal(t, want, got)
-		}
-	}
-}
-
 func TestAttemptNumberOfACallInsideAResend(t *testing.T) {
-	p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None()})
+	p := testkit.Always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None()})
 	var numbers []int
 	_ = retry.Do(t.Context(), p, func(ctx context.Context) error {
 		_ = retry.Do(ctx, p, func(ctx context.Context) error {
 			numbers = append(numbers, retry.AttemptNumber(ctx))
-			return errDown
+			return testkit.ErrDown
 		})
-		return errDown
+		return testkit.ErrDown
 	})
 	require.Equal(t, []int{1, 2, 2, 2}, numbers)
 }
@@ -492,21 +467,6 @@ func TestNilPolicyPanics(t *testing.T) {
 	require.Panics(t, func() {
 		_, _ = retry.DoValue(t.Context(), nil, func(context.Context) (int, error) { return 0, nil })
 	})
-}
-
-func TestWhyAnOutcomeForbidsAnotherAttempt(t *testing.T) {
-	for _, after := range []time.Duration{0, 1, -1, time.Hour, math.MaxInt64, math.MinInt64} {
-		o := retry.Outcome{Class: retry.Throttled, Alive: true, After: after}
-		require.Equal(t, retry.ReasonNone, o.Why(), "nothing is forbidden")
-		for why := retry.ReasonSuccess; why <= retry.ReasonGate; why++ {
-			forbidden := o.Forbid(why)
-			require.True(t, forbidden.NoRetry)
-			require.Equal(t, why, forbidden.Why())
-			require.Equal(t, o.Class, forbidden.Class)
-		}
-		o.NoRetry = true
-		require.Equal(t, retry.ReasonNoRetry, o.Why(), "the server's word, whatever wait came with it")
-	}
 }
 
 // lateContext is one whose deadline has passed and whose timer has not fired yet.
@@ -519,13 +479,13 @@ func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
 func TestADeadlineThatHasPassedIsOneThoughItsTimerIsLate(t *testing.T) {
 	ctx := lateContext{t.Context(), time.Now().Add(-time.Second)}
-	err := retry.Do(ctx, always(t, retry.Config{}), func(context.Context) error { return errDown })
-	require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+	err := retry.Do(ctx, testkit.Always(t, retry.Config{}), func(context.Context) error { return testkit.ErrDown })
+	require.Equal(t, retry.ReasonDeadline, testkit.Stopped(t, err).Reason)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorIs(t, err, errDown)
+	require.ErrorIs(t, err, testkit.ErrDown)
 
 	ctx.deadline = time.Now().Add(time.Hour)
-	err = retry.Do(ctx, always(t, retry.Config{Backoff: backoff.Constant(2 * time.Hour)}), func(context.Context) error { return errDown })
-	require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+	err = retry.Do(ctx, testkit.Always(t, retry.Config{Backoff: backoff.Constant(2 * time.Hour)}), func(context.Context) error { return testkit.ErrDown })
+	require.Equal(t, retry.ReasonDeadline, testkit.Stopped(t, err).Reason)
 	require.NotErrorIs(t, err, context.DeadlineExceeded, "it would have passed in the wait, and has not")
 }

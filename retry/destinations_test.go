@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
+
+var errDown error = syscall.ECONNREFUSED
 
 // attempts makes one call that fails, unless ok, and returns how often it was sent.
 func attempts(p *retry.Policy, ok bool) (sent int) {
@@ -163,7 +166,8 @@ func TestDestinations_OtherBudgetsAreAsTheyWere(t *testing.T) {
 	for i := range 20 {
 		require.Equal(t, 3, attempts(p.For(fmt.Sprint(i%10)), false))
 	}
-	p = always(t, retry.Config{Backoff: backoff.None()}, retry.WithMaxDestinations(4))
+	p = retry.Must(retry.New(
+		retry.Config{Backoff: backoff.None(), Budget: budget.Unlimited{}}, retry.WithMaxDestinations(4)))
 	for i := range 50 {
 		require.Equal(t, 3, attempts(p.For(fmt.Sprint(i%10)), false))
 	}

@@ -1,107 +1,20 @@
 package retry
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
 )
 
-// maxHistory bounds the attempts that an Error remembers: the first, and the latest.
-const maxHistory = 8
+// Error is the error of a call that stopped without success: the Reason, how many Attempts were
+// sent, the Last one's error and a History. It unwraps to the last attempt's error and to the
+// context's; see [call.Error].
+type Error = call.Error
 
-// Error is what a call came to that did not succeed. It unwraps to the last attempt's error and, if the caller's
-// context ended the call, to that context's error and cause as well.
-type Error struct {
-	Reason      Reason
-	Attempts    int           // how many were sent
-	Destination string        // of the policy; empty unless it came from For
-	Shadow      bool          // the answer is a refusal, perhaps only because an earlier attempt had its effect
-	Waited      time.Duration // with no attempt under way; for a retry due at once only where somebody times attempts
-	Last        error         // the last attempt's error; nil if none was sent
-	Ended       error         // what ended the caller's context, if that ended the call
-	History     []Failure     // the first failure and the latest, at most 8
-}
-
-// Failure is one attempt in an Error's history.
-type Failure struct {
-	Attempt int
-	Class   Class
-	Err     error
-}
-
-func (e *Error) Error() string {
-	what := e.Last
-	if what == nil {
-		what = e.Ended
-	}
-	plural := "s"
-	if e.Attempts == 1 {
-		plural = ""
-	}
-	if what == nil {
-		return fmt.Sprintf("stopped after %d attempt%s (%s)", e.Attempts, plural, e.Reason)
-	}
-	return fmt.Sprintf("stopped after %d attempt%s (%s): %v", e.Attempts, plural, e.Reason, what)
-}
-
-// Unwrap reaches the last attempt's error and the context's.
-func (e *Error) Unwrap() []error {
-	var errs []error
-	for _, err := range []error{e.Last, e.Ended} {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
-}
-
-// Timeout reports whether the call ran out of time, its own or the last attempt's. Together with Temporary it makes
-// Error a net.Error, which net/http asks for.
-func (e *Error) Timeout() bool {
-	if e.Reason == ReasonDeadline && errors.Is(e.Ended, context.DeadlineExceeded) {
-		return true
-	}
-	var t interface{ Timeout() bool }
-	return e.Last != nil && errors.As(e.Last, &t) && t.Timeout()
-}
-
-// Temporary reports whether the last attempt's error says so of itself.
-func (e *Error) Temporary() bool {
-	var t interface{ Temporary() bool }
-	return e.Last != nil && errors.As(e.Last, &t) && t.Temporary()
-}
-
-// error is what a call returns that has stopped without success.
-func (c *Call) error(ctx context.Context, last error) *Error {
-	e := &Error{Reason: c.reason, Attempts: c.sent, Destination: c.p.destination, Waited: c.waited, Last: last}
-	if c.reason == ReasonCanceled || c.reason == ReasonDeadline {
-		e.Ended = contextError(ctx)
-		if e.Ended == nil && c.reason == ReasonDeadline && passed(ctx) {
-			e.Ended = context.DeadlineExceeded
-		}
-	}
-	return e
-}
-
-// passed reports whether a context's deadline has passed, whatever its timer has got round to: a server that has the same
-// deadline may say so first.
-func passed(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ok && !time.Now().Before(deadline)
-}
-
-// contextError is what ended ctx, as one error that is both its Err and its Cause; nil if it has not ended.
-func contextError(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return context.Cause(ctx)
-}
+// Failure is one attempt in an Error's History.
+type Failure = call.Failure
 
 type permanentError struct{ err error }
 
@@ -123,8 +36,9 @@ type afterError struct {
 
 func (e *afterError) Unwrap() error { return e.error }
 
-// After marks an error as one after which the server asked for a wait: the next attempt is sent no sooner than d
-// from now. With d below a millisecond the policy's own backoff applies. After(nil, d) is nil.
+// After marks an error as one after which the server asked for a wait: the next attempt is sent
+// no sooner than d from now. With d below a millisecond the policy's own backoff applies.
+// After(nil, d) is nil.
 func After(err error, d time.Duration) error {
 	if err == nil {
 		return nil
@@ -132,10 +46,14 @@ func After(err error, d time.Duration) error {
 	return &afterError{err, d}
 }
 
-// Classify is the default classifier: an error marked Permanent is Rejected, one marked After is Transient and
-// waits as told, the *Error of a call inside this one is Rejected (only one layer retries), and any other is
-// Transient. A policy does not ask about the error of an operation that the attempt's timeout has ended, which is a
-// Timeout, also for a call inside it that had not stopped by then. Marks are found as errors.As finds them, but not inside an *Error; Permanent outweighs the others.
+// Classify is the default classifier: an error marked Permanent is Rejected, one marked After is
+// Transient and waits as told, and the *Error of a call inside this one is Rejected (only one
+// layer retries). Any other is Transient; unless it is a network's (it has a method Timeout, as
+// those of package net), no classifier knows it: its Evidence is budget.Unknown, and it is
+// retried from a small budget of its own. A policy does not ask about the error of an operation
+// that the attempt's timeout has ended, which is a Timeout, also for a call inside it that had
+// not stopped by then. Marks are found as errors.As finds them, but not inside an *Error;
+// Permanent outweighs the others.
 func Classify(err error) Outcome {
 	if err == nil {
 		return Outcome{}
@@ -148,13 +66,18 @@ func Classify(err error) Outcome {
 	case m.inner:
 		return Outcome{Class: Rejected}
 	}
-	return Outcome{Class: Transient, After: m.after}
+	o := Outcome{Class: Transient, After: m.after}
+	if !m.network && m.after == 0 {
+		o.Evidence = budget.Unknown
+	}
+	return o
 }
 
-// marks are what Classify looks for, in one walk: nearly every failure passes here, and most have no mark.
+// marks are what Classify looks for, in one walk: nearly every failure passes here, and most have
+// no mark.
 type marks struct {
-	permanent, inner bool
-	after            time.Duration
+	permanent, inner, network bool
+	after                     time.Duration
 }
 
 func (m *marks) find(err error) {
@@ -170,6 +93,8 @@ func (m *marks) find(err error) {
 			if m.after == 0 {
 				m.after = e.after
 			}
+		case interface{ Timeout() bool }:
+			m.network = true
 		}
 		switch e := err.(type) {
 		case interface{ Unwrap() error }:
@@ -183,4 +108,44 @@ func (m *marks) find(err error) {
 			return
 		}
 	}
+}
+
+// classifierOf returns the user's classifier, or Classify, which learns the marks that the
+// strategies brought along, behind the sentinels of WithPermanent.
+func classifierOf(r rules) func(error) Outcome {
+	classify := r.classifier
+	if classify == nil {
+		classify = foreignMarks(r)
+	}
+	if len(r.permanent) == 0 {
+		return classify
+	}
+	return func(err error) Outcome {
+		for _, sentinel := range r.permanent {
+			if errors.Is(err, sentinel) {
+				return Outcome{Class: Rejected, Alive: true}
+			}
+		}
+		return classify(err)
+	}
+}
+
+// permanents is implemented by a strategy that comes from another library together with that
+// library's own mark for errors that no retry helps with (backoff/cenkalti).
+type permanents interface{ IsPermanent(error) bool }
+
+func foreignMarks(r rules) func(error) Outcome {
+	classify := Classify
+	for _, s := range []any{r.cfg.Backoff, r.cfg.ThrottledBackoff} {
+		if known, ok := s.(permanents); ok {
+			before := classify
+			classify = func(err error) Outcome {
+				if o := before(err); o.Class != Transient || !known.IsPermanent(err) {
+					return o
+				}
+				return Outcome{Class: Rejected, Alive: true}
+			}
+		}
+	}
+	return classify
 }

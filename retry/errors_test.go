@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -24,14 +26,23 @@ func TestErrorMessage(t *testing.T) {
 		err  retry.Error
 		want string
 	}{
-		{retry.Error{Reason: retry.ReasonMaxAttempts, Attempts: 3, Last: errDown}, "stopped after 3 attempts (max_attempts): down"},
-		{retry.Error{Reason: retry.ReasonRejected, Attempts: 1, Last: errDown}, "stopped after 1 attempt (rejected): down"},
-		{retry.Error{Reason: retry.ReasonCanceled, Ended: context.Canceled}, "stopped after 0 attempts (canceled): context canceled"},
+		{retry.Error{Reason: retry.ReasonMaxAttempts, Attempts: 3, Last: testkit.ErrDown}, "down (evenkeel: max_attempts after 3 attempts)"},
+		{retry.Error{Reason: retry.ReasonRejected, Attempts: 1, Last: testkit.ErrDown}, "down (evenkeel: rejected after 1 attempt)"},
 		{
-			retry.Error{Reason: retry.ReasonCanceled, Attempts: 1, Last: errDown, Ended: context.Canceled},
-			"stopped after 1 attempt (canceled): down",
+			retry.Error{Reason: retry.ReasonCanceled, Ended: context.Canceled},
+			"context canceled (evenkeel: canceled after 0 attempts)",
+		}, {
+			retry.Error{Reason: retry.ReasonCanceled, Attempts: 1, Last: testkit.ErrDown, Ended: context.Canceled},
+			"down (evenkeel: canceled after 1 attempt)",
 		},
-		{retry.Error{Reason: retry.ReasonNoRetry, Attempts: 2}, "stopped after 2 attempts (no_retry)"},
+		{retry.Error{Reason: retry.ReasonNoRetry, Attempts: 2}, "evenkeel: no_retry after 2 attempts"},
+		{
+			retry.Error{Reason: retry.ReasonMaxAttempts, Attempts: 3, Last: &call.TimeoutError{Err: testkit.ErrDown, Limit: 50 * ms}},
+			"down (evenkeel: attempt timeout of 50ms, max_attempts after 3 attempts)",
+		}, {
+			retry.Error{Reason: retry.ReasonBudget, Attempts: 1, Last: &call.TimeoutError{Err: timeout.ErrAttempt, Limit: time.Second}},
+			"context deadline exceeded (evenkeel: attempt timeout of 1s, budget after 1 attempt)",
+		},
 	} {
 		require.EqualError(t, &c.err, c.want)
 	}
@@ -50,12 +61,12 @@ func TestErrorIsANetError(t *testing.T) {
 		timeout, temporary bool
 	}{
 		{err: retry.Error{Reason: retry.ReasonMaxAttempts}},
-		{err: retry.Error{Reason: retry.ReasonMaxAttempts, Last: errDown}},
+		{err: retry.Error{Reason: retry.ReasonMaxAttempts, Last: testkit.ErrDown}},
 		{err: retry.Error{Reason: retry.ReasonMaxAttempts, Last: netError{timeout: true}}, timeout: true},
 		{err: retry.Error{Reason: retry.ReasonMaxAttempts, Last: fmt.Errorf("dial: %w", netError{true, true})}, timeout: true, temporary: true},
-		{err: retry.Error{Reason: retry.ReasonDeadline, Last: errDown, Ended: context.DeadlineExceeded}, timeout: true},
-		{err: retry.Error{Reason: retry.ReasonDeadline, Last: errDown}}, // it would have been too late
-		{err: retry.Error{Reason: retry.ReasonCanceled, Last: errDown, Ended: context.Canceled}},
+		{err: retry.Error{Reason: retry.ReasonDeadline, Last: testkit.ErrDown, Ended: context.DeadlineExceeded}, timeout: true},
+		{err: retry.Error{Reason: retry.ReasonDeadline, Last: testkit.ErrDown}}, // it would have been too late
+		{err: retry.Error{Reason: retry.ReasonCanceled, Last: testkit.ErrDown, Ended: context.Canceled}},
 		{err: retry.Error{Reason: retry.ReasonCanceled, Ended: errors.Join(context.Canceled, context.DeadlineExceeded)}},
 	} {
 		require.Equal(t, c.timeout, c.err.Timeout(), "%+v", c.err)
@@ -64,13 +75,13 @@ func TestErrorIsANetError(t *testing.T) {
 }
 
 func TestErrorReachesEveryErrorBelow(t *testing.T) {
-	e := &retry.Error{Last: netError{}, Ended: fmt.Errorf("%w: %w", context.Canceled, errDown)}
+	e := &retry.Error{Last: netError{}, Ended: fmt.Errorf("%w: %w", context.Canceled, testkit.ErrDown)}
 	wrapped := fmt.Errorf("charging the card: %w", e)
-	require.ErrorIs(t, wrapped, errDown)
+	require.ErrorIs(t, wrapped, testkit.ErrDown)
 	require.ErrorIs(t, wrapped, context.Canceled)
 	var ne netError
 	require.ErrorAs(t, wrapped, &ne)
-	require.Same(t, e, stopped(t, wrapped))
+	require.Same(t, e, testkit.Stopped(t, wrapped))
 	require.Len(t, e.Unwrap(), 2)
 	require.Empty(t, (&retry.Error{}).Unwrap())
 }
@@ -79,12 +90,16 @@ func TestHistoryKeepsTheFirstAndTheLatest(t *testing.T) {
 	for max, want := range map[int][]int{
 		1: {1}, 2: {1, 2}, 8: {1, 2, 3, 4, 5, 6, 7, 8}, 9: {1, 3, 4, 5, 6, 7, 8, 9}, 40: {1, 34, 35, 36, 37, 38, 39, 40},
 	} {
-		p := always(t, retry.Config{MaxAttempts: max, Backoff: backoff.None()})
+		p := testkit.Always(t, retry.Config{MaxAttempts: max, Backoff: backoff.None()})
 		err := retry.Do(t.Context(), p, func(ctx context.Context) error {
 			return fmt.Errorf("attempt %d", retry.AttemptNumber(ctx))
 		})
+		if max == 1 {
+			require.EqualError(t, err, "attempt 1", "there is no history to tell")
+			continue
+		}
 		var got []int
-		for _, f := range stopped(t, err).History {
+		for _, f := range testkit.Stopped(t, err).History {
 			got = append(got, f.Attempt)
 			require.Equal(t, retry.Transient, f.Class)
 			require.EqualError(t, f.Err, fmt.Sprintf("attempt %d", f.Attempt))
@@ -97,38 +112,38 @@ func TestHistoryOfAHedgedCallIsInTheOrderOfTheEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := hedging(t, retry.Config{MaxAttempts: 3})
 		_, err := retry.DoValue(t.Context(), p, play(
-			act{after: 100 * ms, err: errDown}, act{after: 30 * ms, err: errDown}, act{after: 30 * ms, err: errors.New("third")},
+			act{after: 100 * ms, err: testkit.ErrDown}, act{after: 30 * ms, err: testkit.ErrDown}, act{after: 30 * ms, err: errors.New("third")},
 		))
-		e := stopped(t, err)
+		e := testkit.Stopped(t, err)
 		require.Equal(t, []retry.Failure{
-			{Attempt: 2, Class: retry.Transient, Err: errDown},
+			{Attempt: 2, Class: retry.Transient, Err: testkit.ErrDown},
 			{Attempt: 3, Class: retry.Transient, Err: errors.New("third")},
-			{Attempt: 1, Class: retry.Transient, Err: errDown},
+			{Attempt: 1, Class: retry.Transient, Err: testkit.ErrDown},
 		}, e.History)
-		require.Equal(t, errDown, e.Last)
+		require.Equal(t, testkit.ErrDown, e.Last)
 	})
 }
 
 func TestWaitedIsTheTimeWithNoAttemptUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		err := retry.Do(t.Context(), always(t, retry.Config{}), func(context.Context) error {
+		err := retry.Do(t.Context(), testkit.Always(t, retry.Config{}), func(context.Context) error {
 			time.Sleep(time.Minute)
-			return errDown
+			return testkit.ErrDown
 		})
-		require.Equal(t, 2*time.Second, stopped(t, err).Waited)
+		require.Equal(t, 2*time.Second, testkit.Stopped(t, err).Waited)
 	})
 }
 
 func TestWaitedHasTheWaitInWhichTheCallerGaveUp(t *testing.T) {
 	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
 		synctest.Test(t, func(t *testing.T) {
-			w := &watcher{}
+			w := &testkit.Watcher{}
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(1500*ms, cancel)
-			p := always(t, retry.Config{Hedge: hedge}, retry.WithObserver(w))
-			v, err := retry.DoValue(ctx, p, func(context.Context) (int, error) { return 7, errDown })
-			require.Equal(t, 1500*ms, stopped(t, err).Waited)
-			require.Equal(t, 1500*ms, w.reports[0].Waited)
+			p := testkit.Always(t, retry.Config{Hedge: hedge}, retry.WithObserver(w))
+			v, err := retry.DoValue(ctx, p, func(context.Context) (int, error) { return 7, testkit.ErrDown })
+			require.Equal(t, 1500*ms, testkit.Stopped(t, err).Waited)
+			require.Equal(t, 1500*ms, w.Reports[0].Waited)
 			require.Zero(t, v, "as documented")
 		})
 	}
@@ -138,19 +153,19 @@ func TestWaitedHasTheWaitInWhichTheCallerGaveUp(t *testing.T) {
 func TestACancelledCallIsNotLate(t *testing.T) {
 	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
 		synctest.Test(t, func(t *testing.T) {
-			w := &watcher{}
+			w := &testkit.Watcher{}
 			ctx, mark := layer.With(t.Context())
 			ctx, stop := context.WithTimeout(ctx, 10*time.Second)
 			defer stop()
 			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(5*time.Second, cancel)
-			p := always(t, retry.Config{Hedge: hedge}, retry.WithObserver(w))
+			p := testkit.Always(t, retry.Config{Hedge: hedge}, retry.WithObserver(w))
 			_, err := retry.DoValue(ctx, p, func(context.Context) (int, error) {
 				time.Sleep(12 * time.Second)
-				return 0, errDown
+				return 0, testkit.ErrDown
 			})
-			require.Equal(t, retry.ReasonCanceled, stopped(t, err).Reason)
-			require.Equal(t, retry.ReasonCanceled, w.reports[0].Reason)
+			require.Equal(t, retry.ReasonCanceled, testkit.Stopped(t, err).Reason)
+			require.Equal(t, retry.ReasonCanceled, w.Reports[0].Reason)
 			require.False(t, mark.Spent(), "nothing was done about it that a repetition would repeat")
 		})
 	}
@@ -165,9 +180,11 @@ func TestADeadlineThatNobodyKnewOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := retry.Do(secretDeadline{ctx}, always(t, retry.Config{}), func(ctx context.Context) error { return pause(ctx, time.Hour) })
-		require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
-		require.True(t, stopped(t, err).Timeout())
+		w := &testkit.Watcher{}
+		p := testkit.Always(t, retry.Config{}, retry.WithObserver(w))
+		err := retry.Do(secretDeadline{ctx}, p, func(ctx context.Context) error { return testkit.Pause(ctx, time.Hour) })
+		require.Equal(t, context.DeadlineExceeded, err, "which says all there is to say")
+		require.Equal(t, retry.ReasonDeadline, w.Reports[0].Reason)
 	})
 }
 

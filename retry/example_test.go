@@ -47,7 +47,7 @@ func ExampleDo() {
 		fmt.Println(stopped.Reason, stopped.Attempts)
 	}
 	// Output:
-	// stopped after 3 attempts (max_attempts): connection reset
+	// connection reset (evenkeel: max_attempts after 3 attempts)
 	// max_attempts 3
 }
 
@@ -63,7 +63,8 @@ func ExampleDoValue() {
 	// Output: 42 <nil>
 }
 
-// An attempt that is slow is not waited for alone: another is sent beside it, and the first answer wins.
+// An attempt that is slow is not waited for alone: another is sent beside it, and the first
+// answer wins.
 func ExampleDoValue_hedge() {
 	policy := retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(time.Millisecond)}))
 	answer, err := retry.DoValue(context.Background(), policy, func(ctx context.Context) (string, error) {
@@ -85,7 +86,7 @@ func ExamplePermanent() {
 		return retry.Permanent(errors.New("no such customer"))
 	})
 	fmt.Println(calls, err)
-	// Output: 1 stopped after 1 attempt (rejected): no such customer
+	// Output: 1 no such customer
 }
 
 func ExampleAfter() {
@@ -94,7 +95,7 @@ func ExampleAfter() {
 		return retry.After(errors.New("429 Too Many Requests"), time.Hour) // longer than MaxHint
 	})
 	fmt.Println(err)
-	// Output: stopped after 1 attempt (hint_too_long): 429 Too Many Requests
+	// Output: 429 Too Many Requests (evenkeel: hint_too_long after 1 attempt)
 }
 
 func ExampleNew() {
@@ -192,7 +193,7 @@ func ExampleWithIdempotency() {
 	ctx := retry.WithIdempotency(context.Background(), retry.NotIdempotent)
 	err := retry.Do(ctx, policy, func(ctx context.Context) error { return errors.New("connection reset") })
 	fmt.Println(err)
-	// Output: stopped after 1 attempt (not_idempotent): connection reset
+	// Output: connection reset
 }
 
 func ExampleIdempotencyFrom() {
@@ -232,7 +233,7 @@ func ExampleWithClassifier() {
 		return errors.New("no such table")
 	})
 	fmt.Println(err)
-	// Output: stopped after 2 attempts (rejected): no such table
+	// Output: no such table (evenkeel: rejected after 2 attempts)
 }
 
 func ExampleClassify() {
@@ -278,13 +279,16 @@ func ExampleLogObserver() {
 
 // A seeded source of jitter makes a simulation repeatable.
 func ExampleWithRand() {
-	policy := retry.Must(retry.New(retry.Config{}, retry.WithRand(func() float64 { return 0.5 })))
-	now := time.Unix(0, 0)
-	call := policy.Start(now, time.Time{}, false)
-	call.Next(now)
-	call.Done(now, 1, retry.Outcome{Class: retry.Transient})
-	fmt.Println(call.Next(now).At.Sub(now))
-	// Output: 25ms
+	cfg := retry.Config{Budget: budget.Unlimited{}}
+	policy := retry.Must(retry.New(cfg, retry.WithRand(func() float64 { return 0.5 })))
+	for range 2 {
+		start := time.Now()
+		_ = retry.Do(context.Background(), policy, func(context.Context) error { return errors.New("down") })
+		fmt.Println(time.Since(start).Round(25 * time.Millisecond)) // 25 ms and 50 ms
+	}
+	// Output:
+	// 75ms
+	// 75ms
 }
 
 func ExampleWithMaxDestinations() {
@@ -293,70 +297,4 @@ func ExampleWithMaxDestinations() {
 	policy.For("b")
 	fmt.Println(first == policy.For("a"))
 	// Output: false
-}
-
-// A driver carries out what a Call says. This one has a virtual clock, as the simulator does.
-func ExampleCall() {
-	policy := retry.Must(retry.New(retry.Config{Backoff: backoff.Constant(100 * time.Millisecond)}))
-	start := time.Unix(0, 0)
-	now := start
-	call := policy.Start(now, now.Add(time.Second), false)
-	for {
-		switch step := call.Next(now); step.Op {
-		case retry.Send:
-			fmt.Println(now.Sub(start), "send attempt", step.Attempt)
-			now = now.Add(300 * time.Millisecond)
-			call.Done(now, step.Attempt, retry.Outcome{Class: retry.Transient})
-		case retry.Wait:
-			now = step.At
-		case retry.Stop:
-			fmt.Println(now.Sub(start), "stop:", step.Reason)
-			return
-		}
-	}
-	// Output:
-	// 0s send attempt 1
-	// 400ms send attempt 2
-	// 800ms send attempt 3
-	// 1.1s stop: max_attempts
-}
-
-// A driver that keeps a first attempt outside the state machine: it costs a call that succeeds nothing.
-func ExamplePolicy_Begin() {
-	policy := retry.Must(retry.New(fast))
-	ctx := context.Background()
-	work := retry.Work[struct{}, int]{
-		Send: func(struct{}, context.Context, int, bool) (int, error) { return 200, nil },
-		Classify: func(_ struct{}, status int, err error, ended bool) retry.Outcome {
-			if status >= 500 {
-				return retry.Outcome{Class: retry.Transient}
-			}
-			return retry.Outcome{}
-		},
-	}
-	first := policy.Begin() // policy.Plain() says that this is enough
-	status := 503           // … the attempt …
-	if status < 500 {
-		policy.Succeed(first)
-	} else {
-		status, _ = retry.Continue(ctx, policy, &work, first, status, nil)
-	}
-	fmt.Println(status)
-	// Output: 200
-}
-
-func ExampleRun() {
-	policy := retry.Must(retry.New(fast))
-	status, err := retry.Run(context.Background(), policy, &retry.Work[struct{}, int]{
-		Send: func(_ struct{}, _ context.Context, attempt int, _ bool) (int, error) { return 500 + attempt, nil },
-		Classify: func(_ struct{}, status int, err error, ended bool) retry.Outcome {
-			return retry.Outcome{Class: retry.Transient}
-		},
-		Discard: func(_ struct{}, status int, err error) { fmt.Println("closed", status) },
-	})
-	fmt.Println(status, err)
-	// Output:
-	// closed 501
-	// closed 502
-	// 503 stopped after 3 attempts (max_attempts)
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// A policy that says everything. Each field at its zero value has a default, so most programs say one or two.
+// A policy that says everything. Each field at its zero value has a default, so most programs say
+// one or two.
 func ExampleConfig() {
 	policy, err := retry.New(retry.Config{
 		MaxAttempts:      4,
@@ -24,8 +25,8 @@ func ExampleConfig() {
 		Hedge:            timeout.Percentile{Rate: 0.05},
 		MaxHint:          10 * time.Second,
 	})
-	fmt.Println(policy.Hedges(), err)
-	// Output: true <nil>
+	fmt.Println(policy.Config().MaxHint, err)
+	// Output: 10s <nil>
 }
 
 // New names every mistake, each with its path.
@@ -90,15 +91,4 @@ func ExampleObserver() {
 	// Output:
 	// success attempts: 2 retries: 1 hedges: 0
 	// 2 attempts of 1 call
-}
-
-// A POST without a key: what may have had its effect is not sent again, what was not processed is.
-func ExampleOutcome_Limit() {
-	for _, o := range []retry.Outcome{{Class: retry.Transient}, {Class: retry.Unprocessed}} {
-		limited := o.Limit(false)
-		fmt.Println(o.Class, limited.NoRetry, limited.Why())
-	}
-	// Output:
-	// transient true not_idempotent
-	// unprocessed false none
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -18,26 +19,26 @@ func TestAPanicInAHookOfAHedgedCallLeavesNothing(t *testing.T) {
 	for name, set := range map[string]func(*retry.Config) []retry.Option{
 		"strategy": func(c *retry.Config) []retry.Option { c.Backoff = brokenStrategy{}; return nil },
 		"observer": func(*retry.Config) []retry.Option {
-			return []retry.Option{retry.WithObserver(&watcher{on: func(retry.Attempt) { panic("boom") }})}
+			return []retry.Option{retry.WithObserver(&testkit.Watcher{On: func(retry.Attempt) { panic("boom") }})}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, l := newParent(), newLedger()
+			ctx, l := testkit.NewParent(), testkit.NewLedger()
 			cfg := retry.Config{Hedge: timeout.Fixed(time.Hour), Budget: budget.Shared(l)}
 			opts := set(&cfg)
-			p := always(t, cfg, opts...)
+			p := testkit.Always(t, cfg, opts...)
 			require.PanicsWithValue(t, "boom", func() {
-				_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, errDown })
+				_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, testkit.ErrDown })
 			})
-			l.settled(t)
-			require.Zero(t, ctx.registered())
+			l.Settled(t)
+			require.Zero(t, ctx.Registered())
 		})
 	}
 }
 
 func TestReloadOfAForgottenDestinationKeepsItsBudget(t *testing.T) {
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}
-	p, err := retry.New(cfg, retry.WithMaxDestinations(2))
+	p, err := retry.New(cfg, testkit.Known(), retry.WithMaxDestinations(2))
 	require.NoError(t, err)
 	payments := p.For("payments") // kept, and For never asked again
 	require.Equal(t, retry.ReasonMaxAttempts, reason(t, payments))

@@ -3,7 +3,6 @@ package retry_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -23,12 +23,13 @@ type act struct {
 	err   error
 }
 
-// play makes an operation whose attempts act in turn, and answer with their number; the last act repeats.
+// play makes an operation whose attempts act in turn, and answer with their number; the last act
+// repeats.
 func play(acts ...act) func(context.Context) (int, error) {
 	return func(ctx context.Context) (int, error) {
 		n := retry.AttemptNumber(ctx)
 		a := acts[min(n, len(acts))-1]
-		if err := pause(ctx, a.after); err != nil {
+		if err := testkit.Pause(ctx, a.after); err != nil {
 			return -n, err
 		}
 		return n, a.err
@@ -37,7 +38,7 @@ func play(acts ...act) func(context.Context) (int, error) {
 
 func hedging(t *testing.T, cfg retry.Config, opts ...retry.Option) *retry.Policy {
 	cfg.Hedge = timeout.Fixed(10 * time.Millisecond)
-	return always(t, cfg, opts...)
+	return testkit.Always(t, cfg, opts...)
 }
 
 const ms = time.Millisecond
@@ -65,7 +66,7 @@ func TestHedging(t *testing.T) {
 			took: 9 * ms, want: 1, sent: 1, reason: retry.ReasonSuccess,
 		}, {
 			name: "a fast retryable failure and a slower success", cfg: retry.Config{MaxAttempts: 2},
-			acts: []act{{after: 50 * ms}, {after: ms, err: errDown}},
+			acts: []act{{after: 50 * ms}, {after: ms, err: testkit.ErrDown}},
 			took: 50 * ms, want: 1, sent: 2, hedges: 1, reason: retry.ReasonSuccess,
 		}, {
 			name: "a fast refusal and a slower success",
@@ -73,27 +74,27 @@ func TestHedging(t *testing.T) {
 			took: 11 * ms, want: 2, sent: 2, hedges: 1, reason: retry.ReasonRejected,
 		}, {
 			name: "the first fails before the hedge delay", cfg: retry.Config{Backoff: backoff.Constant(2 * ms)},
-			acts: []act{{after: 3 * ms, err: errDown}, {after: ms}},
+			acts: []act{{after: 3 * ms, err: testkit.ErrDown}, {after: ms}},
 			took: 6 * ms, want: 2, sent: 2, reason: retry.ReasonSuccess,
 		}, {
 			name: "a backoff longer than the hedge delay", cfg: retry.Config{Backoff: backoff.Constant(time.Second)},
-			acts: []act{{after: 3 * ms, err: errDown}, {after: ms}},
+			acts: []act{{after: 3 * ms, err: testkit.ErrDown}, {after: ms}},
 			took: 1004 * ms, want: 2, sent: 2, reason: retry.ReasonSuccess,
 		}, {
 			name: "a failure brings the next at once", cfg: retry.Config{Backoff: backoff.None()},
-			acts: []act{{after: time.Second}, {after: ms, err: errDown}, {after: ms}},
+			acts: []act{{after: time.Second}, {after: ms, err: testkit.ErrDown}, {after: ms}},
 			took: 12 * ms, want: 3, sent: 3, hedges: 1, reason: retry.ReasonSuccess,
 		}, {
 			name: "a retry is hedged too", cfg: retry.Config{Backoff: backoff.None()},
-			acts: []act{{after: ms, err: errDown}, {after: time.Second}, {after: ms}},
+			acts: []act{{after: ms, err: testkit.ErrDown}, {after: time.Second}, {after: ms}},
 			took: 12 * ms, want: 3, sent: 3, hedges: 1, reason: retry.ReasonSuccess,
 		}, {
 			name: "retries and hedges together within MaxAttempts", cfg: retry.Config{MaxAttempts: 4},
-			acts: []act{{after: 100 * ms, err: errDown}}, // sent at 0, 10, 20, 30
+			acts: []act{{after: 100 * ms, err: testkit.ErrDown}}, // sent at 0, 10, 20, 30
 			took: 130 * ms, want: 4, sent: 4, hedges: 3, reason: retry.ReasonMaxAttempts,
 		}, {
 			name: "MaxAttempts 1", cfg: retry.Config{MaxAttempts: 1},
-			acts: []act{{after: time.Second, err: errDown}},
+			acts: []act{{after: time.Second, err: testkit.ErrDown}},
 			took: time.Second, want: 1, sent: 1, reason: retry.ReasonMaxAttempts,
 		}, {
 			name: "an attempt timeout beside a hedge", cfg: retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(20 * ms)},
@@ -103,27 +104,29 @@ func TestHedging(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, w, l := newParent(), &watcher{}, newLedger()
+				ctx, w, l := testkit.NewParent(), &testkit.Watcher{}, testkit.NewLedger()
 				c.cfg.Budget = budget.Shared(l)
 				start := time.Now()
 				v, err := retry.DoValue(ctx, hedging(t, c.cfg, retry.WithObserver(w)), play(c.acts...))
 				require.Equal(t, c.took, time.Since(start))
 				require.Equal(t, c.want, v)
-				require.Len(t, w.reports, 1)
-				r := w.reports[0]
+				require.Len(t, w.Reports, 1)
+				r := w.Reports[0]
 				require.Equal(t, c.reason, r.Reason)
 				require.Equal(t, c.sent, r.Attempts)
 				require.Equal(t, c.hedges, r.Hedges)
 				require.Equal(t, max(c.want, -c.want), r.Answer)
-				require.Len(t, w.attempts, c.sent, "each attempt is observed, losers too")
-				require.Equal(t, "call", w.order[len(w.order)-1], "the call ends after its attempts")
+				require.Len(t, w.Attempts, c.sent, "each attempt is observed, losers too")
+				require.Equal(t, "call", w.Order[len(w.Order)-1], "the call ends after its attempts")
 				if c.reason == retry.ReasonSuccess {
 					require.NoError(t, err)
+				} else if c.sent == 1 {
+					require.Equal(t, testkit.ErrDown, err)
 				} else {
-					require.Equal(t, c.reason, stopped(t, err).Reason)
+					require.Equal(t, c.reason, testkit.Stopped(t, err).Reason)
 				}
-				l.settled(t)
-				require.Zero(t, ctx.registered(), "contexts left on the caller's")
+				l.Settled(t)
+				require.Zero(t, ctx.Registered(), "contexts left on the caller's")
 			})
 		})
 	}
@@ -131,14 +134,14 @@ func TestHedging(t *testing.T) {
 
 func TestTheReportSaysThatAHedgeAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &watcher{}
+		w := &testkit.Watcher{}
 		p := hedging(t, retry.Config{}, retry.WithObserver(w))
 		_, err := retry.DoValue(t.Context(), p, play(act{after: time.Second}, act{after: ms}))
 		require.NoError(t, err)
 		_, err = retry.DoValue(t.Context(), p, play(act{after: 11 * ms}, act{after: time.Second}))
 		require.NoError(t, err)
-		require.True(t, w.reports[0].Hedged)
-		require.False(t, w.reports[1].Hedged)
+		require.True(t, w.Reports[0].Hedged)
+		require.False(t, w.Reports[1].Hedged)
 	})
 }
 
@@ -180,52 +183,52 @@ func TestTheWinnersContextIsCancelledInTheEnd(t *testing.T) {
 
 func TestTheBudgetRefusesAHedge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger()
-		l.refuse = func(k budget.Kind) bool { return k == budget.Hedge }
+		l := testkit.NewLedger()
+		l.Refuse = func(k budget.Kind) bool { return k == budget.Hedge }
 		p := hedging(t, retry.Config{Budget: budget.Shared(l)})
 		v, err := retry.DoValue(t.Context(), p, play(act{after: time.Second}))
 		require.NoError(t, err)
 		require.Equal(t, 1, v, "the attempt in flight goes on")
-		require.Equal(t, 1, l.refused, "it is asked once, not in a loop")
-		require.Equal(t, []ask{{budget.Hedge, budget.Silent, 1}}, l.asked)
+		require.Equal(t, 1, l.Refused, "it is asked once, not in a loop")
+		require.Equal(t, []testkit.Ask{{Kind: budget.Hedge, Because: budget.Silent, Held: 1}}, l.Asked)
 
-		l.asked = nil
-		v, err = retry.DoValue(t.Context(), p, play(act{after: time.Second, err: errDown}, act{}))
+		l.Asked = nil
+		v, err = retry.DoValue(t.Context(), p, play(act{after: time.Second, err: testkit.ErrDown}, act{}))
 		require.NoError(t, err)
 		require.Equal(t, 2, v, "a refused hedge does not forbid the retry")
-		l.settled(t)
+		l.Settled(t)
 	})
 }
 
 func TestTheBudgetRunsOutWithAttemptsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger()
-		l.refuse = func(budget.Kind) bool { return l.admits >= 1 }
+		l := testkit.NewLedger()
+		l.Refuse = func(budget.Kind) bool { return l.Admits >= 1 }
 		p := hedging(t, retry.Config{MaxAttempts: 9, Budget: budget.Shared(l)})
-		v, err := retry.DoValue(t.Context(), p, play(act{after: time.Second}, act{after: ms, err: errDown}))
+		v, err := retry.DoValue(t.Context(), p, play(act{after: time.Second}, act{after: ms, err: testkit.ErrDown}))
 		require.NoError(t, err)
 		require.Equal(t, 1, v)
 
-		l.admits = 0
-		_, err = retry.DoValue(t.Context(), p, play(act{after: time.Second, err: errDown}))
-		e := stopped(t, err)
+		l.Admits = 0
+		_, err = retry.DoValue(t.Context(), p, play(act{after: time.Second, err: testkit.ErrDown}))
+		e := testkit.Stopped(t, err)
 		require.Equal(t, retry.ReasonBudget, e.Reason)
 		require.Equal(t, 2, e.Attempts)
-		require.ErrorIs(t, err, errDown)
-		l.settled(t)
+		require.ErrorIs(t, err, testkit.ErrDown)
+		l.Settled(t)
 	})
 }
 
 func TestNoHedgeThatCannotFinishBeforeTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger()
-		p := always(t, retry.Config{Hedge: hedgeAfter{10 * ms, 20 * ms}, Budget: budget.Shared(l)})
+		l := testkit.NewLedger()
+		p := testkit.Always(t, retry.Config{Hedge: hedgeAfter{10 * ms, 20 * ms}, Budget: budget.Shared(l)})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*ms)
 		defer cancel()
 		v, err := retry.DoValue(ctx, p, play(act{after: 29 * ms}))
 		require.NoError(t, err)
 		require.Equal(t, 1, v)
-		require.Empty(t, l.asked)
+		require.Empty(t, l.Asked)
 	})
 }
 
@@ -240,11 +243,11 @@ func (h hedgeAfter) Observe(time.Time, time.Duration, bool) {}
 
 func TestAHedgeDelayOfZeroNeverHedges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &watcher{}
-		p := always(t, retry.Config{Hedge: hedgeAfter{}}, retry.WithObserver(w))
+		w := &testkit.Watcher{}
+		p := testkit.Always(t, retry.Config{Hedge: hedgeAfter{}}, retry.WithObserver(w))
 		_, err := retry.DoValue(t.Context(), p, play(act{after: time.Hour}))
 		require.NoError(t, err)
-		require.Equal(t, 1, w.reports[0].Attempts)
+		require.Equal(t, 1, w.Reports[0].Attempts)
 	})
 }
 
@@ -253,7 +256,7 @@ func TestDoNeverHedges(t *testing.T) {
 		calls := 0
 		err := retry.Do(t.Context(), hedging(t, retry.Config{}), func(ctx context.Context) error {
 			calls++ // would race
-			return pause(ctx, time.Second)
+			return testkit.Pause(ctx, time.Second)
 		})
 		require.NoError(t, err)
 		require.Equal(t, 1, calls)
@@ -266,7 +269,7 @@ func TestNotIdempotentIsNeverHedged(t *testing.T) {
 		calls := 0
 		v, err := retry.DoValue(ctx, hedging(t, retry.Config{}), func(ctx context.Context) (int, error) {
 			calls++
-			return calls, pause(ctx, time.Second)
+			return calls, testkit.Pause(ctx, time.Second)
 		})
 		require.NoError(t, err)
 		require.Equal(t, 1, v)
@@ -275,7 +278,7 @@ func TestNotIdempotentIsNeverHedged(t *testing.T) {
 
 func TestCancelOfAHedgedCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, w := newLedger(), &watcher{}
+		l, w := testkit.NewLedger(), &testkit.Watcher{}
 		cause := errors.New("gone home")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(15*ms, func() { cancel(cause) })
@@ -285,10 +288,10 @@ func TestCancelOfAHedgedCall(t *testing.T) {
 		require.Equal(t, 15*ms, time.Since(start))
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, cause)
-		require.Equal(t, retry.ReasonCanceled, stopped(t, err).Reason)
-		require.Equal(t, 2, w.reports[0].Attempts)
-		require.Equal(t, []budget.Evidence{budget.None, budget.None}, l.ends, "it says nothing about the server")
-		l.settled(t)
+		require.Equal(t, retry.ReasonCanceled, testkit.Stopped(t, err).Reason)
+		require.Equal(t, 2, w.Reports[0].Attempts)
+		require.Equal(t, []budget.Evidence{budget.None, budget.None}, l.Ends, "it says nothing about the server")
+		l.Settled(t)
 	})
 }
 
@@ -297,83 +300,35 @@ func TestTheDeadlineOfAHedgedCall(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 15*ms)
 		defer cancel()
 		_, err := retry.DoValue(ctx, hedging(t, retry.Config{}), play(act{after: time.Hour}))
-		require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+		require.Equal(t, retry.ReasonDeadline, testkit.Stopped(t, err).Reason)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.True(t, stopped(t, err).Timeout())
-	})
-}
-
-// A driver's own hooks, with a race.
-func TestRunDiscardsLosersAndKeepsTheWinner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		discarded := map[int]bool{} // and whether its context had ended by then
-		live := map[int]context.Context{}
-		var release context.CancelFunc
-		w := retry.Work[struct{}, int]{
-			Hedge: true,
-			Send: func(_ struct{}, ctx context.Context, attempt int, _ bool) (int, error) {
-				mu.Lock()
-				live[attempt] = ctx
-				mu.Unlock()
-				switch attempt {
-				case 1: // loses, and answers all the same
-					<-ctx.Done()
-					return 1, nil
-				case 2: // fails
-					return 2, errDown
-				}
-				time.Sleep(ms)
-				return attempt, nil
-			},
-			Classify: func(_ struct{}, v int, err error, ended bool) retry.Outcome {
-				if err != nil {
-					return transient
-				}
-				return retry.Outcome{}
-			},
-			Discard: func(_ struct{}, v int, _ error) {
-				mu.Lock()
-				defer mu.Unlock()
-				discarded[v] = live[v].Err() != nil
-			},
-			Keep: func(v int, cancel context.CancelFunc) int { release = cancel; return v * 100 },
-		}
-		ctx := newParent()
-		v, err := retry.Run(ctx, hedging(t, retry.Config{Backoff: backoff.None()}), &w)
-		require.NoError(t, err)
-		require.Equal(t, 300, v)
-		require.Equal(t, map[int]bool{1: true, 2: false}, discarded)
-		require.NoError(t, live[3].Err(), "the winner's context lives until it is released")
-		require.Equal(t, 1, ctx.registered())
-		release()
-		require.Error(t, live[3].Err())
-		require.Zero(t, ctx.registered())
+		require.True(t, testkit.Stopped(t, err).Timeout())
 	})
 }
 
 func TestNoHedgeAfterTheCallerGaveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := always(t, retry.Config{Hedge: timeout.Fixed(10 * time.Millisecond)})
+		p := testkit.Always(t, retry.Config{Hedge: timeout.Fixed(10 * time.Millisecond)})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(5*time.Millisecond, cancel)
-		w := &watcher{}
-		p = always(t, p.Config(), retry.WithObserver(w))
+		w := &testkit.Watcher{}
+		p = testkit.Always(t, p.Config(), retry.WithObserver(w))
 		_, err := retry.DoValue(ctx, p, func(context.Context) (int, error) {
 			time.Sleep(time.Second) // does not honour ctx
-			return 0, errDown
+			return 0, testkit.ErrDown
 		})
-		require.Equal(t, retry.ReasonCanceled, stopped(t, err).Reason)
-		require.Equal(t, 1, w.reports[0].Attempts)
+		require.Equal(t, retry.ReasonCanceled, testkit.Stopped(t, err).Reason)
+		require.Equal(t, 1, w.Reports[0].Attempts)
 	})
 }
 
-// A hedge that has become due after the caller gave up is not sent, and takes nothing from the attempt under way.
+// A hedge that has become due after the caller gave up is not sent, and takes nothing from the
+// attempt under way.
 func TestWhatACancelledAttemptCameToIsKeptWhetherOrNotAHedgeWasDue(t *testing.T) {
 	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(20 * ms), timeout.Fixed(time.Hour)} {
-		for _, ends := range []error{nil, errDown} {
+		for _, ends := range []error{nil, testkit.ErrDown} {
 			synctest.Test(t, func(t *testing.T) {
-				p := always(t, retry.Config{Hedge: hedge})
+				p := testkit.Always(t, retry.Config{Hedge: hedge})
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(10*ms, cancel)
 				n := 0
@@ -388,19 +343,20 @@ func TestWhatACancelledAttemptCameToIsKeptWhetherOrNotAHedgeWasDue(t *testing.T)
 					require.NoError(t, err, hedge)
 					return
 				}
-				require.ErrorIs(t, err, errDown, hedge)
+				require.ErrorIs(t, err, testkit.ErrDown, hedge)
 				require.ErrorIs(t, err, context.Canceled, hedge)
-				require.Equal(t, retry.ReasonCanceled, stopped(t, err).Reason, hedge)
+				require.Equal(t, retry.ReasonCanceled, testkit.Stopped(t, err).Reason, hedge)
 			})
 		}
 	}
 }
 
-// The attempt that a due hedge has left alone, because the caller gave up, may panic: its permit is ended all the same.
+// The attempt that a due hedge has left alone, because the caller gave up, may panic: its permit
+// is ended all the same.
 func TestAnAttemptThatPanicsAfterItsCallerGaveUpLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, parent := newLedger(), newParent()
-		p := always(t, retry.Config{Hedge: timeout.Fixed(20 * ms), Budget: budget.Shared(l)})
+		l, parent := testkit.NewLedger(), testkit.NewParent()
+		p := testkit.Always(t, retry.Config{Hedge: timeout.Fixed(20 * ms), Budget: budget.Shared(l)})
 		ctx, cancel := context.WithCancel(parent)
 		time.AfterFunc(10*ms, cancel)
 		require.PanicsWithValue(t, "boom", func() {
@@ -410,7 +366,7 @@ func TestAnAttemptThatPanicsAfterItsCallerGaveUpLeavesNothing(t *testing.T) {
 			})
 		})
 		cancel()
-		l.settled(t)
-		require.Zero(t, parent.registered())
+		l.Settled(t)
+		require.Zero(t, parent.Registered())
 	})
 }

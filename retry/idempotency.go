@@ -31,16 +31,3 @@ func WithIdempotency(ctx context.Context, i Idempotency) context.Context {
 // IdempotencyFrom returns what WithIdempotency declared, or Undeclared. Inside an operation of Do that is Undeclared,
 // whatever was declared of the operation.
 func IdempotencyFrom(ctx context.Context) Idempotency { return Idempotency(layer.Declared(ctx)) }
-
-// Limit keeps an outcome from a retry that could repeat an effect: unless the request is idempotent or was
-// provably not processed, it may not be sent again.
-func (o Outcome) Limit(idempotent bool) Outcome {
-	if idempotent || o.NoRetry {
-		return o
-	}
-	switch o.Class {
-	case Transient, Throttled, Timeout:
-		return o.Forbid(ReasonNotIdempotent)
-	}
-	return o
-}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -205,7 +206,7 @@ func TestJSONOfWhatHasNoName(t *testing.T) {
 	for field, c := range map[string]retry.Config{
 		"backoff":           {Backoff: newAsked()},
 		"throttled_backoff": {ThrottledBackoff: newAsked()},
-		"budget":            {Budget: budget.Shared(newLedger())},
+		"budget":            {Budget: budget.Shared(testkit.NewLedger())},
 		"attempt_timeout":   {AttemptTimeout: usual(1)},
 		"hedge":             {Hedge: usual(1)},
 	} {

@@ -10,14 +10,16 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// The mark tells the server side to answer "do not retry": what could be done about the failure has been done.
+// The mark tells the server side to answer "do not retry": what could be done about the failure
+// has been done.
 func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
-	none := newLedger()
-	none.refuse = func(budget.Kind) bool { return true }
+	none := testkit.NewLedger()
+	none.Refuse = func(budget.Kind) bool { return true }
 	says := func(o retry.Outcome) []retry.Option {
 		return []retry.Option{retry.WithClassifier(func(error) retry.Outcome { return o })}
 	}
@@ -30,44 +32,44 @@ func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
 		reason retry.Reason
 		spent  bool
 	}{
-		{name: "attempts", err: errDown, reason: retry.ReasonMaxAttempts, spent: true},
-		{name: "one attempt", cfg: retry.Config{MaxAttempts: 1}, err: errDown, reason: retry.ReasonMaxAttempts},
-		{name: "budget", cfg: retry.Config{Budget: budget.Shared(none)}, err: errDown, reason: retry.ReasonBudget, spent: true},
+		{name: "attempts", err: testkit.ErrDown, reason: retry.ReasonMaxAttempts, spent: true},
+		{name: "one attempt", cfg: retry.Config{MaxAttempts: 1}, err: testkit.ErrDown, reason: retry.ReasonMaxAttempts},
+		{name: "budget", cfg: retry.Config{Budget: budget.Shared(none)}, err: testkit.ErrDown, reason: retry.ReasonBudget, spent: true},
 		{
-			name: "no retry", err: errDown, opts: says(retry.Outcome{Class: retry.Transient, NoRetry: true}),
+			name: "no retry", err: testkit.ErrDown, opts: says(retry.Outcome{Class: retry.Transient, Forbidden: retry.ReasonNoRetry}),
 			reason: retry.ReasonNoRetry, spent: true,
 		},
 		{
-			name: "no retry, one attempt", cfg: retry.Config{MaxAttempts: 1}, err: errDown,
-			opts: says(retry.Outcome{Class: retry.Rejected, NoRetry: true}), reason: retry.ReasonNoRetry, spent: true,
+			name: "no retry, one attempt", cfg: retry.Config{MaxAttempts: 1}, err: testkit.ErrDown,
+			opts: says(retry.Outcome{Class: retry.Rejected, Forbidden: retry.ReasonNoRetry}), reason: retry.ReasonNoRetry, spent: true,
 		},
-		{name: "hint", err: retry.After(errDown, time.Hour), reason: retry.ReasonHint, spent: true},
+		{name: "hint", err: retry.After(testkit.ErrDown, time.Hour), reason: retry.ReasonHint, spent: true},
 		{
-			name: "hint, one attempt", cfg: retry.Config{MaxAttempts: 1}, err: retry.After(errDown, time.Hour),
+			name: "hint, one attempt", cfg: retry.Config{MaxAttempts: 1}, err: retry.After(testkit.ErrDown, time.Hour),
 			reason: retry.ReasonHint, spent: true,
 		},
 		{
-			name: "deadline", err: errDown, reason: retry.ReasonDeadline, spent: true,
+			name: "deadline", err: testkit.ErrDown, reason: retry.ReasonDeadline, spent: true,
 			ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 				return context.WithTimeout(ctx, 500*time.Millisecond)
 			},
 		},
-		{name: "rejected", err: retry.Permanent(errDown), reason: retry.ReasonRejected},
+		{name: "rejected", err: retry.Permanent(testkit.ErrDown), reason: retry.ReasonRejected},
 		{
-			name: "not idempotent", err: errDown, reason: retry.ReasonNotIdempotent,
+			name: "not idempotent", err: testkit.ErrDown, reason: retry.ReasonNotIdempotent,
 			ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 				return retry.WithIdempotency(ctx, retry.NotIdempotent), func() {}
 			},
 		},
 		{
-			name: "canceled", err: errDown, reason: retry.ReasonCanceled,
+			name: "canceled", err: testkit.ErrDown, reason: retry.ReasonCanceled,
 			ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 				ctx, cancel := context.WithCancel(ctx)
 				time.AfterFunc(500*time.Millisecond, cancel)
 				return ctx, cancel
 			},
 		},
-		{name: "gate", cfg: retry.Config{Budget: budget.Shared(&closedGate{ledger: newLedger()})}, reason: retry.ReasonGate, spent: true},
+		{name: "gate", cfg: retry.Config{Budget: budget.Shared(&closedGate{Ledger: testkit.NewLedger()})}, reason: retry.ReasonGate, spent: true},
 		{name: "success", reason: retry.ReasonSuccess},
 	} {
 		for name, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
@@ -81,10 +83,10 @@ func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
 					}
 					cfg := c.cfg
 					cfg.Hedge = hedge
-					w := &watcher{}
-					p := always(t, cfg, append(c.opts, retry.WithObserver(w))...)
+					w := &testkit.Watcher{}
+					p := testkit.Always(t, cfg, append(c.opts, retry.WithObserver(w))...)
 					_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, c.err })
-					require.Equal(t, c.reason, w.reports[0].Reason)
+					require.Equal(t, c.reason, w.Reports[0].Reason)
 					require.Equal(t, c.spent, mark.Spent())
 				})
 			})
@@ -115,7 +117,8 @@ func TestADeclarationEndsAtTheOperation(t *testing.T) {
 						return 0, errDown
 					}
 					want := map[retry.Idempotency]int{retry.Idempotent: 3, retry.NotIdempotent: 1}[declared]
-					p := always(t, cfg)
+					cfg.Budget = budget.Unlimited{}
+					p := retry.Must(retry.New(cfg))
 					_, err := retry.DoValue(ctx, p, op)
 					require.ErrorIs(t, err, errDown)
 					require.Equal(t, want, sent, "it holds for the operation itself")

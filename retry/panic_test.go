@@ -14,11 +14,13 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// leave runs f on a goroutine of its own, which may panic or exit, and returns what it panicked with.
+// leave runs f on a goroutine of its own, which may panic or exit, and returns what it panicked
+// with.
 func leave(f func()) (value any, returned bool) {
 	done := make(chan struct{})
 	go func() {
@@ -39,7 +41,7 @@ func TestAnOperationThatDoesNotReturnLeavesNothing(t *testing.T) {
 		"hedged and timed": {Hedge: timeout.Fixed(10 * ms), AttemptTimeout: timeout.Fixed(time.Hour)},
 	}
 	ways := map[string]func(){
-		"panic":  func() { panic(errDown) },
+		"panic":  func() { panic(testkit.ErrDown) },
 		"goexit": runtime.Goexit,
 	}
 	for policy, cfg := range policies {
@@ -47,21 +49,21 @@ func TestAnOperationThatDoesNotReturnLeavesNothing(t *testing.T) {
 			for at := 1; at <= 3; at++ {
 				t.Run(fmt.Sprintf("%s, %s, attempt %d", policy, way, at), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						ctx, l := newParent(), newLedger()
+						ctx, l := testkit.NewParent(), testkit.NewLedger()
 						cfg.Budget = budget.Shared(l)
-						p := always(t, cfg)
+						p := testkit.Always(t, cfg)
 						value, returned := leave(func() {
 							_, _ = retry.DoValue(ctx, p, func(ctx context.Context) (int, error) {
 								if retry.AttemptNumber(ctx) == at {
 									out()
 								}
-								return 0, errDown
+								return 0, testkit.ErrDown
 							})
 						})
 						require.False(t, returned)
 						checkLeft(t, value, way, false)
-						l.settled(t)
-						require.Zero(t, ctx.registered(), "contexts left on the caller's")
+						l.Settled(t)
+						require.Zero(t, ctx.Registered(), "contexts left on the caller's")
 					})
 				})
 			}
@@ -77,7 +79,7 @@ func checkLeft(t *testing.T, value any, way string, aside bool) {
 	aside = errors.As(err, &broken) || aside
 	switch {
 	case way == "panic":
-		require.ErrorIs(t, err, errDown, "the panic goes on")
+		require.ErrorIs(t, err, testkit.ErrDown, "the panic goes on")
 	case aside:
 		require.ErrorContains(t, err, "runtime.Goexit in a hedge")
 	default:
@@ -90,15 +92,15 @@ func checkLeft(t *testing.T, value any, way string, aside bool) {
 }
 
 func TestAHedgeThatDoesNotReturnLeavesNothing(t *testing.T) {
-	for way, out := range map[string]func(){"panic": func() { panic(errDown) }, "goexit": runtime.Goexit} {
+	for way, out := range map[string]func(){"panic": func() { panic(testkit.ErrDown) }, "goexit": runtime.Goexit} {
 		for name, first := range map[string]func(ctx context.Context) error{
-			"the first is under way":      func(ctx context.Context) error { return pause(ctx, time.Hour) },
-			"the first panics too":        func(ctx context.Context) error { <-ctx.Done(); panic(errDown) },
+			"the first is under way":      func(ctx context.Context) error { return testkit.Pause(ctx, time.Hour) },
+			"the first panics too":        func(ctx context.Context) error { <-ctx.Done(); panic(testkit.ErrDown) },
 			"the first answers all along": func(ctx context.Context) error { <-ctx.Done(); return nil },
 		} {
 			t.Run(way+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					ctx, l := newParent(), newLedger()
+					ctx, l := testkit.NewParent(), testkit.NewLedger()
 					start := time.Now()
 					value, returned := leave(func() {
 						_, _ = retry.DoValue(ctx, hedging(t, retry.Config{Budget: budget.Shared(l)}),
@@ -110,18 +112,18 @@ func TestAHedgeThatDoesNotReturnLeavesNothing(t *testing.T) {
 									time.Sleep(15 * ms) // a third is sent meanwhile
 									out()
 								}
-								return 3, pause(ctx, time.Hour)
+								return 3, testkit.Pause(ctx, time.Hour)
 							})
 					})
 					require.False(t, returned)
 					require.Equal(t, 25*ms, time.Since(start), "the others are cancelled")
 					if name == "the first panics too" {
-						require.Equal(t, errDown, value, "the caller's own panic comes first")
+						require.Equal(t, testkit.ErrDown, value, "the caller's own panic comes first")
 					} else {
 						checkLeft(t, value, way, true)
 					}
-					l.settled(t)
-					require.Zero(t, ctx.registered(), "contexts left on the caller's")
+					l.Settled(t)
+					require.Zero(t, ctx.Registered(), "contexts left on the caller's")
 				})
 			})
 		}
@@ -129,9 +131,9 @@ func TestAHedgeThatDoesNotReturnLeavesNothing(t *testing.T) {
 }
 
 func TestPanicError(t *testing.T) {
-	e := &retry.PanicError{Value: errDown, Stack: []byte("goroutine 7")}
+	e := &retry.PanicError{Value: testkit.ErrDown, Stack: []byte("goroutine 7")}
 	require.EqualError(t, e, "panic in a hedge: down\n\ngoroutine 7")
-	require.ErrorIs(t, e, errDown)
+	require.ErrorIs(t, e, testkit.ErrDown)
 	require.NoError(t, errors.Unwrap(&retry.PanicError{Value: "text"}))
 }
 
@@ -139,68 +141,44 @@ func TestPanicInSendReleasesTheAttemptsContext(t *testing.T) {
 	for at := 1; at <= 2; at++ {
 		t.Run(fmt.Sprint("attempt ", at), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, w := newParent(), &watcher{}
-				p := always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)}, retry.WithObserver(w))
+				ctx, w := testkit.NewParent(), &testkit.Watcher{}
+				p := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)}, retry.WithObserver(w))
 				calls := 0
 				require.Panics(t, func() {
 					_ = retry.Do(ctx, p, func(context.Context) error {
 						if calls++; calls == at {
 							panic("boom")
 						}
-						return errDown
+						return testkit.ErrDown
 					})
 				})
-				require.Zero(t, ctx.registered(), "contexts left on the caller's")
+				require.Zero(t, ctx.Registered(), "contexts left on the caller's")
 			})
 		})
 	}
-}
-
-func TestPanicOfALoserReleasesTheWinner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := newParent()
-		p := always(t, retry.Config{Hedge: timeout.Fixed(time.Second)})
-		var discarded []int
-		w := retry.Work[struct{}, int]{
-			Hedge: true,
-			Send: func(_ struct{}, ctx context.Context, attempt int, _ bool) (int, error) {
-				if attempt == 1 {
-					<-ctx.Done()
-					panic("boom")
-				}
-				return attempt, nil
-			},
-			Classify: func(struct{}, int, error, bool) retry.Outcome { return retry.Outcome{} },
-			Keep:     func(v int, cancel context.CancelFunc) int { return v },
-			Discard:  func(_ struct{}, v int, _ error) { discarded = append(discarded, v) },
-		}
-		require.Panics(t, func() { _, _ = retry.Run(ctx, p, &w) })
-		require.Zero(t, ctx.registered(), "contexts left on the caller's")
-		require.Equal(t, []int{2}, discarded, "an answer that nobody gets is closed")
-	})
 }
 
 func TestAPanicInAHookLeavesNothing(t *testing.T) {
 	boom := func() { panic("boom") }
 	for name, opt := range map[string]retry.Option{
 		"classifier": retry.WithClassifier(func(error) retry.Outcome { boom(); return retry.Outcome{} }),
-		"observer":   retry.WithObserver(&watcher{on: func(retry.Attempt) { boom() }}),
+		"observer":   retry.WithObserver(&testkit.Watcher{On: func(retry.Attempt) { boom() }}),
 		"strategy":   nil,
 	} {
 		{
 			cfg := retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)}
-			ctx, l := newParent(), newLedger()
+			ctx, l := testkit.NewParent(), testkit.NewLedger()
 			cfg.Budget = budget.Shared(l)
 			opts := []retry.Option{opt}
 			if opt == nil {
 				cfg.Backoff, opts = brokenStrategy{}, nil
 			}
-			p := always(t, cfg, opts...)
+			p := testkit.Always(t, cfg, opts...)
 			require.PanicsWithValue(t, "boom", func() {
-				_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, errDown })
+				_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, testkit.ErrDown })
 			}, name)
-			l.settled(t)
-			require.Zero(t, ctx.registered(), name)
+			l.Settled(t)
+			require.Zero(t, ctx.Registered(), name)
 		}
 	}
 }
@@ -215,23 +193,23 @@ type wild struct{}
 
 func (wild) New() timeout.Limit     { return wild{} }
 func (wild) Validate() error        { return nil }
-func (wild) Timeout() time.Duration { panic(errDown) }
+func (wild) Timeout() time.Duration { panic(testkit.ErrDown) }
 
 func TestALimitThatPanicsLeavesNothing(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
 		"hedge": {Hedge: wild{}}, "attempt": {AttemptTimeout: wild{}}, "both": {Hedge: timeout.Fixed(time.Hour), AttemptTimeout: wild{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, l := newParent(), newLedger()
+			ctx, l := testkit.NewParent(), testkit.NewLedger()
 			cfg.Budget = budget.Shared(l)
-			p := always(t, cfg)
+			p := testkit.Always(t, cfg)
 			value, returned := leave(func() {
 				_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, nil })
 			})
 			require.False(t, returned)
-			require.Equal(t, errDown, value)
-			l.settled(t)
-			require.Zero(t, ctx.registered())
+			require.Equal(t, testkit.ErrDown, value)
+			l.Settled(t)
+			require.Zero(t, ctx.Registered())
 		})
 	}
 }
@@ -243,7 +221,7 @@ func (brokenLearner) New() timeout.Limit                     { return brokenLear
 func (brokenLearner) Validate() error                        { return nil }
 func (brokenLearner) Timeout() time.Duration                 { return time.Hour }
 func (brokenLearner) Usual() time.Duration                   { return 0 }
-func (brokenLearner) Observe(time.Time, time.Duration, bool) { panic(errDown) }
+func (brokenLearner) Observe(time.Time, time.Duration, bool) { panic(testkit.ErrDown) }
 
 func TestALimitThatPanicsAtASuccessLeavesNothing(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
@@ -252,21 +230,21 @@ func TestALimitThatPanicsAtASuccessLeavesNothing(t *testing.T) {
 	} {
 		for _, failures := range []int{0, 1} {
 			t.Run(fmt.Sprintf("%s, after %d failures", name, failures), func(t *testing.T) {
-				ctx, l := newParent(), newLedger()
+				ctx, l := testkit.NewParent(), testkit.NewLedger()
 				cfg.Budget, cfg.Backoff = budget.Shared(l), backoff.None()
-				p := always(t, cfg)
+				p := testkit.Always(t, cfg)
 				value, returned := leave(func() {
 					_, _ = retry.DoValue(ctx, p, func(ctx context.Context) (int, error) {
 						if retry.AttemptNumber(ctx) <= failures {
-							return 0, errDown
+							return 0, testkit.ErrDown
 						}
 						return 0, nil
 					})
 				})
 				require.False(t, returned)
-				require.ErrorIs(t, value.(error), errDown) // in a *PanicError if a goroutine of the race's own had to learn
-				l.settled(t)
-				require.Zero(t, ctx.registered())
+				require.ErrorIs(t, value.(error), testkit.ErrDown) // in a *PanicError if a goroutine of the race's own had to learn
+				l.Settled(t)
+				require.Zero(t, ctx.Registered())
 			})
 		}
 	}
@@ -291,26 +269,26 @@ func (b brokenLimit) Timeout() time.Duration {
 // The hedge's timer runs on a goroutine of its own, where a panic would end the program.
 func TestAPanicWhenAHedgeIsDueReachesTheCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, l := newParent(), newLedger()
-		p := always(t, retry.Config{Budget: budget.Shared(l), Hedge: brokenLimit{1, new(atomic.Int32)}})
+		ctx, l := testkit.NewParent(), testkit.NewLedger()
+		p := testkit.Always(t, retry.Config{Budget: budget.Shared(l), Hedge: brokenLimit{1, new(atomic.Int32)}})
 		value, returned := leave(func() {
-			_, _ = retry.DoValue(ctx, p, func(ctx context.Context) (int, error) { return 0, pause(ctx, time.Hour) })
+			_, _ = retry.DoValue(ctx, p, func(ctx context.Context) (int, error) { return 0, testkit.Pause(ctx, time.Hour) })
 		})
 		require.False(t, returned)
 		broken, ok := value.(*retry.PanicError)
 		require.True(t, ok)
 		require.Equal(t, "boom", broken.Value)
-		l.settled(t)
-		require.Zero(t, ctx.registered(), "contexts left on the caller's")
+		l.Settled(t)
+		require.Zero(t, ctx.Registered(), "contexts left on the caller's")
 	})
 }
 
-// A plain call defers nothing, because of a retry that never ends the default budget takes no note: it is where it
-// would be had the caller given up.
+// A plain call defers nothing, because of a retry that never ends the default budget takes no
+// note: it is where it would be had the caller given up.
 func TestAPlainRetryThatDoesNotReturnLeavesTheDefaultBudgetAsACancellationDoes(t *testing.T) {
 	after := func(leaves func()) (level float64, admitted int) {
 		b := budget.Adaptive{}.New()
-		p := always(t, retry.Config{Budget: budget.Shared(b)})
+		p := testkit.Always(t, retry.Config{Budget: budget.Shared(b)})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		value, _ := leave(func() {
@@ -319,10 +297,10 @@ func TestAPlainRetryThatDoesNotReturnLeavesTheDefaultBudgetAsACancellationDoes(t
 					cancel()
 					leaves()
 				}
-				return errDown
+				return testkit.ErrDown
 			})
 		})
-		require.Contains(t, []any{nil, errDown}, value)
+		require.Contains(t, []any{nil, testkit.ErrDown}, value)
 		require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
 		level = b.(budget.Leveler).Level()
 		for range 100 {
@@ -335,7 +313,7 @@ func TestAPlainRetryThatDoesNotReturnLeavesTheDefaultBudgetAsACancellationDoes(t
 	level, admitted := after(func() {})
 	require.Positive(t, level)
 	require.Positive(t, admitted)
-	for _, leaves := range []func(){func() { panic(errDown) }, runtime.Goexit} {
+	for _, leaves := range []func(){func() { panic(testkit.ErrDown) }, runtime.Goexit} {
 		l, a := after(leaves)
 		require.Equal(t, level, l)
 		require.Equal(t, admitted, a)

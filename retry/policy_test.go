@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,9 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -29,8 +31,6 @@ func TestNewFillsInTheDefaults(t *testing.T) {
 		Budget:           budget.Adaptive{},
 		MaxHint:          time.Minute,
 	}, p.Config())
-	require.True(t, p.Plain())
-	require.False(t, p.Hedges())
 	_, err = retry.New(p.Config())
 	require.NoError(t, err, "the defaults are valid")
 }
@@ -51,18 +51,18 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 			Hedge:            timeout.Percentile{Rate: 3},
 			MaxHint:          -1,
 		},
-		retry.WithClassifier(nil), retry.WithObserver(nil), retry.WithRand(nil), retry.WithMaxDestinations(0), nil,
+		retry.WithClassifier(nil), retry.WithObserver(nil), retry.WithRand(nil), retry.WithMaxDestinations(0), retry.WithPermanent(nil), nil,
 	)
 	var bad *retry.ConfigError
 	require.ErrorAs(t, err, &bad)
 	for _, path := range []string{
 		"MaxAttempts: ", "Backoff: made of cheese", "ThrottledBackoff: made of cheese", "Budget.K: ",
 		"Budget.Retries.Ratio: ", "Budget.Retries.Burst: ", "AttemptTimeout: ", "Hedge.Rate: ", "MaxHint: ",
-		"WithClassifier: ", "WithObserver: ", "WithRand: ", "WithMaxDestinations: ", "Option: ",
+		"WithClassifier: ", "WithObserver: ", "WithRand: ", "WithMaxDestinations: ", "WithPermanent: ", "Option: ",
 	} {
 		require.ErrorContains(t, err, path)
 	}
-	require.Equal(t, 14, 1+strings.Count(err.Error(), "\n"), "one a line:\n%v", err)
+	require.Equal(t, 15, 1+strings.Count(err.Error(), "\n"), "one a line:\n%v", err)
 	require.NotNil(t, errors.Unwrap(err))
 }
 
@@ -88,7 +88,8 @@ func TestNilOptionIsAnError(t *testing.T) {
 	})
 }
 
-func TestPlainIsOnlyWhatNeedsNothing(t *testing.T) {
+func TestFastIsOnlyWhatNeedsNothing(t *testing.T) {
+	require.True(t, drive.Of(retry.Must(retry.New(retry.Config{}))).Fast)
 	for name, cfg := range map[string]retry.Config{
 		"hedge":   {Hedge: timeout.Fixed(1)},
 		"timeout": {AttemptTimeout: timeout.Fixed(1)},
@@ -96,15 +97,15 @@ func TestPlainIsOnlyWhatNeedsNothing(t *testing.T) {
 		"a gate":  {Budget: budget.ClientThrottle{}},
 		"a guard": {Budget: budget.Concurrency{}},
 	} {
-		require.False(t, retry.Must(retry.New(cfg)).Plain(), name)
+		require.False(t, drive.Of(retry.Must(retry.New(cfg))).Fast, name)
 	}
-	require.False(t, retry.Must(retry.New(retry.Config{}, retry.WithObserver(&watcher{}))).Plain())
-	require.True(t, retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(1)})).Hedges())
-	require.False(t, retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(1), MaxAttempts: 1})).Hedges())
+	require.False(t, drive.Of(retry.Must(retry.New(retry.Config{}, retry.WithObserver(&testkit.Watcher{})))).Fast)
+	require.True(t, drive.Of(retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(1)}))).Hedges())
+	require.False(t, drive.Of(retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(1), MaxAttempts: 1}))).Hedges())
 }
 
 func TestForGivesEachDestinationItsOwn(t *testing.T) {
-	p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry})
+	p := testkit.Always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry})
 	require.Same(t, p.For("a"), p.For("a"))
 	require.NotSame(t, p.For("a"), p.For("b"))
 	require.Same(t, p, p.For(""))
@@ -117,12 +118,12 @@ func TestForGivesEachDestinationItsOwn(t *testing.T) {
 	require.Equal(t, retry.ReasonBudget, reason(t, p.For("a")))
 	require.Equal(t, retry.ReasonMaxAttempts, reason(t, p.For("b")), "one failing host does not drain another's")
 	require.Equal(t, retry.ReasonMaxAttempts, reason(t, p))
-	e := stopped(t, retry.Do(t.Context(), p.For("a"), func(context.Context) error { return errDown }))
+	e := testkit.Stopped(t, retry.Do(t.Context(), p.For("a"), func(context.Context) error { return testkit.ErrDown }))
 	require.Equal(t, "a", e.Destination)
 }
 
 func TestForIsOneToManyGoroutines(t *testing.T) {
-	p := always(t, retry.Config{})
+	p := testkit.Always(t, retry.Config{})
 	var wg sync.WaitGroup
 	got := make([][]*retry.Policy, 16)
 	for g := range got {
@@ -142,18 +143,18 @@ func TestForIsOneToManyGoroutines(t *testing.T) {
 }
 
 func TestDestinationsAreBounded(t *testing.T) {
-	p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}, retry.WithMaxDestinations(8))
+	p := testkit.Always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}, retry.WithMaxDestinations(8))
 	busy, idle := p.For("busy"), p.For("idle")
 	for i := range 100 {
 		p.For(fmt.Sprint("stranger ", i))
 		require.Same(t, busy, p.For("busy"), "what is in use is not forgotten")
 	}
 	require.NotSame(t, idle, p.For("idle"), "what is not, is")
-	require.Error(t, retry.Do(t.Context(), idle, func(context.Context) error { return errDown }), "it still works")
+	require.Error(t, retry.Do(t.Context(), idle, func(context.Context) error { return testkit.ErrDown }), "it still works")
 }
 
 func TestAHundredThousandNames(t *testing.T) {
-	p := always(t, retry.Config{}, retry.WithMaxDestinations(64))
+	p := testkit.Always(t, retry.Config{}, retry.WithMaxDestinations(64))
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -174,7 +175,7 @@ func TestAHundredThousandNames(t *testing.T) {
 
 // closedGate refuses first attempts, all of them.
 type closedGate struct {
-	*ledger
+	*testkit.Ledger
 	us []float64
 }
 
@@ -186,23 +187,23 @@ func (g *closedGate) Allow(_ time.Time, u float64) bool {
 func TestAGateRefusesEvenTheFirstAttempt(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Second)}} {
 		t.Run(name, func(t *testing.T) {
-			g, w := &closedGate{ledger: newLedger()}, &watcher{}
+			g, w := &closedGate{Ledger: testkit.NewLedger()}, &testkit.Watcher{}
 			cfg.Budget = budget.Shared(g)
-			p := always(t, cfg, retry.WithObserver(w), retry.WithRand(func() float64 { return 0.25 }))
+			p := testkit.Always(t, cfg, retry.WithObserver(w), retry.WithRand(func() float64 { return 0.25 }))
 			v, err := retry.DoValue(t.Context(), p.For("x"), func(context.Context) (int, error) { panic("sent") })
 			require.Zero(t, v)
-			e := stopped(t, err)
+			e := testkit.Stopped(t, err)
 			require.Equal(t, retry.ReasonGate, e.Reason)
 			require.Zero(t, e.Attempts)
 			require.Empty(t, errors.Join(e.Unwrap()...))
-			require.Equal(t, "stopped after 0 attempts (gate)", err.Error())
+			require.Equal(t, "evenkeel: gate after 0 attempts", err.Error())
 			require.Equal(t, []float64{0.25}, g.us)
-			require.Zero(t, g.last, "nothing began")
-			require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonGate, Budget: g}}, w.reports)
-			require.Empty(t, w.attempts)
+			require.Zero(t, g.Last, "nothing began")
+			require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonGate, Budget: g}}, w.Reports)
+			require.Empty(t, w.Attempts)
 
-			c := p.Start(time.Now(), time.Time{}, false)
-			want := retry.Step{Op: retry.Stop, Reason: retry.ReasonGate}
+			c := drive.Of(p).Start(time.Now(), call.Options{})
+			want := call.Step{Op: call.Stop, Reason: retry.ReasonGate}
 			require.Equal(t, want, c.Next(time.Now()))
 			require.Equal(t, want, c.Next(time.Now()))
 			require.Len(t, g.us, 2, "the gate is asked once a call")
@@ -211,7 +212,7 @@ func TestAGateRefusesEvenTheFirstAttempt(t *testing.T) {
 }
 
 func TestClientThrottleShutsTheGate(t *testing.T) {
-	p := always(t, retry.Config{MaxAttempts: 1, Budget: budget.ClientThrottle{}}, retry.WithRand(func() float64 { return 0.1 }))
+	p := testkit.Always(t, retry.Config{MaxAttempts: 1, Budget: budget.ClientThrottle{}}, retry.WithRand(func() float64 { return 0.1 }))
 	reasons := map[retry.Reason]int{}
 	for range 50 {
 		reasons[reason(t, p)]++
@@ -231,62 +232,15 @@ func (f foreign) IsPermanent(err error) bool { return errors.Is(err, f.mark) }
 
 func TestAStrategyMayBringItsLibrarysMark(t *testing.T) {
 	hopeless, lost := errors.New("hopeless"), errors.New("lost")
+	w := &testkit.Watcher{}
 	p := retry.Must(retry.New(retry.Config{
 		Backoff: foreign{backoff.None(), hopeless}, ThrottledBackoff: foreign{backoff.None(), lost},
-	}))
+	}, retry.WithObserver(w)))
 	for _, mark := range []error{hopeless, lost} {
 		sent := 0
 		err := retry.Do(t.Context(), p, func(context.Context) error { sent++; return mark })
-		var stopped *retry.Error
-		require.ErrorAs(t, err, &stopped)
-		require.Equal(t, retry.ReasonRejected, stopped.Reason)
+		require.Equal(t, mark, err)
+		require.Equal(t, retry.ReasonRejected, w.Reports[len(w.Reports)-1].Reason)
 		require.Equal(t, 1, sent)
 	}
-}
-
-func TestTouchKeepsADestinationAndTellsWhenItIsForgotten(t *testing.T) {
-	p := always(t, retry.Config{}, retry.WithMaxDestinations(10))
-	busy, quiet := p.For("busy"), p.For("quiet")
-	require.True(t, quiet.Touch())
-	for i := range 100 {
-		p.For(strconv.Itoa(i))
-		require.True(t, busy.Touch())
-	}
-	require.Same(t, busy, p.For("busy"), "it was in use, though nobody asked For")
-	require.False(t, quiet.Touch())
-	require.NotSame(t, quiet, p.For("quiet"))
-	require.False(t, quiet.Touch(), "the name has another policy now")
-	require.True(t, p.Touch(), "the policy's own destination is never forgotten")
-}
-
-// Whatever is in use at the same time, the table stays as small as it was told and no policy is in it twice.
-func TestATableWhereAllAreInUseStaysBounded(t *testing.T) {
-	p := always(t, retry.Config{}, retry.WithMaxDestinations(3))
-	made := []*retry.Policy{p.For("a"), p.For("b"), p.For("c")}
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func(kept []*retry.Policy) {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				for _, k := range kept {
-					k.Touch()
-				}
-			}
-		}
-	}(made[:3:3])
-	for i := range 1000 {
-		made = append(made, p.For(strconv.Itoa(i)))
-	}
-	close(stop)
-	<-done
-	held := 0
-	for _, k := range made {
-		if k.Touch() {
-			held++
-		}
-	}
-	require.Equal(t, 3, held)
 }

@@ -12,6 +12,9 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -22,14 +25,18 @@ var oneRetry = budget.TokenBucket{Ratio: 0.000001, Cap: 1.5}
 // reason is why a call to the destination that always fails stops.
 func reason(t *testing.T, p *retry.Policy) retry.Reason {
 	t.Helper()
-	return stopped(t, retry.Do(t.Context(), p, func(context.Context) error { return errDown })).Reason
+	err := retry.Do(t.Context(), p, func(context.Context) error { return testkit.ErrDown })
+	if err == testkit.ErrDown {
+		return retry.ReasonMaxAttempts
+	}
+	return testkit.Stopped(t, err).Reason
 }
 
 func TestReloadKeepsWhatDidNotChange(t *testing.T) {
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}
 	names := []string{"", "payments", "stock"}
 	drained := func(t *testing.T) *retry.Policy {
-		p, err := retry.New(cfg)
+		p, err := retry.New(cfg, testkit.Known())
 		require.NoError(t, err)
 		for _, name := range names {
 			require.Equal(t, retry.ReasonMaxAttempts, reason(t, p.For(name)))
@@ -88,7 +95,7 @@ func TestReloadKeepsLimitsWhoseSpecDidNotChange(t *testing.T) {
 	cfg := retry.Config{
 		AttemptTimeout: counted{&attempts, time.Second}, Hedge: counted{&hedges, time.Second},
 	}
-	p, err := retry.New(cfg)
+	p, err := retry.New(cfg, testkit.Known())
 	require.NoError(t, err)
 	p.For("a")
 	p.For("b")
@@ -116,7 +123,7 @@ func (s incomparable) New() budget.Budget { return s.budgets[0] }
 func TestReloadOfASpecThatCannotBeCompared(t *testing.T) {
 	one := oneRetry.New()
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: incomparable{[]budget.Budget{one}}}
-	p, err := retry.New(cfg)
+	p, err := retry.New(cfg, testkit.Known())
 	require.NoError(t, err)
 	require.Equal(t, retry.ReasonMaxAttempts, reason(t, p))
 	q, err := p.Reload(cfg)
@@ -127,7 +134,7 @@ func TestReloadOfASpecThatCannotBeCompared(t *testing.T) {
 func TestReloadDuringCalls(t *testing.T) {
 	var current atomic.Pointer[retry.Policy]
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.Adaptive{}, Hedge: timeout.Percentile{}}
-	p, err := retry.New(cfg)
+	p, err := retry.New(cfg, testkit.Known())
 	require.NoError(t, err)
 	current.Store(p)
 	var wg sync.WaitGroup
@@ -136,12 +143,12 @@ func TestReloadDuringCalls(t *testing.T) {
 			for i := range 200 {
 				_, err := retry.DoValue(t.Context(), current.Load().For(fmt.Sprint(i%5)), func(context.Context) (int, error) {
 					if (i+g)%3 == 0 {
-						return 0, errDown
+						return 0, testkit.ErrDown
 					}
 					return i, nil
 				})
 				if err != nil {
-					require.ErrorIs(t, err, errDown)
+					require.ErrorIs(t, err, testkit.ErrDown)
 				}
 			}
 		})
@@ -160,7 +167,7 @@ func TestReloadDuringCalls(t *testing.T) {
 
 func TestReloadToAnotherSharedBudgetUsesIt(t *testing.T) {
 	one, two := budget.Adaptive{}.New(), budget.Adaptive{}.New()
-	p := always(t, retry.Config{Budget: budget.Shared(one), Backoff: backoff.None()})
+	p := testkit.Always(t, retry.Config{Budget: budget.Shared(one), Backoff: backoff.None()})
 	q, err := p.Reload(retry.Config{Budget: budget.Shared(two), Backoff: backoff.None()})
 	require.NoError(t, err)
 	for {
@@ -168,14 +175,14 @@ func TestReloadToAnotherSharedBudgetUsesIt(t *testing.T) {
 			break
 		}
 	}
-	err = retry.Do(t.Context(), q, func(context.Context) error { return errDown })
-	require.Equal(t, retry.ReasonBudget, stopped(t, err).Reason, "it spent from the budget of before")
+	err = retry.Do(t.Context(), q, func(context.Context) error { return testkit.ErrDown })
+	require.Equal(t, retry.ReasonBudget, testkit.Stopped(t, err).Reason, "it spent from the budget of before")
 }
 
 // Run with -race: the comparison of two Specs must not look into live budgets.
 func TestReloadOfSharedBudgetsDoesNotReadThem(t *testing.T) {
 	one, two := budget.Adaptive{}.New(), budget.Adaptive{}.New()
-	p := always(t, retry.Config{Budget: budget.Shared(one)})
+	p := testkit.Always(t, retry.Config{Budget: budget.Shared(one)})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -195,11 +202,11 @@ func TestReloadKeepsABusyDestinationThroughAChurnOfNames(t *testing.T) {
 	for _, name := range []string{"hot", ""} {
 		t.Run("destination "+name, func(t *testing.T) {
 			cfg := retry.Config{Backoff: backoff.None(), Budget: budget.AWS{}}
-			p, err := retry.New(cfg, retry.WithMaxDestinations(4))
+			p, err := retry.New(cfg, testkit.Known(), retry.WithMaxDestinations(4))
 			require.NoError(t, err)
 			fail := func(p *retry.Policy) retry.Reason {
-				err := retry.Do(t.Context(), p.For(name), func(context.Context) error { return errDown })
-				return stopped(t, err).Reason
+				err := retry.Do(t.Context(), p.For(name), func(context.Context) error { return testkit.ErrDown })
+				return testkit.Stopped(t, err).Reason
 			}
 			for fail(p) != retry.ReasonBudget {
 			}
@@ -215,31 +222,33 @@ func TestReloadKeepsABusyDestinationThroughAChurnOfNames(t *testing.T) {
 }
 
 func TestReloadOfADestinationStaysThatDestination(t *testing.T) {
-	p := always(t, retry.Config{})
+	p := testkit.Always(t, retry.Config{})
 	q, err := p.For("x").Reload(retry.Config{})
 	require.NoError(t, err)
 	require.Same(t, q.For("x"), q)
 }
 
 func TestReloadKeepsTheOptionsThatAreNotGivenAnew(t *testing.T) {
-	one, two, three := &watcher{}, &watcher{}, &watcher{}
+	one, two, three := &testkit.Watcher{}, &testkit.Watcher{}, &testkit.Watcher{}
 	classified := 0
-	p := always(t, retry.Config{}, retry.WithObserver(one), retry.WithObserver(two), retry.WithMaxDestinations(1),
+	p := testkit.Always(t, retry.Config{}, retry.WithObserver(one), retry.WithObserver(two), retry.WithMaxDestinations(1),
 		retry.WithRand(func() float64 { return 0.5 }),
 		retry.WithClassifier(func(error) retry.Outcome { classified++; return retry.Outcome{Class: retry.Rejected} }))
-	fail := func(p *retry.Policy) { _ = retry.Do(t.Context(), p, func(context.Context) error { return errDown }) }
+	fail := func(p *retry.Policy) {
+		_ = retry.Do(t.Context(), p, func(context.Context) error { return testkit.ErrDown })
+	}
 
 	q, err := p.Reload(retry.Config{MaxAttempts: 2})
 	require.NoError(t, err)
 	fail(q)
 	require.Equal(t, 1, classified)
-	require.Len(t, one.reports, 1)
-	require.Len(t, two.reports, 1)
+	require.Len(t, one.Reports, 1)
+	require.Len(t, two.Reports, 1)
 	a := q.For("a")
 	q.For("b")
 	require.NotSame(t, a, q.For("a"), "the bound holds on")
 	now := time.Unix(0, 0)
-	c := q.Start(now, time.Time{}, false)
+	c := drive.Of(q).Start(now, call.Options{})
 	c.Next(now)
 	c.Done(now, 1, transient)
 	require.Equal(t, 25*time.Millisecond, c.Next(now).At.Sub(now), "the source of jitter, too")
@@ -247,8 +256,8 @@ func TestReloadKeepsTheOptionsThatAreNotGivenAnew(t *testing.T) {
 	q, err = q.Reload(retry.Config{}, retry.WithObserver(three))
 	require.NoError(t, err)
 	fail(q)
-	require.Len(t, three.reports, 1)
-	require.Len(t, one.reports, 1, "an observer that is given takes the place of the old ones")
+	require.Len(t, three.Reports, 1)
+	require.Len(t, one.Reports, 1, "an observer that is given takes the place of the old ones")
 	fail(p)
-	require.Len(t, one.reports, 2, "and the old policy is as it was")
+	require.Len(t, one.Reports, 2, "and the old policy is as it was")
 }

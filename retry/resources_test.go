@@ -10,6 +10,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -31,15 +32,14 @@ func TestAHappyCallMakesNoAllocation(t *testing.T) {
 		"DoValue":                           func() { _, _ = retry.DoValue(live, p, value) },
 		"For":                               func() { _ = retry.Do(live, p.For("payments"), op) },
 		"a timeout later than the deadline": func() { _ = retry.Do(soon, timed, op) },
-		"Begin and Succeed":                 func() { p.Succeed(p.Begin()) },
 	} {
 		require.Zero(t, testing.AllocsPerRun(1000, call), name)
 	}
 }
 
-// timeless is a ledger that says that it never looks at the time, and leaves nothing behind: the happy path may be
-// straight-line.
-type timeless struct{ *ledger }
+// timeless is a ledger that says that it never looks at the time, and leaves nothing behind: the
+// happy path may be straight-line.
+type timeless struct{ *testkit.Ledger }
 
 func (timeless) Timeless()  {}
 func (timeless) Stateless() {}
@@ -47,22 +47,19 @@ func (timeless) Stateless() {}
 // A driver that read the clock would pass on what it read.
 func TestAHappyCallReadsNoClock(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
-		"bare": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)}, "hedged": {Hedge: timeout.Fixed(time.Hour)},
+		"bare": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)},
 	} {
-		l := newLedger()
+		l := testkit.NewLedger()
 		cfg.Budget = budget.Shared(timeless{l})
-		p := always(t, cfg)
+		p := testkit.Always(t, cfg)
 		require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
 		_, err := retry.DoValue(t.Context(), p, func(context.Context) (int, error) { return 0, nil })
 		require.NoError(t, err)
-		if name == "bare" {
-			p.Succeed(p.Begin())
-		}
-		require.NotEmpty(t, l.times)
-		for _, at := range l.times {
+		require.NotEmpty(t, l.Times)
+		for _, at := range l.Times {
 			require.Zero(t, at, name)
 		}
-		l.settled(t)
+		l.Settled(t)
 	}
 }
 
@@ -83,20 +80,20 @@ func TestManyCallsUnderOneLongLivedParentLeaveNothing(t *testing.T) {
 			t.Cleanup(cancel)
 			return ctx, func() int { return 0 }
 		},
-		"counting": func() (context.Context, func() int) { p := newParent(); return p, p.registered },
+		"counting": func() (context.Context, func() int) { p := testkit.NewParent(); return p, p.Registered },
 	}
 	calls := map[string]int{"cancel": 100_000, "counting": 10_000}
-	p := always(t, retry.Config{
+	p := testkit.Always(t, retry.Config{
 		MaxAttempts: 2, Backoff: backoff.None(), Hedge: timeout.Fixed(time.Hour), AttemptTimeout: timeout.Fixed(time.Hour),
 	})
-	bare := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), AttemptTimeout: timeout.Fixed(time.Hour)})
+	bare := testkit.Always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), AttemptTimeout: timeout.Fixed(time.Hour)})
 	for name, make := range parents {
 		t.Run(name, func(t *testing.T) {
 			ctx, registered := make()
 			once := func(i int) {
 				op := func(ctx context.Context) (int, error) {
 					if retry.AttemptNumber(ctx) == 1 && i%2 == 0 {
-						return 0, errDown
+						return 0, testkit.ErrDown
 					}
 					return i, nil
 				}
@@ -132,7 +129,7 @@ func TestManyCallsUnderOneLongLivedParentLeaveNothing(t *testing.T) {
 }
 
 func TestACallOfManyAttemptsKeepsMemoryFlat(t *testing.T) {
-	p := always(t, retry.Config{MaxAttempts: retry.Unlimited, Backoff: backoff.None()})
+	p := testkit.Always(t, retry.Config{MaxAttempts: retry.Unlimited, Backoff: backoff.None()})
 	const attempts = 200_000
 	var before, after uint64
 	n := 0
@@ -142,11 +139,11 @@ func TestACallOfManyAttemptsKeepsMemoryFlat(t *testing.T) {
 			before, _ = footprint()
 		case attempts:
 			after, _ = footprint()
-			return retry.Permanent(errDown)
+			return retry.Permanent(testkit.ErrDown)
 		}
-		return errDown
+		return testkit.ErrDown
 	})
-	e := stopped(t, err)
+	e := testkit.Stopped(t, err)
 	require.Equal(t, attempts, e.Attempts)
 	require.Len(t, e.History, 8)
 	require.Less(t, after, before+1<<18)

@@ -5,39 +5,32 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/dest"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// state is what one destination has: its budget and what was learned of its latency.
+// state is what one destination has: its budgets and what was learned of its latency.
 type state struct {
-	budget   budget.Budget
-	bucket   *budget.Bucket // the same budget, if it is the default one
-	gate     budget.Gate    // nil: the budget is none
-	attempt  timeout.Limit  // nil: no attempt timeout
-	hedge    timeout.Limit  // nil: no hedging
-	timeless bool           // the budget never looks at the time
-	simple   bool           // a first attempt that never ends leaves nothing in the budget
-	learns   bool           // attempt or hedge is a timeout.Learner
+	budget  budget.Budget
+	unknown *drive.Unknown // nil: budget is for all errors
+	attempt timeout.Limit  // nil: no attempt timeout
+	hedge   timeout.Limit  // nil: no hedging
 }
 
-// newState makes what c's Specs describe, taking from old, made by the Specs of was, what has the same Spec. A new
-// budget is made drained if it says so.
+// newState makes what c's Specs describe, taking from old, made by the Specs of was, what has the same Spec. New
+// budgets are made drained if it says so.
 func newState(c, was Config, old state, drained bool) state {
 	var s state
 	if old.budget != nil && same(c.Budget, was.Budget) {
-		s.budget = old.budget
+		s.budget, s.unknown = old.budget, old.unknown
 	} else {
 		s.budget = dest.NewBudget(c.Budget, drained)
+		if _, unlimited := c.Budget.(budget.Unlimited); !unlimited {
+			s.unknown = drive.NewUnknown(drained)
+		}
 	}
 	s.attempt = newLimit(c.AttemptTimeout, was.AttemptTimeout, old.attempt)
 	s.hedge = newLimit(c.Hedge, was.Hedge, old.hedge)
-	s.bucket, _ = s.budget.(*budget.Bucket)
-	s.gate, _ = s.budget.(budget.Gate)
-	_, s.timeless = s.budget.(budget.Timeless)
-	_, s.simple = s.budget.(budget.Stateless)
-	_, a := s.attempt.(timeout.Learner)
-	_, h := s.hedge.(timeout.Learner)
-	s.learns = a || h
 	return s
 }
 
@@ -77,7 +70,7 @@ type family struct {
 func newFamily(r rules, from *family) *family {
 	f := &family{rules: r}
 	isSpent := dest.Spent(r.cfg.Budget)
-	spent := func(p *Policy) bool { return isSpent(p.budget) }
+	spent := func(p *Policy) bool { return isSpent(p.state.budget) || p.state.unknown.Spent() }
 	if from == nil {
 		f.own = f.newPolicy(dest.Pinned[string, *Policy](""), Config{}, state{}, false)
 		f.named = dest.New[string](r.maxDests, spent)
@@ -109,10 +102,10 @@ func (f *family) add(destination string, was Config, old state) *Policy {
 
 // adopt returns the policy of p's destination, with p's state if the table that p came from has forgotten it.
 func (f *family) adopt(p *Policy) *Policy {
-	if p.destination == "" {
+	if p.name() == "" {
 		return f.own
 	}
-	return f.add(p.destination, p.cfg, p.state)
+	return f.add(p.name(), p.Config(), p.state)
 }
 
 // current marks p's destination as used, and returns the policy that For returns for it. That is p, but for a caller
@@ -124,6 +117,5 @@ func (p *Policy) current() *Policy {
 	return p.family.named.Rejoin(p.place).Value
 }
 
-// Touch marks the policy's destination as used, as finding it by For does, and reports whether For would still return
-// this policy. It is for those who keep what For returned, and costs them a load.
-func (p *Policy) Touch() bool { return p.place.Touch() }
+// name returns the policy's destination.
+func (p *Policy) name() string { return p.drive.Destination }

@@ -13,12 +13,13 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 func TestAdmissionsNeverExceedTheBudgetByOne(t *testing.T) {
-	p := always(t, retry.Config{
+	p := testkit.Always(t, retry.Config{
 		MaxAttempts: 5, Backoff: backoff.None(), Budget: budget.TokenBucket{Cap: 10, OnSuccess: true},
 	})
 	var sent atomic.Int32
@@ -27,9 +28,9 @@ func TestAdmissionsNeverExceedTheBudgetByOne(t *testing.T) {
 		wg.Go(func() {
 			err := retry.Do(t.Context(), p, func(context.Context) error {
 				sent.Add(1)
-				return errDown
+				return testkit.ErrDown
 			})
-			if !errors.Is(err, errDown) {
+			if !errors.Is(err, testkit.ErrDown) {
 				t.Error("the last real error is lost:", err)
 			}
 		})
@@ -38,14 +39,15 @@ func TestAdmissionsNeverExceedTheBudgetByOne(t *testing.T) {
 	require.EqualValues(t, 256+9, sent.Load(), "a bucket of 10 gives 9: the tenth needs more than one to be there")
 }
 
-// Meant for -race: hedges, failures, timeouts, cancellations and panics on the clock of the machine, all at once.
+// Meant for -race: hedges, failures, timeouts, cancellations and panics on the clock of the
+// machine, all at once.
 func TestHedgedCallsUnderStress(t *testing.T) {
-	ctx, l := newParent(), newLedger()
-	p := always(t, retry.Config{
+	ctx, l := testkit.NewParent(), testkit.NewLedger()
+	p := testkit.Always(t, retry.Config{
 		MaxAttempts: 5, Backoff: backoff.FullJitter(time.Microsecond, 50*time.Microsecond),
 		ThrottledBackoff: backoff.None(), Hedge: timeout.Fixed(20 * time.Microsecond),
 		AttemptTimeout: timeout.Fixed(200 * time.Microsecond), Budget: budget.Shared(l),
-	}, retry.WithObserver(&watcher{}))
+	}, retry.WithObserver(&testkit.Watcher{}))
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
@@ -55,8 +57,8 @@ func TestHedgedCallsUnderStress(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	l.settled(t)
-	require.Zero(t, ctx.registered())
+	l.Settled(t)
+	require.Zero(t, ctx.Registered())
 }
 
 func stressOnce(ctx context.Context, p *retry.Policy) {
@@ -64,22 +66,22 @@ func stressOnce(ctx context.Context, p *retry.Policy) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(rand.IntN(2000))*time.Microsecond)
 	defer cancel()
 	_, _ = retry.DoValue(ctx, p, func(ctx context.Context) (int, error) {
-		if err := pause(ctx, time.Duration(rand.IntN(300))*time.Microsecond); err != nil {
+		if err := testkit.Pause(ctx, time.Duration(rand.IntN(300))*time.Microsecond); err != nil {
 			return 0, err
 		}
 		switch rand.IntN(10) {
 		case 0:
-			return 0, retry.Permanent(errDown)
+			return 0, retry.Permanent(testkit.ErrDown)
 		case 1:
-			panic(errDown)
+			panic(testkit.ErrDown)
 		case 2:
 			return 1, nil
 		case 3:
-			return 0, retry.After(errDown, time.Millisecond)
+			return 0, retry.After(testkit.ErrDown, time.Millisecond)
 		case 4:
 			cancel()
-			return 0, errDown
+			return 0, testkit.ErrDown
 		}
-		return 0, errDown
+		return 0, testkit.ErrDown
 	})
 }

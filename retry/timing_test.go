@@ -13,6 +13,9 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -20,9 +23,9 @@ import (
 func TestDoRetriesUntilSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start, calls := time.Now(), 0
-		err := retry.Do(t.Context(), always(t, retry.Config{}), func(context.Context) error {
+		err := retry.Do(t.Context(), testkit.Always(t, retry.Config{}), func(context.Context) error {
 			if calls++; calls < 3 {
-				return errDown
+				return testkit.ErrDown
 			}
 			return nil
 		})
@@ -36,11 +39,11 @@ func TestNoSleepAfterTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var last time.Time
-		err := retry.Do(t.Context(), always(t, retry.Config{}), func(context.Context) error {
+		err := retry.Do(t.Context(), testkit.Always(t, retry.Config{}), func(context.Context) error {
 			last = time.Now()
-			return errDown
+			return testkit.ErrDown
 		})
-		require.Equal(t, retry.ReasonMaxAttempts, stopped(t, err).Reason)
+		require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason)
 		require.Equal(t, 2*time.Second, last.Sub(start))
 		require.Equal(t, last, time.Now())
 	})
@@ -58,13 +61,13 @@ func TestADelayPastTheDeadlineReturnsAtOnce(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			start := time.Now()
-			p := always(t, retry.Config{Backoff: backoff.Constant(delay)})
-			err := retry.Do(ctx, p, func(context.Context) error { return errDown })
+			p := testkit.Always(t, retry.Config{Backoff: backoff.Constant(delay)})
+			err := retry.Do(ctx, p, func(context.Context) error { return testkit.ErrDown })
 			require.Equal(t, time.Duration(attempts-1)*delay, time.Since(start))
-			e := stopped(t, err)
+			e := testkit.Stopped(t, err)
 			require.Equal(t, retry.ReasonDeadline, e.Reason)
 			require.Equal(t, attempts, e.Attempts)
-			require.Equal(t, errDown, e.Last)
+			require.Equal(t, testkit.ErrDown, e.Last)
 			require.NoError(t, e.Ended, "the context has not ended, and is not said to have")
 			require.NotErrorIs(t, err, context.DeadlineExceeded)
 			require.False(t, e.Timeout())
@@ -94,8 +97,8 @@ func TestAnAttemptThatCannotFinishInTimeIsNotSent(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 				defer cancel()
-				err := retry.Do(ctx, always(t, cfg), func(context.Context) error { return errDown })
-				require.Equal(t, attempts, stopped(t, err).Attempts, "%s %v", name, time.Duration(usually))
+				err := retry.Do(ctx, testkit.Always(t, cfg), func(context.Context) error { return testkit.ErrDown })
+				require.Equal(t, attempts, testkit.Stopped(t, err).Attempts, "%s %v", name, time.Duration(usually))
 			})
 		}
 	}
@@ -105,23 +108,23 @@ func TestCancelDuringTheWait(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLedger()
+				l := testkit.NewLedger()
 				cfg.Budget = budget.Shared(l)
 				cfg.Backoff = backoff.Constant(time.Minute)
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				start, calls := time.Now(), 0
-				v, err := retry.DoValue(ctx, always(t, cfg), func(context.Context) (int, error) {
+				v, err := retry.DoValue(ctx, testkit.Always(t, cfg), func(context.Context) (int, error) {
 					calls++
-					return 7, errDown
+					return 7, testkit.ErrDown
 				})
 				require.Equal(t, time.Second, time.Since(start))
 				require.Equal(t, 1, calls)
 				require.Zero(t, v, "the value of an attempt that is not the answer")
 				require.ErrorIs(t, err, context.Canceled)
-				require.ErrorIs(t, err, errDown)
-				require.Equal(t, []budget.Evidence{budget.Failed, budget.Unsent}, l.ends)
-				l.settled(t)
+				require.ErrorIs(t, err, testkit.ErrDown)
+				require.Equal(t, []budget.Evidence{budget.Failed, budget.Unsent}, l.Ends)
+				l.Settled(t)
 			})
 		})
 	}
@@ -132,21 +135,21 @@ func TestCancelAtTheVeryEndOfTheWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range 50 { // either may come first
 				synctest.Test(t, func(t *testing.T) {
-					l := newLedger()
+					l := testkit.NewLedger()
 					cfg.Budget = budget.Shared(l)
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(time.Second+ms, cancel) // the first attempt takes one
 					var calls atomic.Int32
-					_, err := retry.DoValue(ctx, always(t, cfg), func(context.Context) (int, error) {
+					_, err := retry.DoValue(ctx, testkit.Always(t, cfg), func(context.Context) (int, error) {
 						calls.Add(1)
 						time.Sleep(ms)
-						return 0, errDown
+						return 0, testkit.ErrDown
 					})
 					time.Sleep(time.Hour)
-					e := stopped(t, err)
+					e := testkit.Stopped(t, err)
 					require.Equal(t, retry.ReasonCanceled, e.Reason)
 					require.EqualValues(t, e.Attempts, calls.Load())
-					l.settled(t)
+					l.Settled(t)
 				})
 			}
 		})
@@ -173,11 +176,11 @@ func TestHints(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := always(t, retry.Config{}, retry.WithRand(func() float64 { return c.u }))
+				p := testkit.Always(t, retry.Config{}, retry.WithRand(func() float64 { return c.u }))
 				start := time.Now()
 				err := retry.Do(t.Context(), p, func(ctx context.Context) error {
 					if retry.AttemptNumber(ctx) == 1 {
-						return retry.After(errDown, c.after)
+						return retry.After(testkit.ErrDown, c.after)
 					}
 					return nil
 				})
@@ -187,21 +190,21 @@ func TestHints(t *testing.T) {
 		})
 	}
 	require.NoError(t, retry.After(nil, time.Second))
-	require.ErrorIs(t, retry.After(errDown, time.Second), errDown)
-	require.EqualError(t, retry.After(errDown, time.Second), "down")
+	require.ErrorIs(t, retry.After(testkit.ErrDown, time.Second), testkit.ErrDown)
+	require.EqualError(t, retry.After(testkit.ErrDown, time.Second), "down")
 }
 
 func TestAHintAboveMaxHintStopsTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, cfg := range []retry.Config{{}, {MaxHint: 2 * time.Second}} {
-			p := always(t, cfg)
+			p := testkit.Always(t, cfg)
 			start := time.Now()
 			hint := p.Config().MaxHint + 1
-			err := retry.Do(t.Context(), p, func(context.Context) error { return retry.After(errDown, hint) })
-			e := stopped(t, err)
+			err := retry.Do(t.Context(), p, func(context.Context) error { return retry.After(testkit.ErrDown, hint) })
+			e := testkit.Stopped(t, err)
 			require.Equal(t, retry.ReasonHint, e.Reason)
 			require.Equal(t, 1, e.Attempts)
-			require.ErrorIs(t, err, errDown)
+			require.ErrorIs(t, err, testkit.ErrDown)
 			require.Zero(t, time.Since(start))
 		}
 	})
@@ -212,10 +215,10 @@ func TestAHintPastTheDeadlineStopsTheCall(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		start := time.Now()
-		err := retry.Do(ctx, always(t, retry.Config{}), func(context.Context) error {
-			return retry.After(errDown, 5*time.Second)
+		err := retry.Do(ctx, testkit.Always(t, retry.Config{}), func(context.Context) error {
+			return retry.After(testkit.ErrDown, 5*time.Second)
 		})
-		require.Equal(t, retry.ReasonDeadline, stopped(t, err).Reason)
+		require.Equal(t, retry.ReasonDeadline, testkit.Stopped(t, err).Reason)
 		require.Zero(t, time.Since(start))
 	})
 }
@@ -240,12 +243,12 @@ func (a asked) Delay(wait int, prev time.Duration, _ float64) time.Duration {
 func TestAHintResetsTheBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAsked()
-		p := always(t, retry.Config{MaxAttempts: 6, Backoff: s, ThrottledBackoff: s})
+		p := testkit.Always(t, retry.Config{MaxAttempts: 6, Backoff: s, ThrottledBackoff: s})
 		_ = retry.Do(t.Context(), p, func(ctx context.Context) error {
 			if retry.AttemptNumber(ctx) == 3 {
-				return retry.After(errDown, time.Second)
+				return retry.After(testkit.ErrDown, time.Second)
 			}
-			return errDown
+			return testkit.ErrDown
 		})
 		require.Equal(t, []int{1, 2, 1, 2}, *s.waits)
 		require.Equal(t, []time.Duration{0, time.Second, 0, time.Second}, *s.prevs)
@@ -255,16 +258,16 @@ func TestAHintResetsTheBackoff(t *testing.T) {
 func TestASharedPolicyCountsEachCallFromOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAsked()
-		p := always(t, retry.Config{MaxAttempts: 4, Backoff: s})
+		p := testkit.Always(t, retry.Config{MaxAttempts: 4, Backoff: s})
 		var wg sync.WaitGroup
 		for range 256 {
 			wg.Go(func() {
 				var numbers []int
 				err := retry.Do(t.Context(), p, func(ctx context.Context) error {
 					numbers = append(numbers, retry.AttemptNumber(ctx))
-					return errDown
+					return testkit.ErrDown
 				})
-				require.Equal(t, 4, stopped(t, err).Attempts)
+				require.Equal(t, 4, testkit.Stopped(t, err).Attempts)
 				require.Equal(t, []int{1, 2, 3, 4}, numbers)
 			})
 		}
@@ -280,10 +283,10 @@ func TestASharedPolicyCountsEachCallFromOne(t *testing.T) {
 func TestAStrategyThatSaysStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var made int
-		p := always(t, retry.Config{MaxAttempts: 9, Backoff: twice{&made, 0}})
+		p := testkit.Always(t, retry.Config{MaxAttempts: 9, Backoff: twice{&made, 0}})
 		for range 2 {
-			err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
-			e := stopped(t, err)
+			err := retry.Do(t.Context(), p, func(context.Context) error { return testkit.ErrDown })
+			e := testkit.Stopped(t, err)
 			require.Equal(t, retry.ReasonMaxAttempts, e.Reason)
 			require.Equal(t, 3, e.Attempts, "each call has two waits of its own")
 		}
@@ -296,11 +299,11 @@ func TestAStrategyThatSaysStop(t *testing.T) {
 func TestAThrottledStrategyWithStateOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var made int
-		p := always(t, retry.Config{MaxAttempts: 9, ThrottledBackoff: twice{&made, 0}}, retry.WithClassifier(
+		p := testkit.Always(t, retry.Config{MaxAttempts: 9, ThrottledBackoff: twice{&made, 0}}, retry.WithClassifier(
 			func(error) retry.Outcome { return retry.Outcome{Class: retry.Throttled} },
 		))
-		err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
-		require.Equal(t, 3, stopped(t, err).Attempts)
+		err := retry.Do(t.Context(), p, func(context.Context) error { return testkit.ErrDown })
+		require.Equal(t, 3, testkit.Stopped(t, err).Attempts)
 		require.Equal(t, 1, made)
 	})
 }
@@ -309,7 +312,7 @@ func TestAStrategyWithStateBesideOneWithout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var made int
 		throttled := false
-		p := always(t, retry.Config{MaxAttempts: 9, Backoff: twice{&made, 0}}, retry.WithClassifier(
+		p := testkit.Always(t, retry.Config{MaxAttempts: 9, Backoff: twice{&made, 0}}, retry.WithClassifier(
 			func(error) retry.Outcome {
 				if throttled = !throttled; throttled {
 					return retry.Outcome{Class: retry.Throttled}
@@ -318,8 +321,8 @@ func TestAStrategyWithStateBesideOneWithout(t *testing.T) {
 			},
 		))
 		start := time.Now()
-		err := retry.Do(t.Context(), p, func(context.Context) error { return errDown })
-		require.Equal(t, 6, stopped(t, err).Attempts)
+		err := retry.Do(t.Context(), p, func(context.Context) error { return testkit.ErrDown })
+		require.Equal(t, 6, testkit.Stopped(t, err).Attempts)
 		require.Equal(t, 3*10*time.Second+2*time.Second, time.Since(start))
 		require.Equal(t, 1, made)
 	})
@@ -342,9 +345,9 @@ func TestAStrategyWithStateBeginsAnewAfterAHint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outcomes := []retry.Outcome{transient, transient, {Class: retry.Transient, After: time.Minute}, between, transient}
-				w := &watcher{}
+				w := &testkit.Watcher{}
 				cfg := retry.Config{MaxAttempts: 6, Backoff: &growing{}, ThrottledBackoff: backoff.None()}
-				p := always(t, cfg, retry.WithObserver(w), retry.WithRand(func() float64 { return 0 }), retry.WithClassifier(
+				p := testkit.Always(t, cfg, retry.WithObserver(w), retry.WithRand(func() float64 { return 0 }), retry.WithClassifier(
 					func(error) retry.Outcome {
 						o := outcomes[0]
 						outcomes = outcomes[1:]
@@ -355,10 +358,10 @@ func TestAStrategyWithStateBeginsAnewAfterAHint(t *testing.T) {
 					if len(outcomes) == 0 {
 						return nil
 					}
-					return errDown
+					return testkit.ErrDown
 				}))
-				require.Equal(t, 2*time.Second, w.attempts[2].Waited)
-				require.Equal(t, time.Second, w.attempts[5].Waited, "as before the first wait")
+				require.Equal(t, 2*time.Second, w.Attempts[2].Waited)
+				require.Equal(t, time.Second, w.Attempts[5].Waited, "as before the first wait")
 			})
 		})
 	}
@@ -391,14 +394,14 @@ func TestASuccessWaitsForNothing(t *testing.T) {
 			{AttemptTimeout: timeout.Fixed(time.Second)},
 			{Hedge: timeout.Fixed(time.Second), AttemptTimeout: timeout.Fixed(time.Minute)},
 		} {
-			ctx := newParent()
+			ctx := testkit.NewParent()
 			start := time.Now()
-			v, err := retry.DoValue(ctx, always(t, cfg), func(context.Context) (int, error) { return 3, nil })
+			v, err := retry.DoValue(ctx, testkit.Always(t, cfg), func(context.Context) (int, error) { return 3, nil })
 			require.NoError(t, err)
 			require.Equal(t, 3, v)
-			require.NoError(t, retry.Do(ctx, always(t, cfg), func(context.Context) error { return nil }))
+			require.NoError(t, retry.Do(ctx, testkit.Always(t, cfg), func(context.Context) error { return nil }))
 			require.Zero(t, time.Since(start))
-			require.Zero(t, ctx.registered())
+			require.Zero(t, ctx.Registered())
 		}
 	})
 }
@@ -411,31 +414,21 @@ func (s slowStrategy) Delay(int, time.Duration, float64) time.Duration {
 	return time.Second
 }
 
-// The wait counts from the end of the attempt that failed. What is done meanwhile is part of it, not added to it.
+// The wait counts from the end of the attempt that failed. What is done meanwhile is part of it,
+// not added to it.
 func TestWhatIsDoneBetweenAttemptsIsPartOfTheWait(t *testing.T) {
-	observed := retry.WithObserver(&watcher{})
+	observed := retry.WithObserver(&testkit.Watcher{})
 	for busy, wait := range map[time.Duration]time.Duration{
 		100 * ms: time.Second, time.Second: time.Second, 3 * time.Second: 3 * time.Second,
 	} {
 		slowly := retry.Config{MaxAttempts: 2, Backoff: slowStrategy(busy)}
 		hedged := slowly
 		hedged.Hedge = timeout.Fixed(time.Hour)
-		for _, p := range []*retry.Policy{always(t, slowly), always(t, slowly, observed), always(t, hedged)} {
+		for _, p := range []*retry.Policy{testkit.Always(t, slowly), testkit.Always(t, slowly, observed), testkit.Always(t, hedged)} {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				_, err := retry.DoValue(t.Context(), p, func(context.Context) (int, error) { return 0, errDown })
-				require.Equal(t, wait, stopped(t, err).Waited, "a strategy of %v", busy)
-				require.Equal(t, wait, time.Since(start))
-			})
-		}
-		twice := retry.Config{MaxAttempts: 2}
-		for _, p := range []*retry.Policy{always(t, twice), always(t, twice, observed)} {
-			synctest.Test(t, func(t *testing.T) {
-				w := transport(func(context.Context, int) (int, error) { return 503, nil }, nil)
-				w.Discard = func(struct{}, response, error) { time.Sleep(busy) }
-				start := time.Now()
-				_, err := retry.Run(t.Context(), p, w)
-				require.Equal(t, wait, stopped(t, err).Waited, "to discard a response took %v", busy)
+				_, err := retry.DoValue(t.Context(), p, func(context.Context) (int, error) { return 0, testkit.ErrDown })
+				require.Equal(t, wait, testkit.Stopped(t, err).Waited, "a strategy of %v", busy)
 				require.Equal(t, wait, time.Since(start))
 			})
 		}
@@ -446,20 +439,20 @@ func TestWhatIsDoneBetweenAttemptsIsPartOfTheWait(t *testing.T) {
 func TestAnAttemptSentAtOnceIsTimedFromWhenItWasSent(t *testing.T) {
 	for _, delay := range []time.Duration{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
-			w := &watcher{}
-			w.on = func(a retry.Attempt) {
+			w := &testkit.Watcher{}
+			w.On = func(a retry.Attempt) {
 				if a.Number == 1 {
 					time.Sleep(time.Second)
 				}
 			}
-			p := always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.Constant(delay)}, retry.WithObserver(w))
+			p := testkit.Always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.Constant(delay)}, retry.WithObserver(w))
 			err := retry.Do(t.Context(), p, func(context.Context) error {
 				time.Sleep(10 * ms)
-				return errDown
+				return testkit.ErrDown
 			})
-			require.Equal(t, 10*ms, w.attempts[1].Took, delay)
-			require.Equal(t, time.Second, w.attempts[1].Waited, delay)
-			require.Equal(t, time.Second, stopped(t, err).Waited, delay)
+			require.Equal(t, 10*ms, w.Attempts[1].Took, delay)
+			require.Equal(t, time.Second, w.Attempts[1].Waited, delay)
+			require.Equal(t, time.Second, testkit.Stopped(t, err).Waited, delay)
 		})
 	}
 }
@@ -467,19 +460,19 @@ func TestAnAttemptSentAtOnceIsTimedFromWhenItWasSent(t *testing.T) {
 func TestNoAttemptAfterAnObserverCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		w := &watcher{on: func(retry.Attempt) { cancel() }}
-		p := always(t, retry.Config{Backoff: backoff.None()}, retry.WithObserver(w))
-		err := retry.Do(ctx, p, func(context.Context) error { return errDown })
+		w := &testkit.Watcher{On: func(retry.Attempt) { cancel() }}
+		p := testkit.Always(t, retry.Config{Backoff: backoff.None()}, retry.WithObserver(w))
+		err := retry.Do(ctx, p, func(context.Context) error { return testkit.ErrDown })
 		require.ErrorIs(t, err, context.Canceled)
-		require.Equal(t, 1, stopped(t, err).Attempts)
+		require.Equal(t, 1, testkit.Stopped(t, err).Attempts)
 	})
 }
 
 func TestAHintIsNeverForeverWhateverTheRandomSource(t *testing.T) {
 	for _, u := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 2} {
-		p := always(t, retry.Config{}, retry.WithRand(func() float64 { return u }))
+		p := testkit.Always(t, retry.Config{}, retry.WithRand(func() float64 { return u }))
 		now := time.Unix(0, 0)
-		c := p.Start(now, time.Time{}, false)
+		c := drive.Of(p).Start(now, call.Options{})
 		c.Next(now)
 		c.Done(now, 1, retry.Outcome{Class: retry.Transient, After: 4 * time.Second})
 		wait := c.Next(now).At.Sub(now)

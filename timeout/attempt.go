@@ -1,39 +1,9 @@
 package timeout
 
-import (
-	"context"
-	"math"
-	"time"
-)
-
-// ErrAttempt is the cause of a context that [Attempt] ended: context.Cause(ctx) == ErrAttempt tells an attempt's own
-// timeout, which is worth a retry, from its caller's deadline, which is not. It is a context.DeadlineExceeded.
+// ErrAttempt is the cause of a context that an attempt's own timeout ended: context.Cause(ctx) ==
+// ErrAttempt tells that, which is worth a retry, from the caller's deadline, which is not. It is a
+// context.DeadlineExceeded, and errors.Is finds it in the error of a call whose last attempt ran out of
+// its own time.
 //
 // A caller can be an attempt of another call, and its cause is then inherited: ask the caller's context first.
 var ErrAttempt error = &deadlineError{"evenkeel: the attempt's timeout passed"}
-
-// Attempt returns a context for one attempt that may take d. It is ctx itself, and cancel does nothing, when d <= 0
-// (no limit) or when ctx's own deadline comes no later: a timer could change nothing, so none is set and nothing is
-// allocated. Else it is context.WithTimeoutCause(ctx, d, ErrAttempt), and cancel must be called.
-// Without a deadline on ctx, or with d <= 0, it reads the clock no more often than context.WithTimeout.
-func Attempt(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d <= 0 {
-		return ctx, nothing
-	}
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithTimeoutCause(ctx, d, ErrAttempt)
-	}
-	left := time.Until(deadline)
-	if left <= d {
-		return ctx, nothing
-	}
-	if left == math.MaxInt64 { // or more: a Duration reaches no further
-		return context.WithTimeoutCause(ctx, d, ErrAttempt)
-	}
-	// d from now, without the second and dearer reading of the clock that context.WithTimeout would make.
-	return context.WithDeadlineCause(ctx, deadline.Add(d-left), ErrAttempt)
-}
-
-// nothing is the cancel of a context that was not made here.
-func nothing() {}

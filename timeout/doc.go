@@ -7,6 +7,5 @@
 // Both describe a limit, as plain data that JSON can hold ([MarshalSpec], [UnmarshalSpec]). A policy makes one of them
 // for each destination, as its attempt timeout or as its hedge delay.
 //
-// The rest is about deadlines: [Attempt] puts a limit on a context, unless the caller's deadline is sooner anyway;
-// [Reserve] keeps some of the caller's time for after the work; [Left] is what remains.
+// The rest is about deadlines: [Reserve] keeps some of the caller's time for after the work; [Left] is what remains.
 package timeout

@@ -52,24 +52,6 @@ func ExampleUnmarshalSpec() {
 	// percentile.rate: must be 1e-05 to 0.5, not 7
 }
 
-// An attempt that its own timeout ended is worth another; one that the caller's deadline ended is not.
-func ExampleAttempt() {
-	caller, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-
-	ctx, cancel := timeout.Attempt(caller, time.Millisecond)
-	defer cancel()
-	<-ctx.Done()
-	fmt.Println(ctx.Err(), "|", caller.Err() == nil && context.Cause(ctx) == timeout.ErrAttempt)
-
-	ctx, cancel = timeout.Attempt(caller, time.Hour) // no timer: the caller's deadline is sooner
-	defer cancel()
-	fmt.Println(ctx == caller)
-	// Output:
-	// context deadline exceeded | true
-	// true
-}
-
 // A server has a second to answer in, and wants 100 ms of it to say that it could not.
 func ExampleReserve() {
 	request, cancel := context.WithTimeout(context.Background(), time.Second)

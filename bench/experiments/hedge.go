@@ -8,6 +8,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -105,7 +106,7 @@ func hedgedCalls(cfg retry.Config, calls int, seed uint64) (hedgeResult, error) 
 		return hedgeResult{}, err
 	}
 	base := fleet.Stragglers(fleet.Lognormal(5*time.Millisecond, 2*time.Millisecond), .05, 10)
-	r := hedgeRace{policy: p}
+	r := hedgeRace{rules: &drive.Of(p).Rules}
 	l := func(int) time.Duration { return base.Sample(rng) }
 	at := time.Duration(0)
 	for range calls {

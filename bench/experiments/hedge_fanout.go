@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -122,12 +123,14 @@ func (f fanout) run(cfg retry.Config, seed uint64) (hedgeResult, error) {
 
 // request is one request, whose servers take so long.
 func (f fanout) request(p *retry.Policy, at time.Duration, takes *[fanoutServers]time.Duration, rng *rand.Rand) hedgeResult {
-	r := hedgeRace{policy: p}
+	policy := drive.Of(p)
+	r := hedgeRace{rules: &policy.Rules}
 	var longest time.Duration
 	for server, d := range takes {
 		for range fanoutKeys {
-			if d < f.quiet || !p.Hedges() {
-				p.Succeed(p.Begin())
+			if d < f.quiet || !policy.Hedges() {
+				now := hedgeStart.Add(at)
+				policy.Budget.End(now, policy.Budget.Begin(now), budget.Alive)
 				r.result.attempts++
 				longest = max(longest, d)
 				continue

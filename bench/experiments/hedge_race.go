@@ -4,13 +4,14 @@ import (
 	"container/heap"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 // hedgeRace drives calls that may be hedged over virtual time. Calls overlap, and share a budget and a latency
 // estimate, so all that happens is done in its order.
 type hedgeRace struct {
-	policy *retry.Policy
+	rules  *call.Rules
 	queue  hedgeQueue
 	result hedgeResult
 	order  int
@@ -21,7 +22,7 @@ type latency func(attempt int) time.Duration
 
 // hedgedCall is a call under way.
 type hedgedCall struct {
-	retry.Call
+	call.Call
 	latency latency
 	begun   time.Duration // negative: it is over
 	woken   time.Duration // when its latest wake-up is due
@@ -39,7 +40,7 @@ type hedgeEvent struct {
 func (r *hedgeRace) call(at time.Duration, l latency) {
 	r.until(at)
 	now := hedgeStart.Add(at)
-	c := &hedgedCall{Call: r.policy.Start(now, time.Time{}, true), latency: l, begun: at}
+	c := &hedgedCall{Call: r.rules.Start(now, call.Options{Hedge: true}), latency: l, begun: at}
 	r.advance(c, at)
 }
 
@@ -70,16 +71,16 @@ func (r *hedgeRace) advance(c *hedgedCall, at time.Duration) {
 	for {
 		step := c.Next(hedgeStart.Add(at))
 		switch step.Op {
-		case retry.Send:
+		case call.Send:
 			r.result.attempts++
 			r.push(hedgeEvent{at: at + c.latency(step.Attempt), call: c, attempt: step.Attempt})
 			continue
-		case retry.Wait:
+		case call.Wait:
 			if !step.At.IsZero() {
 				c.woken = step.At.Sub(hedgeStart)
 				r.push(hedgeEvent{at: c.woken, call: c})
 			}
-		case retry.Stop:
+		case call.Stop:
 			r.result.add(at - c.begun)
 			c.begun = -1 // what its losers come to is nobody's business
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -42,7 +43,7 @@ func hedgedBy(t *testing.T, cfg retry.Config, attempts ...[]time.Duration) hedge
 	t.Helper()
 	p, err := retry.New(cfg)
 	require.NoError(t, err)
-	r := hedgeRace{policy: p}
+	r := hedgeRace{rules: &drive.Of(p).Rules}
 	for i, latencies := range attempts {
 		r.call(time.Duration(i)*time.Hour, func(attempt int) time.Duration { return latencies[attempt-1] })
 		r.until(time.Duration(i)*time.Hour + time.Minute)

@@ -5,12 +5,14 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 // occRace is clients that all update one row under optimistic concurrency control.
 type occRace struct {
-	policy  *retry.Policy
+	rules   *call.Rules
 	rng     *rand.Rand
 	clients []occClient
 	queue   []occMessage
@@ -18,7 +20,7 @@ type occRace struct {
 }
 
 type occClient struct {
-	call    retry.Call
+	call    call.Call
 	attempt int
 	writes  bool // its message is a write
 	version int  // what it has read
@@ -31,7 +33,7 @@ type occMessage struct {
 }
 
 func newOCCRace(clients int, p *retry.Policy, rng *rand.Rand) *occRace {
-	return &occRace{policy: p, rng: rng, clients: make([]occClient, clients), queue: make([]occMessage, clients)}
+	return &occRace{rules: &drive.Of(p).Rules, rng: rng, clients: make([]occClient, clients), queue: make([]occMessage, clients)}
 }
 
 // run is one trial.
@@ -40,7 +42,7 @@ func (r *occRace) run() (writes int, end time.Duration) {
 	queue := r.queue
 	for i := range queue {
 		c := &r.clients[i]
-		*c = occClient{call: r.policy.Start(occStart, time.Time{}, false)}
+		*c = occClient{call: r.rules.Start(occStart, call.Options{})}
 		c.attempt = c.call.Next(occStart).Attempt
 		queue[i] = occMessage{r.leg(), i}
 	}
@@ -75,7 +77,7 @@ func (r *occRace) again(c *occClient, at time.Duration) time.Duration {
 	now := occStart.Add(at)
 	c.call.Done(now, c.attempt, retry.Outcome{Class: retry.Transient})
 	step := c.call.Next(now)
-	if step.Op == retry.Wait {
+	if step.Op == call.Wait {
 		now = step.At
 		step = c.call.Next(now)
 	}

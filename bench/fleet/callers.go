@@ -4,16 +4,18 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// callers are the processes that make one kind of call: the clients, or the instances of a service. They have one
-// retry.Policy between them, whose budget and limits are those of whichever process is at work: current. That is
-// what keeps a million clients, each with a state of its own, within memory: a Policy is hundreds of bytes, the
-// default budget is tens.
+// callers are the processes that make one kind of call: the clients, or the instances of a
+// service. They have one policy between them, whose budget and limits are those of whichever
+// process is at work: current. That is what keeps a million clients, each with a state of its
+// own, within memory: a Policy is hundreds of bytes, the default budget is tens.
 type callers struct {
-	policy  *retry.Policy
+	rules   *call.Rules
 	current uint32        // set before each use of the policy or of one of its calls, and with it
 	spends  budget.Budget // its budget
 	n       int
@@ -41,9 +43,12 @@ func newCallers(cfg retry.Config, n int, random func() float64) (*callers, error
 	cfg.Budget = boundBudget{c}
 	cfg.AttemptTimeout = c.attempt.bind(cfg.AttemptTimeout, c)
 	cfg.Hedge = c.hedge.bind(cfg.Hedge, c)
-	var err error
-	c.policy, err = retry.New(cfg, retry.WithRand(random))
-	return c, err
+	p, err := retry.New(cfg, retry.WithRand(random))
+	if err != nil {
+		return nil, err
+	}
+	c.rules = &drive.Of(p).Rules
+	return c, nil
 }
 
 // restart replaces a process by a new one.
@@ -59,8 +64,11 @@ type boundBudget struct{ *callers }
 func (b boundBudget) Validate() error { return nil } // newCallers has asked the Spec itself
 
 func (b boundBudget) New() budget.Budget {
-	if _, ok := b.budgets[0].(budget.Gate); ok {
+	switch b.budgets[0].(type) {
+	case budget.Gate:
 		return gatedBudget{b}
+	case budget.Queue:
+		return queuedBudget{b}
 	}
 	return b
 }
@@ -80,6 +88,24 @@ type gatedBudget struct{ boundBudget }
 
 func (b gatedBudget) Allow(now time.Time, u float64) bool {
 	return b.spends.(budget.Gate).Allow(now, u)
+}
+
+// queuedBudget is one that may answer not yet.
+type queuedBudget struct{ boundBudget }
+
+func (b queuedBudget) Ask(
+	now time.Time, k budget.Kind, because budget.Evidence, held budget.Permit,
+) (budget.Permit, budget.Answer) {
+	return b.spends.(budget.Queue).Ask(now, k, because, held)
+}
+
+func (b queuedBudget) Hopeless(now time.Time, because budget.Evidence, held budget.Permit) bool {
+	return b.spends.(budget.Queue).Hopeless(now, because, held)
+}
+
+func (b queuedBudget) Waiting(delta int) bool {
+	w, ok := b.spends.(call.Waiter)
+	return !ok || w.Waiting(delta)
 }
 
 // limits are what an attempt may take, by process.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -13,9 +14,9 @@ const never = math.MaxInt64
 // root is the parent of a call that a client makes.
 const root = math.MaxUint32
 
-// call is one call, by a client or by a service.
-type call struct {
-	machine retry.Call
+// callState is one call, by a client or by a service.
+type callState struct {
+	machine call.Call
 	budget  budget.Budget // of the process that makes it: a million of them are not in the cache, the call is
 	limit   int64         // when its caller gives up; never if not
 	wakeAt  int64         // the latest wake-up that is scheduled
@@ -53,7 +54,7 @@ func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
 		s.schedule(limit, deadline, slot, c.gen)
 	}
 	who := s.bind(c)
-	c.machine = who.policy.Start(s.time, until, true)
+	c.machine = who.rules.Start(s.time, call.Options{Deadline: until, Hedge: true})
 	if parent == root {
 		c.bin = s.bins.call(s.now)
 	} else {
@@ -63,19 +64,19 @@ func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
 }
 
 // bind makes the policy's state that of the process which makes c.
-func (s *sim) bind(c *call) *callers {
+func (s *sim) bind(c *callState) *callers {
 	who := s.hops[c.hop]
 	who.current, who.spends = c.by, c.budget
 	return who
 }
 
 // advance carries out what the call wants until it waits or stops.
-func (s *sim) advance(slot uint32, c *call) {
+func (s *sim) advance(slot uint32, c *callState) {
 	for {
 		switch step := c.machine.Next(s.time); step.Op {
-		case retry.Send:
+		case call.Send:
 			s.send(slot, c, step)
-		case retry.Wait:
+		case call.Wait:
 			if step.At.IsZero() {
 				return
 			}
@@ -84,14 +85,14 @@ func (s *sim) advance(slot uint32, c *call) {
 				s.schedule(at, wake, slot, c.gen)
 			}
 			return
-		case retry.Stop:
+		case call.Stop:
 			s.finish(slot, c, step.Reason)
 			return
 		}
 	}
 }
 
-func (s *sim) send(slot uint32, c *call, step retry.Step) {
+func (s *sim) send(slot uint32, c *callState, step call.Step) {
 	i := s.attempts.take()
 	a := s.attempts.at(i)
 	*a = attempt{call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, bin: c.bin, gen: a.gen + 1}
@@ -106,7 +107,7 @@ func (s *sim) send(slot uint32, c *call, step retry.Step) {
 }
 
 // finish ends a call: its client counts it, or its service answers.
-func (s *sim) finish(slot uint32, c *call, reason retry.Reason) {
+func (s *sim) finish(slot uint32, c *callState, reason retry.Reason) {
 	parent, gen := c.parent, c.gen
 	ok := reason == retry.ReasonSuccess
 	if parent == root {
@@ -119,13 +120,16 @@ func (s *sim) finish(slot uint32, c *call, reason retry.Reason) {
 	}
 	o := retry.Outcome{}
 	if !ok {
-		o = retry.Outcome{Class: retry.Transient, NoRetry: s.hops[c.hop].tells(reason)}
+		o = retry.Outcome{Class: retry.Transient}
+		if s.hops[c.hop].tells(reason) {
+			o.Forbidden = retry.ReasonNoRetry
+		}
 	}
 	s.answer(parent, o)
 }
 
-// tells reports whether a service that failed for this reason tells its caller not to retry: what retry does when it
-// marks a request that is being handled.
+// tells reports whether a service that failed for this reason tells its caller not to retry: what
+// retry does when it marks a request that is being handled.
 func (c *callers) tells(reason retry.Reason) bool {
 	switch reason {
 	case retry.ReasonNoRetry, retry.ReasonHint:
@@ -143,7 +147,7 @@ func (s *sim) answer(i uint32, o retry.Outcome) {
 }
 
 // waiting returns the call that still waits for an attempt, or nil.
-func (s *sim) waiting(a *attempt) *call {
+func (s *sim) waiting(a *attempt) *callState {
 	if a.gone {
 		return nil
 	}
@@ -209,6 +213,6 @@ func (s *sim) giveUp(slot, gen uint32) {
 		return
 	}
 	s.bind(c)
-	c.machine.Cancel(s.time)
+	c.machine.Cancel(s.time, retry.ReasonDeadline)
 	s.advance(slot, c)
 }

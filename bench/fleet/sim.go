@@ -38,7 +38,7 @@ type sim struct {
 
 	hops     []*callers // the clients, and each service
 	load     loadgen
-	calls    arena[call]
+	calls    arena[callState]
 	attempts arena[attempt]
 	server   server
 	timeline []conditions

@@ -1,4 +1,4 @@
-package retry
+package drive
 
 import (
 	"errors"
@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is what DoValue (or Run) panics with when a hedge, or what was to send it, panicked on a goroutine of its
-// own: the panic goes on where the caller can see it.
+// PanicError is what retry.DoValue panics with when a hedge, or what was to send it, panicked on
+// a goroutine of its own: the panic goes on where the caller can see it.
 type PanicError struct {
 	Value any    // what it panicked with
 	Stack []byte // of the goroutine that panicked
@@ -24,14 +24,14 @@ func (e *PanicError) Unwrap() error {
 }
 
 // failUnless is deferred by what is run on a goroutine of its own.
-func (r *race[S, T]) failUnless(returned *bool) {
+func (r *race[T]) failUnless(returned *bool) {
 	if !*returned {
 		r.fail(recover()) // nil: runtime.Goexit
 	}
 }
 
 // fail ends the race because a hedge, or what was to send it, panicked or called runtime.Goexit.
-func (r *race[S, T]) fail(value any) {
+func (r *race[T]) fail(value any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if value == nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -26,13 +27,13 @@ func TestObserverOfASuccess(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &watcher{}
+				w := &testkit.Watcher{}
 				start := time.Now()
-				_, err := retry.DoValue(t.Context(), always(t, cfg, retry.WithObserver(w)).For("x"), play(act{after: time.Second}))
+				_, err := retry.DoValue(t.Context(), testkit.Always(t, cfg, retry.WithObserver(w)).For("x"), play(act{after: time.Second}))
 				require.NoError(t, err)
-				require.Equal(t, []retry.Attempt{{Destination: "x", Number: 1, Sent: start, Took: time.Second}}, w.attempts)
-				require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonSuccess, Attempts: 1, Answer: 1, Budget: free}}, w.reports)
-				require.Equal(t, []string{"attempt 1", "call"}, w.order)
+				require.Equal(t, []retry.Attempt{{Destination: "x", Number: 1, Sent: start, Took: time.Second}}, w.Attempts)
+				require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonSuccess, Attempts: 1, Answer: 1, Budget: free}}, w.Reports)
+				require.Equal(t, []string{"attempt 1", "call"}, w.Order)
 			})
 		})
 	}
@@ -42,20 +43,20 @@ func TestObserverOfAFailureAndARetry(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &watcher{}
+				w := &testkit.Watcher{}
 				start := time.Now()
-				_, err := retry.DoValue(t.Context(), always(t, cfg, retry.WithObserver(w)),
-					play(act{after: time.Minute, err: errDown}, act{after: ms}))
+				_, err := retry.DoValue(t.Context(), testkit.Always(t, cfg, retry.WithObserver(w)),
+					play(act{after: time.Minute, err: testkit.ErrDown}, act{after: ms}))
 				require.NoError(t, err)
 				require.Equal(t, []retry.Attempt{
-					{Number: 1, Sent: start, Took: time.Minute, Outcome: transient, Err: errDown},
+					{Number: 1, Sent: start, Took: time.Minute, Outcome: transient, Err: testkit.ErrDown},
 					{Number: 2, Kind: budget.Retry, Sent: start.Add(time.Minute + time.Second), Took: ms, Waited: time.Second},
-				}, w.attempts)
+				}, w.Attempts)
 				require.Equal(t, []retry.Report{
 					{Reason: retry.ReasonSuccess, Attempts: 2, Answer: 2, Waited: time.Second, Budget: free},
-				}, w.reports)
-				require.Equal(t, 1, w.reports[0].Retries())
-				require.Equal(t, []string{"attempt 1", "attempt 2", "call"}, w.order)
+				}, w.Reports)
+				require.Equal(t, 1, w.Reports[0].Retries())
+				require.Equal(t, []string{"attempt 1", "attempt 2", "call"}, w.Order)
 			})
 		})
 	}
@@ -63,14 +64,14 @@ func TestObserverOfAFailureAndARetry(t *testing.T) {
 
 func TestObserverOfAHedge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &watcher{}
+		w := &testkit.Watcher{}
 		start := time.Now()
 		_, err := retry.DoValue(t.Context(), hedging(t, retry.Config{}, retry.WithObserver(w)),
 			play(act{after: time.Hour}, act{after: ms}))
 		require.NoError(t, err)
-		require.Len(t, w.attempts, 2)
+		require.Len(t, w.Attempts, 2)
 		byNumber := map[int]retry.Attempt{}
-		for _, a := range w.attempts {
+		for _, a := range w.Attempts {
 			byNumber[a.Number] = a
 		}
 		require.Equal(t, retry.Attempt{
@@ -79,27 +80,27 @@ func TestObserverOfAHedge(t *testing.T) {
 		require.Equal(t, retry.Attempt{Number: 2, Kind: budget.Hedge, Sent: start.Add(10 * ms), Took: ms}, byNumber[2])
 		require.Equal(t, []retry.Report{
 			{Reason: retry.ReasonSuccess, Attempts: 2, Hedges: 1, Answer: 2, Hedged: true, Budget: free},
-		}, w.reports)
-		require.Zero(t, w.reports[0].Retries())
+		}, w.Reports)
+		require.Zero(t, w.Reports[0].Retries())
 	})
 }
 
 func TestObserverOfACancelledCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &watcher{}
-		p := always(t, retry.Config{}, retry.WithObserver(w))
+		w := &testkit.Watcher{}
+		p := testkit.Always(t, retry.Config{}, retry.WithObserver(w))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_ = retry.Do(ctx, p, func(ctx context.Context) error { return pause(ctx, time.Hour) })
-		require.Equal(t, retry.Canceled, w.attempts[0].Outcome.Class)
+		_ = retry.Do(ctx, p, func(ctx context.Context) error { return testkit.Pause(ctx, time.Hour) })
+		require.Equal(t, retry.Canceled, w.Attempts[0].Outcome.Class)
 		require.Equal(t, []retry.Report{
 			{Reason: retry.ReasonDeadline, Attempts: 1, Answer: 1, Err: context.DeadlineExceeded, Budget: free},
-		}, w.reports)
+		}, w.Reports)
 
 		_ = retry.Do(ctx, p, func(context.Context) error { return nil }) // it has ended already
-		require.Len(t, w.attempts, 1)
-		require.Equal(t, retry.Report{Reason: retry.ReasonDeadline, Err: context.DeadlineExceeded, Budget: free}, w.reports[1])
-		require.Equal(t, []string{"attempt 1", "call", "call"}, w.order)
+		require.Len(t, w.Attempts, 1)
+		require.Equal(t, retry.Report{Reason: retry.ReasonDeadline, Err: context.DeadlineExceeded, Budget: free}, w.Reports[1])
+		require.Equal(t, []string{"attempt 1", "call", "call"}, w.Order)
 	})
 }
 
@@ -108,31 +109,31 @@ func TestObserverOfWhatIsHandedBack(t *testing.T) {
 }
 
 func observerOfWhatIsHandedBack(t *testing.T) {
-	w := &watcher{}
-	p := always(t, retry.Config{MaxAttempts: 1}, retry.WithObserver(w), retry.WithClassifier(
+	w := &testkit.Watcher{}
+	p := testkit.Always(t, retry.Config{MaxAttempts: 1}, retry.WithObserver(w), retry.WithClassifier(
 		func(error) retry.Outcome { return handedBack },
 	))
 	require.NoError(t, retry.Do(t.Context(), p, func(ctx context.Context) error {
 		if retry.AttemptNumber(ctx) < 3 {
-			return errDown
+			return testkit.ErrDown
 		}
 		return nil
 	}))
-	require.Equal(t, []retry.Report{{Reason: retry.ReasonSuccess, Attempts: 3, Unprocessed: 2, Answer: 3, Budget: free}}, w.reports)
-	require.Zero(t, w.reports[0].Retries())
-	require.Len(t, w.attempts, 3)
+	require.Equal(t, []retry.Report{{Reason: retry.ReasonSuccess, Attempts: 3, Unprocessed: 2, Answer: 3, Budget: free}}, w.Reports)
+	require.Zero(t, w.Reports[0].Retries())
+	require.Len(t, w.Attempts, 3)
 }
 
 func TestSeveralObserversAreToldInOrder(t *testing.T) {
 	var order []string
 	told := func(name string) retry.Option {
-		return retry.WithObserver(&watcher{on: func(retry.Attempt) { order = append(order, name) }})
+		return retry.WithObserver(&testkit.Watcher{On: func(retry.Attempt) { order = append(order, name) }})
 	}
-	last := &watcher{}
-	p := always(t, retry.Config{}, told("one"), told("two"), told("three"), retry.WithObserver(last))
+	last := &testkit.Watcher{}
+	p := testkit.Always(t, retry.Config{}, told("one"), told("two"), told("three"), retry.WithObserver(last))
 	require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
 	require.Equal(t, []string{"one", "two", "three"}, order)
-	require.Len(t, last.reports, 1)
+	require.Len(t, last.Reports, 1)
 }
 
 type tagKey struct{}
@@ -149,7 +150,7 @@ func TestObserverGetsTheCallsContext(t *testing.T) {
 	ctx := context.WithValue(t.Context(), tagKey{}, "tag")
 	for _, cfg := range []retry.Config{{AttemptTimeout: timeout.Fixed(time.Hour)}, {Hedge: timeout.Fixed(time.Hour)}} {
 		o := &tagged{}
-		_, err := retry.DoValue(ctx, always(t, cfg, retry.WithObserver(o)), func(context.Context) (int, error) { return 0, nil })
+		_, err := retry.DoValue(ctx, testkit.Always(t, cfg, retry.WithObserver(o)), func(context.Context) (int, error) { return 0, nil })
 		require.NoError(t, err)
 		require.Equal(t, []any{"tag", nil, "tag", nil}, o.seen)
 	}
@@ -158,7 +159,7 @@ func TestObserverGetsTheCallsContext(t *testing.T) {
 func TestLogObserver(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	p := always(t, retry.Config{Backoff: backoff.None()}, retry.WithObserver(retry.LogObserver(log, slog.LevelWarn))).For("payments")
+	p := testkit.Always(t, retry.Config{Backoff: backoff.None()}, retry.WithObserver(retry.LogObserver(log, slog.LevelWarn))).For("payments")
 	secret := errors.New("card ending in SECRET refused")
 
 	require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
@@ -182,7 +183,7 @@ func TestLogObserver(t *testing.T) {
 	}, zeroWaited(t, record))
 
 	out.Reset()
-	quiet := always(t, retry.Config{}, retry.WithObserver(retry.LogObserver(log, slog.LevelInfo)))
+	quiet := testkit.Always(t, retry.Config{}, retry.WithObserver(retry.LogObserver(log, slog.LevelInfo)))
 	require.Error(t, retry.Do(t.Context(), quiet, func(context.Context) error { return retry.Permanent(secret) }))
 	require.Empty(t, out.String(), "below the logger's level")
 	require.Panics(t, func() { retry.LogObserver(nil, slog.LevelInfo) })
@@ -196,27 +197,12 @@ func zeroWaited(t *testing.T, record map[string]any) map[string]any {
 }
 
 func TestTheReportHasTheDestinationsOwnBudget(t *testing.T) {
-	w := &watcher{}
-	p := always(t, retry.Config{Budget: budget.TokenBucket{}}, retry.WithObserver(w))
+	w := &testkit.Watcher{}
+	p := testkit.Always(t, retry.Config{Budget: budget.TokenBucket{}}, retry.WithObserver(w))
 	for _, name := range []string{"a", "b", "a"} {
 		require.NoError(t, retry.Do(t.Context(), p.For(name), func(context.Context) error { return nil }))
 	}
-	require.Same(t, w.reports[0].Budget, w.reports[2].Budget)
-	require.NotSame(t, w.reports[0].Budget, w.reports[1].Budget)
-	require.InDelta(t, 1, w.reports[0].Budget.(budget.Leveler).Level(), 0)
-}
-
-func TestAnErrorThatClassifyTakesForASuccessIsReported(t *testing.T) {
-	for _, cfg := range []retry.Config{{}, {Hedge: timeout.Fixed(time.Hour)}} {
-		o := &watcher{}
-		w := retry.Work[struct{}, int]{
-			Hedge:    true,
-			Send:     func(struct{}, context.Context, int, bool) (int, error) { return 1, errDown },
-			Classify: func(struct{}, int, error, bool) retry.Outcome { return retry.Outcome{} },
-		}
-		_, err := retry.Run(t.Context(), always(t, cfg, retry.WithObserver(o)), &w)
-		require.Equal(t, errDown, err)
-		require.Equal(t, errDown, o.attempts[0].Err)
-		require.Equal(t, errDown, o.reports[0].Err)
-	}
+	require.Same(t, w.Reports[0].Budget, w.Reports[2].Budget)
+	require.NotSame(t, w.Reports[0].Budget, w.Reports[1].Budget)
+	require.InDelta(t, 1, w.Reports[0].Budget.(budget.Leveler).Level(), 0)
 }

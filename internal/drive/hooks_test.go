@@ -1,4 +1,4 @@
-package retry_test
+package drive_test
 
 import (
 	"context"
@@ -12,11 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// bomb goes off when it is touched for the at-th time. It is everything of a user's own that a call asks.
+// bomb goes off when it is touched for the at-th time. It is everything of a user's own that a
+// call asks.
 type bomb struct {
 	mu     sync.Mutex
 	n, at  int
@@ -59,24 +63,24 @@ func (l minedLimit) Observe(time.Time, time.Duration, bool) { l.touch("Observe")
 
 // minedBudget is a bomb as a budget.
 type minedBudget struct {
-	*ledger
+	*testkit.Ledger
 	bomb *bomb
 }
 
 func (m minedBudget) Begin(now time.Time) budget.Permit {
 	m.bomb.touch("Begin")
-	return m.ledger.Begin(now)
+	return m.Ledger.Begin(now)
 }
 
 func (m minedBudget) Admit(
 	now time.Time, k budget.Kind, because budget.Evidence, held budget.Permit,
 ) (budget.Permit, bool) {
 	m.bomb.touch("Admit")
-	return m.ledger.Admit(now, k, because, held)
+	return m.Ledger.Admit(now, k, because, held)
 }
 
 func (m minedBudget) End(now time.Time, p budget.Permit, e budget.Evidence) {
-	m.ledger.End(now, p, e)
+	m.Ledger.End(now, p, e)
 	m.bomb.touch("End")
 }
 
@@ -84,13 +88,15 @@ type timelessBudget struct{ minedBudget }
 
 func (timelessBudget) Timeless() {}
 
-// minedWork makes attempts that act in turn, and remembers which of their values nobody has disposed of.
+// minedWork makes attempts that act in turn, and remembers which of their values nobody has
+// disposed of.
 type minedWork struct {
 	*bomb
 	acts   []act
 	mu     sync.Mutex
 	live   int
 	values map[int]bool
+	keeps  bool
 	kept   context.CancelFunc
 }
 
@@ -99,7 +105,7 @@ func (w *minedWork) Send(ctx context.Context, n int, _ bool) (int, error) {
 	defer w.count(-1)
 	w.touch("Send")
 	a := w.acts[min(n, len(w.acts))-1]
-	if err := pause(ctx, a.after); err != nil {
+	if err := testkit.Pause(ctx, a.after); err != nil {
 		return 0, err
 	}
 	w.mu.Lock()
@@ -114,15 +120,15 @@ func (w *minedWork) count(d int) {
 	w.mu.Unlock()
 }
 
-func (w *minedWork) Classify(_ int, err error, ended bool) retry.Outcome {
+func (w *minedWork) Classify(_ context.Context, _ *drive.Policy, r drive.Result[int]) call.Outcome {
 	w.touch("Classify")
 	switch {
-	case ended:
-		return retry.Outcome{Class: retry.Timeout}
-	case err != nil:
-		return retry.Outcome{Class: retry.Transient}
+	case r.Ended:
+		return call.Outcome{Class: call.Timeout}
+	case r.Err != nil:
+		return transient
 	}
-	return retry.Outcome{}
+	return call.Outcome{}
 }
 
 func (w *minedWork) dispose(v int) {
@@ -137,23 +143,27 @@ func (w *minedWork) Discard(v int, _ error) {
 }
 
 func (w *minedWork) Keep(v int, cancel context.CancelFunc) int {
+	if !w.keeps {
+		cancel()
+		return v
+	}
 	w.kept = cancel
 	w.touch("Keep")
 	return v
 }
 
-// Whatever of a user's own panics or exits, at whichever of its calls: what goes on in the caller is that, and nothing is
-// left behind.
+// Whatever of a user's own panics or exits, at whichever of its calls: what goes on in the caller
+// is that, and nothing is left behind.
 func TestAHookThatDoesNotReturnLeavesNothing(t *testing.T) {
 	scenes := map[string][]act{
 		"first wins":     {{after: 2 * ms}},
 		"second wins":    {{after: time.Hour}, {after: 2 * ms}},
 		"late":           {{after: 12 * ms}, {after: time.Hour}},
-		"fails once":     {{after: 2 * ms, err: errDown}, {after: 2 * ms}},
-		"all fail":       {{after: 15 * ms, err: errDown}},
+		"fails once":     {{after: 2 * ms, err: testkit.ErrDown}, {after: 2 * ms}},
+		"all fail":       {{after: 15 * ms, err: testkit.ErrDown}},
 		"silence":        {{after: time.Hour}},
 		"tie":            {{after: 10 * ms}},
-		"tie of failure": {{after: 10 * ms, err: errDown}, {after: 10 * ms}},
+		"tie of failure": {{after: 10 * ms, err: testkit.ErrDown}, {after: 10 * ms}},
 	}
 	for name, acts := range scenes {
 		for way := range 16 {
@@ -169,11 +179,11 @@ func TestAHookThatDoesNotReturnLeavesNothing(t *testing.T) {
 	}
 }
 
-// mine makes one call with the bomb in it, checks what is left, and reports whether the bomb went off. timed says that
-// somebody wants to know how long attempts take.
+// mine makes one call with the bomb in it, checks what is left, and reports whether the bomb went
+// off. timed says that somebody wants to know how long attempts take.
 func mine(t *testing.T, b *bomb, acts []act, hedge, keep, timed bool) (off bool) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, l := newParent(), newLedger()
+		ctx, l := testkit.NewParent(), testkit.NewLedger()
 		cfg := retry.Config{
 			MaxAttempts: 3, Backoff: b, Budget: budget.Shared(timelessBudget{minedBudget{l, b}}),
 			AttemptTimeout: timeout.Fixed(40 * ms), Hedge: timeout.Fixed(10 * ms),
@@ -187,18 +197,11 @@ func mine(t *testing.T, b *bomb, acts []act, hedge, keep, timed bool) (off bool)
 		if !hedge {
 			cfg.Hedge = nil
 		}
-		work := &minedWork{bomb: b, acts: acts, values: map[int]bool{}}
-		w := retry.Work[*minedWork, int]{
-			State: work, Send: (*minedWork).Send, Classify: (*minedWork).Classify, Discard: (*minedWork).Discard,
-			Hedge: hedge, Opening: keep,
-		}
-		if keep {
-			w.Keep = work.Keep
-		}
-		p := always(t, cfg, opts...)
+		work := &minedWork{bomb: b, acts: acts, values: map[int]bool{}, keeps: keep}
+		p := testkit.Always(t, cfg, opts...)
 		_, returned := leave(func() {
-			v, _ := retry.Run(ctx, p, &w)
-			work.dispose(v)
+			a := drive.Run(ctx, drive.Of(p), work, drive.Options{Hedge: hedge, Opening: keep})
+			work.dispose(a.Value)
 			if work.kept != nil {
 				work.kept()
 			}
@@ -207,9 +210,9 @@ func mine(t *testing.T, b *bomb, acts []act, hedge, keep, timed bool) (off bool)
 		off = b.where != ""
 		require.Equal(t, !off, returned, b.where)
 		require.Empty(t, work.values, "values that nobody disposed of: %s", b.where)
-		require.Zero(t, ctx.registered(), "contexts left on the caller's: %s", b.where)
+		require.Zero(t, ctx.Registered(), "contexts left on the caller's: %s", b.where)
 		require.Zero(t, work.live, "attempts that outlive their call: %s", b.where)
-		l.settled(t)
+		l.Settled(t)
 	}) // which returns when no goroutine is left
 	return off
 }

@@ -1,0 +1,699 @@
+package call_test
+
+import (
+	"math"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// anyDelay is a strategy that may say anything, as one from elsewhere can.
+type anyDelay struct{ t *rapid.T }
+
+func (s anyDelay) Delay(int, time.Duration, float64) time.Duration {
+	return rapid.OneOf(
+		rapid.Just(time.Duration(0)),
+		rapid.Map(rapid.Int64Range(0, 5e9), func(n int64) time.Duration { return time.Duration(n) }),
+		rapid.Just(time.Duration(math.MinInt64)),
+		rapid.Just(time.Duration(math.MaxInt64)),
+	).Draw(s.t, "delay")
+}
+
+func anyOutcome() *rapid.Generator[call.Outcome] {
+	return rapid.Custom(func(t *rapid.T) call.Outcome {
+		// Failures that may be retried are the interesting ones.
+		class := rapid.SampledFrom([]call.Class{
+			call.Transient, call.Transient, call.Throttled, call.Timeout, call.Unprocessed, call.Unprocessed,
+			call.Success, call.Rejected, call.Rejected, call.Canceled,
+		}).Draw(t, "class")
+		return call.Outcome{
+			Class:  class,
+			Alive:  rapid.Bool().Draw(t, "alive"),
+			Shadow: rapid.Bool().Draw(t, "shadow"),
+			Forbidden: rapid.SampledFrom([]call.Reason{
+				0, 0, 0, 0, 0, 0, call.ReasonNoRetry, call.ReasonNotIdempotent,
+			}).Draw(t, "forbidden"),
+			After: rapid.SampledFrom([]time.Duration{
+				0, 0, 0, 1, time.Millisecond, time.Second, time.Minute, time.Hour, math.MaxInt64, math.MinInt64,
+			}).Draw(t, "after"),
+			Evidence: rapid.SampledFrom([]budget.Evidence{0, 0, budget.Lost, budget.Unknown}).Draw(t, "evidence"),
+		}
+	})
+}
+
+// callModel is what any driver may do to a Call, and what must hold whatever it does.
+type callModel struct {
+	call     call.Call
+	book     *testkit.Ledger
+	spare    *testkit.Ledger // of errors that no classifier knows; nil: none
+	queue    *fakeQueue      // book, if that is asked when a retry is due
+	max      int
+	maxHint  time.Duration
+	mayHedge bool
+	now      time.Time
+	deadline time.Time
+
+	flying  []int
+	sent    int
+	ended   int       // the attempt that ended last
+	refused int       // the attempt whose refusal did not beat another
+	notYet  time.Time // a server asked to be left alone until then
+	closed  bool      // nothing may be sent any more
+	stop    *call.Step
+	lastDue time.Time
+}
+
+func newCallModel(t *rapid.T) *callModel {
+	m := &callModel{
+		book:     testkit.NewLedger(),
+		max:      rapid.SampledFrom([]int{1, 2, 3, 5, 0}).Draw(t, "max attempts"),
+		maxHint:  rapid.SampledFrom([]time.Duration{time.Second, time.Minute, 0}).Draw(t, "max hint"),
+		mayHedge: rapid.Bool().Draw(t, "hedge"),
+		now:      time.Unix(1e9, 0),
+	}
+	m.book.Refuse = func(budget.Kind) bool { return rapid.IntRange(0, 5).Draw(t, "refuse") == 0 }
+	r := &call.Rules{
+		MaxAttempts: m.max, MaxHint: m.maxHint, Budget: m.book, Backoff: anyDelay{t}, ThrottledBackoff: anyDelay{t},
+		Rand: func() float64 { return rapid.Float64Range(0, 0.999).Draw(t, "u") },
+	}
+	if rapid.Bool().Draw(t, "has a queue") {
+		m.queue = &fakeQueue{Ledger: m.book, say: func() budget.Answer {
+			return rapid.SampledFrom([]budget.Answer{budget.Granted, budget.Later, budget.Later, budget.Refused}).Draw(t, "answer")
+		}, hopeless: func() bool { return rapid.IntRange(0, 5).Draw(t, "hopeless") == 0 }}
+		r.Budget = m.queue
+	}
+	if rapid.Bool().Draw(t, "has a spare budget") {
+		m.spare = testkit.NewLedger()
+		m.spare.Refuse = m.book.Refuse
+		r.Unknown = m.spare
+	}
+	if m.mayHedge {
+		r.Hedge = timeout.Fixed(rapid.Int64Range(1, 3e9).Draw(t, "hedge delay"))
+	}
+	o := call.Options{Hedge: m.mayHedge}
+	if rapid.Bool().Draw(t, "has a deadline") {
+		m.deadline = m.now.Add(time.Duration(rapid.Int64Range(1, 20e9).Draw(t, "deadline")))
+		o.Deadline = m.deadline
+	}
+	if rapid.Bool().Draw(t, "first attempt outside") {
+		first := call.First{Permit: m.book.Begin(m.now)}
+		o.Hedge, m.mayHedge = false, false // a first attempt that nobody timed is not hedged
+		m.call = r.Resume(m.now, first, o)
+		m.sent, m.flying = 1, []int{1}
+	} else {
+		m.call = r.Start(m.now, o)
+	}
+	return m
+}
+
+func (m *callModel) next(t *rapid.T) {
+	step := m.call.Next(m.now)
+	switch step.Op {
+	case call.Send:
+		m.sentOne(t, step)
+	case call.Wait:
+		require.Nil(t, m.stop, "a wait after a stop")
+		if step.At.IsZero() {
+			require.NotEmpty(t, m.flying, "waits for a result that cannot come")
+		} else {
+			require.True(t, step.At.After(m.now), "a wait until a time that has passed")
+			m.lastDue = step.At
+		}
+		if len(m.flying) == 0 && !m.deadline.IsZero() {
+			require.True(t, step.At.Before(m.deadline), "a wait into the deadline")
+		}
+		require.Equal(t, step, m.call.Next(m.now), "asking twice")
+	case call.Stop:
+		m.stopped(t, step)
+		require.Equal(t, step, m.call.Next(m.now), "asking twice")
+	default:
+		t.Fatalf("unknown op %d", step.Op)
+	}
+}
+
+func (m *callModel) sentOne(t *rapid.T, step call.Step) {
+	require.Nil(t, m.stop, "a send after a stop")
+	require.False(t, m.closed, "a send although a server said no, or asked for too much")
+	require.False(t, m.now.Before(m.notYet), "a send before the end of a wait that a server asked for")
+	m.sent++
+	require.Equal(t, m.sent, step.Attempt, "attempts are numbered in turn")
+	require.Equal(t, m.sent == 1, step.Kind == budget.First)
+	if step.Kind == budget.Hedge {
+		require.True(t, m.mayHedge)
+		require.NotEmpty(t, m.flying, "a hedge of nothing")
+		require.False(t, !m.deadline.IsZero() && !m.now.Before(m.deadline), "a hedge past the deadline")
+	}
+	m.flying = append(m.flying, step.Attempt)
+	r := m.call.Report()
+	require.LessOrEqual(t, r.Unprocessed, 2, "resent for nothing too often")
+	if m.max > 0 {
+		require.LessOrEqual(t, r.Attempts-r.Unprocessed, m.max)
+	}
+	admits := m.book.Admits
+	if m.spare != nil {
+		admits += m.spare.Admits
+	}
+	require.LessOrEqual(t, r.Attempts-r.Unprocessed-1, admits, "sent without a permit")
+}
+
+func (m *callModel) stopped(t *rapid.T, step call.Step) {
+	require.NotEqual(t, call.ReasonNone, step.Reason)
+	if m.refused != 0 && step.Attempt != m.ended {
+		require.Equal(t, m.refused, step.Attempt, "a refusal is the answer of a call that got no better")
+	} else {
+		require.Equal(t, m.ended, step.Attempt, "the answer is the attempt that ended last")
+	}
+	if m.stop != nil {
+		require.Equal(t, *m.stop, step, "a stop is for good")
+	}
+	m.stop = &step
+	m.flying = nil
+	m.settled(t)
+}
+
+func (m *callModel) settled(t *rapid.T) {
+	m.book.Settled(t)
+	if m.spare != nil {
+		m.spare.Settled(t)
+	}
+	if m.queue != nil {
+		require.Zero(t, m.queue.waiting, "a call that has stopped waits for the budget's answer")
+	}
+}
+
+func (m *callModel) done(t *rapid.T, attempt int, o call.Outcome) {
+	before := m.call.Report()
+	m.call.Done(m.now, attempt, o)
+	after := m.call.Report()
+	if before.Reason != call.ReasonNone { // it had stopped, and the driver had not asked yet
+		require.Equal(t, before, after, "an attempt that ends after the stop")
+		return
+	}
+	m.ended = attempt
+	switch {
+	case after.Unprocessed > before.Unprocessed:
+		require.Equal(t, call.Unprocessed, o.Class)
+		require.True(t, o.Alive, "a refused dial is not free")
+		return
+	case o.Class == call.Success || o.Class == call.Canceled:
+		m.closed = true
+		require.NotEqual(t, call.ReasonNone, after.Reason)
+	case o.Class == call.Rejected:
+		m.closed = true
+		mayBeShadow := o.Shadow && attempt > 1
+		if o.Alive && (mayBeShadow || len(m.flying) == 0) {
+			m.refused = attempt
+		}
+		ends := len(m.flying) == 0 || o.Alive && !mayBeShadow
+		require.Equal(t, ends, after.Reason != call.ReasonNone, "only an application's own answer beats one under way")
+	case o.Forbidden != call.ReasonNone || m.maxHint > 0 && o.After > m.maxHint:
+		m.closed = true
+	case o.After >= time.Millisecond:
+		until := m.now.Add(o.After)
+		if until.Sub(time.Unix(1e9, 0)) < 200*365*24*time.Hour && until.After(m.notYet) { // a Duration reaches no further
+			m.notYet = until
+		}
+	}
+	if len(m.flying) > 0 && o.Class != call.Success && o.Class != call.Rejected && o.Class != call.Canceled {
+		require.Equal(t, call.ReasonNone, after.Reason, "a retryable failure never beats an attempt under way")
+	}
+}
+
+func (m *callModel) check(t *rapid.T) {
+	r := m.call.Report()
+	require.Equal(t, m.sent, r.Attempts)
+	require.GreaterOrEqual(t, r.Waited, time.Duration(0))
+	require.GreaterOrEqual(t, r.Queued, time.Duration(0))
+	require.GreaterOrEqual(t, r.Retries(), 0)
+	require.Empty(t, m.book.Wrong)
+}
+
+func TestCallHoldsItsLawsUnderAnySchedule(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newCallModel(t)
+		land := func(t *rapid.T) {
+			if len(m.flying) == 0 {
+				t.Skip("nothing is under way")
+			}
+			i := rapid.IntRange(0, len(m.flying)-1).Draw(t, "which")
+			attempt := m.flying[i]
+			m.flying = append(m.flying[:i:i], m.flying[i+1:]...)
+			m.done(t, attempt, anyOutcome().Draw(t, "outcome"))
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"":     m.check,
+			"next": m.next,
+			"ask":  m.next,
+			"done": land,
+			"land": land,
+			"strange done": func(t *rapid.T) {
+				before := m.call.Report()
+				attempt := rapid.SampledFrom([]int{-1, 0, m.sent + 1, math.MaxInt}).Draw(t, "attempt")
+				m.call.Done(m.now, attempt, anyOutcome().Draw(t, "outcome"))
+				require.Equal(t, before, m.call.Report(), "an attempt that was never sent")
+			},
+			"pass time": func(t *rapid.T) {
+				m.now = m.now.Add(time.Duration(rapid.OneOf(
+					rapid.Int64Range(0, 2e9), rapid.Just(int64(100*365*24*time.Hour)),
+				).Draw(t, "by")))
+			},
+			"wake": func(t *rapid.T) {
+				if m.lastDue.Before(m.now) {
+					t.Skip("not waiting")
+				}
+				m.now = m.lastDue
+				m.next(t)
+			},
+			"cancel": func(t *rapid.T) {
+				if rapid.IntRange(0, 9).Draw(t, "really") != 0 {
+					t.Skip("not yet")
+				}
+				m.cancel(t)
+			},
+		})
+		m.cancel(t)
+		m.settle(t)
+	})
+}
+
+func (m *callModel) cancel(t *rapid.T) {
+	m.call.Cancel(m.now, rapid.SampledFrom([]call.Reason{
+		call.ReasonNone, call.ReasonCanceled, call.ReasonDeadline,
+	}).Draw(t, "reason"))
+	m.next(t)
+	require.NotNil(t, m.stop, "a call that was canceled stops")
+}
+
+// settle checks the books: every permit ended once, and handed back unsent only if no attempt
+// used it.
+func (m *callModel) settle(t *rapid.T) {
+	m.settled(t)
+	unsent, permits := 0, 0
+	for _, book := range []*testkit.Ledger{m.book, m.spare} {
+		if book == nil {
+			continue
+		}
+		permits += book.Admits
+		for _, e := range book.Ends {
+			if e == budget.Unsent {
+				unsent++
+			}
+		}
+	}
+	r := m.call.Report()
+	if r.Attempts > 0 {
+		permits++ // the first attempt's
+	}
+	require.Equal(t, permits-(r.Attempts-r.Unprocessed), unsent, "%d permits for %+v", permits, r)
+}
+
+// fakeQueue is a ledger that is asked when a retry is due.
+type fakeQueue struct {
+	*testkit.Ledger
+	say      func() budget.Answer
+	hopeless func() bool
+	full     bool
+	waiting  int
+}
+
+func (q *fakeQueue) Hopeless(time.Time, budget.Evidence, budget.Permit) bool {
+	return q.hopeless != nil && q.hopeless()
+}
+
+func (q *fakeQueue) Ask(
+	now time.Time, k budget.Kind, because budget.Evidence, held budget.Permit,
+) (budget.Permit, budget.Answer) {
+	q.Asked = append(q.Asked, testkit.Ask{Kind: k, Because: because, Held: held})
+	answer := q.say()
+	if answer != budget.Granted {
+		return 0, answer
+	}
+	q.Admits++
+	return q.Issue(k), budget.Granted
+}
+
+func (q *fakeQueue) Waiting(delta int) bool {
+	if q.full && delta > 0 {
+		return false
+	}
+	q.waiting += delta
+	return true
+}
+
+// rules returns rules that wait a constant time, unless r says otherwise.
+func rules(r call.Rules) *call.Rules {
+	if r.Backoff == nil {
+		r.Backoff = backoff.Constant(time.Second)
+	}
+	if r.ThrottledBackoff == nil {
+		r.ThrottledBackoff = backoff.Constant(10 * time.Second)
+	}
+	if r.MaxAttempts == 0 {
+		r.MaxAttempts = 3
+	}
+	return &r
+}
+
+var (
+	transient  = call.Outcome{Class: call.Transient}
+	handedBack = call.Outcome{Class: call.Unprocessed, Alive: true}
+)
+
+func TestHandedBackIsFreeTwice(t *testing.T) {
+	l := testkit.NewLedger()
+	p := rules(call.Rules{MaxAttempts: 1, Budget: l})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{})
+	for i := 1; i <= 3; i++ {
+		s := c.Next(now)
+		require.Equal(t, call.Send, s.Op, "attempt %d goes out at once", i)
+		require.Equal(t, i, s.Attempt)
+		c.Done(now, i, handedBack)
+	}
+	require.Equal(t, call.Step{Op: call.Stop, Attempt: 3, Reason: call.ReasonMaxAttempts}, c.Next(now))
+	require.Empty(t, l.Asked, "the budget was asked for a free attempt")
+	l.Settled(t)
+	r := c.Report()
+	require.Equal(t, 2, r.Unprocessed)
+	require.Equal(t, 3, r.Attempts)
+	require.Zero(t, r.Retries())
+}
+
+func TestRefusedDialPays(t *testing.T) {
+	l := testkit.NewLedger()
+	p := rules(call.Rules{MaxAttempts: 2, Budget: l})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{})
+	c.Next(now)
+	c.Done(now, 1, call.Outcome{Class: call.Unprocessed})
+	require.Equal(t, call.Wait, c.Next(now).Op, "it waits like any failure")
+	require.Equal(t, []testkit.Ask{{Kind: budget.Retry, Because: budget.Failed, Held: 1}}, l.Asked)
+	now = now.Add(time.Second)
+	require.Equal(t, call.Send, c.Next(now).Op)
+	c.Done(now, 2, call.Outcome{Class: call.Unprocessed})
+	require.Equal(t, call.ReasonMaxAttempts, c.Next(now).Reason)
+	l.Settled(t)
+}
+
+func TestEveryClassIsToldToTheBudget(t *testing.T) {
+	for _, c := range []struct {
+		o    call.Outcome
+		want budget.Evidence
+	}{
+		{call.Outcome{}, budget.Alive},
+		{call.Outcome{Class: call.Rejected, Alive: true}, budget.Alive},
+		{call.Outcome{Class: call.Rejected}, budget.None},
+		{call.Outcome{Class: call.Rejected, Alive: true, Forbidden: call.ReasonNoRetry}, budget.Failed},
+		{transient, budget.Failed},
+		{call.Outcome{Class: call.Throttled}, budget.Overloaded},
+		{call.Outcome{Class: call.Timeout}, budget.Silent},
+		{call.Outcome{Class: call.Unprocessed}, budget.Failed},
+		{call.Outcome{Class: call.Unprocessed, Alive: true, Forbidden: call.ReasonNoRetry}, budget.None},
+		{call.Outcome{Class: call.Throttled, Alive: true}, budget.Alive},
+		{call.Outcome{Class: call.Transient, Evidence: budget.Lost}, budget.Lost},
+		{call.Outcome{Class: call.Rejected, Alive: true, Evidence: budget.Unknown}, budget.Unknown},
+		{call.Outcome{Evidence: budget.Lost}, budget.Alive},
+		{call.Outcome{Class: call.Canceled, Evidence: budget.Lost}, budget.None},
+		{call.Outcome{Class: call.Canceled}, budget.None},
+		{call.Outcome{Class: 99}, budget.Failed},
+	} {
+		l := testkit.NewLedger()
+		p := rules(call.Rules{MaxAttempts: 1, Budget: l})
+		c2 := p.Start(time.Unix(0, 0), call.Options{})
+		c2.Next(time.Unix(0, 0))
+		c2.Done(time.Unix(0, 0), 1, c.o)
+		require.Equal(t, []budget.Evidence{c.want}, l.Ends, "%+v", c.o)
+	}
+}
+
+func TestServerSaysDoNotRetry(t *testing.T) {
+	for _, class := range []call.Class{call.Transient, call.Throttled, call.Rejected, call.Unprocessed} {
+		p := rules(call.Rules{})
+		now := time.Unix(0, 0)
+		c := p.Start(now, call.Options{})
+		c.Next(now)
+		c.Done(now, 1, call.Outcome{Class: class, Alive: true, Forbidden: call.ReasonNoRetry})
+		require.Equal(t, call.Step{Op: call.Stop, Attempt: 1, Reason: call.ReasonNoRetry}, c.Next(now), class)
+	}
+}
+
+func TestNoRetryWithAnotherAttemptUnderWayLetsItFinish(t *testing.T) {
+	l := testkit.NewLedger()
+	p := rules(call.Rules{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Budget: l})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{Hedge: true})
+	c.Next(now)
+	now = now.Add(time.Second)
+	require.Equal(t, budget.Hedge, c.Next(now).Kind)
+	c.Done(now, 1, call.Outcome{Class: call.Transient, Forbidden: call.ReasonNoRetry})
+	now = now.Add(time.Hour)
+	require.Equal(t, call.Step{Op: call.Wait}, c.Next(now), "only the attempt under way moves it")
+	c.Done(now, 2, transient)
+	require.Equal(t, call.Step{Op: call.Stop, Attempt: 2, Reason: call.ReasonNoRetry}, c.Next(now))
+	l.Settled(t)
+}
+
+func TestNoRetryWithdrawsThePendingRetry(t *testing.T) {
+	l := testkit.NewLedger()
+	p := rules(call.Rules{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Budget: l})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{Hedge: true})
+	c.Next(now)
+	now = now.Add(time.Second)
+	c.Next(now)
+	c.Done(now, 1, transient) // a retry is pending
+	c.Done(now, 2, call.Outcome{Class: call.Transient, Forbidden: call.ReasonNoRetry})
+	require.Equal(t, call.Step{Op: call.Stop, Attempt: 2, Reason: call.ReasonNoRetry}, c.Next(now))
+	require.Contains(t, l.Ends, budget.Unsent)
+	l.Settled(t)
+}
+
+func TestALongerHintOfASecondFailurePutsTheRetryOff(t *testing.T) {
+	p := rules(call.Rules{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Rand: func() float64 { return 0 }})
+	start := time.Unix(0, 0)
+	now := start
+	run := func(deadline time.Time, after time.Duration) call.Step {
+		now = start
+		c := p.Start(now, call.Options{Deadline: deadline, Hedge: true})
+		c.Next(now)
+		now = now.Add(time.Second)
+		c.Next(now)
+		c.Done(now, 1, transient) // due a second later
+		c.Done(now, 2, call.Outcome{Class: call.Throttled, After: after})
+		return c.Next(now)
+	}
+	require.Equal(t, start.Add(6*time.Second), run(time.Time{}, 5*time.Second).At)
+	require.Equal(t, start.Add(2*time.Second), run(time.Time{}, 10*time.Millisecond).At, "a shorter one does not bring it forward")
+	require.Equal(t, start.Add(2*time.Second), run(time.Time{}, 0).At)
+	s := run(start.Add(4*time.Second), 5*time.Second)
+	require.Equal(t, call.Step{Op: call.Stop, Attempt: 2, Reason: call.ReasonDeadline}, s)
+}
+
+func TestManyAttemptsUnderWay(t *testing.T) {
+	l := testkit.NewLedger()
+	p := rules(call.Rules{MaxAttempts: 6, Hedge: timeout.Fixed(time.Second), Budget: l})
+	for _, order := range [][]int{{1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1}, {3, 1, 6, 2, 5, 4}} {
+		now := time.Unix(0, 0)
+		c := p.Start(now, call.Options{Hedge: true})
+		for n := 1; n <= 6; n++ {
+			require.Equal(t, n, c.Next(now).Attempt)
+			require.Equal(t, call.Wait, c.Next(now).Op)
+			now = now.Add(time.Second)
+		}
+		require.Equal(t, call.Step{Op: call.Wait}, c.Next(now), "all are sent")
+		for i, attempt := range order {
+			require.NotEqual(t, call.Stop, c.Next(now).Op)
+			c.Done(now, attempt, transient)
+			c.Done(now, attempt, call.Outcome{}) // twice is ignored
+			if i == len(order)-1 {
+				require.Equal(t, call.Step{Op: call.Stop, Attempt: attempt, Reason: call.ReasonMaxAttempts}, c.Next(now))
+			}
+		}
+		require.Equal(t, 5, c.Report().Hedges)
+	}
+	l.Settled(t)
+}
+
+func TestCancelBeforeTheFirstAttempt(t *testing.T) {
+	l := testkit.NewLedger()
+	p := rules(call.Rules{Budget: l})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{Deadline: now.Add(time.Second)})
+	c.Cancel(now, call.ReasonNone)
+	require.Equal(t, call.Step{Op: call.Stop, Reason: call.ReasonCanceled}, c.Next(now))
+	c = p.Start(now, call.Options{Deadline: now.Add(time.Second)})
+	c.Cancel(now.Add(time.Second), call.ReasonNone)
+	require.Equal(t, call.Step{Op: call.Stop, Reason: call.ReasonDeadline}, c.Next(now))
+	c.Cancel(now, call.ReasonNone)
+	require.Equal(t, call.ReasonDeadline, c.Next(now).Reason, "a stop is for good")
+	require.Zero(t, l.Last)
+}
+
+func TestDelaysOfAnyLengthDoNotOverflow(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for base, attempts := range map[time.Duration]int{
+		1: 1_000_000, time.Millisecond: 10_000, time.Hour: 10_000, 100 * year: 10_000,
+	} {
+		p := rules(call.Rules{MaxAttempts: -1, Backoff: backoff.Exponential(base, 100*year)})
+		now := time.Unix(0, 0)
+		c := p.Start(now, call.Options{})
+		c.Next(now)
+		for n := 1; n < attempts; n++ {
+			c.Done(now, n, transient)
+			s := c.Next(now)
+			if s.Op == call.Wait {
+				if !s.At.After(now) || s.At.After(now.Add(100*year)) {
+					t.Fatalf("base %v, attempt %d: due %v after now", base, n, s.At.Sub(now))
+				}
+				now = s.At
+				s = c.Next(now)
+			}
+			if s.Op != call.Send || s.Attempt != n+1 {
+				t.Fatalf("base %v, attempt %d: %+v", base, n, s)
+			}
+		}
+		require.Greater(t, c.Report().Waited, 100*year, base)
+	}
+}
+
+func TestHintNearTheLongestDuration(t *testing.T) {
+	p := rules(call.Rules{MaxHint: math.MaxInt64, Rand: func() float64 { return 0.99 }})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{})
+	c.Next(now)
+	after := 280 * 365 * 24 * time.Hour
+	c.Done(now, 1, call.Outcome{Class: call.Transient, After: after})
+	s := c.Next(now)
+	require.Equal(t, call.Wait, s.Op)
+	require.False(t, s.At.Before(now.Add(after)), "sooner than the server asked for")
+}
+
+func TestUnlimitedAttemptsKeepMemoryFlat(t *testing.T) {
+	p := rules(call.Rules{MaxAttempts: -1, Backoff: backoff.None()})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{})
+	c.Next(now)
+	n := 1
+	require.Zero(t, testing.AllocsPerRun(100_000, func() {
+		c.Done(now, n, transient)
+		c.Next(now)
+		n++
+	}))
+	require.Greater(t, c.Report().Attempts, 100_000)
+	runtime.KeepAlive(&c)
+}
+
+func TestAdmitIsToldTheLatestPermit(t *testing.T) {
+	l := testkit.NewLedger()
+	p := rules(call.Rules{MaxAttempts: 4, Hedge: timeout.Fixed(time.Second), Budget: l})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{Hedge: true})
+	require.Equal(t, call.Send, c.Next(now).Op)
+	now = now.Add(time.Second)
+	require.Equal(t, budget.Hedge, c.Next(now).Kind) // permit 2
+	c.Done(now, 1, call.Outcome{Class: call.Transient})
+	require.Equal(t, []testkit.Ask{{Kind: budget.Hedge, Because: budget.Silent, Held: 1}, {Kind: budget.Retry, Because: budget.Failed, Held: 2}}, l.Asked)
+}
+
+func TestResumeOfAnUntimedFirstAttemptHedgesAfterTheDelay(t *testing.T) {
+	p := rules(call.Rules{Hedge: timeout.Fixed(time.Second)})
+	now := time.Unix(0, 0)
+	c := p.Resume(now, call.First{}, call.Options{Hedge: true})
+	require.Equal(t, call.Step{Op: call.Wait, At: now.Add(time.Second)}, c.Next(now))
+}
+
+func TestHandedBackAtTheDeadlineIsNotResent(t *testing.T) {
+	p := rules(call.Rules{})
+	start := time.Unix(0, 0)
+	deadline := start.Add(time.Second)
+	c := p.Start(start, call.Options{Deadline: deadline})
+	c.Next(start)
+	c.Done(deadline, 1, call.Outcome{Class: call.Unprocessed, Alive: true})
+	s := c.Next(deadline)
+	require.Equal(t, call.Stop, s.Op)
+	require.Equal(t, call.ReasonDeadline, s.Reason)
+}
+
+func TestARetryIsNotSentANanosecondEarly(t *testing.T) {
+	p := rules(call.Rules{})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{})
+	c.Next(now)
+	c.Done(now, 1, transient)
+	due := now.Add(time.Second)
+	require.Equal(t, call.Step{Op: call.Wait, At: due}, c.Next(due.Add(-1)))
+	require.Equal(t, call.Step{Op: call.Send, Kind: budget.Retry, Attempt: 2}, c.Next(due))
+}
+
+func TestARefusedHedgeIsAskedForOnceAnAttempt(t *testing.T) {
+	l := testkit.NewLedger()
+	l.Refuse = func(k budget.Kind) bool { return k == budget.Hedge }
+	p := rules(call.Rules{Hedge: timeout.Fixed(time.Second), Backoff: backoff.None(), Budget: l})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{Hedge: true})
+	require.Equal(t, 1, c.Next(now).Attempt)
+	for range 5 {
+		now = now.Add(time.Second)
+		require.Equal(t, call.Step{Op: call.Wait}, c.Next(now))
+	}
+	require.Equal(t, 1, l.Refused)
+	c.Done(now, 1, transient)
+	require.Equal(t, 2, c.Next(now).Attempt)
+	require.Equal(t, call.Step{Op: call.Wait, At: now.Add(time.Second)}, c.Next(now))
+	for range 5 {
+		now = now.Add(time.Second)
+		require.Equal(t, call.Step{Op: call.Wait}, c.Next(now))
+	}
+	require.Equal(t, 2, l.Refused, "the next attempt may be hedged again")
+	l.Refuse = nil
+	c.Done(now, 2, transient)
+	c.Next(now)
+	c.Done(now, 3, transient)
+	require.Equal(t, call.ReasonMaxAttempts, c.Next(now).Reason)
+	l.Settled(t)
+}
+
+func TestHandedBackWhileARetryIsPendingIsAFailure(t *testing.T) {
+	l := testkit.NewLedger()
+	p := rules(call.Rules{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Budget: l})
+	now := time.Unix(0, 0)
+	c := p.Start(now, call.Options{Hedge: true})
+	c.Next(now)
+	now = now.Add(time.Second)
+	c.Next(now)
+	c.Done(now, 1, transient) // due in a second
+	c.Done(now, 2, handedBack)
+	require.Equal(t, call.Step{Op: call.Wait, At: now.Add(time.Second)}, c.Next(now))
+	now = now.Add(time.Second)
+	require.Equal(t, 3, c.Next(now).Attempt)
+	c.Done(now, 3, call.Outcome{})
+	require.Equal(t, call.ReasonSuccess, c.Next(now).Reason)
+	require.Zero(t, c.Report().Unprocessed)
+	l.Settled(t)
+}
+
+func TestTheBudgetIsToldWhyARetryIsAskedFor(t *testing.T) {
+	for class, want := range map[call.Class]budget.Evidence{
+		call.Transient: budget.Failed, call.Throttled: budget.Overloaded, call.Timeout: budget.Silent,
+		call.Unprocessed: budget.Failed,
+	} {
+		l := testkit.NewLedger()
+		p := rules(call.Rules{Budget: l})
+		now := time.Unix(0, 0)
+		c := p.Start(now, call.Options{})
+		c.Next(now)
+		c.Done(now, 1, call.Outcome{Class: class})
+		require.Equal(t, []testkit.Ask{{Kind: budget.Retry, Because: want, Held: 1}}, l.Asked, class)
+		c.Cancel(now, call.ReasonNone)
+		require.Equal(t, []budget.Evidence{want, budget.Unsent}, l.Ends)
+	}
+}

@@ -1,0 +1,140 @@
+package call
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// Error is the error of a call that stopped without success. It unwraps to the last attempt's
+// error and, if the caller's context ended the call, to that context's error and cause as well.
+type Error struct {
+	Reason      Reason
+	Attempts    int           // how many were sent
+	Destination string        // of the policy; empty unless it came from For
+	Shadow      bool          // as in Report
+	Waited      time.Duration // as in Report
+	Queued      time.Duration // as in Report
+	Last        error         // the last attempt's error; nil if none was sent, or for a response
+	Ended       error         // what ended the caller's context, if that ended the call
+	History     []Failure     // the first failure and the latest, at most 8
+}
+
+// Failure is one attempt in an Error's history.
+type Failure struct {
+	Attempt int
+	Class   Class
+	Err     error
+}
+
+// Error returns the last attempt's text, or the context's if there is none, and then why the call
+// stopped.
+func (e *Error) Error() string {
+	inner, ours := e.Last, ""
+	if inner == nil {
+		inner = e.Ended
+	}
+	if t, ok := inner.(*TimeoutError); ok {
+		inner, ours = t.inner(), t.ours()+", "
+	}
+	ours += e.Reason.String() + " after " + strconv.Itoa(e.Attempts) + " attempt"
+	if e.Attempts != 1 {
+		ours += "s"
+	}
+	if inner == nil {
+		return "evenkeel: " + ours
+	}
+	return inner.Error() + " (evenkeel: " + ours + ")"
+}
+
+// Unwrap reaches the last attempt's error and the context's.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	for _, err := range []error{e.Last, e.Ended} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// Timeout reports whether the call ran out of time, its own or the last attempt's. Together with
+// Temporary it makes Error a net.Error, which net/http asks for.
+func (e *Error) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return e.Reason == ReasonDeadline && e.Ended != nil && errors.As(e.Ended, &t) && t.Timeout() ||
+		e.Last != nil && errors.As(e.Last, &t) && t.Timeout()
+}
+
+// Temporary reports whether the last attempt's error says so of itself.
+func (e *Error) Temporary() bool {
+	var t interface{ Temporary() bool }
+	return e.Last != nil && errors.As(e.Last, &t) && t.Temporary()
+}
+
+// Bare reports whether the call added nothing to what its one attempt returned: no timeout of its
+// own, no wait, no refusal. A driver then returns Last itself, because callers compare errors and
+// the beginnings of their texts.
+func (e *Error) Bare() bool {
+	if _, ours := e.Last.(*TimeoutError); ours || e.Last == nil || e.Attempts != 1 || e.Waited != 0 {
+		return false
+	}
+	switch e.Reason {
+	case ReasonBudget, ReasonHint, ReasonGate:
+		return false
+	case ReasonDeadline:
+		return e.Ended != nil && told(e.Last, e.Ended)
+	}
+	return e.Ended == nil || told(e.Last, e.Ended)
+}
+
+// told reports whether all that is to be found in ended is to be found in err.
+func told(err, ended error) bool {
+	if joined, ok := ended.(interface{ Unwrap() []error }); ok {
+		for _, part := range joined.Unwrap() {
+			if !errors.Is(err, part) {
+				return false
+			}
+		}
+		return true
+	}
+	return errors.Is(err, ended)
+}
+
+// TimeoutError is the error of an attempt that its own timeout ended: a timeout.ErrAttempt,
+// whatever the attempt returned.
+type TimeoutError struct {
+	Err   error         // what the attempt returned; leave out a context.Canceled, as the caller did not cancel
+	Limit time.Duration // what it was allowed to take
+}
+
+// Error returns what the attempt returned, and then which timeout it was.
+func (e *TimeoutError) Error() string { return e.inner().Error() + " (evenkeel: " + e.ours() + ")" }
+
+func (e *TimeoutError) ours() string { return "attempt timeout of " + e.Limit.String() }
+
+// inner returns the attempt's error unless it is only another word for the timeout.
+func (e *TimeoutError) inner() error {
+	if e.Err == nil || e.Err == timeout.ErrAttempt {
+		return errDeadline
+	}
+	return e.Err
+}
+
+// errDeadline has the text that everybody knows.
+var errDeadline = errors.New("context deadline exceeded")
+
+// Is reports whether target is what an attempt's timeout is: timeout.ErrAttempt, and a
+// context.DeadlineExceeded.
+func (e *TimeoutError) Is(target error) bool { return errors.Is(timeout.ErrAttempt, target) }
+
+// Unwrap reaches the attempt's error.
+func (e *TimeoutError) Unwrap() error { return e.Err }
+
+// Timeout returns true.
+func (*TimeoutError) Timeout() bool { return true }
+
+// Temporary returns true.
+func (*TimeoutError) Temporary() bool { return true }

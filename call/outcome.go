@@ -1,0 +1,101 @@
+package call
+
+import (
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+// Class sorts the outcomes of attempts by what they say about trying again.
+type Class uint8
+
+const (
+	Success     Class = iota
+	Rejected          // do not retry: the request is wrong, or was refused for good
+	Transient         // it failed, and may not fail again
+	Throttled         // the server says that it is overloaded
+	Timeout           // nothing came within the attempt's own timeout
+	Unprocessed       // it provably never reached the application: safe to repeat whatever it was
+	Canceled          // the caller gave up, which says nothing about the server
+)
+
+var classNames = [...]string{"success", "rejected", "transient", "throttled", "timeout", "unprocessed", "canceled"}
+
+// String returns the class's name in logs, metrics and traces.
+func (c Class) String() string { return name(classNames[:], int(c)) }
+
+// Outcome is the result of one attempt, as a classifier describes it. The zero value is a success.
+type Outcome struct {
+	Class Class
+	// Alive says that the answer came from a destination that works. A success is alive whatever
+	// this says; a Rejected is alive if the application itself refused (404, NOT_FOUND), and not
+	// if we or the network did (x509, a malformed URL); a Throttled is alive if the application
+	// refuses this request alone for now (409 of an idempotency key in use); an Unprocessed is
+	// alive if a live connection handed the attempt back (GOAWAY, REFUSED_STREAM), and not if no
+	// connection was had (a refused dial).
+	Alive bool
+	// Forbidden forbids another attempt of this call, and is why: ReasonNoRetry if the server
+	// said so, or a driver's own reason. Of a Canceled attempt it is the call's reason,
+	// ReasonCanceled or ReasonDeadline.
+	Forbidden Reason
+	// Shadow says that the answer may refuse this attempt because an earlier one of the same call
+	// had its effect: 404 to a second DELETE. It does not beat an attempt under way, and a first
+	// attempt has none.
+	Shadow bool
+	// After is how long the server asked us to wait. 0 or less means that it did not ask.
+	After time.Duration
+	// Evidence is what the attempt's end says of the destination, where Class and Alive do not
+	// tell: budget.Lost for a connection that had answered before and was lost with the attempt,
+	// budget.Unknown for an error that no classifier knows. None means what Class and Alive say.
+	Evidence budget.Evidence
+}
+
+// evidence returns what the outcome says of the destination, for its budget.
+func (o *Outcome) evidence() budget.Evidence {
+	switch {
+	case o.Class == Success:
+		return budget.Alive
+	case o.Class == Canceled:
+		return budget.None
+	case o.Evidence != budget.None:
+		return o.Evidence
+	}
+	switch o.Class {
+	case Rejected:
+		switch {
+		case o.Forbidden == ReasonNoRetry:
+			return budget.Failed // gRFC A6: a "do not retry" pushback counts as a failure
+		case o.Alive:
+			return budget.Alive
+		}
+		return budget.None
+	case Throttled:
+		if o.Alive {
+			return budget.Alive
+		}
+		return budget.Overloaded
+	case Timeout:
+		return budget.Silent
+	case Unprocessed:
+		if o.Alive {
+			return budget.None
+		}
+	}
+	return budget.Failed
+}
+
+// answered reports whether the time until this outcome is how long the destination takes to answer.
+// A fast 503 is not a fast answer.
+func (o *Outcome) answered() bool { return o.Class == Success || o.Class == Rejected && o.Alive }
+
+// silent reports whether all we know is that the answer would have taken longer.
+func (o *Outcome) silent() bool { return o.Class == Timeout || o.Class == Canceled }
+
+// ambiguous reports whether the attempt may have had its effect although it failed.
+func (o *Outcome) ambiguous() bool {
+	switch o.Class {
+	case Transient, Throttled, Timeout, Canceled:
+		return !o.Shadow
+	}
+	return false
+}

@@ -1,0 +1,177 @@
+package call
+
+import (
+	"math"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+const (
+	// maxFree is how often a call may be resent for nothing after a live connection handed it
+	// back. Behind a proxy that closes connections under load once is not enough, and without a
+	// bound it would be a loop.
+	maxFree = 2
+	// hintSpread is the share of a wait the server asked for that is added at random, so that a
+	// thousand clients told "2 seconds" do not come back together.
+	hintSpread = 0.25
+	// minHint is the shortest wait that counts as a hint: a server that asks for a nanosecond
+	// gets our own backoff.
+	minHint = time.Millisecond
+)
+
+// handedBack resends an attempt that a live connection gave back unprocessed, in its own place:
+// at once, with the permit it had, and not counted.
+func (c *Call) handedBack(f *flight) bool {
+	if c.free == maxFree || c.planned || c.closed != ReasonNone || c.at < c.notYet || c.tooLate(c.at) {
+		return false
+	}
+	c.free++
+	c.pending = pending{planned: true, paid: true, unknown: f.unknown, due: c.at, permit: f.permit}
+	return true
+}
+
+// failed decides after a failure that a retry may help with. It never beats an attempt still
+// under way.
+func (c *Call) failed(f *flight, o *Outcome) {
+	if !c.refused {
+		c.answers(f, o)
+	}
+	reason := c.plan(o)
+	if o.Forbidden != ReasonNone || reason == ReasonHint {
+		c.close(reason)
+	}
+	if c.closed != ReasonNone {
+		reason = c.closed
+	}
+	if c.n == 0 && !c.planned {
+		c.stop(reason)
+	}
+}
+
+// plan plans a retry, or returns why there is none.
+func (c *Call) plan(o *Outcome) Reason {
+	switch {
+	case c.closed != ReasonNone:
+		return c.closed
+	case o.Forbidden != ReasonNone:
+		return o.Forbidden
+	case c.rules.MaxHint > 0 && o.After > c.rules.MaxHint:
+		return ReasonHint
+	}
+	hinted := o.After >= minHint
+	if hinted { // also if nothing comes of this retry: hedges and the retries of siblings obey it
+		c.notYet = max(c.notYet, c.hint(o.After))
+	}
+	switch {
+	case c.planned:
+		return c.postpone()
+	case c.spent():
+		return ReasonMaxAttempts
+	}
+	delay, ok := c.delay(o, hinted)
+	if !ok {
+		return ReasonMaxAttempts
+	}
+	due := max(later(c.at, delay), c.notYet)
+	if c.tooLate(due) {
+		return ReasonDeadline
+	}
+	return c.reserve(due, o.evidence())
+}
+
+// reserve plans an attempt if the budget affords it. A budget.Queue is asked when the attempt is
+// due, unless it would be for nothing.
+func (c *Call) reserve(due time.Duration, because budget.Evidence) Reason {
+	affordable, paid, unknown := true, true, false
+	var permit budget.Permit
+	if u := c.rules.Unknown; u != nil && because == budget.Unknown {
+		unknown = true
+		permit, affordable = u.Admit(c.now, budget.Retry, because, c.spare)
+	} else if q, ok := c.rules.Budget.(budget.Queue); ok {
+		paid, affordable = false, !q.Hopeless(c.now, because, c.held)
+	} else {
+		var answer budget.Answer
+		permit, answer = c.admit(budget.Retry, because)
+		affordable = answer == budget.Granted
+	}
+	if !affordable {
+		return ReasonBudget
+	}
+	c.planned, c.paid, c.unknown, c.due, c.because, c.permit = true, paid, unknown, due, because, permit
+	return ReasonNone
+}
+
+// postpone puts the planned retry off if a server asked for a longer wait meanwhile.
+func (c *Call) postpone() Reason {
+	due := max(c.due, c.notYet)
+	if due > c.due && c.tooLate(due) {
+		c.withdraw()
+		return ReasonDeadline
+	}
+	c.due = due
+	return ReasonNone
+}
+
+// delay returns the wait before the next retry. It reports false if a Stateful strategy wants no
+// further attempt.
+func (c *Call) delay(o *Outcome, hinted bool) (d time.Duration, ok bool) {
+	if hinted {
+		c.wait, c.prev, c.own = 0, 0, nil // gRFC A6: pushback resets the backoff
+		return 0, true
+	}
+	if c.wait < math.MaxInt {
+		c.wait++
+	}
+	strategy, stateful := c.strategy(o.Class == Throttled)
+	if strategy == nil {
+		return 0, true
+	}
+	d = strategy.Delay(c.wait, c.prev, c.rules.unit())
+	if d < 0 {
+		return 0, !stateful
+	}
+	c.prev = d
+	return d, true
+}
+
+// strategy returns the backoff to use: this call's own instance, if it is Stateful.
+func (c *Call) strategy(throttled bool) (s backoff.Strategy, ofCall bool) {
+	s = c.rules.Backoff
+	i := 0
+	if throttled && c.rules.ThrottledBackoff != nil {
+		s, i = c.rules.ThrottledBackoff, 1
+	}
+	stateful, ok := s.(backoff.Stateful)
+	if !ok {
+		return s, false
+	}
+	if c.own == nil {
+		c.own = new([2]backoff.Strategy)
+	}
+	if c.own[i] == nil {
+		c.own[i] = stateful.NewCall()
+	}
+	return c.own[i], true
+}
+
+// hint returns the end of a wait that a server asked for: that and up to a quarter more, unless
+// only the wait alone ends before the deadline.
+func (c *Call) hint(after time.Duration) time.Duration {
+	end := later(c.at, after)
+	spread := time.Duration(float64(after) * hintSpread)
+	if c.deadline != never && !c.tooLate(end) {
+		spread = min(spread, c.deadline-later(end, c.rules.usual())-1)
+	}
+	return later(end, time.Duration(float64(spread)*c.rules.unit()))
+}
+
+// spent reports whether the call was sent as often as it may be. It is asked before each retry
+// and each hedge.
+func (c *Call) spent() bool { return c.rules.spent(c.sent - c.free) }
+
+// tooLate reports whether an attempt sent then could not plausibly finish before the deadline.
+func (c *Call) tooLate(at time.Duration) bool {
+	return c.deadline != never && later(at, c.rules.usual()) >= c.deadline
+}

@@ -1,0 +1,138 @@
+package call
+
+import (
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+const (
+	firstAsk = 20 * time.Millisecond  // how soon a budget that says Later is asked again
+	lastAsk  = 200 * time.Millisecond // and how often in the end
+	// patience is how long a call asks at least; it asks three times as long as an attempt
+	// usually takes.
+	patience = time.Second
+)
+
+// Waiter is implemented by a budget.Queue that bounds how many calls wait for its answer.
+type Waiter interface {
+	// Waiting adds delta, 1 or -1, to the number of calls that wait. It reports false, and does
+	// not count the call, if there is no room for one more: that call stops.
+	Waiting(delta int) bool
+}
+
+// pending is the next attempt, while it is planned.
+type pending struct {
+	planned bool
+	paid    bool // it is admitted, with permit; else the budget is asked when it is due
+	unknown bool // by Rules.Unknown
+	due     time.Duration
+	because budget.Evidence // of the attempt that failed
+	permit  budget.Permit
+}
+
+// queue is a planned attempt's wait for a budget that has said Later.
+type queue struct {
+	waiting bool
+	since   time.Duration
+	every   time.Duration // how long after the latest question the next one comes
+	queued  time.Duration // how long it was, in all
+}
+
+// ask asks the budget for the attempt that is due. It returns the call's next step unless the
+// attempt is granted.
+func (c *Call) ask() (step Step, over bool) {
+	permit, answer := c.admit(budget.Retry, c.because)
+	reason := ReasonBudget
+	switch answer {
+	case budget.Granted:
+		c.leave()
+		c.permit, c.paid = permit, true
+		return Step{}, false
+	case budget.Later:
+		if reason = c.again(); reason == ReasonNone {
+			return Step{Op: Wait, At: c.start.Add(c.due)}, true
+		}
+	}
+	c.withdraw()
+	if c.n == 0 {
+		c.stop(reason)
+	}
+	return c.Next(c.now), true
+}
+
+// again puts the question off, or returns why it is not asked again.
+func (c *Call) again() Reason {
+	if !c.waiting {
+		if w, ok := c.rules.Budget.(Waiter); ok && !w.Waiting(1) {
+			return ReasonBudget
+		}
+		c.waiting, c.since, c.every = true, c.at, 0
+	}
+	end := later(c.since, max(patience, 3*c.rules.usual()))
+	if c.at >= end {
+		return ReasonBudget
+	}
+	due := min(later(c.at, c.interval()), end)
+	if c.tooLate(due) {
+		return ReasonDeadline
+	}
+	c.due = due
+	return ReasonNone
+}
+
+// interval returns how long to wait before the budget is asked again: longer each time, and at
+// random, so that calls that failed together do not ask together.
+func (c *Call) interval() time.Duration {
+	c.every = min(max(firstAsk, c.every+c.every/2), lastAsk)
+	return c.every/2 + time.Duration(float64(c.every)*c.rules.unit())
+}
+
+// leave ends the wait for the budget's answer.
+func (c *Call) leave() {
+	if !c.waiting {
+		return
+	}
+	c.waiting, c.every = false, 0
+	c.queued += c.at - c.since
+	if w, ok := c.rules.Budget.(Waiter); ok {
+		w.Waiting(-1)
+	}
+}
+
+// withdraw gives up the planned attempt.
+func (c *Call) withdraw() {
+	c.leave()
+	if !c.planned {
+		return
+	}
+	c.planned = false
+	if c.paid {
+		c.settle(c.unknown, c.permit, budget.Unsent)
+	}
+}
+
+// admit asks the budget for one more attempt now.
+func (c *Call) admit(k budget.Kind, because budget.Evidence) (budget.Permit, budget.Answer) {
+	switch b := c.rules.Budget.(type) {
+	case nil:
+		return 0, budget.Granted
+	case budget.Queue:
+		return b.Ask(c.now, k, because, c.held)
+	default:
+		if permit, ok := b.Admit(c.now, k, because, c.held); ok {
+			return permit, budget.Granted
+		}
+		return 0, budget.Refused
+	}
+}
+
+// settle ends a permit.
+func (c *Call) settle(unknown bool, p budget.Permit, e budget.Evidence) {
+	switch {
+	case unknown:
+		c.rules.Unknown.End(c.now, p, e)
+	case c.rules.Budget != nil:
+		c.rules.Budget.End(c.now, p, e)
+	}
+}

@@ -1,0 +1,192 @@
+package call_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// queueOf answers in turn; the last answer repeats.
+func queueOf(answers ...budget.Answer) *fakeQueue {
+	q := &fakeQueue{Ledger: testkit.NewLedger()}
+	n := 0
+	q.say = func() budget.Answer {
+		n++
+		return answers[min(n, len(answers))-1]
+	}
+	return q
+}
+
+// failed returns a call whose first attempt has failed at now.
+func failed(r *call.Rules, now time.Time, o call.Options) call.Call {
+	c := r.Start(now, o)
+	c.Next(now)
+	c.Done(now, 1, transient)
+	return c
+}
+
+// follow waits as the call says until it sends or stops, and returns the time, how often it
+// waited and the last step.
+func follow(c *call.Call, now time.Time) (at time.Time, waits int, last call.Step) {
+	for {
+		step := c.Next(now)
+		if step.Op != call.Wait {
+			return now, waits, step
+		}
+		waits++
+		now = step.At
+	}
+}
+
+func TestAQueueIsAskedWhenTheRetryIsDue(t *testing.T) {
+	q := queueOf(budget.Granted)
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q}), now, call.Options{})
+	require.Empty(t, q.Asked, "not at the failure")
+	require.Equal(t, call.Step{Op: call.Wait, At: now.Add(time.Second)}, c.Next(now))
+	require.Empty(t, q.Asked)
+	step := c.Next(now.Add(time.Second))
+	require.Equal(t, call.Send, step.Op)
+	require.Equal(t, []testkit.Ask{{Kind: budget.Retry, Because: budget.Failed, Held: 1}}, q.Asked)
+	c.Done(now.Add(time.Second), 2, call.Outcome{})
+	q.Settled(t)
+	require.Zero(t, c.Report().Queued)
+}
+
+func TestAQueueThatIsHopelessStopsTheCallAtOnce(t *testing.T) {
+	q := queueOf(budget.Granted)
+	q.hopeless = func() bool { return true }
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q}), now, call.Options{})
+	require.Equal(t, call.Step{Op: call.Stop, Attempt: 1, Reason: call.ReasonBudget}, c.Next(now))
+	require.Empty(t, q.Asked)
+	q.Settled(t)
+}
+
+func TestALateRefusalHandsOverTheLastAnswer(t *testing.T) {
+	q := queueOf(budget.Refused)
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q}), now, call.Options{})
+	at, waits, last := follow(&c, now)
+	require.Equal(t, call.Step{Op: call.Stop, Attempt: 1, Reason: call.ReasonBudget}, last)
+	require.Equal(t, time.Second, at.Sub(now))
+	require.Equal(t, 1, waits)
+	require.Equal(t, time.Second, c.Report().Waited)
+	require.Zero(t, c.Report().Queued, "it was refused at once")
+	q.Settled(t)
+}
+
+func TestLaterIsAskedAgainEverLessOften(t *testing.T) {
+	q := queueOf(budget.Later, budget.Later, budget.Later, budget.Granted)
+	now := time.Unix(0, 0)
+	r := rules(call.Rules{Budget: q, Backoff: backoff.None(), Rand: func() float64 { return 0.5 }})
+	c := failed(r, now, call.Options{})
+	at, waits, last := follow(&c, now)
+	require.Equal(t, call.Send, last.Op)
+	require.Equal(t, 3, waits)
+	require.Equal(t, (20+30+45)*time.Millisecond, at.Sub(now))
+	c.Done(at, 2, call.Outcome{})
+	report := c.Report()
+	require.Equal(t, at.Sub(now), report.Queued)
+	require.Equal(t, at.Sub(now), report.Waited)
+	require.Zero(t, q.waiting)
+	q.Settled(t)
+}
+
+func TestLaterEndsWithThePatience(t *testing.T) {
+	for name, c := range map[string]struct {
+		limit timeout.Limit
+		want  time.Duration
+	}{
+		"a second":                      {nil, time.Second},
+		"three times the usual latency": {hedgeUsual(time.Minute), 3 * time.Minute},
+		"a quick destination":           {hedgeUsual(time.Millisecond), time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := queueOf(budget.Later)
+			now := time.Unix(0, 0)
+			r := rules(call.Rules{Budget: q, Backoff: backoff.None(), AttemptTimeout: c.limit})
+			machine := failed(r, now, call.Options{})
+			at, _, last := follow(&machine, now)
+			require.Equal(t, call.Step{Op: call.Stop, Attempt: 1, Reason: call.ReasonBudget}, last)
+			require.Equal(t, c.want, at.Sub(now))
+			require.Equal(t, c.want, machine.Report().Queued)
+			require.Zero(t, q.waiting)
+			q.Settled(t)
+		})
+	}
+}
+
+// hedgeUsual is a limit that has learned what an attempt takes.
+type hedgeUsual time.Duration
+
+func (u hedgeUsual) Timeout() time.Duration                 { return time.Hour }
+func (u hedgeUsual) Usual() time.Duration                   { return time.Duration(u) }
+func (u hedgeUsual) Observe(time.Time, time.Duration, bool) {}
+
+func TestLaterEndsBeforeTheDeadline(t *testing.T) {
+	q := queueOf(budget.Later)
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{Deadline: now.Add(100 * time.Millisecond)})
+	at, _, last := follow(&c, now)
+	require.Equal(t, call.Step{Op: call.Stop, Attempt: 1, Reason: call.ReasonDeadline}, last)
+	require.Less(t, at.Sub(now), 100*time.Millisecond)
+	require.Zero(t, q.waiting)
+}
+
+func TestAQueueBoundsHowManyWait(t *testing.T) {
+	q := queueOf(budget.Later)
+	q.full = true
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
+	require.Equal(t, call.ReasonBudget, c.Next(now).Reason)
+	require.Zero(t, q.waiting)
+}
+
+func TestACallThatIsCanceledWaitsNoMore(t *testing.T) {
+	q := queueOf(budget.Later)
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
+	require.Equal(t, call.Wait, c.Next(now).Op)
+	require.Equal(t, 1, q.waiting)
+	c.Cancel(now.Add(time.Millisecond), call.ReasonCanceled)
+	require.Zero(t, q.waiting)
+	require.Equal(t, time.Millisecond, c.Report().Queued)
+	q.Settled(t)
+}
+
+func TestAHedgeThatIsNotYetGrantedIsAskedForAgain(t *testing.T) {
+	q := queueOf(budget.Later, budget.Later, budget.Granted)
+	now := time.Unix(0, 0)
+	c := rules(call.Rules{Budget: q, Hedge: timeout.Fixed(time.Second), Rand: func() float64 { return 0.5 }}).Start(now, call.Options{Hedge: true})
+	require.Equal(t, budget.First, c.Next(now).Kind)
+	at, waits, last := follow(&c, now)
+	require.Equal(t, budget.Hedge, last.Kind)
+	require.Equal(t, 3, waits)
+	require.Equal(t, (1000+20+30)*time.Millisecond, at.Sub(now))
+	require.Zero(t, c.Report().Queued, "an attempt is under way")
+	c.Done(at, 2, call.Outcome{})
+	q.Settled(t)
+}
+
+func TestARefusalAtTheDueTimeLeavesTheAttemptUnderWay(t *testing.T) {
+	q := queueOf(budget.Granted, budget.Refused)
+	now := time.Unix(0, 0)
+	c := rules(call.Rules{MaxAttempts: 5, Budget: q, Hedge: timeout.Fixed(time.Second)}).Start(now, call.Options{Hedge: true})
+	c.Next(now)
+	now = now.Add(time.Second)
+	require.Equal(t, budget.Hedge, c.Next(now).Kind)
+	c.Done(now, 1, transient)
+	now = now.Add(time.Second)
+	require.Equal(t, call.Wait, c.Next(now).Op, "the hedge may yet answer")
+	c.Done(now, 2, call.Outcome{})
+	require.Equal(t, call.ReasonSuccess, c.Next(now).Reason)
+	q.Settled(t)
+}

@@ -1,0 +1,36 @@
+package call
+
+// Reason is why a call stopped. The set is closed, and the same in errors, logs, metrics and
+// traces.
+type Reason uint8
+
+const (
+	ReasonNone          Reason = iota // it has not stopped
+	ReasonSuccess                     // an attempt succeeded
+	ReasonRejected                    // an attempt's outcome was Rejected
+	ReasonMaxAttempts                 // Rules.MaxAttempts were sent, or a backoff.Stateful wanted no more
+	ReasonBudget                      // the destination's budget had nothing left for this call
+	ReasonDeadline                    // the caller's deadline has passed, or the next attempt could not make it
+	ReasonNoRetry                     // the server said "do not retry"
+	ReasonHint                        // the server asked for a longer wait than Rules.MaxHint
+	ReasonNotIdempotent               // the request may have had its effect, and nobody said that it may have it twice
+	ReasonNotReplayable               // the request's body or messages cannot be sent a second time
+	ReasonCanceled                    // the caller gave up
+	ReasonCommitted                   // part of the answer has reached the caller
+	ReasonGate                        // the budget refused even the first attempt (budget.ClientThrottle)
+)
+
+var reasonNames = [...]string{
+	"none", "success", "rejected", "max_attempts", "budget", "deadline", "no_retry", "hint_too_long",
+	"not_idempotent", "not_replayable", "canceled", "committed", "gate",
+}
+
+// String returns the reason's name in errors, logs, metrics and traces.
+func (r Reason) String() string { return name(reasonNames[:], int(r)) }
+
+func name(names []string, i int) string {
+	if i >= len(names) {
+		return "unknown"
+	}
+	return names[i]
+}

@@ -1,0 +1,4 @@
+package drive
+
+// Timed is for tests.
+var Timed = timed

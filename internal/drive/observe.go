@@ -1,0 +1,69 @@
+package drive
+
+import (
+	"context"
+
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+)
+
+// AttemptDone tells the observer, if there is one, of an attempt.
+func (p *Policy) AttemptDone(ctx context.Context, a call.Attempt) {
+	if p.Observer != nil {
+		a.Destination = p.Destination
+		p.Observer.AttemptDone(ctx, a)
+	}
+}
+
+// CallDone tells the observer, if there is one, that a call has stopped.
+func (p *Policy) CallDone(ctx context.Context, r call.Report) {
+	if p.Observer != nil {
+		p.Observer.CallDone(ctx, r)
+	}
+}
+
+// report returns the report of a call that has stopped. last is the last attempt's error.
+func report(ctx context.Context, c *call.Call, last error) call.Report {
+	r := c.Report()
+	r.Err = last
+	if r.Attempts == 0 {
+		r.Err = contextError(ctx)
+	}
+	return r
+}
+
+// Stopped returns the error of a call that has stopped, nil for a success, and marks the request
+// that a server is handling under ctx, if there is one, when repeating that would not help. last
+// is the last attempt's error.
+func (p *Policy) Stopped(ctx context.Context, c *call.Call, last error, history []call.Failure) *call.Error {
+	r := c.Report()
+	if r.Reason == call.ReasonSuccess {
+		return nil
+	}
+	p.spend(ctx, r.Reason)
+	e := &call.Error{
+		Reason: r.Reason, Attempts: r.Attempts, Destination: r.Destination, Shadow: r.Shadow, Waited: r.Waited,
+		Queued: r.Queued, Last: last, History: history,
+	}
+	if r.Reason == call.ReasonCanceled || r.Reason == call.ReasonDeadline {
+		e.Ended = contextError(ctx)
+		if e.Ended == nil && r.Reason == call.ReasonDeadline && passed(ctx) {
+			e.Ended = context.DeadlineExceeded
+		}
+	}
+	return e
+}
+
+// spend marks the request that a server is handling under ctx, so that it answers "do not retry"
+// if it fails: what can be done about this failure has been done here. A policy that never
+// retries has done nothing.
+func (p *Policy) spend(ctx context.Context, reason call.Reason) {
+	switch reason {
+	case call.ReasonNoRetry, call.ReasonHint, call.ReasonGate:
+		layer.Spend(ctx)
+	case call.ReasonMaxAttempts, call.ReasonBudget, call.ReasonDeadline:
+		if p.MaxAttempts != 1 {
+			layer.Spend(ctx)
+		}
+	}
+}

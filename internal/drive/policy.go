@@ -1,0 +1,87 @@
+// Package drive holds the drivers of package call that this library has: one that makes a call's
+// attempts one after the other and one that lets them race, for Do, DoValue, HTTP and unary gRPC
+// alike. It does what a call.Call does not: contexts, timers, clocks, goroutines, observers.
+package drive
+
+import (
+	"context"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// Policy is what drivers need of a *retry.Policy.
+type Policy struct {
+	call.Rules
+	Classify func(error) call.Outcome // of an operation of Do
+	Explicit bool                     // Classify is the user's, and decides alone
+	Observer Observer                 // nil: none
+
+	Spare *Unknown // Rules.Unknown, if that is one
+	// Fast reports whether a first attempt that succeeds needs nothing but the budget's Begin and
+	// End around it, and whether one that panics may leave its permit open.
+	Fast  bool
+	clock bool // an observer, a limit or the budget needs to know when a first attempt was sent
+	gated bool // the budget may refuse even a first attempt
+}
+
+// Observer is a retry.Observer.
+type Observer interface {
+	AttemptDone(ctx context.Context, a call.Attempt)
+	CallDone(ctx context.Context, r call.Report)
+}
+
+// Of returns the Policy in a *retry.Policy, which stays the same for as long as that lives.
+// Package retry sets it.
+var Of func(policy any) *Policy
+
+// Prepare must be called once the fields are set, before anything else.
+func (p *Policy) Prepare() {
+	p.Spare, _ = p.Unknown.(*Unknown)
+	_, timeless := p.Budget.(interface{ Timeless() })
+	_, stateless := p.Budget.(interface{ Stateless() })
+	_, p.gated = p.Budget.(budget.Gate)
+	_, learnsTimeout := p.AttemptTimeout.(timeout.Learner)
+	_, learnsHedge := p.Hedge.(timeout.Learner)
+	p.clock = !timeless || learnsTimeout || learnsHedge || p.Observer != nil
+	p.Fast = !p.clock && !p.gated && stateless && p.AttemptTimeout == nil && p.Hedge == nil
+}
+
+// Hedges reports whether calls that may be sent twice are hedged.
+func (p *Policy) Hedges() bool { return p.Hedge != nil && p.MaxAttempts != 1 }
+
+// attemptTimeout returns what a first attempt may take, 0 for no limit.
+func (p *Policy) attemptTimeout() time.Duration {
+	if p.AttemptTimeout == nil {
+		return 0
+	}
+	return p.AttemptTimeout.Timeout()
+}
+
+// begin tells the budget of a first attempt that is sent outside a call.Call.
+func (p *Policy) begin() call.First {
+	var now time.Time
+	if p.clock {
+		now = time.Now()
+	}
+	return call.First{Permit: p.Budget.Begin(now), Sent: now}
+}
+
+// Succeed ends a first attempt that was sent outside a call.Call, at now if that matters, and
+// succeeded.
+func (p *Policy) Succeed(now time.Time, f call.First) {
+	p.Budget.End(now, f.Permit, budget.Alive)
+	if p.Spare != nil {
+		p.Spare.Refill()
+	}
+	if f.Sent.IsZero() {
+		return
+	}
+	for _, limit := range [...]timeout.Limit{p.AttemptTimeout, p.Hedge} { // last: a user's Limit may panic
+		if l, ok := limit.(timeout.Learner); ok {
+			l.Observe(now, now.Sub(f.Sent), true)
+		}
+	}
+}

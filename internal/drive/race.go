@@ -1,0 +1,296 @@
+package drive
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/call"
+)
+
+// race drives a call whose attempts may run side by side: the first on the caller's goroutine,
+// the others on one each. Whoever ends an attempt tells the Call, under the lock, and does what
+// it asks for. All attempts have returned before the caller's goroutine does: a loser may still
+// be reading the caller's request.
+type race[T any] struct {
+	ctx context.Context
+	p   *Policy
+	w   Work[T]
+	o   Options
+
+	mu      sync.Mutex
+	call    call.Call
+	waited  time.Duration // by the call, when the latest attempt was sent
+	live    []flying      // the attempts under way
+	room    [2]flying     // for live: most have no more
+	answer  result[T]     // of the attempt whose answer is the call's if it stops now
+	history history
+	timer   *time.Timer   // runs fire when the call wants to go on
+	over    bool          // the call has stopped
+	gaveUp  bool          // because the caller did
+	ended   chan struct{} // closed when over; nil: the caller's goroutine does not wait for it
+	broken  *PanicError   // an attempt that did not return
+
+	delivered bool           // the caller gets the answer
+	others    sync.WaitGroup // every goroutine but the caller's, and the armed timer
+}
+
+// flying is an attempt under way, and what cancels its context.
+type flying struct {
+	attempt int
+	cancel  context.CancelFunc
+}
+
+// racer is an attempt that is about to be made.
+type racer struct {
+	step   call.Step
+	sent   time.Time
+	waited time.Duration
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func runRace[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] {
+	r := &race[T]{ctx: ctx, p: p, w: w, o: o}
+	defer r.close()
+	if first, ok := r.start(); ok {
+		var res result[T]
+		r.run(first, &res)
+		r.wait()
+	}
+	r.others.Wait()
+	if r.broken != nil {
+		panic(r.broken)
+	}
+	return r.finish()
+}
+
+// start returns the first attempt, for the caller's goroutine, and sets the timer of its hedge.
+// It reports false if there is none.
+func (r *race[T]) start() (first racer, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.live = r.room[:0]
+	r.call = r.p.Start(now, r.o.of(r.ctx))
+	step := r.call.Next(now)
+	if step.Op != call.Send {
+		r.stop()
+		return racer{}, false
+	}
+	first = r.launch(step, now)
+	r.advance(now)
+	return first, true
+}
+
+// advance does what the call asks for now. Requires that r.mu is held.
+func (r *race[T]) advance(now time.Time) {
+	for !r.over {
+		if r.ctx.Err() != nil {
+			if len(r.live) == 0 { // else what is under way may yet be an answer
+				r.cancel()
+			}
+			return
+		}
+		switch step := r.call.Next(now); step.Op {
+		case call.Send:
+			x, before := r.launch(step, now), r.answer
+			r.answer = result[T]{err: before.err}
+			r.others.Add(1)
+			go r.aside(x, before)
+		case call.Wait:
+			r.arm(step.At)
+			return
+		case call.Stop:
+			r.stop()
+		}
+	}
+}
+
+// launch makes the context of an attempt that is about to be sent, canceled when the race is
+// over. Requires that r.mu is held.
+func (r *race[T]) launch(step call.Step, now time.Time) racer {
+	total := r.call.Report().Waited
+	x := racer{step: step, sent: now, waited: total - r.waited}
+	r.waited = total
+	x.ctx, x.cancel = context.WithCancel(r.ctx)
+	r.live = append(r.live, flying{step.Attempt, x.cancel})
+	return x
+}
+
+// aside makes an attempt on a goroutine of its own. What the one before came to is not the call's
+// answer any more: it is discarded first, so that one connection is enough.
+func (r *race[T]) aside(x racer, before result[T]) {
+	defer r.others.Done()
+	returned := false
+	defer r.failUnless(&returned)
+	var res result[T]
+	defer before.discard(r.w)
+	before.discard(r.w)
+	r.run(x, &res)
+	returned = true
+}
+
+// run makes one attempt, tells the call its outcome, and does what the call then asks for.
+func (r *race[T]) run(x racer, res *result[T]) {
+	defer res.discard(r.w)
+	actx := r.o.resend(x.ctx, x.step.Attempt)
+	res.attempt(x.ctx, actx, r.p, r.w, r.o, x.step.Attempt, x.step.Timeout)
+	now := time.Now()
+	err, outcome, over := r.land(now, x, res)
+	if r.p.Observer != nil {
+		r.p.AttemptDone(r.ctx, call.Attempt{
+			Number: x.step.Attempt, Kind: x.step.Kind, Sent: x.sent, Took: now.Sub(x.sent), Waited: x.waited,
+			Outcome: outcome, Err: err,
+		})
+	}
+	if over {
+		return
+	}
+	res.discard(r.w)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advance(time.Now())
+}
+
+// land tells the call the outcome of an attempt, and reports whether the race is over. It leaves
+// in res what nobody needs any more: the attempt's result, or that of an earlier one whose place
+// it takes.
+func (r *race[T]) land(now time.Time, x racer, res *result[T]) (err error, o call.Outcome, over bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		res.outcome = call.Outcome{Class: call.Canceled}
+		return res.err, res.outcome, true
+	}
+	if r.ctx.Err() != nil && res.outcome.Class != call.Success && res.outcome.Class != call.Rejected {
+		res.outcome = canceled(r.ctx)
+	}
+	err, o = res.err, res.outcome
+	res.cancel = both(res.cancel, x.cancel)
+	if o.Class != call.Success {
+		r.history.add(x.step.Attempt, o.Class, err)
+	}
+	r.call.Done(now, x.step.Attempt, o)
+	r.live = slices.DeleteFunc(r.live, func(l flying) bool { return l.attempt == x.step.Attempt })
+	report := r.call.Report()
+	if report.Answer == x.step.Attempt {
+		*res, r.answer = r.answer, *res
+	}
+	if report.Reason != call.ReasonNone {
+		r.stop()
+	}
+	return err, o, r.over
+}
+
+func both(a, b context.CancelFunc) context.CancelFunc {
+	if a == nil {
+		return b
+	}
+	return func() { a(); b() }
+}
+
+// arm lets advance be called again at the given time; the zero time means not before an attempt
+// ends. Requires that r.mu is held.
+func (r *race[T]) arm(at time.Time) {
+	r.disarm()
+	if !at.IsZero() {
+		r.others.Add(1)
+		r.timer = time.AfterFunc(time.Until(at), r.fire)
+	}
+}
+
+func (r *race[T]) disarm() {
+	if r.timer != nil && r.timer.Stop() {
+		r.others.Done()
+	}
+	r.timer = nil
+}
+
+// fire runs on a goroutine of its own, and may ask a user's Limit, Budget or source of random
+// numbers.
+func (r *race[T]) fire() {
+	defer r.others.Done()
+	returned := false
+	defer r.failUnless(&returned)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advance(time.Now())
+	returned = true
+}
+
+// wait returns when the race is over, and ends it if the caller gives up.
+func (r *race[T]) wait() {
+	r.mu.Lock()
+	over := r.over
+	if !over {
+		r.ended = make(chan struct{})
+	}
+	r.mu.Unlock()
+	if over {
+		return
+	}
+	select {
+	case <-r.ended:
+	case <-r.ctx.Done():
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.cancel()
+	}
+}
+
+// cancel ends the race because the caller gave up, or because an attempt did not return. Requires
+// that r.mu is held.
+func (r *race[T]) cancel() {
+	if !r.over {
+		defer r.stop() // a user's Budget or Limit may panic
+		r.gaveUp = true
+		r.call.Cancel(time.Now(), Ended(r.ctx))
+	}
+}
+
+// stop cancels all attempts that are still under way: they have lost. Requires that r.mu is held.
+func (r *race[T]) stop() {
+	if r.over {
+		return
+	}
+	r.over = true
+	r.disarm()
+	for _, l := range r.live {
+		l.cancel()
+	}
+	if r.ended != nil {
+		close(r.ended)
+	}
+}
+
+// finish hands over the answer.
+func (r *race[T]) finish() Answer[T] {
+	if r.gaveUp {
+		r.answer.discard(r.w)
+	}
+	if r.p.Observer != nil {
+		r.p.CallDone(r.ctx, report(r.ctx, &r.call, r.answer.err))
+	}
+	a := Answer[T]{Value: r.answer.keep(r.w), Err: r.answer.err}
+	r.delivered = true
+	if r.call.Report().Reason != call.ReasonSuccess {
+		a.Stopped = r.p.Stopped(r.ctx, &r.call, r.answer.err, r.history.failures())
+	}
+	return a
+}
+
+// close leaves nothing behind after a panic or runtime.Goexit on the caller's goroutine.
+func (r *race[T]) close() {
+	if r.delivered {
+		return
+	}
+	func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.cancel()
+	}()
+	r.others.Wait()
+	r.answer.discard(r.w)
+}

@@ -1,0 +1,194 @@
+package drive
+
+import (
+	"context"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/call"
+)
+
+// Run makes a call: attempts, waits and hedges as the policy has it. Its first attempt is made
+// outside the call.Call if it can be: a call that succeeds at once needs none.
+func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] {
+	switch {
+	case p.gated || ctx.Err() != nil:
+		return start(ctx, p, w, o)
+	case o.Hedge && p.Hedges():
+		return runRace(ctx, p, w, o)
+	}
+	f := first[T]{p: p, w: w, sent: p.begin(), open: true}
+	defer f.close()
+	f.result.attempt(ctx, ctx, p, w, o, 1, p.attemptTimeout())
+	if f.result.outcome.Class == call.Success {
+		return f.succeed(ctx)
+	}
+	f.open = false
+	return resume(ctx, p, w, o, f.sent, &f.result)
+}
+
+// Resume takes over a call whose first attempt, sent on ctx and outside a call.Call, came to v
+// and err, which are no success.
+func Resume[T any](ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, v T, err error) Answer[T] {
+	f := first[T]{p: p, w: w, sent: sent, open: true}
+	f.result.value, f.result.err, f.result.held = v, err, true
+	defer f.close()
+	f.result.sort(ctx, nil, p, w, Result[T]{Attempt: 1}, 0)
+	f.open = false
+	return resume(ctx, p, w, o, f.sent, &f.result)
+}
+
+// first is a first attempt outside a call.Call.
+type first[T any] struct {
+	p      *Policy
+	w      Work[T]
+	sent   call.First
+	open   bool // its permit is
+	result result[T]
+}
+
+// succeed finishes a call whose first attempt succeeded.
+func (f *first[T]) succeed(ctx context.Context) Answer[T] {
+	var now time.Time
+	if f.p.clock {
+		now = time.Now()
+	}
+	f.open = false
+	f.p.Succeed(now, f.sent)
+	if f.p.Observer != nil {
+		f.p.AttemptDone(ctx, call.Attempt{
+			Number: 1, Sent: f.sent.Sent, Took: took(f.sent.Sent, now), Outcome: f.result.outcome, Err: f.result.err,
+		})
+		f.p.CallDone(ctx, call.Report{
+			Destination: f.p.Destination, Reason: call.ReasonSuccess, Attempts: 1, Answer: 1, Err: f.result.err,
+			Budget: f.p.Budget,
+		})
+	}
+	return Answer[T]{Value: f.result.keep(f.w), Err: f.result.err}
+}
+
+// close leaves nothing behind after a panic or runtime.Goexit in the attempt, or in what is a
+// user's own.
+func (f *first[T]) close() {
+	if f.open {
+		f.p.Budget.End(time.Now(), f.sent.Permit, budget.None)
+	}
+	f.result.discard(f.w)
+}
+
+// sequence drives a call whose attempts are made one after the other, all on the caller's
+// goroutine.
+type sequence[T any] struct {
+	ctx     context.Context
+	p       *Policy
+	w       Work[T]
+	o       Options
+	call    call.Call
+	now     time.Time
+	waited  time.Duration // by the call, when the latest attempt was sent
+	result  result[T]     // of the latest attempt: kept until the next is granted, as the call may stop with it
+	history history
+}
+
+// start makes a call that may be refused before its first attempt.
+func start[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] {
+	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now()}
+	s.call = p.Start(s.now, o.of(ctx))
+	defer s.close()
+	return s.loop()
+}
+
+// resume goes on after a first attempt that failed.
+func resume[T any](
+	ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, first *result[T],
+) Answer[T] {
+	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now(), result: *first}
+	first.held = false
+	s.call = p.Resume(s.now, sent, o.of(ctx))
+	defer s.close()
+	s.done(call.Step{Attempt: 1}, sent.Sent, 0)
+	return s.loop()
+}
+
+// loop does what the call asks for until it stops.
+func (s *sequence[T]) loop() Answer[T] {
+	for {
+		s.stopIfEnded()
+		switch step := s.call.Next(s.now); step.Op {
+		case call.Send:
+			s.send(step)
+		case call.Wait:
+			sleep(s.ctx, step.At)
+			s.now = time.Now()
+		case call.Stop:
+			return s.finish(step.Reason)
+		}
+	}
+}
+
+func (s *sequence[T]) send(step call.Step) {
+	sent := s.now
+	s.result.discard(s.w)
+	actx := s.o.resend(s.ctx, step.Attempt)
+	s.result.attempt(s.ctx, actx, s.p, s.w, s.o, step.Attempt, step.Timeout)
+	var waited time.Duration
+	if s.p.Observer != nil {
+		total := s.call.Report().Waited
+		waited, s.waited = total-s.waited, total
+	}
+	if s.p.clock || s.result.outcome.Class != call.Success { // else nobody needs the end time of a success
+		s.now = time.Now()
+	}
+	s.done(step, sent, waited)
+}
+
+// done tells the observer and the call the outcome of an attempt.
+func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration) {
+	if s.result.outcome.Class != call.Success {
+		s.history.add(step.Attempt, s.result.outcome.Class, s.result.err)
+	}
+	if s.p.Observer != nil {
+		s.p.AttemptDone(s.ctx, call.Attempt{
+			Number: step.Attempt, Kind: step.Kind, Sent: sent, Took: took(sent, s.now), Waited: waited,
+			Outcome: s.result.outcome, Err: s.result.err,
+		})
+	}
+	s.call.Done(s.now, step.Attempt, s.result.outcome)
+	if s.result.outcome.Class != call.Success {
+		s.now = time.Now() // observers and strategies take time
+	}
+}
+
+// stopIfEnded stops a call whose caller has given up before it stopped by itself, and drops what
+// it has.
+func (s *sequence[T]) stopIfEnded() {
+	if s.ctx.Err() != nil && s.call.Report().Reason == call.ReasonNone {
+		s.call.Cancel(s.now, Ended(s.ctx))
+		s.result.discard(s.w)
+	}
+}
+
+// finish hands over the answer of a call that has stopped.
+func (s *sequence[T]) finish(reason call.Reason) Answer[T] {
+	if s.p.Observer != nil {
+		s.p.CallDone(s.ctx, report(s.ctx, &s.call, s.result.err))
+	}
+	a := Answer[T]{Value: s.result.keep(s.w), Err: s.result.err}
+	if reason != call.ReasonSuccess {
+		a.Stopped = s.p.Stopped(s.ctx, &s.call, s.result.err, s.history.failures())
+	}
+	return a
+}
+
+// close leaves nothing behind after a panic or runtime.Goexit in what was called from here.
+func (s *sequence[T]) close() {
+	s.call.Cancel(s.now, call.ReasonCanceled) // nothing to a call that has stopped
+	s.result.discard(s.w)
+}
+
+func took(sent, now time.Time) time.Duration {
+	if sent.IsZero() {
+		return 0
+	}
+	return now.Sub(sent)
+}

@@ -1,0 +1,84 @@
+package retry
+
+import (
+	"slices"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// defaultMaxDestinations bounds how many destinations a policy keeps state for.
+const defaultMaxDestinations = 1024
+
+// Option sets what is code and not data.
+type Option func(*rules) error
+
+// WithClassifier replaces the way Do and DoValue tell what an error means; the default is
+// Classify, to which a cenkalti BackOff as the policy's strategy adds that library's
+// PermanentError. It is called for errors that are not nil and not the context's doing, by any
+// number of goroutines at a time.
+func WithClassifier(classify func(error) Outcome) Option {
+	return func(r *rules) error {
+		if classify == nil {
+			return conf.Errorf("WithClassifier", "must not be nil")
+		}
+		r.classifier = classify
+		return nil
+	}
+}
+
+// WithPermanent names errors that no retry helps with and that say nothing against the
+// destination, such as sql.ErrNoRows or redis.Nil: a call of Do or DoValue ends with one that
+// errors.Is finds. It goes before every classifier. Given more than once, all are named.
+func WithPermanent(errs ...error) Option {
+	return func(r *rules) error {
+		for i, err := range errs {
+			if err == nil {
+				return conf.Errorf("WithPermanent", "must not be nil (number %d)", i+1)
+			}
+		}
+		r.permanent = append(slices.Clip(r.permanent), errs...)
+		return nil
+	}
+}
+
+// WithObserver tells o of every attempt and of every call's end. Given more than once, each is
+// told, in order.
+func WithObserver(o Observer) Option {
+	return func(r *rules) error {
+		if o == nil {
+			return conf.Errorf("WithObserver", "must not be nil")
+		}
+		if r.observed {
+			o = observers{r.observer, o}
+		}
+		r.observer, r.observed = o, true
+		return nil
+	}
+}
+
+// WithRand replaces the source of jitter, which is math/rand/v2's. It must return numbers in [0,
+// 1) and be safe for concurrent use; one with a seed makes a simulation repeatable.
+func WithRand(random func() float64) Option {
+	return func(r *rules) error {
+		if random == nil {
+			return conf.Errorf("WithRand", "must not be nil")
+		}
+		r.random = random
+		return nil
+	}
+}
+
+// WithMaxDestinations bounds how many destinations the policy keeps state for; the default is 1,024. Over it, a
+// destination that was not used lately is forgotten. If it comes back it starts anew, but if its budget had been spent
+// on, it affords no retry until an attempt has succeeded: an outage of more destinations than the policy keeps must not
+// look new to each of them. The policy remembers eight times as many names for that; where even those do not suffice
+// in an outage, every new name starts like this. Known names are found without a lock.
+func WithMaxDestinations(n int) Option {
+	return func(r *rules) error {
+		if n < 1 {
+			return conf.Errorf("WithMaxDestinations", "must be at least 1, not %d", n)
+		}
+		r.maxDests = n
+		return nil
+	}
+}

@@ -1,0 +1,53 @@
+package retry
+
+import (
+	"context"
+
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
+)
+
+// Class sorts the outcomes of attempts by what they say about trying again; see [call.Class].
+type Class = call.Class
+
+// The classes of outcomes, and the reasons why calls stop.
+const (
+	Success     = call.Success
+	Rejected    = call.Rejected    // do not retry: the request is wrong, or was refused for good
+	Transient   = call.Transient   // it failed, and may not fail again
+	Throttled   = call.Throttled   // the server says that it is overloaded
+	Timeout     = call.Timeout     // nothing came within the attempt's own timeout
+	Unprocessed = call.Unprocessed // it provably never reached the application: safe to repeat whatever it was
+	Canceled    = call.Canceled    // the caller gave up, which says nothing about the server
+
+	// Why calls stop:
+	ReasonNone          = call.ReasonNone          // it has not stopped
+	ReasonSuccess       = call.ReasonSuccess       // an attempt succeeded
+	ReasonRejected      = call.ReasonRejected      // an attempt's outcome was Rejected
+	ReasonMaxAttempts   = call.ReasonMaxAttempts   // Config.MaxAttempts were sent, or a backoff.Stateful wanted no more
+	ReasonBudget        = call.ReasonBudget        // the destination's budget had nothing left for this call
+	ReasonDeadline      = call.ReasonDeadline      // the deadline has passed, or the next attempt could not make it
+	ReasonNoRetry       = call.ReasonNoRetry       // the server said "do not retry"
+	ReasonHint          = call.ReasonHint          // the server asked for a longer wait than Config.MaxHint
+	ReasonNotIdempotent = call.ReasonNotIdempotent // it may have had its effect, and nobody said that it may have it twice
+	ReasonNotReplayable = call.ReasonNotReplayable // the request's body or messages cannot be sent a second time
+	ReasonCanceled      = call.ReasonCanceled      // the caller gave up
+	ReasonCommitted     = call.ReasonCommitted     // part of the answer has reached the caller
+	ReasonGate          = call.ReasonGate          // the budget refused even the first attempt (budget.ClientThrottle)
+)
+
+// Outcome is the result of one attempt, as a classifier describes it; see [call.Outcome].
+type Outcome = call.Outcome
+
+// Reason is why a call stopped. The set is closed, and the same in errors, logs, metrics and
+// traces.
+type Reason = call.Reason
+
+// PanicError is what DoValue panics with when a hedge panicked on a goroutine of its own: the
+// panic goes on where the caller can see it. It has the Value and the Stack.
+type PanicError = drive.PanicError
+
+// AttemptNumber returns which attempt of its call is being made on ctx, from 1. Only resends
+// carry it: 1 is returned for a first attempt and outside a call, but a call made inside a resend
+// has that one's number in its first attempt.
+func AttemptNumber(ctx context.Context) int { return drive.AttemptNumber(ctx) }
