@@ -46,7 +46,7 @@ func WithDestination(name func(*http.Request) string) Option {
 
 // WithClassifier replaces [Classify]. classify is called for every response, and for every error
 // that is not due to the caller's context or the attempt's timeout, by any number of goroutines
-// at a time. It must neither read nor close the body; it may be called twice for one response.
+// at a time. It must neither read nor close the body; it is called once an attempt.
 // Call Classify in it to change only some rows of the table, and to keep the marks of
 // [retry.Permanent] and [retry.After] on errors. (retry.WithClassifier, which sorts the errors of
 // Do, has no effect here.)

@@ -1,0 +1,83 @@
+package grpcx_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+func TestOwnError_IsReturnedWhereNothingWasAdded(t *testing.T) {
+	for name, err := range map[string]error{
+		"a status": status.Error(codes.NotFound, "no"), "another error": io.ErrUnexpectedEOF,
+		"not idempotent": status.Error(codes.Internal, "lost"),
+	} {
+		unary := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return err }
+		got := grpcx.UnaryClientInterceptor(policy(t))(t.Context(), unaryCall, nil, nil, nil, unary)
+		if name != "another error" { // which may be worth another attempt
+			require.Same(t, err, got, name)
+		}
+		p := policy(t, attempts(1))
+		require.Equal(t, err, grpcx.UnaryClientInterceptor(p)(t.Context(), unaryCall, nil, nil, nil, unary), name)
+		streamer := func(context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+			return nil, err
+		}
+		_, got = grpcx.StreamClientInterceptor(p)(t.Context(), &grpc.StreamDesc{}, nil, duplexCall, streamer)
+		require.Equal(t, err, got, name)
+	}
+}
+
+// Every driver says the same of an attempt's own timeout.
+func TestOwnError_AnAttemptsTimeoutIsNoCancellation(t *testing.T) {
+	timed := func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(50 * time.Millisecond) }
+	for name, do := range map[string]func(context.Context, testgrpc.TestServiceClient) error{
+		"unary": func(ctx context.Context, c testgrpc.TestServiceClient) error {
+			_, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{})
+			return err
+		},
+		"stream": func(ctx context.Context, c testgrpc.TestServiceClient) error {
+			s, err := c.StreamingOutputCall(ctx, &testgrpc.StreamingOutputCallRequest{})
+			if err == nil {
+				_, err = s.Recv()
+			}
+			return err
+		},
+	} {
+		for _, n := range []int{1, 2} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+					s.unary = func(ctx context.Context, _ int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+						<-ctx.Done()
+						return nil, ctx.Err()
+					}
+					s.output = func(_ int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+						<-st.Context().Done()
+						return st.Context().Err()
+					}
+					c := dial(t, to, policy(t, timed, attempts(n)), grpcx.WithIdempotentMethods(unaryCall, outputCall))
+					err := do(t.Context(), c)
+					require.Equal(t, codes.DeadlineExceeded, status.Code(err))
+					require.ErrorIs(t, err, timeout.ErrAttempt)
+					require.NotErrorIs(t, err, context.Canceled)
+					timedOut, ok := errors.AsType[interface {
+						error
+						Timeout() bool
+					}](err)
+					require.True(t, ok && timedOut.Timeout())
+					require.ErrorContains(t, err, "context deadline exceeded (evenkeel: attempt timeout of 50ms")
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package httpx_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// Clients compare errors, and the beginnings of their texts: net/http gives them nothing better.
+func TestOwnError_IsReturnedWhereNothingWasAdded(t *testing.T) {
+	base := tripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
+	for name, cfg := range map[string]retry.Config{
+		"plain": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)}, "hedged": {Hedge: timeout.Fixed(time.Hour)},
+	} {
+		var seen reportsOf
+		tr := httpx.NewTransport(base, retry.Must(retry.New(cfg, retry.WithObserver(&seen))))
+		_, err := tr.RoundTrip(request(t, http.MethodPost, "http://h/", strings.NewReader("x")))
+		require.Equal(t, io.EOF, err, name)
+		require.Equal(t, retry.ReasonNotIdempotent, seen[0].Reason, name)
+	}
+}
+
+func TestOwnError_AnAttemptsTimeoutIsNoCancellation(t *testing.T) {
+	for name, of := range map[string]func(context.Context) error{
+		"HTTP/1": context.Cause, "HTTP/2": context.Context.Err,
+		"wrapped": func(ctx context.Context) error { return fmt.Errorf("proxy: %w", ctx.Err()) },
+	} {
+		for _, attempts := range []int{1, 2} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					base := tripper(func(r *http.Request) (*http.Response, error) {
+						<-r.Context().Done()
+						return nil, of(r.Context())
+					})
+					p := policy(t, func(c *retry.Config) {
+						c.MaxAttempts, c.AttemptTimeout = attempts, timeout.Fixed(50*time.Millisecond)
+					})
+					_, err := (&http.Client{Transport: httpx.NewTransport(base, p)}).Get("http://h/")
+					require.NotErrorIs(t, err, context.Canceled)
+					require.ErrorIs(t, err, timeout.ErrAttempt)
+					timedOut, ok := errors.AsType[interface {
+						error
+						Timeout() bool
+					}](err)
+					require.True(t, ok && timedOut.Timeout())
+					require.ErrorContains(t, err, " (evenkeel: attempt timeout of 50ms")
+				})
+			})
+		}
+	}
+}
+
+func TestOwnError_AContextThatHasEndedNeverReachesTheBase(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{
+		"plain": {}, "one attempt": {MaxAttempts: 1}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)},
+		"hedged": {Hedge: timeout.Fixed(time.Hour)},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			body := &closeCounter{Reader: strings.NewReader("x")}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			req := request(t, method, "http://h/", nil).WithContext(ctx)
+			req.Body = body
+			base := tripper(func(*http.Request) (*http.Response, error) { panic("sent") })
+			_, err := httpx.NewTransport(base, retry.Must(retry.New(cfg))).RoundTrip(req)
+			require.ErrorIs(t, err, context.Canceled, name)
+			require.EqualValues(t, 1, body.closed.Load(), name)
+		}
+	}
+}
+
+// closeCounter is a body that counts how often it is closed.
+type closeCounter struct {
+	io.Reader
+	closed atomic.Int32
+}
+
+func (c *closeCounter) Close() error {
+	c.closed.Add(1)
+	return nil
+}
+
+func TestOwnError_AClassifierThatDoesNotReturnLeavesNoResponse(t *testing.T) {
+	for name, cfg := range map[string]retry.Config{
+		"plain": {}, "one attempt": {MaxAttempts: 1}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)},
+		"hedged": {Hedge: timeout.Fixed(time.Hour)},
+	} {
+		for way, leave := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+			body := &closeCounter{Reader: strings.NewReader("x")}
+			base := tripper(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 200, Body: body, Request: r}, nil
+			})
+			tr := httpx.NewTransport(base, retry.Must(retry.New(cfg)),
+				httpx.WithClassifier(func(*http.Request, *http.Response, error) retry.Outcome {
+					leave()
+					return retry.Outcome{}
+				}))
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				defer func() { _ = recover() }()
+				_, _ = tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+			}()
+			<-done
+			require.Positive(t, body.closed.Load(), "%s, %s", name, way)
+		}
+	}
+}
