@@ -2,10 +2,13 @@ package retry_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -396,6 +399,9 @@ func TestClassify(t *testing.T) {
 		{"nil", nil, retry.Outcome{}},
 		{"any", testkit.ErrDown, retry.Outcome{Class: retry.Transient, Evidence: budget.Unknown}},
 		{"a network's", fmt.Errorf("get: %w", &net.OpError{Op: "read", Err: testkit.ErrDown}), retry.Outcome{Class: retry.Transient}},
+		{"an end", fmt.Errorf("read: %w", io.ErrUnexpectedEOF), retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
+		{"a reset", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
+		{"a pool's", driver.ErrBadConn, retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
 		{"a context's error that is not the caller's", context.Canceled, retry.Outcome{Class: retry.Transient, Evidence: budget.Unknown}},
 		{"a deadline that is not the caller's", context.DeadlineExceeded, retry.Outcome{Class: retry.Transient}},
 		{"a hint", hint, after(time.Second)},

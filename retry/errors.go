@@ -1,7 +1,10 @@
 package retry
 
 import (
+	"database/sql/driver"
 	"errors"
+	"io"
+	"syscall"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -48,9 +51,10 @@ func After(err error, d time.Duration) error {
 
 // Classify is the default classifier: an error marked Permanent is Rejected, one marked After is
 // Transient and waits as told, and the *Error of a call inside this one is Rejected (only one
-// layer retries). Any other is Transient; unless it is a network's (it has a method Timeout, as
-// those of package net), no classifier knows it: its Evidence is budget.Unknown, and it is
-// retried from a small budget of its own. A policy does not ask about the error of an operation
+// layer retries). Any other is Transient. The end of a connection (io.EOF, ECONNRESET,
+// driver.ErrBadConn) has the Evidence budget.Lost. Unless it is that or a network's (it has a method
+// Timeout, as those of package net), no classifier knows it: its Evidence is budget.Unknown, and it
+// is retried from a small budget of its own. A policy does not ask about the error of an operation
 // that the attempt's timeout has ended, which is a Timeout, also for a call inside it that had
 // not stopped by then. Marks are found as errors.As finds them, but not inside an *Error;
 // Permanent outweighs the others.
@@ -67,7 +71,10 @@ func Classify(err error) Outcome {
 		return Outcome{Class: Rejected}
 	}
 	o := Outcome{Class: Transient, After: m.after}
-	if !m.network && m.after == 0 {
+	switch {
+	case m.lost:
+		o.Evidence = budget.Lost
+	case !m.network && m.after == 0:
 		o.Evidence = budget.Unknown
 	}
 	return o
@@ -77,6 +84,7 @@ func Classify(err error) Outcome {
 // no mark.
 type marks struct {
 	permanent, inner, network bool
+	lost                      bool // a connection, and perhaps other calls with it
 	after                     time.Duration
 }
 
@@ -95,6 +103,10 @@ func (m *marks) find(err error) {
 			}
 		case interface{ Timeout() bool }:
 			m.network = true
+		}
+		switch err {
+		case io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn, syscall.ECONNRESET, syscall.EPIPE:
+			m.lost = true
 		}
 		switch e := err.(type) {
 		case interface{ Unwrap() error }:
