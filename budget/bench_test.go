@@ -2,7 +2,6 @@ package budget_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
 )
@@ -35,15 +34,6 @@ func BenchmarkOK(b *testing.B) {
 			})
 		})
 	}
-	b.Run("adaptive/direct", func(b *testing.B) { // as a caller that knows the type, so that both calls inline
-		bud := full(budget.Adaptive{}).(*budget.Bucket)
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				bud.End(time.Time{}, bud.Begin(time.Time{}), budget.Alive)
-			}
-		})
-	})
 }
 
 // A call whose first attempt fails and whose retry, if it is admitted, succeeds.
@@ -83,5 +73,17 @@ func BenchmarkRefused(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// A call that asks again while it waits for others' retries.
+func BenchmarkWaiting(b *testing.B) {
+	bud := full(budget.Adaptive{})
+	for range 2 {
+		ask(bud, 0, failed, fail(bud, 0, failed))
+	}
+	held, _ := ask(bud, 0, failed, fail(bud, 0, failed))
+	for b.Loop() {
+		held, _ = ask(bud, 0, failed, held)
 	}
 }

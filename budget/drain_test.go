@@ -11,7 +11,7 @@ import (
 
 // drainers are all Specs that can make an empty budget.
 var drainers = []budget.Spec{
-	budget.Adaptive{}, budget.Adaptive{Strict: true}, budget.Adaptive{Burst: 1}, budget.TokenBucket{},
+	budget.Adaptive{}, budget.Adaptive{Strict: true}, budget.Adaptive{Unanswered: 5}, budget.TokenBucket{},
 	budget.TokenBucket{OnSuccess: true}, budget.GRPC{}, budget.AWS{}, budget.AWS{Mode: budget.AWS2026}, budget.Finagle{},
 	budget.Concurrency{}, budget.Ratio{}, budget.ClientThrottle{}, budget.ClientThrottle{Retries: budget.AWS{}},
 }
@@ -62,16 +62,6 @@ func TestDrained_IsAsNewAfterASuccess(t *testing.T) {
 			require.Equal(t, want, retries(s.(budget.Drainer).NewDrained()))
 		})
 	}
-}
-
-func TestDrained_OnlyTheFirstSuccessFillsABucket(t *testing.T) {
-	b := budget.Adaptive{}.NewDrained()
-	now := at(0)
-	p, q := b.Begin(now), b.Begin(now)
-	b.End(now, p, budget.Alive)
-	one := b.(budget.Leveler).Level()
-	b.End(now, q, budget.Alive)
-	require.InDelta(t, one+.1/15, b.(budget.Leveler).Level(), 1e-9)
 }
 
 // A budget that others spend from, too, is not emptied for one that comes back.

@@ -56,11 +56,11 @@ func ExampleGate() {
 
 // A Spec is data: one is compared with ==, and each New is a budget of its own.
 func ExampleSpec() {
-	var spec budget.Spec = budget.Adaptive{Ratio: 2, Burst: 1000}
-	fmt.Println(spec == budget.Spec(budget.Adaptive{Ratio: 2, Burst: 1000}))
+	var spec budget.Spec = budget.Adaptive{Waste: 2, Unanswered: 1000}
+	fmt.Println(spec == budget.Spec(budget.Adaptive{Waste: 2, Unanswered: 1000}))
 	fmt.Println(spec.Validate())
 	// Output:
 	// true
-	// Ratio: must be 0 (the default) or between 0.001 and 1, not 2
-	// Burst: must be between 0 (the default) and 100, not 1000
+	// Unanswered: must be between 0 (the default) and 100, not 1000
+	// Waste: must be 0 (the default) or between 0.001 and 1, not 2
 }

@@ -30,20 +30,30 @@ func ExampleAdaptive() {
 	fmt.Println("retries of 1,000 calls that fail:", outages(budget.Adaptive{}))
 	fmt.Println("strict:", outages(budget.Adaptive{Strict: true}))
 	// Output:
-	// retries of 1,000 calls that fail: 2
+	// retries of 1,000 calls that fail: 1
 	// strict: 1
 }
 
-func ExampleBucket() {
-	b := budget.Adaptive{}.New()
+// A retry that is due asks, and asks again while the answer is Later.
+func ExampleQueue() {
+	b := budget.Adaptive{}.New().(budget.Queue)
 	now := time.Now()
-
-	p := b.Begin(now)            // the first attempt goes out
-	b.End(now, p, budget.Failed) // and fails
-	retry, ok := b.Admit(now, budget.Retry, budget.Failed, p)
-	fmt.Println("retry:", ok)
-	b.End(now, retry, budget.Alive) // it succeeds, so the next failure may be retried too
-	// Output: retry: true
+	var held [3]budget.Permit
+	for i := range held { // three calls fail together
+		held[i] = b.Begin(now)
+		b.End(now, held[i], budget.Failed)
+	}
+	var answers [3]budget.Answer
+	for i := range held {
+		held[i], answers[i] = b.Ask(now, budget.Retry, budget.Failed, held[i])
+	}
+	fmt.Println("the third waits:", answers[2] == budget.Later)
+	b.End(now, held[0], budget.Alive) // the first's retry succeeds
+	_, answer := b.Ask(now, budget.Retry, budget.Failed, held[2])
+	fmt.Println("and is granted its own:", answer == budget.Granted)
+	// Output:
+	// the third waits: true
+	// and is granted its own: true
 }
 
 func ExampleTokenBucket() {
@@ -116,12 +126,12 @@ func ExampleMarshalSpec() {
 }
 
 func ExampleUnmarshalSpec() {
-	spec, err := budget.UnmarshalSpec([]byte(`{"adaptive": {"ratio": 0.05}}`))
+	spec, err := budget.UnmarshalSpec([]byte(`{"adaptive": {"waste": 0.05}}`))
 	fmt.Printf("%+v %v\n", spec, err)
-	_, err = budget.UnmarshalSpec([]byte(`{"adaptive": {"ratio": 5, "brust": 20}}`))
+	_, err = budget.UnmarshalSpec([]byte(`{"adaptive": {"waste": 5, "strcit": true}}`))
 	fmt.Println(err)
 	// Output:
-	// {Ratio:0.05 Burst:0 Strict:false} <nil>
-	// adaptive.brust: unknown field
-	// adaptive.ratio: must be 0 (the default) or between 0.001 and 1, not 5
+	// {Unanswered:0 Waste:0.05 Patience:0s Waiting:0 Strict:false} <nil>
+	// adaptive.strcit: unknown field
+	// adaptive.waste: must be 0 (the default) or between 0.001 and 1, not 5
 }

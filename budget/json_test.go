@@ -14,8 +14,8 @@ import (
 func TestJSON(t *testing.T) {
 	for text, spec := range map[string]budget.Spec{
 		`{"adaptive":{}}`: budget.Adaptive{},
-		`{"adaptive":{"burst":20,"ratio":0.05,"strict":true}}`: budget.Adaptive{
-			Ratio: 0.05, Burst: 20, Strict: true,
+		`{"adaptive":{"unanswered":4,"waste":0.05,"patience":"500ms","waiting":100,"strict":true}}`: budget.Adaptive{
+			Unanswered: 4, Waste: 0.05, Patience: 500 * time.Millisecond, Waiting: 100, Strict: true,
 		},
 		`{"token_bucket":{"cap":10,"on_success":true,"ratio":0.2}}`: budget.TokenBucket{
 			Ratio: 0.2, Cap: 10, OnSuccess: true,
@@ -57,9 +57,11 @@ func TestSpecsWithoutAName(t *testing.T) {
 
 func TestBadJSONIsOneErrorWithEveryPath(t *testing.T) {
 	for text, want := range map[string][]string{
-		`{"adaptive":{"ratio":2,"burst":-1}}`:                          {"adaptive.ratio: must", "adaptive.burst: must"},
-		`{"adaptive":{"ratoi":0.1}}`:                                   {"adaptive.ratoi: unknown field"},
-		`{"adaptive":{"burst":1.5}}`:                                   {"adaptive.burst: must be a whole number"},
+		`{"adaptive":{"waste":2,"unanswered":-1,"patience":"2m","waiting":-1}}`: {
+			"adaptive.waste: must", "adaptive.unanswered: must", "adaptive.patience: must", "adaptive.waiting: must",
+		},
+		`{"adaptive":{"wsate":0.1}}`:                                   {"adaptive.wsate: unknown field"},
+		`{"adaptive":{"unanswered":1.5}}`:                              {"adaptive.unanswered: must be a whole number"},
 		`{"grpc":{"max_tokens":1001,"token_ratio":0.0005}}`:            {"grpc.max_tokens", "grpc.token_ratio"},
 		`{"aws":{"mode":"legacy"}}`:                                    {"aws.mode: must"},
 		`{"finagle":{"ttl":10}}`:                                       {"finagle.ttl: must be a duration"},
@@ -84,10 +86,12 @@ func TestBadJSONIsOneErrorWithEveryPath(t *testing.T) {
 func TestValidate(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, s := range []budget.Spec{
-		budget.Adaptive{Ratio: nan},
-		budget.Adaptive{Ratio: 0.0009},
-		budget.Adaptive{Ratio: -0.1},
-		budget.Adaptive{Burst: 101},
+		budget.Adaptive{Waste: nan},
+		budget.Adaptive{Waste: 0.0009},
+		budget.Adaptive{Waste: -0.1},
+		budget.Adaptive{Unanswered: 101},
+		budget.Adaptive{Patience: 61 * time.Second},
+		budget.Adaptive{Waiting: 1_000_001},
 		budget.TokenBucket{Ratio: nan},
 		budget.TokenBucket{Cap: nan},
 		budget.TokenBucket{Cap: inf},
@@ -116,7 +120,7 @@ func TestValidate(t *testing.T) {
 		budget.ClientThrottle{K: nan},
 		budget.ClientThrottle{K: 0.9},
 		budget.ClientThrottle{Window: time.Millisecond},
-		budget.ClientThrottle{Retries: budget.Adaptive{Burst: -1}},
+		budget.ClientThrottle{Retries: budget.Adaptive{Unanswered: -1}},
 	} {
 		require.Error(t, s.Validate(), "%#v", s)
 	}
@@ -124,8 +128,8 @@ func TestValidate(t *testing.T) {
 		budget.GRPC{MaxTokens: 1000},
 		budget.GRPC{MaxTokens: 0.001, TokenRatio: 1000},
 		budget.GRPC{TokenRatio: 0.001},
-		budget.Adaptive{Ratio: 1, Burst: 100},
-		budget.Adaptive{Ratio: 0.001, Burst: 1},
+		budget.Adaptive{Waste: 1, Unanswered: 100, Patience: time.Minute, Waiting: 1_000_000},
+		budget.Adaptive{Waste: 0.001, Unanswered: 1, Patience: -1, Waiting: 1},
 		budget.Finagle{TTL: time.Minute, Ratio: 1000, MinPerSecond: 1e6},
 		budget.Concurrency{Ratio: 1, Min: -5},
 	} {
@@ -136,7 +140,7 @@ func TestValidate(t *testing.T) {
 // Whatever is accepted makes a budget that works, and survives the way to JSON and back.
 func FuzzUnmarshalSpec(f *testing.F) {
 	for _, s := range []string{
-		`"adaptive"`, `{"adaptive":{"ratio":0.001,"burst":1}}`, `{"finagle":{"ttl":"1s","ratio":0.001,"min_per_second":1000000}}`,
+		`"adaptive"`, `{"adaptive":{"waste":0.001,"patience":"-1ns"}}`, `{"finagle":{"ttl":"1s","ratio":0.001,"min_per_second":1000000}}`,
 		`{"grpc":{"max_tokens":0.001,"token_ratio":1e300}}`, `{"client_throttle":{"k":1,"window":"1s","retries":"ratio"}}`,
 		`{"token_bucket":{"cap":1000000,"ratio":0.000001}}`, `{"concurrency":{"min":-1}}`, `{"aws":{"mode":""}}`, `{`,
 	} {

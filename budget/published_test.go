@@ -344,7 +344,6 @@ func TestLevels(t *testing.T) {
 // An alarm on level 0 has to go off when retries end, whatever the budget.
 func TestALevelIsZeroJustWhenNoRetryIsAdmitted(t *testing.T) {
 	for _, s := range []budget.Spec{
-		budget.Adaptive{Strict: true},
 		budget.TokenBucket{},
 		budget.TokenBucket{Cap: 1.5},
 		budget.GRPC{},

@@ -1,6 +1,7 @@
 package budget_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -25,12 +26,16 @@ func (byName) Admit(time.Time, budget.Kind, budget.Evidence, budget.Permit) (bud
 	return 0, false
 }
 
+// zeroOf returns a budget of b's type that no Spec has made.
+func zeroOf(b budget.Budget) budget.Budget {
+	return reflect.New(reflect.TypeOf(b).Elem()).Interface().(budget.Budget)
+}
+
 func TestShared_RefusesWhatCannotBeABudget(t *testing.T) {
 	for name, b := range map[string]budget.Budget{
 		"nil":                   nil,
-		"a nil pointer":         (*budget.Bucket)(nil),
 		"a nil pointer to mine": (*named)(nil),
-		"a zero Bucket":         new(budget.Bucket),
+		"a zero budget":         zeroOf(budget.Adaptive{}.New()),
 		"a nil map":             byName(nil),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,14 +32,17 @@ func (t tally) load() float64    { return float64(t.sent) / float64(t.calls) }
 func (t tally) success() float64 { return float64(t.ok) / float64(t.calls) }
 
 type event struct {
-	at      float64
-	client  int
-	what    byte // 'c' a call begins, 's' an attempt reaches the server, 'r' its result the client, 'n' a new process
+	at     float64
+	client int
+	what   byte // 'c' a call begins, 's' an attempt reaches the server, 'r' its result the client,
+	// 'a' a waiting call asks again, 'n' a new process
 	attempt int
 	permit  budget.Permit
 	budget  budget.Budget
 	failed  bool
 	counted bool
+	because budget.Evidence // of the latest failure
+	wait    float64         // before a call that waits asks again
 }
 
 func (f fleet) run() tally {
@@ -114,6 +117,8 @@ func (s *sim) step(e event) {
 		s.arrive(e)
 	case 'r':
 		s.result(e)
+	case 'a':
+		s.ask(e)
 	}
 }
 
@@ -157,10 +162,32 @@ func (s *sim) result(e event) {
 	if e.attempt == s.attempts {
 		return
 	}
+	e.because = because
+	if _, ok := e.budget.(budget.Queue); ok {
+		s.ask(e)
+		return
+	}
 	if p, ok := e.budget.Admit(now, budget.Retry, because, e.permit); ok {
 		e.permit = p
 		e.attempt++
 		s.send(e)
+	}
+}
+
+// ask asks a Queue, and again after 20 ms growing to 200 ms while it answers Later.
+func (s *sim) ask(e event) {
+	p, answer := e.budget.(budget.Queue).Ask(at(e.at), budget.Retry, e.because, e.permit)
+	switch answer {
+	case budget.Granted:
+		e.permit, e.wait = p, 0
+		e.attempt++
+		s.send(e)
+	case budget.Later:
+		e.permit = p
+		e.wait = min(max(1.5*e.wait, 0.020), 0.200)
+		e.at += e.wait * (0.75 + 0.5*s.rng.Float64())
+		e.what = 'a'
+		s.push(e)
 	}
 }
 
@@ -205,3 +232,5 @@ func outageAt(t float64) func(float64) float64 {
 		return 1
 	}
 }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }

@@ -2,8 +2,7 @@ package budget
 
 // A first attempt leaves nothing in these until it ends.
 
-func (*Bucket) Stateless()      {}
-func (unlimited) Stateless()    {}
-func (*awsBudget) Stateless()   {}
-func (*grpcBudget) Stateless()  {}
-func (*tokenBucket) Stateless() {}
+func (*adaptive) Stateless()   {}
+func (unlimited) Stateless()   {}
+func (*awsBudget) Stateless()  {}
+func (*grpcBudget) Stateless() {}

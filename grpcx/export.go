@@ -204,7 +204,7 @@ func exportBudget(s budget.Spec) (*throttlingJSON, error) {
 	case nil, budget.Unlimited:
 		return nil, nil
 	case budget.Adaptive:
-		if b.Strict || b.Ratio != 0 && b.Ratio != 0.1 || b.Burst != 0 && b.Burst != 15 {
+		if b != (budget.Adaptive{}) {
 			return nil, conf.Errorf("Budget", "gRPC has nothing for the fields of %T, only its own retryThrottling", s)
 		}
 		return &throttlingJSON{10, 0.1}, nil

@@ -230,5 +230,5 @@ func TestServiceConfig_WithBudget(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, out, "retryThrottling")
 	require.PanicsWithValue(t, "grpcx: WithBudget: must not be nil", func() { ps.WithBudget(nil) })
-	require.Panics(t, func() { ps.WithBudget(budget.Adaptive{Ratio: -1}) })
+	require.Panics(t, func() { ps.WithBudget(budget.Adaptive{Waste: -1}) })
 }

@@ -310,7 +310,7 @@ func TestExportNamesWhatGRPCHasNothingForHoweverItIsHidden(t *testing.T) {
 		"AttemptTimeout": {{MaxAttempts: 1, AttemptTimeout: timeout.Fixed(time.Second)}},
 		"Budget":         {{MaxAttempts: 1, Budget: budget.ClientThrottle{}}},
 		"the same":       {{Budget: budget.Unlimited{}}, {}},
-		"Adaptive":       {{Budget: budget.Adaptive{Ratio: 1, Burst: 100}}},
+		"Adaptive":       {{Budget: budget.Adaptive{Waste: 1}}},
 		"fields":         {{Budget: budget.Adaptive{Strict: true}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -102,12 +102,12 @@ func ExampleNew() {
 	_, err := retry.New(retry.Config{
 		MaxAttempts: -3,
 		Hedge:       timeout.Fixed(0),
-		Budget:      budget.Adaptive{Ratio: 2},
+		Budget:      budget.Adaptive{Waste: 2},
 	})
 	fmt.Println(err)
 	// Output:
 	// retry: bad policy: MaxAttempts: must be at least 1, 0 for the default or Unlimited, not -3
-	// Budget.Ratio: must be 0 (the default) or between 0.001 and 1, not 2
+	// Budget.Waste: must be 0 (the default) or between 0.001 and 1, not 2
 	// Hedge: must be more than 0, not 0s
 }
 

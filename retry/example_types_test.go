@@ -31,7 +31,7 @@ func ExampleConfig() {
 
 // New names every mistake, each with its path.
 func ExampleConfigError() {
-	_, err := retry.New(retry.Config{MaxAttempts: -7, Budget: budget.Adaptive{Burst: 1000}, MaxHint: -time.Second})
+	_, err := retry.New(retry.Config{MaxAttempts: -7, Budget: budget.Adaptive{Unanswered: 1000}, MaxHint: -time.Second})
 	var mistakes *retry.ConfigError
 	fmt.Println(errors.As(err, &mistakes))
 	fmt.Println(err)
@@ -39,7 +39,7 @@ func ExampleConfigError() {
 	// true
 	// retry: bad policy: MaxAttempts: must be at least 1, 0 for the default or Unlimited, not -7
 	// MaxHint: must not be negative, not -1s
-	// Budget.Burst: must be between 0 (the default) and 100, not 1000
+	// Budget.Unanswered: must be between 0 (the default) and 100, not 1000
 }
 
 // An Error sees through to the last attempt's error, and remembers the others.

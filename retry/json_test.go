@@ -23,7 +23,7 @@ func everyConfig() []retry.Config {
 		MaxAttempts:      5,
 		Backoff:          backoff.FullJitter(time.Millisecond, time.Second),
 		ThrottledBackoff: backoff.Constant(250 * time.Millisecond),
-		Budget:           budget.Adaptive{Ratio: 0.2, Burst: 7, Strict: true},
+		Budget:           budget.Adaptive{Waste: 0.2, Unanswered: 7, Strict: true},
 		AttemptTimeout:   timeout.Fixed(1500 * time.Millisecond),
 		Hedge:            timeout.Percentile{Rate: 0.05, Ceiling: time.Second},
 		MaxHint:          90 * time.Second,

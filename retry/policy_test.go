@@ -46,7 +46,7 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 			MaxAttempts:      -2,
 			Backoff:          badStrategy{},
 			ThrottledBackoff: badStrategy{},
-			Budget:           budget.ClientThrottle{K: -1, Retries: budget.Adaptive{Ratio: 7, Burst: -1}},
+			Budget:           budget.ClientThrottle{K: -1, Retries: budget.Adaptive{Waste: 7, Unanswered: -1}},
 			AttemptTimeout:   timeout.Fixed(-time.Second),
 			Hedge:            timeout.Percentile{Rate: 3},
 			MaxHint:          -1,
@@ -57,7 +57,7 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 	require.ErrorAs(t, err, &bad)
 	for _, path := range []string{
 		"MaxAttempts: ", "Backoff: made of cheese", "ThrottledBackoff: made of cheese", "Budget.K: ",
-		"Budget.Retries.Ratio: ", "Budget.Retries.Burst: ", "AttemptTimeout: ", "Hedge.Rate: ", "MaxHint: ",
+		"Budget.Retries.Waste: ", "Budget.Retries.Unanswered: ", "AttemptTimeout: ", "Hedge.Rate: ", "MaxHint: ",
 		"WithClassifier: ", "WithObserver: ", "WithRand: ", "WithMaxDestinations: ", "WithPermanent: ", "Option: ",
 	} {
 		require.ErrorContains(t, err, path)

@@ -71,7 +71,7 @@ func budgetOK(procs int) *work {
 		span: 100_000, procs: procs,
 		cells: []cell{
 			budgetCell(evenkeel, procs, func() func(int, int) {
-				b := budget.Adaptive{}.New().(*budget.Bucket)
+				b := budget.Adaptive{}.New()
 				for range 1000 {
 					b.End(time.Time{}, b.Begin(time.Time{}), budget.Alive)
 				}

@@ -74,7 +74,7 @@ func budgetRetry(procs int) *work {
 }
 
 func evenkeelAdmitting() admitting {
-	b := budget.Adaptive{}.New().(*budget.Bucket)
+	b := budget.Adaptive{}.New()
 	var now time.Time
 	return admitting{
 		retries: func(n int) (refused int) {

@@ -1,0 +1,220 @@
+package budget
+
+import "time"
+
+// End records what became of an attempt, or that a call stops waiting.
+func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
+	if e == Alive && p&waitFlag == 0 {
+		if b.ends.Add(1)&watched != 0 {
+			b.count(p)
+		}
+		if p.kind() == firstKind {
+			return
+		}
+	}
+	if e == None && p.kind() == firstKind && p&waitFlag == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.look(now)
+	if p&waitFlag != 0 {
+		b.stopWaiting(p)
+		return
+	}
+	l := &b.lanes[0]
+	if p&unknownFlag != 0 || e == Unknown {
+		l = &b.lanes[1]
+	}
+	b.leave(p)
+	switch e {
+	case Alive:
+		b.succeeded(p)
+	case Unsent:
+		b.unsent(p)
+	case Failed, Overloaded, Silent, Lost, Unknown:
+		b.failed(l, p)
+	}
+}
+
+// count counts a success on every watch that it was not sent before.
+func (b *adaptive) count(p Permit) {
+	for i := range b.watches {
+		w := &b.watches[i]
+		if from := w.from.Load(); from != idle && !later(from, p.stamp()) {
+			w.fresh.Add(1)
+		}
+	}
+}
+
+// leave takes a retry off those under way.
+func (b *adaptive) leave(p Permit) {
+	if p.kind() == retryKind {
+		b.laneOf(p).open.remove(b.elapsed, p.tick())
+	}
+}
+
+func (b *adaptive) laneOf(p Permit) *lane {
+	if p&unknownFlag != 0 {
+		return &b.lanes[1]
+	}
+	return &b.lanes[0]
+}
+
+// succeeded follows a retry that ended well: it costs nothing, and makes room for calls that wait.
+func (b *adaptive) succeeded(p Permit) {
+	if p.kind() == hedgeKind {
+		return
+	}
+	l := b.laneOf(p)
+	l.pause = firstProbe
+	if b.waiting.sum() > 0 {
+		l.growth += places
+	} else {
+		l.growth = 0
+	}
+	took := b.since(p)
+	b.usual = max(took, b.usual-(b.usual-took)/8)
+	if p.kind() == resendKind {
+		b.resendLeft = min(b.resendLeft+1, maxResends)
+	}
+}
+
+func (b *adaptive) unsent(p Permit) {
+	switch p.kind() {
+	case resendKind:
+		b.resendLeft = min(b.resendLeft+1, maxResends)
+	case hedgeKind:
+		b.hedgeLeft = min(b.hedgeLeft+1, maxHedges)
+		b.hedgeOpen = max(b.hedgeOpen-1, 0)
+	}
+}
+
+// failed follows a failure. That of a first attempt costs nothing: it begins a watch, and breaks the row of successes.
+func (b *adaptive) failed(l *lane, p Permit) {
+	if l.from.Load() == idle {
+		ended := b.ends.Load()
+		b.begin(l, uint64(p.stamp()))
+		// What ended well while this one was under way was sent about when it was.
+		l.fresh.Add(min((ended-uint64(p.stamp()))&stampMask, row*maxPrepaid))
+		l.pay()
+	}
+	l.mark = l.fresh.Load()
+	if p.kind() == firstKind {
+		return
+	}
+	l.growth = 0
+	if p.kind() != resendKind { // that is paid for
+		l.waste++
+	}
+	b.lapse(l, p)
+}
+
+// lapse makes one failed retry count against the lane.
+func (b *adaptive) lapse(l *lane, p Permit) {
+	switch {
+	case b.closed(l) && l.own:
+		l.own = false
+	case b.closed(l):
+		l.pause = min(2*l.pause, lastProbe)
+	default:
+		if l.debt++; b.closed(l) {
+			l.own, l.closer = p.kind() == retryKind, p
+		}
+	}
+	b.lapses++
+	l.from.Store(b.ends.Add(1) & stampMask) // only what is sent from now on is fresh
+	l.mark = l.fresh.Load()
+}
+
+// begin starts a watch for the successes of attempts whose stamp is not before from.
+func (b *adaptive) begin(l *lane, from uint64) {
+	l.event = b.elapsed
+	l.from.Store(from & stampMask)
+	b.ends.Or(watched)
+	l.mark = l.fresh.Load()
+}
+
+// look brings everything up to date that only failures ask for.
+func (b *adaptive) look(now time.Time) {
+	good := b.ends.Load()&^watched - b.lapses
+	if !b.started {
+		b.seen = good // how long these took is not known
+	}
+	age, n := b.advance(now), float64(good-b.seen)
+	b.seen = good
+	if x := float64(age) / float64(horizon); x >= 1 {
+		b.recent = n / x
+	} else {
+		b.recent = b.recent*(1-x) + n
+	}
+	b.resendLeft = min(b.resendLeft+n*b.earn, maxResends)
+	b.hedgeLeft = min(b.hedgeLeft+n*hedgeEarn, maxHedges)
+	b.waiting.move(b.elapsed)
+	quiet := b.hedgeOpen == 0
+	for i := range b.lanes {
+		b.lookAt(&b.lanes[i], n)
+		quiet = quiet && b.lanes[i].from.Load() == idle
+	}
+	if quiet && b.ends.Load()&watched != 0 {
+		b.ends.And(^watched)
+	}
+}
+
+// lookAt is look for one lane, after n successes.
+func (b *adaptive) lookAt(l *lane, n float64) {
+	l.waste = max(0, l.waste-n*b.earn)
+	l.pay()
+	if l.open.move(b.elapsed) > 0 && n < row && !b.closed(l) {
+		b.silent(l)
+	}
+	if l.debt <= 0 && l.open.sum() == 0 && b.elapsed-l.event > oneEvent {
+		l.debt = 0
+		l.from.Store(idle)
+	}
+}
+
+// silent stops retries because one has had no result for so long that it is no longer counted, and hardly anything else
+// has succeeded.
+func (b *adaptive) silent(l *lane) {
+	l.debt = max(1, stopShare*b.recent)
+	l.own = false
+	b.lapses++
+	b.begin(l, b.ends.Add(1))
+}
+
+// advance returns how much time has passed, without regard to a clock that was set back, or that nobody read.
+func (b *adaptive) advance(now time.Time) time.Duration {
+	if now.IsZero() {
+		return 0
+	}
+	if !b.started {
+		b.started, b.start = true, now
+	}
+	age := now.Sub(b.start) - b.elapsed
+	switch {
+	case age < 0:
+		b.start = now.Add(-b.elapsed)
+		return 0
+	case age > leap:
+		age = leap
+		b.start = now.Add(-b.elapsed - leap)
+	}
+	b.elapsed += age
+	return age
+}
+
+// pay lets the successes since mark pay for failed retries.
+func (l *lane) pay() {
+	for fresh := l.fresh.Load(); ; {
+		price := uint64(row)
+		if l.debt <= 0 {
+			price = prepaid
+		}
+		if fresh-l.mark < price || l.debt <= -maxPrepaid {
+			return
+		}
+		l.mark += price
+		l.debt = max(l.debt-1, -maxPrepaid)
+	}
+}
