@@ -139,7 +139,7 @@ func (c *Call) nextHedge() Step {
 	if c.at < due {
 		return Step{Op: Wait, At: c.start.Add(due)}
 	}
-	permit, answer := c.admit(budget.Hedge, budget.Silent)
+	permit, answer := c.admit(budget.Hedge, budget.Silent, c.held)
 	switch answer {
 	case budget.Later:
 		c.hedgeAt = later(c.at, c.interval())

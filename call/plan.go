@@ -93,7 +93,7 @@ func (c *Call) reserve(due time.Duration, because budget.Evidence) Reason {
 		paid, affordable = false, !q.Hopeless(c.now, because, c.held)
 	} else {
 		var answer budget.Answer
-		permit, answer = c.admit(budget.Retry, because)
+		permit, answer = c.admit(budget.Retry, because, c.held)
 		affordable = answer == budget.Granted
 	}
 	if !affordable {

@@ -36,13 +36,18 @@ type queue struct {
 	waiting bool
 	since   time.Duration
 	every   time.Duration // how long after the latest question the next one comes
+	ticket  budget.Permit // what the budget returned with Later; 0: it counts and stops no waiting calls
 	queued  time.Duration // how long it was, in all
 }
 
 // ask asks the budget for the attempt that is due. It returns the call's next step unless the
 // attempt is granted.
 func (c *Call) ask() (step Step, over bool) {
-	permit, answer := c.admit(budget.Retry, c.because)
+	held := c.held
+	if c.ticket != 0 {
+		held, c.ticket = c.ticket, 0
+	}
+	permit, answer := c.admit(budget.Retry, c.because, held)
 	reason := ReasonBudget
 	switch answer {
 	case budget.Granted:
@@ -50,6 +55,7 @@ func (c *Call) ask() (step Step, over bool) {
 		c.permit, c.paid = permit, true
 		return Step{}, false
 	case budget.Later:
+		c.ticket = permit
 		if reason = c.again(); reason == ReasonNone {
 			return Step{Op: Wait, At: c.start.Add(c.due)}, true
 		}
@@ -64,12 +70,15 @@ func (c *Call) ask() (step Step, over bool) {
 // again puts the question off, or returns why it is not asked again.
 func (c *Call) again() Reason {
 	if !c.waiting {
-		if w, ok := c.rules.Budget.(Waiter); ok && !w.Waiting(1) {
+		if w, ok := c.rules.Budget.(Waiter); ok && c.ticket == 0 && !w.Waiting(1) {
 			return ReasonBudget
 		}
 		c.waiting, c.since, c.every = true, c.at, 0
 	}
 	end := later(c.since, max(patience, 3*c.rules.usual()))
+	if c.ticket != 0 {
+		end = never
+	}
 	if c.at >= end {
 		return ReasonBudget
 	}
@@ -95,6 +104,10 @@ func (c *Call) leave() {
 	}
 	c.waiting, c.every = false, 0
 	c.queued += c.at - c.since
+	if c.ticket != 0 {
+		c.rules.Budget.End(c.now, c.ticket, budget.None)
+		c.ticket = 0
+	}
 	if w, ok := c.rules.Budget.(Waiter); ok {
 		w.Waiting(-1)
 	}
@@ -113,14 +126,14 @@ func (c *Call) withdraw() {
 }
 
 // admit asks the budget for one more attempt now.
-func (c *Call) admit(k budget.Kind, because budget.Evidence) (budget.Permit, budget.Answer) {
+func (c *Call) admit(k budget.Kind, because budget.Evidence, held budget.Permit) (budget.Permit, budget.Answer) {
 	switch b := c.rules.Budget.(type) {
 	case nil:
 		return 0, budget.Granted
 	case budget.Queue:
-		return b.Ask(c.now, k, because, c.held)
+		return b.Ask(c.now, k, because, held)
 	default:
-		if permit, ok := b.Admit(c.now, k, because, c.held); ok {
+		if permit, ok := b.Admit(c.now, k, because, held); ok {
 			return permit, budget.Granted
 		}
 		return 0, budget.Refused

@@ -190,3 +190,48 @@ func TestARefusalAtTheDueTimeLeavesTheAttemptUnderWay(t *testing.T) {
 	require.Equal(t, call.ReasonSuccess, c.Next(now).Reason)
 	q.Settled(t)
 }
+
+// A Queue that returns a permit with Later counts its waiting calls itself: each permit is passed on with the next question,
+// or ended.
+func TestAWaitingCallsPermitIsPassedOnOrEnded(t *testing.T) {
+	now := time.Unix(0, 0)
+	wait := func() (b budget.Budget, c call.Call, under [2]budget.Permit) {
+		b = budget.Adaptive{Waiting: 1}.New()
+		for i := range under {
+			p := b.Begin(now)
+			b.End(now, p, budget.Failed)
+			under[i], _ = b.Admit(now, budget.Retry, budget.Failed, p)
+		}
+		r := rules(call.Rules{Budget: b, Backoff: backoff.None()})
+		c = failed(r, now, call.Options{})
+		require.Equal(t, call.Wait, c.Next(now).Op)
+		return b, c, under
+	}
+	roomFor := func(b budget.Budget, now time.Time) bool {
+		p := b.Begin(now)
+		b.End(now, p, budget.Failed)
+		return !b.(budget.Queue).Hopeless(now, budget.Failed, p)
+	}
+	t.Run("until_it_is_granted", func(t *testing.T) {
+		b, c, under := wait()
+		require.False(t, roomFor(b, now))
+		now := c.Next(now).At
+		require.Equal(t, call.Wait, c.Next(now).Op)
+		require.False(t, roomFor(b, now))
+		b.End(now, under[0], budget.Alive)
+		require.Equal(t, call.Send, c.Next(now.Add(time.Second/4)).Op)
+	})
+	t.Run("and_its_patience_is_the_budgets", func(t *testing.T) {
+		b, c, _ := wait()
+		at, waits, last := follow(&c, now)
+		require.Equal(t, call.ReasonBudget, last.Reason)
+		require.InDelta(t, 1.1, at.Sub(now).Seconds(), 0.25)
+		require.Greater(t, waits, 3)
+		require.True(t, roomFor(b, at))
+	})
+	t.Run("and_canceling_makes_room", func(t *testing.T) {
+		b, c, _ := wait()
+		c.Cancel(now, call.ReasonCanceled)
+		require.True(t, roomFor(b, now))
+	})
+}
