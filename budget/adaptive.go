@@ -107,6 +107,8 @@ const idle = uint64(1) << 63
 // adaptive is the state of Adaptive. A first attempt that succeeds reads ends when it is sent and adds one to it when it
 // ends; while something has failed lately it also counts itself in watches. Everything else is guarded by mu.
 type adaptive struct {
+	drain // refuses everything until an attempt succeeds
+
 	// ends counts the attempts that ended well, and the events in lapses; watched is its top bit. Its value when an
 	// attempt is sent is the attempt's stamp: of two attempts, the one with the higher stamp was sent later.
 	ends    atomic.Uint64
@@ -229,6 +231,8 @@ func (b *adaptive) decide(l *lane, because Evidence, held Permit) (_ Answer, res
 	open := l.open.sum()
 	closed := b.closed(l)
 	switch {
+	case b.empty.Load():
+		return Refused, false
 	case because == Lost && held.kind() != resendKind && b.lostTogether(held):
 		return Granted, true
 	case l.waste+1 > maxWaste:
@@ -238,13 +242,18 @@ func (b *adaptive) decide(l *lane, because Evidence, held Permit) (_ Answer, res
 		if b.mayWait(held) {
 			return Later, false
 		}
-	case !b.strict && l.own && held.kind() == retryKind && held.stamp() == l.closer.stamp():
+	case !b.strict && l.goesOn(held):
 		return Granted, false
 	}
 	if open == 0 && b.elapsed-l.sent >= l.pause {
 		return Granted, false
 	}
 	return Refused, false
+}
+
+// goesOn reports whether held is of the call that stopped retries.
+func (l *lane) goesOn(held Permit) bool {
+	return l.own && held.kind() == retryKind && held.stamp() == l.closer.stamp()
 }
 
 // closed reports whether retries are stopped.
@@ -262,20 +271,6 @@ func (b *adaptive) lostTogether(held Permit) bool {
 	return b.resendLeft >= 1 && b.lostAt > 0 && b.elapsed-b.lostAt < together && !later(held.stamp(), b.lostStamp)
 }
 
-// close makes a new budget refuse retries and hedges until a call succeeds.
-func (b *adaptive) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range b.lanes {
-		l := &b.lanes[i]
-		b.begin(l, b.ends.Load())
-		l.debt, l.growth, l.own = max(1, stopShare*b.recent), 0, false
-		l.mark = l.fresh.Load() - (row - 1) // one success completes the row
-		l.sent = b.elapsed
-	}
-	b.resendLeft, b.hedgeLeft = 0, 0
-}
-
 // Level returns 0 while retries are stopped, but for a probe a minute or less often, and otherwise how far from being
 // stopped they are: 1 if no retry has failed lately.
 func (b *adaptive) Level() float64 {
@@ -284,7 +279,7 @@ func (b *adaptive) Level() float64 {
 	b.look(time.Time{})
 	l := &b.lanes[0]
 	switch {
-	case l.waste+1 > maxWaste:
+	case b.empty.Load() || l.waste+1 > maxWaste:
 		return 0
 	case b.closed(l) && (!l.own || b.strict):
 		return 0

@@ -4,6 +4,7 @@ import "time"
 
 // End records what became of an attempt, or that a call stops waiting.
 func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
+	b.open(e)
 	if e == Alive && p&waitFlag == 0 {
 		if b.ends.Add(1)&watched != 0 {
 			b.count(p)

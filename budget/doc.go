@@ -10,7 +10,7 @@
 //  2. A failed retry stops retries, for a busy client when failed retries come to 3 % of those successes; four successes
 //     in a row, of attempts sent after it failed, pay for one, and two that were sent no earlier than the first failure
 //     pay for one in advance.
-//  3. While retries are stopped a call ends at once, but for the call that stopped them, which may use its own attempts;
+//  3. While retries are stopped a call ends at once, but for the call that stopped them, which may retry once more;
 //     after a minute without a retry one may probe, then after two minutes, four, and so on up to an hour.
 //  4. A failed retry also costs one of 20 tokens, of which a success earns 0.06; without a token no retry is granted.
 //  5. Calls whose connection was lost together ([Lost]) are sent again once each as soon as the retry of one of them is
@@ -30,8 +30,8 @@
 // A total outage. Successes seen after T were sent before T. Before the first retry that is sent after T has failed, they can
 // pay for at most four failed retries in advance, and only as contemporaries of a failure whose retries are under way. From
 // then on none of them counts. So at most L+4 retries fail before retries stop, and at most R more are under way
-// then; the call that stopped them adds the attempts it has left. For a quiet client that was well at T, whose calls do not
-// overlap, that is one retry and MaxAttempts-2 of the same call: two with three attempts, for any number of calls and
+// then; the call that stopped them adds one. For a quiet client that was well at T, whose calls do not
+// overlap, that is one retry and another of the same call, for any number of calls and
 // goroutines afterwards and any number of successes under way. A client with successes under way is busy as long as
 // they arrive: 3 % of them, 20 at most beyond what rule 4 lets them pay. Places that waiting calls were given are used by
 // as many retries as wait at T, at most [Adaptive].Waiting, before the first of them fails. Probes add one a minute and fewer.

@@ -67,7 +67,7 @@ var outputs = map[string][]string{
 	},
 	"live-reload": {
 		"policy of 2 attempts: sent 2, stopped by max_attempts",
-		"policy of 5 attempts: sent 2, stopped by budget", // the first call's retry still counts
+		"policy of 5 attempts: sent 1, stopped by budget", // the first call's retry still counts
 		`load: max_attempts: must be a whole number, at least 1, or "unlimited"`,
 		"backof: unknown field",
 		"policy of 5 attempts: sent 1, stopped by budget",

@@ -154,7 +154,7 @@ func TestDestinations_AReloadRemembersWhatWasForgotten(t *testing.T) {
 		for i := range 100 {
 			require.Equal(t, 1, attempts(p.For(fmt.Sprint(i)), false), "limit %d, host %d", limit, i)
 		}
-		require.Equal(t, 5, attempts(p.For("a stranger"), false))
+		require.Equal(t, 3, attempts(p.For("a stranger"), false))
 	}
 }
 

@@ -48,11 +48,11 @@ func get(client *http.Client, url string) {
 	}
 }
 
-// failingServer answers /items/7 at the third attempt, /broken never, and has nothing else.
+// failingServer answers /items/7 at the second attempt, /broken never, and has nothing else.
 func failingServer() *httptest.Server {
 	broken := fault.Fault{Status: http.StatusBadGateway, Body: "no backend"}
 	mux := http.NewServeMux()
-	mux.Handle("/items/7", fault.Handler(http.HandlerFunc(item), fault.Script(broken, broken)))
+	mux.Handle("/items/7", fault.Handler(http.HandlerFunc(item), fault.Script(broken)))
 	mux.Handle("/broken", fault.Handler(http.HandlerFunc(item), func(*http.Request) fault.Fault { return broken }))
 	return httptest.NewServer(mux)
 }
