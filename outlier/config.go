@@ -1,0 +1,86 @@
+package outlier
+
+import (
+	"errors"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/conf"
+)
+
+// Config says when backends are set aside, and for how long. The zero value is a good choice.
+type Config struct {
+	Failures int           // failures in a row that set a backend aside at the earliest; 0 means 5
+	Excess   float64       // how far its share of failures must lie above its siblings', from 0 to 1; 0 means 0.2
+	Slower   float64       // how many times as long as its siblings it must take, and 5 ms more; 0 means 5
+	MaxShare float64       // of the backends that may be set aside, but always one of several; 0 means 0.5
+	Base     time.Duration // how long a backend is set aside at first; 0 means a second
+	Max      time.Duration // the longest it is; 0 means a minute, or Base if that is more
+}
+
+const (
+	defaultFailures = 5
+	defaultExcess   = .2
+	defaultSlower   = 5
+	defaultMaxShare = .5
+	defaultBase     = time.Second
+	defaultMax      = time.Minute
+	longest         = 24 * time.Hour
+)
+
+// Validate reports every field that is out of its range.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Failures < 0 {
+		errs = append(errs, conf.Errorf("Failures", "must not be negative, not %d", c.Failures))
+	}
+	if !(c.Excess >= 0 && c.Excess <= 1) {
+		errs = append(errs, conf.Errorf("Excess", "must be between 0 and 1, not %v", c.Excess))
+	}
+	if !(c.Slower == 0 || c.Slower > 1) {
+		errs = append(errs, conf.Errorf("Slower", "must be 0 or above 1, not %v", c.Slower))
+	}
+	if !(c.MaxShare >= 0 && c.MaxShare <= 1) {
+		errs = append(errs, conf.Errorf("MaxShare", "must be between 0 and 1, not %v", c.MaxShare))
+	}
+	if c.Base < 0 || c.Base > longest {
+		errs = append(errs, conf.Errorf("Base", "must be between 0 and %v, not %v", longest, c.Base))
+	}
+	if c.Max < 0 || c.Max > longest || c.Max > 0 && c.Max < c.withDefaults().Base {
+		errs = append(errs, conf.Errorf("Max", "must be between Base and %v, not %v", longest, c.Max))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Failures == 0 {
+		c.Failures = defaultFailures
+	}
+	if c.Excess == 0 {
+		c.Excess = defaultExcess
+	}
+	if c.Slower == 0 {
+		c.Slower = defaultSlower
+	}
+	if c.MaxShare == 0 {
+		c.MaxShare = defaultMaxShare
+	}
+	if c.Base == 0 {
+		c.Base = defaultBase
+	}
+	if c.Max == 0 {
+		c.Max = max(defaultMax, c.Base)
+	}
+	return c
+}
+
+// duration returns how long a backend is set aside for the given time in a row, from 1.
+func (c *Config) duration(times int) time.Duration {
+	d := c.Base
+	for range times - 1 {
+		if d >= c.Max/2 {
+			return c.Max
+		}
+		d *= 2
+	}
+	return min(d, c.Max)
+}

@@ -1,0 +1,62 @@
+package outlier
+
+import (
+	"context"
+	"time"
+)
+
+// Change is what happened to a backend.
+type Change uint8
+
+const (
+	SetAside  Change = iota + 1 // it gets no attempts but probes
+	TakenBack                   // it gets attempts again
+)
+
+// String returns the name that logs and metrics use.
+func (c Change) String() string {
+	switch c {
+	case SetAside:
+		return "set_aside"
+	case TakenBack:
+		return "taken_back"
+	}
+	return "unknown"
+}
+
+// Cause is the rule that set a backend aside.
+type Cause uint8
+
+const (
+	Failures Cause = iota + 1 // failures in a row
+	Rate                      // the share of failures
+	Latency                   // attempts that took too long, or that hedges overtook
+)
+
+// String returns the name that logs and metrics use.
+func (c Cause) String() string {
+	switch c {
+	case Failures:
+		return "failures"
+	case Rate:
+		return "failure_rate"
+	case Latency:
+		return "latency"
+	}
+	return "unknown"
+}
+
+// Event is a backend being set aside or taken back.
+type Event struct {
+	Destination string // of the calls: the gRPC target, or the host that Endpoints stand for
+	Backend     string // its address or base URL
+	Change      Change
+	Cause       Cause         // why it was set aside
+	For         time.Duration // SetAside: until its first probe. TakenBack: how long it was set aside
+}
+
+// Observer is implemented by a retry.Observer that wants to know of backends being set aside and taken back. It is
+// called on the goroutine of the call whose attempt was decisive, with that call's context, and must be quick.
+type Observer interface {
+	BackendChanged(ctx context.Context, e Event)
+}

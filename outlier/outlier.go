@@ -1,0 +1,242 @@
+package outlier
+
+import (
+	"time"
+)
+
+// Group is a set of backends that do the same work. Make one with New.
+type Group struct {
+	cfg    Config
+	start  time.Time // of the first report
+	n      int
+	aside  int
+	recent window // of all that are not set aside
+	good   uint64 // attempts of these, ever
+	bad    uint64
+}
+
+// Backend is what a Group knows of one backend. Make one with Add.
+type Backend struct {
+	name   string
+	group  *Group // nil: removed
+	recent window
+
+	streak     int    // failures in a row
+	streakGood uint64 // what the group had when the streak began
+	streakBad  uint64
+	overtaken  int // attempts of the streak that a hedge overtook
+
+	aside bool
+	cause Cause
+	times int       // how often in a row it was set aside
+	first time.Time // when it was last set aside by a rule
+	since time.Time // when it was last set aside by a rule or a probe
+	until time.Time // when it may be probed
+	back  time.Time // when it was taken back
+	probe time.Time // when the probe under way was sent; zero: none is
+}
+
+// New makes a Group without backends. The Config must be valid.
+func New(cfg Config) *Group { return &Group{cfg: cfg.withDefaults()} }
+
+// Add adds a backend.
+func (g *Group) Add(name string) *Backend {
+	g.n++
+	return &Backend{name: name, group: g}
+}
+
+// Remove removes a backend. Reports that come later change nothing.
+func (g *Group) Remove(b *Backend) {
+	if b.group != g {
+		return
+	}
+	b.group = nil
+	g.n--
+	if b.aside {
+		g.aside--
+		return
+	}
+	g.withdraw(b)
+}
+
+// withdraw takes a backend's recent attempts out of the group's.
+func (g *Group) withdraw(b *Backend) {
+	epoch := max(g.recent.epoch, b.recent.epoch)
+	g.recent.roll(epoch)
+	b.recent.roll(epoch)
+	g.recent.sub(&b.recent)
+	b.recent = window{epoch: epoch}
+}
+
+// State is what may be sent to a backend now.
+type State uint8
+
+const (
+	InUse State = iota // any attempt
+	Due                // a probe: one attempt, which Probe announces
+	Aside              // nothing while another backend is in use
+)
+
+// State returns what may be sent to b.
+func (b *Backend) State(now time.Time) State {
+	switch g := b.group; {
+	case g == nil || !b.aside || g.aside == g.n:
+		return InUse
+	case now.Before(b.until) || !b.probe.IsZero() && now.Sub(b.probe) < g.cfg.duration(b.times):
+		return Aside
+	}
+	return Due
+}
+
+// Probe notes that the attempt being sent to b is its probe. There is no other until it has been reported, or for as
+// long as the backend was set aside.
+func (b *Backend) Probe(now time.Time) { b.probe = now }
+
+// Result is what an attempt says of its backend.
+type Result uint8
+
+const (
+	Ignored   Result = iota // nothing: the caller gave up, or was at fault
+	Succeeded               // it answers
+	Failed                  // it does not, or answers that it cannot
+	Overtaken               // a later attempt of the same call was quicker
+)
+
+// Report counts an attempt that was sent to b, and returns the event that follows, if one does. Took is how long the
+// backend let its caller wait, 0 if nobody knows.
+func (g *Group) Report(now, sent time.Time, b *Backend, r Result, took time.Duration) (e Event, changed bool) {
+	switch {
+	case b.group != g:
+		return Event{}, false
+	case b.aside:
+		return g.reportAside(now, sent, b, r, took)
+	case r == Ignored || sent.Before(b.back):
+		return Event{}, false
+	}
+	g.roll(now, b)
+	g.count(b, r, took)
+	cause := g.outlier(b, r, took)
+	if cause == 0 || g.aside >= g.most() {
+		return Event{}, false
+	}
+	g.setAside(now, b, cause)
+	return Event{Backend: b.name, Change: SetAside, Cause: cause, For: b.until.Sub(now)}, true
+}
+
+// most returns how many backends may be set aside.
+func (g *Group) most() int {
+	if g.n < 2 {
+		return 0
+	}
+	return max(1, int(g.cfg.MaxShare*float64(g.n)))
+}
+
+func (g *Group) roll(now time.Time, b *Backend) {
+	if g.start.IsZero() {
+		g.start = now
+	}
+	epoch := max(g.recent.epoch, int64(now.Sub(g.start)/span))
+	g.recent.roll(epoch)
+	b.recent.roll(epoch)
+}
+
+func (g *Group) count(b *Backend, r Result, took time.Duration) {
+	var one counts
+	if r == Succeeded {
+		one.good = 1
+		g.good++
+		b.streak, b.overtaken = 0, 0
+	} else {
+		one.bad = 1
+		if b.streak == 0 {
+			b.streakGood, b.streakBad = g.good, g.bad
+		}
+		g.bad++
+		b.streak++
+		if r == Overtaken {
+			b.overtaken++
+		}
+	}
+	if took > 0 && r != Failed {
+		l := logarithm(took)
+		one.timed, one.sum, one.sq = 1, l, l*l
+	}
+	g.recent.cur.add(one, 1)
+	b.recent.cur.add(one, 1)
+}
+
+// outlier returns the rule by which b stands out after an attempt, or 0.
+func (g *Group) outlier(b *Backend, r Result, took time.Duration) Cause {
+	if r != Succeeded && b.streak >= g.cfg.Failures {
+		good, bad := int(g.good-b.streakGood), int(g.bad-b.streakBad)-b.streak
+		if worse(b.streak, b.streak, bad, good+bad, g.cfg.Excess) {
+			if 2*b.overtaken > b.streak {
+				return Latency
+			}
+			return Failures
+		}
+	}
+	own := b.recent.total()
+	others := g.recent.total().without(own)
+	if n := own.good + own.bad; r != Succeeded && n >= enough &&
+		worse(own.bad, n, others.bad, others.good+others.bad, g.cfg.Excess) {
+		return Rate
+	}
+	if took > 0 && own.slower(others, g.cfg.Slower) {
+		return Latency
+	}
+	return 0
+}
+
+// forget is how long a backend must be in use for it to have been set aside once less.
+const forget = 2 * span
+
+func (g *Group) setAside(now time.Time, b *Backend, cause Cause) {
+	g.withdraw(b)
+	g.aside++
+	if !b.back.IsZero() {
+		b.times = max(0, b.times-int(now.Sub(b.back)/forget))
+	}
+	b.aside, b.cause, b.first = true, cause, now
+	b.streak, b.overtaken = 0, 0
+	g.extend(now, b)
+}
+
+// extend sets a backend aside for the next time in a row.
+func (g *Group) extend(now time.Time, b *Backend) {
+	if b.times < 64 {
+		b.times++
+	}
+	b.since, b.probe = now, time.Time{}
+	b.until = now.Add(g.cfg.duration(b.times))
+}
+
+// reportAside deals with attempts of a backend that is set aside: its probes, and what was sent because all are.
+func (g *Group) reportAside(
+	now, sent time.Time, b *Backend, r Result, took time.Duration,
+) (e Event, changed bool) {
+	probe := !b.probe.IsZero() && sent.Equal(b.probe)
+	if r == Succeeded && b.cause == Latency && g.long(took) {
+		r = Overtaken
+	}
+	switch {
+	case sent.Before(b.since) || r == Ignored:
+		if probe {
+			b.probe = time.Time{}
+		}
+	case r == Succeeded:
+		b.aside, b.back, b.probe = false, now, time.Time{}
+		g.aside--
+		return Event{Backend: b.name, Change: TakenBack, Cause: b.cause, For: now.Sub(b.first)}, true
+	case probe:
+		g.extend(now, b)
+	}
+	return Event{}, false
+}
+
+// long reports whether a probe took so long that the backend would be set aside again.
+func (g *Group) long(took time.Duration) bool {
+	others := g.recent.total()
+	return took > 0 && others.timed > 0 &&
+		long(logarithm(took), others.sum/float64(others.timed), g.cfg.Slower)
+}

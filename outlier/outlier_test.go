@@ -1,0 +1,251 @@
+package outlier_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/outlier"
+)
+
+// rig is a group of backends that are sent attempts in turn.
+type rig struct {
+	t   *testing.T
+	g   *outlier.Group
+	bs  []*outlier.Backend
+	now time.Time
+}
+
+func newRig(t *testing.T, cfg outlier.Config, names ...string) *rig {
+	t.Helper()
+	require.NoError(t, cfg.Validate())
+	r := &rig{t: t, g: outlier.New(cfg), now: time.Unix(1000, 0)}
+	for _, n := range names {
+		r.bs = append(r.bs, r.g.Add(n))
+	}
+	return r
+}
+
+// send reports one attempt that ends 10 ms later.
+func (r *rig) send(b *outlier.Backend, res outlier.Result) (outlier.Event, bool) {
+	return r.took(b, res, 10*time.Millisecond)
+}
+
+func (r *rig) took(b *outlier.Backend, res outlier.Result, d time.Duration) (outlier.Event, bool) {
+	sent := r.now
+	if b.State(sent) == outlier.Due {
+		b.Probe(sent)
+	}
+	return r.g.Report(sent.Add(d), sent, b, res, d)
+}
+
+// round sends one attempt to each backend that is not set aside. It returns the first event.
+func (r *rig) round(res ...outlier.Result) (first outlier.Event) {
+	for i, b := range r.bs {
+		if b.State(r.now) == outlier.Aside {
+			continue
+		}
+		if e, changed := r.send(b, res[i]); changed && first.Change == 0 {
+			first = e
+		}
+	}
+	r.now = r.now.Add(30 * time.Millisecond)
+	return first
+}
+
+// until makes rounds until an event comes, at most n.
+func (r *rig) until(n int, res ...outlier.Result) (outlier.Event, int) {
+	for i := range n {
+		if e := r.round(res...); e.Change != 0 {
+			return e, i + 1
+		}
+	}
+	return outlier.Event{}, n
+}
+
+const (
+	ok   = outlier.Succeeded
+	bad  = outlier.Failed
+	slow = outlier.Overtaken
+)
+
+func TestGroup_SetsAside(t *testing.T) {
+	t.Run("failures_in_a_row", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		e, rounds := r.until(30, bad, ok, ok)
+		assert.Equal(t, outlier.Event{Backend: "a", Change: outlier.SetAside, Cause: outlier.Failures, For: time.Second}, e)
+		assert.LessOrEqual(t, rounds, 10)
+	})
+	t.Run("one_of_two", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b")
+		e, rounds := r.until(30, ok, bad)
+		assert.Equal(t, "b", e.Backend)
+		assert.LessOrEqual(t, rounds, 12)
+	})
+	t.Run("overtaken_by_hedges", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		e, rounds := r.until(30, ok, slow, ok)
+		assert.Equal(t, "b", e.Backend)
+		assert.Equal(t, outlier.Latency, e.Cause)
+		assert.LessOrEqual(t, rounds, 10)
+	})
+	t.Run("half_of_its_attempts_fail", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		for i := range 60 {
+			e := r.round([]outlier.Result{ok, bad}[i%2], ok, ok)
+			if e.Change != 0 {
+				assert.Equal(t, outlier.Rate, e.Cause)
+				return
+			}
+		}
+		t.Fatal("was not set aside")
+	})
+	t.Run("slow_without_hedges", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		for range 60 {
+			e, changed := r.took(r.bs[0], ok, 200*time.Millisecond)
+			if changed {
+				assert.Equal(t, outlier.Latency, e.Cause)
+				return
+			}
+			r.send(r.bs[1], ok)
+			r.send(r.bs[2], ok)
+			r.now = r.now.Add(30 * time.Millisecond)
+		}
+		t.Fatal("was not set aside")
+	})
+}
+
+func TestGroup_LeavesAlone(t *testing.T) {
+	t.Run("a_single_backend", func(t *testing.T) {
+		r := newRig(t, outlier.Config{MaxShare: 1}, "a")
+		e, _ := r.until(200, bad)
+		assert.Zero(t, e)
+	})
+	t.Run("all_that_fail_from_the_start", func(t *testing.T) {
+		r := newRig(t, outlier.Config{MaxShare: 1}, "a", "b", "c")
+		e, _ := r.until(500, bad, bad, bad)
+		assert.Zero(t, e)
+	})
+	t.Run("all_that_fail_after_good_times", func(t *testing.T) {
+		r := newRig(t, outlier.Config{MaxShare: 1}, "a", "b", "c")
+		r.until(300, ok, ok, ok)
+		e, _ := r.until(500, bad, bad, bad)
+		assert.Zero(t, e)
+	})
+	t.Run("callers_that_give_up", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		e, _ := r.until(200, outlier.Ignored, ok, ok)
+		assert.Zero(t, e)
+	})
+	t.Run("a_little_slower_in_milliseconds", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b")
+		for range 300 {
+			_, changed := r.took(r.bs[0], ok, 2*time.Millisecond)
+			require.False(t, changed)
+			_, changed = r.took(r.bs[1], ok, 200*time.Microsecond)
+			require.False(t, changed)
+			r.now = r.now.Add(30 * time.Millisecond)
+		}
+	})
+	t.Run("more_than_the_share", func(t *testing.T) {
+		r := newRig(t, outlier.Config{MaxShare: .5}, "a", "b", "c", "d")
+		for range 100 {
+			r.round(bad, bad, bad, ok)
+		}
+		aside := 0
+		for _, b := range r.bs {
+			if b.State(r.now) != outlier.InUse {
+				aside++
+			}
+		}
+		assert.Equal(t, 2, aside)
+	})
+}
+
+func TestGroup_Probes(t *testing.T) {
+	r := newRig(t, outlier.Config{Max: 4 * time.Second}, "a", "b", "c")
+	a := r.bs[0]
+	r.until(30, bad, ok, ok)
+	require.Equal(t, outlier.Aside, a.State(r.now))
+
+	for _, d := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 4 * time.Second} {
+		r.now = r.now.Add(d - 100*time.Millisecond)
+		require.Equal(t, outlier.Aside, a.State(r.now), "before %v", d)
+		r.now = r.now.Add(100 * time.Millisecond)
+		require.Equal(t, outlier.Due, a.State(r.now), "after %v", d)
+		a.Probe(r.now)
+		require.Equal(t, outlier.Aside, a.State(r.now), "one at a time")
+		_, changed := r.g.Report(r.now, r.now, a, bad, 0)
+		require.False(t, changed)
+	}
+
+	r.now = r.now.Add(4 * time.Second)
+	require.Equal(t, outlier.Due, a.State(r.now))
+	a.Probe(r.now)
+	_, changed := r.g.Report(r.now, r.now, a, outlier.Ignored, 0)
+	require.False(t, changed)
+	require.Equal(t, outlier.Due, a.State(r.now), "a probe that says nothing is followed by another")
+
+	e, changed := r.send(a, ok)
+	require.True(t, changed)
+	assert.Equal(t, outlier.TakenBack, e.Change)
+	assert.Equal(t, outlier.InUse, a.State(r.now))
+
+	e, _ = r.until(30, bad, ok, ok)
+	assert.Equal(t, 4*time.Second, e.For, "set aside again at once: for as long")
+	r.now = r.now.Add(4 * time.Second)
+	r.send(a, ok)
+	r.until(3000, ok, ok, ok) // 90 s
+	e, _ = r.until(30, bad, ok, ok)
+	assert.Equal(t, time.Second, e.For, "after good times: as at first")
+}
+
+func TestGroup_ProbeThatNeverEnds(t *testing.T) {
+	r := newRig(t, outlier.Config{}, "a", "b", "c")
+	r.until(30, bad, ok, ok)
+	r.now = r.now.Add(time.Second)
+	r.bs[0].Probe(r.now)
+	require.Equal(t, outlier.Aside, r.bs[0].State(r.now.Add(time.Second-1)))
+	assert.Equal(t, outlier.Due, r.bs[0].State(r.now.Add(time.Second)))
+}
+
+func TestGroup_SlowProbeIsNoSuccess(t *testing.T) {
+	r := newRig(t, outlier.Config{}, "a", "b", "c")
+	r.until(30, slow, ok, ok)
+	r.now = r.now.Add(time.Second)
+	_, changed := r.took(r.bs[0], ok, 300*time.Millisecond)
+	require.False(t, changed)
+	require.Equal(t, outlier.Aside, r.bs[0].State(r.now.Add(time.Second)))
+	r.now = r.now.Add(3 * time.Second)
+	e, _ := r.took(r.bs[0], ok, 12*time.Millisecond)
+	assert.Equal(t, outlier.TakenBack, e.Change)
+}
+
+func TestGroup_AllSetAsideAreUsed(t *testing.T) {
+	r := newRig(t, outlier.Config{}, "a", "b", "c")
+	a := r.bs[0]
+	r.until(30, bad, ok, ok)
+	require.Equal(t, outlier.Aside, a.State(r.now))
+	r.g.Remove(r.bs[1])
+	require.Equal(t, outlier.Aside, a.State(r.now))
+	r.g.Remove(r.bs[2])
+	require.Equal(t, outlier.InUse, a.State(r.now), "no other is left")
+	e, _ := r.g.Report(r.now.Add(1), r.now, a, ok, 0)
+	assert.Equal(t, outlier.TakenBack, e.Change)
+	_, changed := r.g.Report(r.now, r.now, r.bs[1], bad, 0)
+	assert.False(t, changed, "removed")
+}
+
+func TestConfig_Validate(t *testing.T) {
+	for name, c := range map[string]outlier.Config{
+		"Failures": {Failures: -1}, "Excess": {Excess: math.NaN()}, "Slower": {Slower: 1}, "MaxShare": {MaxShare: 1.1},
+		"Base": {Base: -1}, "Max": {Base: 2 * time.Minute, Max: time.Minute},
+	} {
+		assert.ErrorContains(t, c.Validate(), name)
+	}
+	assert.NoError(t, outlier.Config{Base: 2 * time.Minute}.Validate())
+}
