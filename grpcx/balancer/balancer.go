@@ -1,0 +1,268 @@
+package balancer
+
+import (
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/grpclog"
+	"google.golang.org/grpc/resolver"
+
+	"github.com/evenkeel-go/evenkeel/internal/placement"
+	"github.com/evenkeel-go/evenkeel/outlier"
+)
+
+func init() { balancer.Register(builder{}) }
+
+var logger = grpclog.Component("evenkeel")
+
+type builder struct{}
+
+// Name implements balancer.Builder.
+func (builder) Name() string { return Name }
+
+// Build implements balancer.Builder.
+func (builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+	placement.Use()
+	return &lb{
+		ClientConn: cc,
+		opts:       opts,
+		backends:   map[string]*backend{},
+		subConns:   map[balancer.SubConn]*backend{},
+	}
+}
+
+// lb is the balancer of one connection, and what its child takes for the connection.
+type lb struct {
+	balancer.ClientConn
+	opts balancer.BuildOptions
+
+	// child and its configuration are used by the methods of balancer.Balancer only, which gRPC calls one at a time.
+	child balancer.Balancer
+	cfg   *lbConfig
+
+	mu       sync.Mutex // never held across a call of the child or of gRPC
+	backends map[string]*backend
+	subConns map[balancer.SubConn]*backend
+	group    *outlier.Group // nil: no backend is set aside
+}
+
+// backend is what is known of one address, across connections to it.
+type backend struct {
+	name     string
+	listed   bool // by the resolver
+	subConns int
+	ready    int              // of these
+	outlier  *outlier.Backend // nil without a group
+}
+
+// UpdateClientConnState implements balancer.Balancer.
+func (b *lb) UpdateClientConnState(s balancer.ClientConnState) error {
+	cfg, ok := s.BalancerConfig.(*lbConfig)
+	if !ok {
+		return balancer.ErrBadResolverState
+	}
+	old := b.cfg
+	b.cfg = cfg
+	b.configure(old)
+	b.list(s.ResolverState)
+	if b.child == nil || old.child.Name() != cfg.child.Name() {
+		if b.child != nil {
+			b.child.Close()
+		}
+		b.child = cfg.child.Build(&conn{ClientConn: b.ClientConn, b: b, passive: cfg.passive()}, b.opts)
+	}
+	s.BalancerConfig = cfg.childConfig
+	return b.child.UpdateClientConnState(s)
+}
+
+// configure makes the group anew if its configuration has changed.
+func (b *lb) configure(old *lbConfig) {
+	next := b.cfg.setAside
+	if b.cfg.passive() {
+		next = nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if old != nil && next != nil && old.setAside != nil && *next == *old.setAside && b.group != nil {
+		return
+	}
+	b.group = nil
+	if next != nil {
+		b.group = outlier.New(*next)
+	}
+	for _, be := range b.backends {
+		be.outlier = nil
+		if b.group != nil {
+			be.outlier = b.group.Add(be.name)
+		}
+	}
+}
+
+// list takes over the resolver's list of addresses.
+func (b *lb) list(s resolver.State) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, be := range b.backends {
+		be.listed = false
+	}
+	for _, e := range s.Endpoints {
+		for _, a := range e.Addresses {
+			b.backend(a.Addr).listed = true
+		}
+	}
+	for _, be := range b.backends {
+		b.sweep(be)
+	}
+}
+
+// backend returns the one with a name. It requires that b.mu is held.
+func (b *lb) backend(name string) *backend {
+	be := b.backends[name]
+	if be == nil {
+		be = &backend{name: name}
+		if b.group != nil {
+			be.outlier = b.group.Add(name)
+		}
+		b.backends[name] = be
+	}
+	return be
+}
+
+// sweep forgets a backend that is no more. It requires that b.mu is held.
+func (b *lb) sweep(be *backend) {
+	if be.listed || be.subConns > 0 {
+		return
+	}
+	delete(b.backends, be.name)
+	if be.outlier != nil {
+		b.group.Remove(be.outlier)
+	}
+}
+
+// ResolverError implements balancer.Balancer.
+func (b *lb) ResolverError(err error) {
+	if b.child != nil {
+		b.child.ResolverError(err)
+		return
+	}
+	b.ClientConn.UpdateState(balancer.State{
+		ConnectivityState: connectivity.TransientFailure, Picker: failing{err},
+	})
+}
+
+// failing is the picker before the resolver has found anything.
+type failing struct{ err error }
+
+// Pick implements balancer.Picker.
+func (f failing) Pick(balancer.PickInfo) (balancer.PickResult, error) {
+	return balancer.PickResult{}, f.err
+}
+
+// UpdateSubConnState implements balancer.Balancer. gRPC does not call it: every SubConn has a listener.
+func (b *lb) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
+
+// ExitIdle implements balancer.Balancer.
+func (b *lb) ExitIdle() {
+	if b.child != nil {
+		b.child.ExitIdle()
+	}
+}
+
+// Close implements balancer.Balancer.
+func (b *lb) Close() {
+	placement.Release()
+	if b.child != nil {
+		b.child.Close()
+	}
+}
+
+// conn is the connection as a child sees it.
+type conn struct {
+	balancer.ClientConn
+	b       *lb
+	passive bool
+}
+
+// NewSubConn implements balancer.ClientConn.
+func (c *conn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOptions) (balancer.SubConn, error) {
+	if len(addrs) == 0 {
+		return c.ClientConn.NewSubConn(addrs, opts)
+	}
+	var (
+		sc     balancer.SubConn
+		state  connectivity.State
+		listen = opts.StateListener
+		child  = c.b.child
+	)
+	opts.StateListener = func(s balancer.SubConnState) { // after Connect, and one at a time
+		c.b.changed(sc, state, s.ConnectivityState)
+		state = s.ConnectivityState
+		if listen != nil {
+			listen(s)
+		} else if child != nil {
+			child.UpdateSubConnState(sc, s)
+		}
+	}
+	sc, err := c.ClientConn.NewSubConn(addrs, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	be := c.b.backend(addrs[0].Addr)
+	be.subConns++
+	c.b.subConns[sc] = be
+	return sc, nil
+}
+
+// changed follows the state of a SubConn.
+func (b *lb) changed(sc balancer.SubConn, was, is connectivity.State) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	be := b.subConns[sc]
+	if be == nil {
+		return
+	}
+	if was == connectivity.Ready {
+		be.ready--
+	}
+	switch is {
+	case connectivity.Ready:
+		be.ready++
+	case connectivity.Shutdown:
+		delete(b.subConns, sc)
+		be.subConns--
+		b.sweep(be)
+	}
+}
+
+// UpdateState implements balancer.ClientConn.
+func (c *conn) UpdateState(s balancer.State) {
+	if !c.passive {
+		s.Picker = &picker{lb: c.b, child: s.Picker}
+	}
+	c.ClientConn.UpdateState(s)
+}
+
+// report counts an attempt that has ended, and publishes what follows.
+func (b *lb) report(call *placement.Call, now, sent time.Time, be *backend, r outlier.Result, took time.Duration) {
+	b.mu.Lock()
+	if b.group == nil || be.outlier == nil {
+		b.mu.Unlock()
+		return
+	}
+	e, changed := b.group.Report(now, sent, be.outlier, r, took)
+	b.mu.Unlock()
+	if !changed {
+		return
+	}
+	e.Destination = b.ClientConn.Target()
+	logger.Infof("%s: backend %s %v (%v, %v)", e.Destination, e.Backend, e.Change, e.Cause, e.For)
+	if call != nil {
+		if o, ok := call.Observer.(outlier.Observer); ok {
+			o.BackendChanged(call.Context, e)
+		}
+	}
+}

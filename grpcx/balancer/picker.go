@@ -1,0 +1,219 @@
+package balancer
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/internal/placement"
+	"github.com/evenkeel-go/evenkeel/outlier"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// picker picks from the child's until it has a backend that is good for the attempt.
+type picker struct {
+	lb    *lb
+	child balancer.Picker
+}
+
+// candidate is what the child picked. The lower its rank, the better.
+type candidate struct {
+	balancer.PickResult
+	backend *backend // nil: unknown, and taken as it is
+	rank    int
+	probe   bool
+}
+
+// avoided is the rank of a backend that is set aside. Lower ones count the attempts the call has sent there.
+const avoided = 1 << 16
+
+// Pick implements balancer.Picker.
+func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	res, err := p.child.Pick(info)
+	if err != nil {
+		return res, dropped(err)
+	}
+	call, now := placement.From(info.Ctx), time.Now()
+	best := p.lb.judge(res, call, now)
+	if best.rank > 0 {
+		if least, tries := p.lb.least(call, now); least < best.rank {
+			best = p.again(info, call, now, best, least, tries)
+		}
+	}
+	return p.lb.send(info.Ctx, call, now, &best), nil
+}
+
+// again picks from the child until the rank is least, and hands back all picks but the best.
+func (p *picker) again(
+	info balancer.PickInfo, call *placement.Call, now time.Time, best candidate, least, tries int,
+) candidate {
+	var room [8]func(balancer.DoneInfo)
+	held := room[:0]
+	hold := func(c *candidate) {
+		if c.Done != nil {
+			held = append(held, c.Done)
+		}
+	}
+	for ; tries > 0 && best.rank > least; tries-- {
+		res, err := p.child.Pick(info)
+		if err != nil {
+			break // the first pick was none, and stands
+		}
+		next := p.lb.judge(res, call, now)
+		if next.rank < best.rank {
+			best, next = next, best
+		}
+		hold(&next)
+	}
+	for _, done := range held {
+		done(balancer.DoneInfo{})
+	}
+	return best
+}
+
+// judge ranks what the child picked.
+func (b *lb) judge(res balancer.PickResult, call *placement.Call, now time.Time) candidate {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := candidate{PickResult: res, backend: b.subConns[res.SubConn]}
+	if c.backend != nil {
+		c.rank, c.probe = b.rank(c.backend, call, now)
+	}
+	return c
+}
+
+// rank requires that b.mu is held.
+func (b *lb) rank(be *backend, call *placement.Call, now time.Time) (rank int, probe bool) {
+	rank = call.Used(be)
+	if be.outlier == nil {
+		return rank, false
+	}
+	switch be.outlier.State(now) {
+	case outlier.Due:
+		if call.Fresh(b) {
+			return 0, true
+		}
+		return rank + avoided, false
+	case outlier.Aside:
+		return rank + avoided, false
+	}
+	return rank, false
+}
+
+const (
+	triesEach = 8
+	triesMost = 128
+)
+
+// least returns the lowest rank of the backends that are ready, and how often to try for it.
+func (b *lb) least(call *placement.Call, now time.Time) (rank, tries int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rank = 2 * avoided
+	for _, be := range b.backends {
+		if be.ready == 0 {
+			continue
+		}
+		tries += triesEach
+		if rank > 0 {
+			r, _ := b.rank(be, call, now)
+			rank = min(rank, r)
+		}
+	}
+	return rank, min(tries, triesMost)
+}
+
+// send records that an attempt goes to a candidate.
+func (b *lb) send(ctx context.Context, call *placement.Call, now time.Time, c *candidate) balancer.PickResult {
+	if c.backend == nil {
+		return c.PickResult
+	}
+	b.mu.Lock()
+	counted := c.backend.outlier != nil
+	if c.probe && counted && c.backend.outlier.State(now) == outlier.Due { // else another was quicker
+		c.backend.outlier.Probe(now)
+	}
+	b.mu.Unlock()
+	if call == nil && !counted {
+		return c.PickResult
+	}
+	be, done, a := c.backend, c.Done, call.Sent(b, c.backend)
+	c.Done = func(info balancer.DoneInfo) {
+		b.done(ctx, call, a, now, be, info)
+		if done != nil {
+			done(info)
+		}
+	}
+	return c.PickResult
+}
+
+// done deals with the end of an attempt.
+func (b *lb) done(
+	ctx context.Context, call *placement.Call, a *placement.Attempt, sent time.Time, be *backend, info balancer.DoneInfo,
+) {
+	now := time.Now()
+	if info.Err == nil && !info.BytesReceived { // the connection was gone, and gRPC picks again
+		call.Unsent(a)
+		b.report(call, now, sent, be, outlier.Ignored, 0)
+		return
+	}
+	overtaken := call.End(a, info.Err == nil)
+	r, took := result(ctx, info, overtaken), time.Duration(0)
+	if call != nil && call.Timed && (info.Err == nil || r == outlier.Overtaken) {
+		took = now.Sub(sent)
+	}
+	b.report(call, now, sent, be, r, took)
+}
+
+// result tells what the end of an attempt says of its backend.
+func result(ctx context.Context, info balancer.DoneInfo, overtaken bool) outlier.Result {
+	if info.Err == nil {
+		return outlier.Succeeded
+	}
+	code := status.Code(info.Err)
+	switch {
+	case code == codes.DeadlineExceeded || context.Cause(ctx) == timeout.ErrAttempt:
+		return outlier.Failed
+	case code == codes.Canceled && overtaken:
+		return outlier.Overtaken
+	case ctx.Err() != nil:
+		return outlier.Ignored
+	case code == codes.Unavailable:
+		return outlier.Failed
+	case !info.BytesReceived: // the client's own refusal
+		return outlier.Ignored
+	}
+	switch code {
+	case codes.Unknown, codes.Internal, codes.ResourceExhausted, codes.DataLoss:
+		return outlier.Failed
+	case codes.Canceled:
+		return outlier.Ignored
+	}
+	return outlier.Succeeded
+}
+
+// drop is a status error of the child's picker.
+type drop struct {
+	placement.Drop
+	error
+}
+
+// GRPCStatus returns the status that the picker gave.
+func (d drop) GRPCStatus() *status.Status { return status.Convert(d.error) }
+
+// Unwrap returns the picker's error.
+func (d drop) Unwrap() error { return d.error }
+
+// dropped marks an error with which gRPC ends the call whatever the connections are.
+func dropped(err error) error {
+	if err == balancer.ErrNoSubConnAvailable {
+		return err
+	}
+	if _, ok := status.FromError(err); ok {
+		return drop{error: err}
+	}
+	return err
+}
