@@ -1,0 +1,209 @@
+package balancer_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
+	"github.com/evenkeel-go/evenkeel/outlier"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+const calls = 3000 // at 100 a second
+
+// load is what 3,000 calls came to.
+type load struct {
+	ok     int
+	late   []time.Duration // how long the calls took that began after the grace
+	errors map[codes.Code]int
+}
+
+func (l *load) p99() time.Duration {
+	slices.Sort(l.late)
+	return l.late[len(l.late)*99/100]
+}
+
+// run makes the calls. w counts the attempts of those that begin after the grace.
+func run(c testgrpc.TestServiceClient, w *watcher, grace time.Duration) *load {
+	var (
+		l  = &load{errors: map[codes.Code]int{}}
+		mu sync.Mutex
+		wg sync.WaitGroup
+	)
+	w.mu.Lock()
+	w.from = time.Now().Add(grace)
+	w.mu.Unlock()
+	for i := range calls {
+		late := time.Duration(i)*10*time.Millisecond >= grace
+		wg.Go(func() {
+			start := time.Now()
+			_, err := unary(c)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				l.ok++
+			} else {
+				l.errors[status.Code(err)]++
+			}
+			if late {
+				l.late = append(l.late, time.Since(start))
+			}
+		})
+		time.Sleep(10 * time.Millisecond)
+	}
+	wg.Wait()
+	return l
+}
+
+// TestLoad_OneOfThree makes 3,000 calls at 100 a second with the default budget while one of three backends is bad.
+func TestLoad_OneOfThree(t *testing.T) {
+	hedged := retry.Config{Hedge: timeout.Fixed(30 * time.Millisecond)}
+	timed := retry.Config{AttemptTimeout: timeout.Fixed(100 * time.Millisecond)}
+	for _, tc := range []struct {
+		name  string
+		cfg   retry.Config
+		spoil func(*backend)
+		grace time.Duration
+	}{
+		{"failing", retry.Config{}, func(b *backend) { b.do(fails(codes.Unavailable)) }, time.Second},
+		{"refusing", retry.Config{}, func(b *backend) { b.refuses.Store(true) }, time.Second},
+		{"black_holed", timed, func(b *backend) { b.do(hangs) }, time.Second},
+		{"slow_with_hedge", hedged, func(b *backend) { b.do(answers(20 * healthy)) }, 3 * time.Second},
+		{"slow_with_percentile", retry.Config{Hedge: timeout.Percentile{}}, func(b *backend) {
+			b.do(answers(20 * healthy))
+		}, 3 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := new(watcher)
+				p, err := retry.New(tc.cfg, retry.WithObserver(w))
+				require.NoError(t, err)
+				f := newFleet(t, "a", "b", "c")
+				tc.spoil(f.backends[1])
+				c := f.client(t, p, balancer.Config{SetAside: &outlier.Config{}})
+				settle()
+				start := time.Now()
+				l := run(c, w, tc.grace)
+				assert.GreaterOrEqual(t, l.ok, calls*999/1000, "%v", l.errors)
+				assert.LessOrEqual(t, float64(w.attempts), 1.1*float64(len(l.late)))
+				assert.LessOrEqual(t, l.p99(), healthy*13/10)
+				if tc.name == "refusing" {
+					return // never ready
+				}
+				require.NotEmpty(t, w.events)
+				assert.Equal(t, "b set_aside", w.all()[0])
+				assert.LessOrEqual(t, w.times[0].Sub(start), tc.grace)
+			})
+		})
+	}
+}
+
+func TestLoad_AllFailing(t *testing.T) {
+	attempts := map[bool]int64{}
+	for _, with := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			p, err := retry.New(retry.Config{})
+			require.NoError(t, err)
+			f := newFleet(t, "a", "b", "c")
+			cfg := balancer.Config{}
+			if with {
+				cfg.SetAside = &outlier.Config{}
+			}
+			c := f.client(t, p, cfg)
+			settle()
+			for _, b := range f.backends {
+				b.do(fails(codes.Unavailable))
+			}
+			l := run(c, new(watcher), 0)
+			assert.Zero(t, l.ok)
+			for _, n := range f.calls() {
+				attempts[with] += n
+			}
+		})
+	}
+	assert.LessOrEqual(t, attempts[true], attempts[false])
+	t.Log(fmt.Sprint(attempts))
+}
+
+func TestLoad_RecoveredBackendIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(watcher)
+		p, err := retry.New(retry.Config{}, retry.WithObserver(w))
+		require.NoError(t, err)
+		f := newFleet(t, "a", "b", "c")
+		b := f.backends[1]
+		b.do(fails(codes.Unavailable))
+		c := f.client(t, p, balancer.Config{SetAside: &outlier.Config{Base: 2 * time.Second}})
+		settle()
+		stop, done := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for stop.Err() == nil {
+				wg.Go(func() { _, _ = unary(c) })
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+		time.Sleep(time.Second)
+		require.Equal(t, []string{"b set_aside"}, w.all())
+		b.do(answers(healthy))
+		time.Sleep(2 * time.Second) // set aside for that long, within the first second
+		require.Equal(t, []string{"b set_aside", "b taken_back"}, w.all())
+		before := b.calls.Load()
+		time.Sleep(time.Second)
+		assert.Greater(t, b.calls.Load(), before+30, "its share of the traffic")
+		done()
+		wg.Wait()
+	})
+}
+
+// TestLoad_BackendsComeAndGo makes 100,000 calls while the resolver's list changes all the time. TestMain finds what
+// goroutines it leaves.
+func TestLoad_BackendsComeAndGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("100,000 calls")
+	}
+	f := newFleet(t, "a", "b", "c", "d")
+	for _, b := range f.backends {
+		b.do(func(context.Context) error { return nil })
+	}
+	f.backends[3].do(fails(codes.Unavailable))
+	c := f.client(t, immediate(t), balancer.Config{Child: "round_robin", SetAside: &outlier.Config{Base: time.Millisecond}})
+	stop := make(chan struct{})
+	var wg, changes sync.WaitGroup
+	changes.Go(func() {
+		lists := [][]string{{"a", "b", "c", "d"}, {"a", "d"}, {"b", "c"}, {"d", "c"}, {"a", "b", "c"}}
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				f.resolver.UpdateState(f.state(lists[i%len(lists)]...))
+			}
+		}
+	})
+	for range 8 {
+		wg.Go(func() {
+			for range 100_000 / 8 {
+				if host, err := unary(c); err != nil {
+					t.Errorf("%s: %v", host, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	changes.Wait()
+}
