@@ -18,6 +18,9 @@ func Use() { balancers.Add(1) }
 // Release notes that a balancer is no longer in use.
 func Release() { balancers.Add(-1) }
 
+// InUse reports whether a balancer is in use.
+func InUse() bool { return balancers.Load() > 0 }
+
 // Call is the context of a call with a record of its attempts. It is safe for concurrent use.
 type Call struct {
 	context.Context
@@ -41,7 +44,7 @@ func (c *Call) Value(key any) any {
 
 // Start returns a context with a record for a call's attempts, or ctx itself if no balancer is in use.
 func Start(ctx context.Context, observer any, timed bool) context.Context {
-	if balancers.Load() == 0 {
+	if !InUse() {
 		return ctx
 	}
 	return &Call{Context: ctx, Observer: observer, Timed: timed}

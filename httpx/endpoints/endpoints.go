@@ -1,0 +1,244 @@
+package endpoints
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/placement"
+	"github.com/evenkeel-go/evenkeel/outlier"
+)
+
+// Endpoint is one server: an address or a base URL.
+type Endpoint struct {
+	// Addr is the address to dial, "host:port", or "host" with the port of the request. Host header and TLS server name
+	// stay the request's.
+	Addr string
+	// URL is the base URL that takes the place of the request's scheme and host, and comes before its path. If it is
+	// set, Addr is not used.
+	URL *url.URL
+	// Weight is the share of requests in relation to the others' weights; 0 means 1, and the most is 65,535.
+	Weight int
+}
+
+// Resolver finds the endpoints of a host. It is called one at a time, with a context that ends after ten seconds.
+type Resolver func(ctx context.Context) ([]Endpoint, error)
+
+// Policy says which endpoint a request goes to.
+type Policy uint8
+
+const (
+	RoundRobin    Policy = iota // one after the other, by weight
+	LeastRequests               // the one with the fewest requests under way in relation to its weight
+)
+
+// Config says how requests are spread. The zero value is a good choice.
+type Config struct {
+	Base     *http.Transport // every endpoint has a clone of it; nil means http.DefaultTransport
+	Policy   Policy
+	SetAside *outlier.Config // nil: no endpoint is set aside
+	Refresh  time.Duration   // how old a list may become; 0 means 30 seconds
+
+	// OnChange, if set, is called when an endpoint is set aside or taken back, besides the observer of the call's
+	// policy. It must be quick.
+	OnChange func(ctx context.Context, e outlier.Event)
+}
+
+const (
+	defaultRefresh = 30 * time.Second
+	soon           = 5 * time.Second // after this an endpoint that cannot be reached causes a lookup
+	lookupTimeout  = 10 * time.Second
+	idleTimeout    = 90 * time.Second
+	mostEndpoints  = 1000
+	mostWeight     = 65535
+)
+
+// Transport is an http.RoundTripper that spreads requests. It is safe for concurrent use. Make one with New.
+type Transport struct {
+	host    string // as in a URL, with or without a port
+	resolve Resolver
+	cfg     Config
+	base    *http.Transport
+
+	mu     sync.Mutex
+	list   []*endpoint
+	group  *outlier.Group
+	looked time.Time // when the last lookup began
+	lookup *lookup   // nil: none is under way
+	sent   uint64    // attempts
+}
+
+// endpoint is one server of the list.
+type endpoint struct {
+	Endpoint
+	name    string
+	rt      *http.Transport
+	outlier *outlier.Backend // nil: never set aside
+	current int              // of the smooth weighted round robin
+	open    int              // requests under way
+	last    uint64           // the number of the latest attempt
+	gone    bool             // from the list
+}
+
+// New spreads the requests for a host, as their URLs have it: "orders.internal" for any port, "orders.internal:8080" for
+// that port alone.
+//
+// It panics if an argument makes no sense, with its name.
+func New(host string, resolve Resolver, cfg Config) *Transport {
+	switch {
+	case host == "":
+		panic("endpoints.New: host must not be empty")
+	case resolve == nil:
+		panic("endpoints.New: resolve must not be nil")
+	case cfg.Policy > LeastRequests:
+		panic(fmt.Sprintf("endpoints.New: Config.Policy: unknown value %d", cfg.Policy))
+	case cfg.Refresh < 0:
+		panic(fmt.Sprintf("endpoints.New: Config.Refresh: must not be negative, not %v", cfg.Refresh))
+	}
+	if cfg.Refresh == 0 {
+		cfg.Refresh = defaultRefresh
+	}
+	t := &Transport{host: host, resolve: resolve, cfg: cfg, base: cfg.Base}
+	if t.base == nil {
+		base, ok := http.DefaultTransport.(*http.Transport)
+		if !ok {
+			panic("endpoints.New: Config.Base: http.DefaultTransport is no *http.Transport")
+		}
+		t.base = base
+	}
+	if cfg.SetAside != nil {
+		if err := cfg.SetAside.Validate(); err != nil {
+			panic(fmt.Sprintf("endpoints.New: Config.SetAside: %v", err))
+		}
+		t.group = outlier.New(*cfg.SetAside)
+	}
+	placement.Use() // for as long as the process runs
+	return t
+}
+
+// serves reports whether requests for a URL are spread.
+func (t *Transport) serves(u *url.URL) bool {
+	return u != nil && u.Opaque == "" &&
+		(strings.EqualFold(u.Host, t.host) || strings.EqualFold(u.Hostname(), t.host))
+}
+
+// RoundTrip sends a request to one of the endpoints. req is never changed.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !t.serves(req.URL) {
+		return t.base.RoundTrip(req)
+	}
+	ctx := req.Context()
+	if err := t.ready(ctx); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	s := t.pick(placement.From(ctx), time.Now())
+	returned := false
+	defer func() { // a panic or runtime.Goexit in a hook of the caller's trace, or in the body
+		if !returned {
+			t.end(ctx, s, outlier.Ignored, 0)
+			t.release(s.endpoint)
+		}
+	}()
+	resp, err := s.endpoint.send(req)
+	returned = true
+	t.done(ctx, s, resp, err)
+	if err != nil {
+		t.release(s.endpoint)
+		return nil, err
+	}
+	t.count(s.endpoint, resp)
+	return resp, nil
+}
+
+// CloseIdleConnections closes those of all endpoints, and of Config.Base.
+func (t *Transport) CloseIdleConnections() {
+	t.mu.Lock()
+	list := t.list
+	t.mu.Unlock()
+	for _, e := range list {
+		e.rt.CloseIdleConnections()
+	}
+	t.base.CloseIdleConnections()
+}
+
+// sent is one attempt.
+type sent struct {
+	*endpoint
+	at      time.Time
+	call    *placement.Call
+	attempt *placement.Attempt
+}
+
+// done deals with what an attempt came to: its headers, or its error.
+func (t *Transport) done(ctx context.Context, s sent, resp *http.Response, err error) {
+	failed := err != nil || sick(resp.StatusCode)
+	overtaken := s.call.End(s.attempt, !failed)
+	r := outlier.Succeeded
+	if failed {
+		r = result(ctx, err, overtaken)
+	}
+	took := time.Duration(0)
+	if r != outlier.Failed {
+		took = time.Since(s.at)
+	}
+	t.end(ctx, s, r, took)
+	if err != nil && r == outlier.Failed {
+		t.refresh(soon)
+	}
+}
+
+// end reports an attempt, and publishes what follows.
+func (t *Transport) end(ctx context.Context, s sent, r outlier.Result, took time.Duration) {
+	if s.outlier == nil {
+		return
+	}
+	t.mu.Lock()
+	e, changed := t.group.Report(time.Now(), s.at, s.outlier, r, took)
+	t.mu.Unlock()
+	if !changed {
+		return
+	}
+	e.Destination = t.host
+	if t.cfg.OnChange != nil {
+		t.cfg.OnChange(ctx, e)
+	}
+	if s.call == nil {
+		return
+	}
+	if o, ok := s.call.Observer.(outlier.Observer); ok {
+		o.BackendChanged(s.call.Context, e)
+	}
+}
+
+// sick reports whether a status speaks against the server rather than the request.
+func sick(code int) bool {
+	switch code {
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return code >= http.StatusInternalServerError || code == http.StatusTooManyRequests
+}
+
+// errNone is the error of a lookup that found nothing.
+var errNone = errors.New("no endpoints found")
+
+// hostport returns the address to dial in place of the one that the request names.
+func (e *endpoint) hostport(named string) string {
+	if _, _, err := net.SplitHostPort(e.Addr); err == nil {
+		return e.Addr
+	}
+	_, port, err := net.SplitHostPort(named)
+	if err != nil {
+		return e.Addr
+	}
+	return net.JoinHostPort(strings.Trim(e.Addr, "[]"), port)
+}

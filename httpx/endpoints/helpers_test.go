@@ -1,0 +1,180 @@
+package endpoints_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/leak"
+	"github.com/evenkeel-go/evenkeel/outlier"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+const healthy = 10 * time.Millisecond
+
+// server is one server of a fleet. Its behavior may be changed at any time.
+type server struct {
+	name    string
+	calls   atomic.Int64
+	does    atomic.Pointer[http.HandlerFunc]
+	refuses atomic.Bool
+	l       *bufconn.Listener
+	srv     *http.Server
+	served  chan struct{}
+}
+
+func (s *server) do(h http.HandlerFunc) { s.does.Store(&h) }
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.calls.Add(1)
+	w.Header().Set("Server", s.name)
+	(*s.does.Load())(w, r)
+}
+
+func answers(after time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(after):
+			fmt.Fprint(w, "ok")
+		case <-r.Context().Done():
+		}
+	}
+}
+
+func fails(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+}
+
+func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// fleet is several servers that can be dialed as "a:80" and so on.
+type fleet struct {
+	mu      sync.Mutex
+	servers []*server
+	dialed  []string
+}
+
+func newFleet(t testing.TB, names ...string) *fleet {
+	f := new(fleet)
+	for _, name := range names {
+		s := &server{name: name, l: bufconn.Listen(1 << 16), served: make(chan struct{})}
+		s.do(answers(healthy))
+		s.srv = &http.Server{Handler: s}
+		go func() {
+			defer close(s.served)
+			_ = s.srv.Serve(s.l)
+		}()
+		f.servers = append(f.servers, s)
+	}
+	t.Cleanup(func() {
+		for _, s := range f.servers {
+			_ = s.srv.Close()
+			<-s.served
+		}
+	})
+	return f
+}
+
+func (f *fleet) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+	f.mu.Lock()
+	f.dialed = append(f.dialed, addr)
+	f.mu.Unlock()
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(f.servers, func(s *server) bool { return s.name == host })
+	if i < 0 || f.servers[i].refuses.Load() {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("refused")}
+	}
+	return f.servers[i].l.DialContext(ctx)
+}
+
+// base returns a transport that dials the fleet.
+func (f *fleet) base() *http.Transport { return &http.Transport{DialContext: f.dial} }
+
+func (f *fleet) calls() (n []int64) {
+	for _, s := range f.servers {
+		n = append(n, s.calls.Load())
+	}
+	return n
+}
+
+// client returns one whose idle connections are closed when the test ends.
+func client(t testing.TB, rt http.RoundTripper) *http.Client {
+	c := &http.Client{Transport: rt}
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
+// get returns the server that answered, and its status.
+func get(c *http.Client, url string) (string, int, error) {
+	resp, err := c.Get(url)
+	if err != nil {
+		return "", 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.Header.Get("Server"), resp.StatusCode, err
+}
+
+// immediate is a policy without a budget or waits.
+func immediate(t testing.TB, change ...func(*retry.Config)) *retry.Policy {
+	t.Helper()
+	cfg := retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None(), Budget: budget.Unlimited{}}
+	for _, f := range change {
+		f(&cfg)
+	}
+	p, err := retry.New(cfg)
+	require.NoError(t, err)
+	return p
+}
+
+// watcher counts attempts and keeps events.
+type watcher struct {
+	mu       sync.Mutex
+	from     time.Time // attempts sent before do not count
+	attempts int
+	events   []outlier.Event
+	times    []time.Time
+}
+
+func (w *watcher) AttemptDone(_ context.Context, a retry.Attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.from.IsZero() && !a.Sent.Before(w.from) {
+		w.attempts++
+	}
+}
+
+func (*watcher) CallDone(context.Context, retry.Report) {}
+
+func (w *watcher) BackendChanged(_ context.Context, e outlier.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events, w.times = append(w.events, e), append(w.times, time.Now())
+}
+
+func (w *watcher) all() (s []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		s = append(s, e.Backend+" "+e.Change.String())
+	}
+	return s
+}

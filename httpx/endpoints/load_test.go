@@ -1,0 +1,155 @@
+package endpoints_test
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/httpx/endpoints"
+	"github.com/evenkeel-go/evenkeel/outlier"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+const calls = 3000 // at 100 a second
+
+// load is what 3,000 calls came to.
+type load struct {
+	ok   int
+	late []time.Duration // how long the calls took that began after the grace
+}
+
+func (l *load) p99() time.Duration {
+	slices.Sort(l.late)
+	return l.late[len(l.late)*99/100]
+}
+
+// run makes the calls. w counts the attempts of those that begin after the grace.
+func run(c *http.Client, w *watcher, grace time.Duration) *load {
+	var (
+		l  = new(load)
+		mu sync.Mutex
+		wg sync.WaitGroup
+	)
+	w.mu.Lock()
+	w.from = time.Now().Add(grace)
+	w.mu.Unlock()
+	for i := range calls {
+		late := time.Duration(i)*10*time.Millisecond >= grace
+		wg.Go(func() {
+			start := time.Now()
+			_, code, err := get(c, "http://orders/")
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil && code == 200 {
+				l.ok++
+			}
+			if late {
+				l.late = append(l.late, time.Since(start))
+			}
+		})
+		time.Sleep(10 * time.Millisecond)
+	}
+	wg.Wait()
+	return l
+}
+
+// TestLoad_OneOfThree makes 3,000 calls at 100 a second with the default budget while one of three servers is bad.
+func TestLoad_OneOfThree(t *testing.T) {
+	hedged := retry.Config{Hedge: timeout.Fixed(30 * time.Millisecond)}
+	timed := retry.Config{AttemptTimeout: timeout.Fixed(100 * time.Millisecond)}
+	for _, tc := range []struct {
+		name  string
+		cfg   retry.Config
+		spoil func(*server)
+		grace time.Duration
+	}{
+		{"failing", retry.Config{}, func(s *server) { s.do(fails(503)) }, time.Second},
+		{"refusing", retry.Config{}, func(s *server) { s.refuses.Store(true) }, time.Second},
+		{"black_holed", timed, func(s *server) { s.do(hangs) }, time.Second},
+		{"slow_with_hedge", hedged, func(s *server) { s.do(answers(20 * healthy)) }, 3 * time.Second},
+		{"slow_with_percentile", retry.Config{Hedge: timeout.Percentile{}}, func(s *server) {
+			s.do(answers(20 * healthy))
+		}, 3 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := new(watcher)
+				p, err := retry.New(tc.cfg, retry.WithObserver(w))
+				require.NoError(t, err)
+				f := newFleet(t, "a", "b", "c")
+				tc.spoil(f.servers[1])
+				e := endpoints.New("orders", endpoints.Addrs("a", "b", "c"), endpoints.Config{
+					Base: f.base(), SetAside: &outlier.Config{},
+				})
+				c := client(t, httpx.NewTransport(e, p))
+				start := time.Now()
+				l := run(c, w, tc.grace)
+				assert.GreaterOrEqual(t, l.ok, calls*999/1000)
+				assert.LessOrEqual(t, float64(w.attempts), 1.1*float64(len(l.late)))
+				assert.LessOrEqual(t, l.p99(), healthy*13/10)
+				require.NotEmpty(t, w.events)
+				assert.Equal(t, "b set_aside", w.all()[0])
+				assert.Equal(t, "orders", w.events[0].Destination)
+				assert.LessOrEqual(t, w.times[0].Sub(start), tc.grace)
+			})
+		})
+	}
+}
+
+func TestLoad_AllFailing(t *testing.T) {
+	attempts := map[bool]int64{}
+	for _, with := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			p, err := retry.New(retry.Config{})
+			require.NoError(t, err)
+			f := newFleet(t, "a", "b", "c")
+			cfg := endpoints.Config{Base: f.base()}
+			if with {
+				cfg.SetAside = &outlier.Config{}
+			}
+			for _, s := range f.servers {
+				s.do(fails(503))
+			}
+			l := run(client(t, httpx.NewTransport(endpoints.New("orders", endpoints.Addrs("a", "b", "c"), cfg), p)),
+				new(watcher), 0)
+			assert.Zero(t, l.ok)
+			for _, n := range f.calls() {
+				attempts[with] += n
+			}
+		})
+	}
+	assert.Equal(t, attempts[false], attempts[true])
+}
+
+func TestLoad_RecoveredEndpointIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(watcher)
+		p, err := retry.New(retry.Config{}, retry.WithObserver(w))
+		require.NoError(t, err)
+		f := newFleet(t, "a", "b", "c")
+		b := f.servers[1]
+		b.do(fails(503))
+		c := client(t, httpx.NewTransport(endpoints.New("orders", endpoints.Addrs("a", "b", "c"), endpoints.Config{
+			Base: f.base(), SetAside: &outlier.Config{Base: 2 * time.Second},
+		}), p))
+		time.AfterFunc(time.Second, func() {
+			assert.Equal(t, []string{"b set_aside"}, w.all())
+			b.do(answers(healthy))
+		})
+		var before int64
+		time.AfterFunc(3*time.Second, func() {
+			assert.Equal(t, []string{"b set_aside", "b taken_back"}, w.all())
+			before = b.calls.Load()
+		})
+		time.AfterFunc(4*time.Second, func() { assert.Greater(t, b.calls.Load(), before+30, "its share of the traffic") })
+		run(c, w, 0)
+	})
+}

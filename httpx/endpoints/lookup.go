@@ -1,0 +1,161 @@
+package endpoints
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// lookup is one that is under way.
+type lookup struct {
+	over chan struct{}
+	err  error // once over is closed
+}
+
+// ready waits until there is a list, and has it refreshed when it is too old.
+func (t *Transport) ready(ctx context.Context) error {
+	l := t.refresh(t.cfg.Refresh)
+	if l == nil {
+		return nil
+	}
+	select {
+	case <-l.over:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if l.err != nil {
+		return fmt.Errorf("%w (endpoints of %s)", l.err, t.host)
+	}
+	return nil
+}
+
+// refresh begins a lookup if there is no list, or the last lookup is that long ago. It returns the lookup that callers
+// must wait for, nil if there is a list.
+func (t *Transport) refresh(age time.Duration) *lookup {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.lookup == nil && (t.list == nil || now.Sub(t.looked) >= age) {
+		t.looked = now
+		t.lookup = &lookup{over: make(chan struct{})}
+		go t.run(t.lookup)
+	}
+	if t.list != nil {
+		return nil
+	}
+	return t.lookup
+}
+
+// run makes a lookup. A failed one is repeated soon.
+func (t *Transport) run(l *lookup) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	found, err := t.resolve(ctx)
+	if err == nil && len(found) == 0 {
+		err = errNone
+	}
+	t.mu.Lock()
+	var left []*endpoint
+	if err == nil {
+		left = t.replace(found)
+		if t.list == nil {
+			err = errNone
+		}
+	} else if t.cfg.Refresh > soon {
+		t.looked = t.looked.Add(soon - t.cfg.Refresh)
+	}
+	t.lookup, l.err = nil, err
+	t.mu.Unlock()
+	close(l.over)
+	for _, e := range left {
+		e.rt.CloseIdleConnections()
+	}
+}
+
+// replace makes what was found the list and returns the endpoints that left it. It requires that t.mu is held.
+func (t *Transport) replace(found []Endpoint) (left []*endpoint) {
+	old := map[string]*endpoint{}
+	for _, e := range t.list {
+		old[e.name] = e
+	}
+	var list []*endpoint
+	seen := map[string]bool{}
+	for _, f := range found {
+		name := f.name()
+		if name == "" || seen[name] || len(list) == mostEndpoints {
+			continue
+		}
+		seen[name] = true
+		f.Weight = min(max(f.Weight, 1), mostWeight)
+		e := old[name]
+		if e == nil {
+			e = t.add(name, f)
+		}
+		delete(old, name)
+		e.Weight = f.Weight
+		list = append(list, e)
+	}
+	if list == nil {
+		return nil
+	}
+	for _, e := range old {
+		e.gone = true
+		if e.outlier != nil {
+			t.group.Remove(e.outlier)
+		}
+		left = append(left, e)
+	}
+	t.list = list
+	return left
+}
+
+// name identifies an endpoint.
+func (e Endpoint) name() string {
+	if e.URL != nil {
+		return e.URL.String()
+	}
+	return e.Addr
+}
+
+func (t *Transport) add(name string, f Endpoint) *endpoint {
+	e := &endpoint{Endpoint: f, name: name, rt: t.base.Clone()}
+	if t.group != nil {
+		e.outlier = t.group.Add(name)
+	}
+	if e.rt.IdleConnTimeout == 0 {
+		e.rt.IdleConnTimeout = idleTimeout
+	}
+	if e.URL == nil {
+		e.redirectDials(t.base)
+	}
+	return e
+}
+
+// redirectDials makes the endpoint's transport dial its address whatever a request names.
+func (e *endpoint) redirectDials(base *http.Transport) {
+	if _, ok := base.TLSNextProto["h2"]; ok { // HTTP/2 is on, and a DialContext would turn it off
+		e.rt.ForceAttemptHTTP2 = true
+	}
+	if _, ok := e.rt.TLSNextProto["h2"]; ok { // by x/net/http2, with one pool for all clones
+		e.rt.TLSNextProto = nil
+	}
+	e.rt.Proxy = nil
+	dial := base.DialContext
+	if old := base.Dial; dial == nil && old != nil { //nolint:staticcheck // a user may have set it
+		dial = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
+		e.rt.Dial = nil //nolint:staticcheck // DialContext takes its place
+	}
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	e.rt.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return dial(ctx, network, e.hostport(addr))
+	}
+	if tls := base.DialTLSContext; tls != nil {
+		e.rt.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return tls(ctx, network, e.hostport(addr))
+		}
+	}
+}
