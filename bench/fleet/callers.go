@@ -26,6 +26,9 @@ type callers struct {
 	budgets []budget.Budget
 	attempt limits
 	hedge   limits
+
+	replicas  Replicas
+	balancers []*balancer // of each process; nil: there is one server
 }
 
 func newCallers(cfg retry.Config, n int, random func() float64) (*callers, error) {
@@ -56,6 +59,9 @@ func (c *callers) restart(i uint32) {
 	c.budgets[i] = c.budget.New()
 	c.attempt.restart(i)
 	c.hedge.restart(i)
+	if c.balancers != nil {
+		c.balancers[i] = newBalancer(c.replicas)
+	}
 }
 
 // boundBudget is the Spec of the current process's budget, and that budget.

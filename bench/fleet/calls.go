@@ -6,6 +6,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/outlier"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -25,6 +26,8 @@ type callState struct {
 	parent  uint32        // the attempt that a service makes it for
 	gen     uint32        // how often the slot was used: an event of an earlier call is told by it
 	hop     uint8
+	began   int64
+	placed  []place // where its attempts were sent, if there are several replicas
 }
 
 // attempt is one attempt, until both its caller and who was called are done with it.
@@ -36,6 +39,7 @@ type attempt struct {
 	gen     uint32
 	bin     int32 // as its call's
 	hop     uint8
+	replica uint8
 	gone    bool // its caller has given up
 	silent  bool // no answer will come
 	outcome retry.Outcome
@@ -48,6 +52,7 @@ func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
 	c.gen++
 	c.hop, c.by, c.parent, c.limit, c.wakeAt = hop, by, parent, limit, -1
 	c.budget = s.hops[hop].budgets[by]
+	c.began, c.placed = s.now, c.placed[:0]
 	var until time.Time
 	if limit != never {
 		until = s.start.Add(time.Duration(limit))
@@ -102,6 +107,7 @@ func (s *sim) send(slot uint32, c *callState, step call.Step) {
 	}
 	if int(c.hop) == len(s.hops)-1 {
 		s.bins.attempt(s.now, c.bin)
+		s.place(i, a, c)
 	}
 	s.schedule(s.now+s.leg(), reach, i, 0)
 }
@@ -110,8 +116,12 @@ func (s *sim) send(slot uint32, c *callState, step call.Step) {
 func (s *sim) finish(slot uint32, c *callState, reason retry.Reason) {
 	parent, gen := c.parent, c.gen
 	ok := reason == retry.ReasonSuccess
+	s.forsake(c, ok, reason == retry.ReasonDeadline)
 	if parent == root {
 		s.bins.end(s.now, c.bin, ok)
+		if ok {
+			s.took.add(s.now - c.began)
+		}
 	}
 	c.gen = gen + 1
 	s.calls.release(slot)
@@ -163,6 +173,7 @@ func (s *sim) reply(i uint32) {
 	c, slot := s.waiting(a), a.call
 	if c != nil {
 		s.bind(c)
+		s.judge(i, a, c, resultOf(a.outcome))
 		c.machine.Done(s.time, a.number, a.outcome)
 	}
 	s.forget(i)
@@ -186,6 +197,9 @@ func (s *sim) expire(i, gen uint32) {
 	c := s.waiting(a)
 	a.gone = true
 	slot, number := a.call, a.number
+	if c != nil {
+		s.judge(i, a, c, outlier.Failed)
+	}
 	if a.silent {
 		s.forget(i)
 	}

@@ -16,26 +16,28 @@ type conditions struct {
 	load     float64 // factor on the rate of calls
 }
 
-// timeline cuts time where a fault begins or ends.
-func timeline(faults []Fault) []conditions {
+// timelines cuts time where a fault begins or ends, for every replica of the server.
+func timelines(s Scenario) [][]conditions {
 	times := []time.Duration{0}
-	for _, f := range faults {
+	for _, f := range s.Faults {
 		times = append(times, f.From, f.To)
 	}
 	slices.Sort(times)
 	times = slices.Compact(times)
-	line := make([]conditions, len(times))
-	for i, at := range times {
-		line[i] = conditionsAt(faults, at)
+	lines := make([][]conditions, s.Replicas.N)
+	for r := range lines {
+		for _, at := range times {
+			lines[r] = append(lines[r], conditionsAt(s.Faults, r+1, at))
+		}
 	}
-	return line
+	return lines
 }
 
-func conditionsAt(faults []Fault, at time.Duration) conditions {
+func conditionsAt(faults []Fault, replica int, at time.Duration) conditions {
 	ok, accepted, answered := 1.0, 1.0, 1.0
 	c := conditions{from: int64(at), capacity: 1, load: 1}
 	for _, f := range faults {
-		if at < f.From || at >= f.To {
+		if at < f.From || at >= f.To || f.Replica != 0 && f.Replica != replica {
 			continue
 		}
 		ok *= 1 - f.Fail

@@ -47,19 +47,20 @@ func (s *sim) patience() int64 {
 // occasion schedules a client's next calls after so many ns of stretched time.
 func (s *sim) occasion(client uint32, gap float64) {
 	at := s.now
+	line := s.timeline[0] // a fault of one server does not change the load
 	for i := s.era; ; i++ {
-		factor := s.timeline[i].load
-		if i+1 == len(s.timeline) {
+		factor := line[i].load
+		if i+1 == len(line) {
 			at += bounded(gap / factor)
 			break
 		}
-		room := float64(s.timeline[i+1].from-at) * factor
+		room := float64(line[i+1].from-at) * factor
 		if gap < room {
 			at += bounded(gap / factor)
 			break
 		}
 		gap -= room
-		at = s.timeline[i+1].from
+		at = line[i+1].from
 	}
 	if at < s.load.until {
 		s.schedule(at, arrive, client, 0)

@@ -9,6 +9,7 @@ type Result struct {
 	Series []Point
 	Bin    time.Duration
 	Events uint64 // that the simulator handled
+	took   histogram
 }
 
 // Tally counts calls and attempts.
@@ -165,7 +166,7 @@ func (b *bins) end(now int64, begun int32, ok bool) {
 }
 
 func (s *sim) result() *Result {
-	r := &Result{Series: s.bins.series, Bin: bin, Events: s.events}
+	r := &Result{Series: s.bins.series, Bin: bin, Events: s.events, took: s.took}
 	for _, p := range r.Series {
 		r.Calls += p.Calls
 		r.Succeeded += p.Succeeded

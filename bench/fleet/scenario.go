@@ -17,6 +17,7 @@ type Scenario struct {
 	Deadline time.Duration // what a caller waits for its call, retries included; it travels. 0: for ever
 	Services []Service     // what a call passes on its way to Server, in that order
 	Server   Server        // what does the work
+	Replicas Replicas      // how many of them there are; the zero value is one
 	Network  Delay         // one way between any two of them; nil: no time at all
 	Faults   []Fault       // what goes wrong; they may overlap
 
@@ -69,6 +70,7 @@ type Fault struct {
 	Cut      float64       // share of the server's Rate that is gone; 1 stops it
 	Slow     time.Duration // what each answer takes in addition
 	Load     float64       // factor on the rate of calls; 0 means 1
+	Replica  int           // the only replica of the server that it befalls, from 1; 0: all
 	Restart  bool          // every client's process is replaced once, at a random time from From to To
 }
 
@@ -126,13 +128,20 @@ func (s Scenario) Validate() error {
 		}
 	}
 	for i, f := range s.Faults {
-		errs = append(errs, conf.In(fmt.Sprintf("Faults[%d]", i), f.validate()))
+		errs = append(errs, conf.In(fmt.Sprintf("Faults[%d]", i), f.validate(s.Replicas.N)))
 	}
+	errs = append(errs, conf.In("Replicas", s.Replicas.validate()))
 	return errors.Join(errs...)
 }
 
-func (f Fault) validate() error {
+func (f Fault) validate(replicas int) error {
 	var errs []error
+	if f.Replica < 0 || f.Replica > max(replicas, 1) {
+		errs = append(errs, conf.Errorf("Replica", "must be between 0 (all) and Replicas.N, not %d", f.Replica))
+	}
+	if f.Replica > 0 && (f.Load > 0 || f.Restart) {
+		errs = append(errs, conf.Errorf("Replica", "must be 0 with Load or Restart, which are the clients'"))
+	}
 	if f.From < 0 || f.To < f.From {
 		errs = append(errs, conf.Errorf("To", "must not be before From (%v), nor From negative, not %v", f.From, f.To))
 	}
@@ -158,6 +167,7 @@ func (f Fault) validate() error {
 func (s Scenario) withDefaults() Scenario {
 	s.Clients = max(s.Clients, 1)
 	s.Load.Burst = max(s.Load.Burst, 1)
+	s.Replicas.N = max(s.Replicas.N, 1)
 	if s.Duration == 0 {
 		_, end := s.trigger()
 		s.Duration = end + defaultDuration

@@ -5,7 +5,9 @@ import "github.com/evenkeel-go/evenkeel/retry"
 // server is the state of what does the work.
 type server struct {
 	Server
-	rate float64 // attempts a second just now; 0: it stands still
+	number  uint32 // among the replicas
+	weather conditions
+	rate    float64 // attempts a second just now; 0: it stands still
 
 	queue   ring
 	busy    bool
@@ -23,7 +25,8 @@ func (s *sim) reach(i uint32) {
 		s.pass(i, a)
 		return
 	}
-	w := &s.weather
+	v := &s.servers[a.replica]
+	w := &v.weather
 	switch {
 	case w.fail > 0 && s.rng.Float64() < w.fail:
 		s.answer(i, retry.Outcome{Class: retry.Transient})
@@ -31,10 +34,10 @@ func (s *sim) reach(i uint32) {
 		s.answer(i, retry.Outcome{Class: retry.Throttled})
 	case w.hang > 0 && s.rng.Float64() < w.hang:
 		s.ignore(i, a)
-	case s.server.Rate > 0:
-		s.enqueue(i)
+	case v.Rate > 0:
+		s.enqueue(v, i)
 	default:
-		s.admit(i)
+		s.admit(v, i)
 	}
 }
 
@@ -58,10 +61,9 @@ func (s *sim) ignore(i uint32, a *attempt) {
 }
 
 // admit is the server that does any number of attempts at a time.
-func (s *sim) admit(i uint32) {
-	v := &s.server
+func (s *sim) admit(v *server, i uint32) {
 	v.inside++
-	took := sample(v.Latency, s.rng) + s.weather.slow + bounded(float64(v.inside)*float64(v.Slowdown))
+	took := sample(v.Latency, s.rng) + v.weather.slow + bounded(float64(v.inside)*float64(v.Slowdown))
 	if v.Slowdown == 0 { // nobody asks how many are inside
 		s.leave(i, took)
 		return
@@ -71,46 +73,45 @@ func (s *sim) admit(i uint32) {
 
 // leave answers an attempt after some time more.
 func (s *sim) leave(i uint32, more int64) {
-	s.server.inside--
-	s.attempts.at(i).outcome = retry.Outcome{}
+	a := s.attempts.at(i)
+	s.servers[a.replica].inside--
+	a.outcome = retry.Outcome{}
 	s.schedule(s.now+more+s.leg(), reply, i, 0)
 }
 
 // enqueue is the server that does one attempt after another.
-func (s *sim) enqueue(i uint32) {
-	v := &s.server
+func (s *sim) enqueue(v *server, i uint32) {
 	if v.Queue > 0 && v.queue.len() >= v.Queue {
 		s.answer(i, retry.Outcome{Class: retry.Throttled})
 		return
 	}
 	v.queue.push(i)
 	if !v.busy {
-		s.work()
+		s.work(v)
 	}
 }
 
 // work takes the next attempt in hand.
-func (s *sim) work() {
-	v := &s.server
+func (s *sim) work(v *server) {
 	v.busy = false
 	for v.rate > 0 && v.queue.len() > 0 {
 		i := v.queue.pop()
-		if v.Drops && s.vain(i) {
+		if v.Drops && s.vain(v, i) {
 			continue
 		}
 		v.busy, v.current, v.left = true, i, 1
-		s.resume()
+		s.resume(v)
 		return
 	}
 }
 
 // vain drops an attempt that nobody waits for any more, or will by the time it is done.
-func (s *sim) vain(i uint32) bool {
+func (s *sim) vain(v *server, i uint32) bool {
 	a := s.attempts.at(i)
 	switch {
 	case s.waiting(a) == nil:
 		s.forget(i)
-	case a.expires <= s.now+bounded(1e9/s.server.rate):
+	case a.expires <= s.now+bounded(1e9/v.rate):
 		a.silent = true
 	default:
 		return false
@@ -119,29 +120,26 @@ func (s *sim) vain(i uint32) bool {
 }
 
 // resume goes on with the attempt in hand at the present rate.
-func (s *sim) resume() {
-	v := &s.server
+func (s *sim) resume(v *server) {
 	v.since = s.now
 	v.gen++
 	if v.rate > 0 {
-		s.schedule(s.now+bounded(v.left*1e9/v.rate), served, 0, v.gen)
+		s.schedule(s.now+bounded(v.left*1e9/v.rate), served, v.number, v.gen)
 	}
 }
 
 // done answers the attempt in hand and takes the next.
-func (s *sim) done(gen uint32) {
-	v := &s.server
+func (s *sim) done(v *server, gen uint32) {
 	if gen != v.gen {
 		return
 	}
 	v.inside++
-	s.leave(v.current, sample(v.Latency, s.rng)+s.weather.slow)
-	s.work()
+	s.leave(v.current, sample(v.Latency, s.rng)+v.weather.slow)
+	s.work(v)
 }
 
 // setRate changes how much the server can do, in the middle of its work.
-func (s *sim) setRate(rate float64) {
-	v := &s.server
+func (s *sim) setRate(v *server, rate float64) {
 	if rate == v.rate {
 		return
 	}
@@ -150,9 +148,9 @@ func (s *sim) setRate(rate float64) {
 	}
 	v.rate = rate
 	if v.busy {
-		s.resume()
+		s.resume(v)
 	} else {
-		s.work()
+		s.work(v)
 	}
 }
 

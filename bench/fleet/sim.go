@@ -40,11 +40,11 @@ type sim struct {
 	load     loadgen
 	calls    arena[callState]
 	attempts arena[attempt]
-	server   server
-	timeline []conditions
-	era      int // the conditions that hold now, in timeline
-	weather  conditions
+	servers  []server
+	timeline [][]conditions // of each server, with the same times
+	era      int            // the conditions that hold now, in timeline
 	bins     bins
+	took     histogram
 	review   int64 // when to see whether goodput is back
 }
 
@@ -80,8 +80,10 @@ func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
 		start:    epoch,
 		time:     epoch,
 		load:     newLoadgen(scenario),
-		server:   server{Server: scenario.Server, rate: scenario.Server.Rate},
-		timeline: timeline(scenario.Faults),
+		timeline: timelines(scenario),
+	}
+	for i := range scenario.Replicas.N {
+		s.servers = append(s.servers, server{Server: scenario.Server, rate: scenario.Server.Rate, number: uint32(i)})
 	}
 	clients, err := newCallers(policy, scenario.Clients, s.rng.Float64)
 	if err != nil {
@@ -100,11 +102,12 @@ func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
 		hop.tell = v.Tell
 		s.hops = append(s.hops, hop)
 	}
+	s.hops[len(s.hops)-1].balance(scenario.Replicas)
 	return s, nil
 }
 
 func (s *sim) run() error {
-	for _, c := range s.timeline[1:] {
+	for _, c := range s.timeline[0][1:] {
 		s.schedule(c.from, shift, 0, 0)
 	}
 	s.change(0)
@@ -152,7 +155,7 @@ func (s *sim) happen(e *event) {
 	case reach:
 		s.reach(e.slot)
 	case served:
-		s.done(e.gen)
+		s.done(&s.servers[e.slot], e.gen)
 	case leave:
 		s.leave(e.slot, 0)
 	case reply:
@@ -189,8 +192,12 @@ func (s *sim) pick(n int) uint32 {
 
 // change goes on to the next conditions.
 func (s *sim) change(era int) {
-	s.era, s.weather = era, s.timeline[era]
-	s.setRate(s.server.Rate * s.weather.capacity)
+	s.era = era
+	for i := range s.servers {
+		v := &s.servers[i]
+		v.weather = s.timeline[i][era]
+		s.setRate(v, v.Rate*v.weather.capacity)
+	}
 }
 
 // restarts replaces every client once while the fault lasts.
