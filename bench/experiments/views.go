@@ -68,6 +68,10 @@ var views = map[string][]view{
 		title: "Latency of a request for 1,000 keys", rows: []string{"policy"}, series: "metric",
 		metrics: []string{"p50_ms", "p95_ms", "p99_ms", "p999_ms"}, label: "ms", log: true,
 	}},
+	"replicas": {
+		{title: "Calls that succeed", rows: []string{"fault", "balancing"}, metrics: []string{"success"}, label: "success, %"},
+		{title: "What that costs", rows: []string{"fault", "balancing"}, metrics: []string{"load"}, label: loadLabel, floor: 1},
+	},
 	"busy": {{title: "Calls that succeed", rows: []string{"policy"}, metrics: []string{"success"}, label: "success, %", floor: .9}},
 	"limits": {{
 		title: "The first ten seconds of a total outage, made harder", rows: []string{"case", "clients"}, metrics: []string{"load"},
