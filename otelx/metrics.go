@@ -23,11 +23,12 @@ type metrics struct {
 	wait     metric.Float64Histogram
 	grpc     *grpcMetrics
 	dests    *destinations
+	backends metric.Int64Counter
 }
 
 func newMetrics(meter metric.Meter, maxDestinations int) (*metrics, error) {
 	m := &metrics{dests: newDestinations(maxDestinations)}
-	var errs [6]error
+	var errs [7]error
 	m.calls, errs[0] = meter.Int64Counter(
 		"evenkeel.calls", metric.WithUnit("{call}"),
 		metric.WithDescription("Calls that have stopped, by the reason why."),
@@ -49,6 +50,7 @@ func newMetrics(meter metric.Meter, maxDestinations int) (*metrics, error) {
 		metric.WithDescription("What is left of a destination's budget, from 0 (no retries now) to 1 (full)."),
 	)
 	m.grpc, errs[5] = newGRPCMetrics(meter)
+	m.backends, errs[6] = newBackends(meter)
 	return m, errors.Join(errs[:]...)
 }
 
