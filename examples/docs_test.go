@@ -15,8 +15,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	_ "google.golang.org/grpc/balancer/leastrequest"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	_ "github.com/evenkeel-go/evenkeel/grpcx/balancer"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -65,6 +69,13 @@ func blocks(t *testing.T, language string) []block {
 
 func TestEachPolicyInTheDocsIsValid(t *testing.T) {
 	for _, b := range blocks(t, "json") {
+		if strings.Contains(b.text, "loadBalancingConfig") {
+			cc, err := grpc.NewClient("passthrough:///", grpc.WithDefaultServiceConfig(b.text),
+				grpc.WithTransportCredentials(insecure.NewCredentials()))
+			require.NoError(t, err, b.String())
+			require.NoError(t, cc.Close())
+			continue
+		}
 		if strings.Contains(b.text, "methodConfig") {
 			_, err := grpcx.FromServiceConfig(b.text)
 			require.NoError(t, err, b.String())
@@ -151,7 +162,10 @@ var packages = map[string]string{
 }
 
 func init() {
-	for _, name := range []string{"backoff", "budget", "timeout", "retry", "httpx", "grpcx", "otelx", "bench/fleet"} {
+	for _, name := range []string{
+		"backoff", "budget", "timeout", "retry", "httpx", "grpcx", "otelx", "bench/fleet",
+		"grpcx/balancer", "httpx/endpoints", "outlier",
+	} {
 		packages[filepath.Base(name)] = "github.com/evenkeel-go/evenkeel/" + name
 	}
 }
