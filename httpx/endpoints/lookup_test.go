@@ -252,10 +252,15 @@ func TestEndpoints_ComeAndGo(t *testing.T) {
 		Base: f.base(), Refresh: time.Millisecond, SetAside: &outlier.Config{Base: time.Millisecond},
 	})
 	c := client(t, e)
+	const workers = 8
+	each := 100_000 / workers
+	if underRace {
+		each /= 20
+	}
 	var wg sync.WaitGroup
-	for w := range 8 {
+	for w := range workers {
 		wg.Go(func() {
-			for i := range 100_000 / 8 {
+			for i := range each {
 				if w == 0 && i%50 == 0 {
 					l.set(nil, lists[i/50%len(lists)]...)
 				}
