@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/placement"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -40,6 +41,7 @@ func (c *client) judge(ctx context.Context, method string, r *rule, e *ending) r
 		return retry.Outcome{Class: retry.Canceled} // the server's timer, or gRPC's, was quicker than the context's
 	}
 	h := hintOf(st, e.trailer)
+	h.noRetry = h.noRetry || placement.IsDrop(e.err)
 	if marked.After > 0 { // retry.After
 		h.given, h.after = true, max(h.after, marked.After)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/placement"
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -112,6 +113,7 @@ func (c *client) stream(
 	if s.r.timeout > 0 {
 		s.ctx, s.release = context.WithTimeout(ctx, s.r.timeout)
 	}
+	s.ctx = placement.Start(s.ctx, s.p.Observer, false)
 	s.rpc = rpcinfo.Context{Context: s.ctx, Info: rpcInfo(cc, method, s.opts)}
 	s.ctx = &s.rpc
 	if err := s.begin(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/placement"
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -43,6 +44,7 @@ func (c *client) unary(
 	if p.Observer != nil {
 		u.ctx = &rpcinfo.Context{Context: u.ctx, Info: rpcInfo(cc, method, u.opts)}
 	}
+	u.ctx = placement.Start(u.ctx, p.Observer, true)
 	a := drive.Run(u.ctx, p, u, drive.Options{Hedge: u.hedge, Numbers: true})
 	return u.end(p, &a)
 }

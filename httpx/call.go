@@ -18,6 +18,7 @@ type call struct {
 	key        string        // the Idempotency-Key to add
 	idempotent bool
 	once       bool // the policy never retries
+	placed     bool // the context of every attempt has a record for endpoints.Transport
 	bodies     bodies
 	shadows    shadows
 	watch      *cancelWatch // nil: none
@@ -77,7 +78,7 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 	if err != nil {
 		return nil, err
 	}
-	req := c.request(ctx, attempt, timed, body)
+	req := c.request(ctx, attempt, timed || c.placed, body)
 	c.shadows.sent.Add(1)
 	resp, err := normalize(c.t.base.RoundTrip(req))
 	if resp != nil && resp.Request == req {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/placement"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -73,6 +74,9 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	c := t.newCall(req, p)
 	ctx, watch := c.heedCancel()
 	defer watch.end()
+	if placement.InUse() {
+		ctx, c.placed = placement.Start(ctx, p.Observer, true), true
+	}
 	a := drive.Run(ctx, p, c, c.options(p))
 	a.Value = watch.keep(a.Value)
 	return c.finish(&a)
