@@ -28,7 +28,8 @@ func (builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balance
 	return &lb{
 		ClientConn: cc,
 		opts:       opts,
-		backends:   map[string]*backend{},
+		backends:   map[*backend]struct{}{},
+		byAddr:     map[string]*backend{},
 		subConns:   map[balancer.SubConn]*backend{},
 	}
 }
@@ -43,15 +44,16 @@ type lb struct {
 	cfg   *lbConfig
 
 	mu       sync.Mutex // never held across a call of the child or of gRPC
-	backends map[string]*backend
+	backends map[*backend]struct{}
+	byAddr   map[string]*backend // those that are listed
 	subConns map[balancer.SubConn]*backend
 	group    *outlier.Group // nil: no backend is set aside
 }
 
-// backend is what is known of one address, across connections to it.
+// backend is what is known of one endpoint, across connections to it.
 type backend struct {
-	name     string
-	listed   bool // by the resolver
+	name     string // its first address
+	listed   bool   // by the resolver
 	subConns int
 	ready    int              // of these
 	outlier  *outlier.Backend // nil without a group
@@ -92,7 +94,7 @@ func (b *lb) configure(old *lbConfig) {
 	if next != nil {
 		b.group = outlier.New(*next)
 	}
-	for _, be := range b.backends {
+	for be := range b.backends {
 		be.outlier = nil
 		if b.group != nil {
 			be.outlier = b.group.Add(be.name)
@@ -100,33 +102,55 @@ func (b *lb) configure(old *lbConfig) {
 	}
 }
 
-// list takes over the resolver's list of addresses.
+// list takes over the resolver's list. The addresses of one endpoint are one backend.
 func (b *lb) list(s resolver.State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, be := range b.backends {
+	old := b.byAddr
+	b.byAddr = map[string]*backend{}
+	for be := range b.backends {
 		be.listed = false
 	}
 	for _, e := range s.Endpoints {
+		if len(e.Addresses) == 0 {
+			continue
+		}
+		be := b.known(e, old)
+		if be == nil {
+			be = b.add(e.Addresses[0].Addr)
+		}
+		be.listed = true
 		for _, a := range e.Addresses {
-			b.backend(a.Addr).listed = true
+			b.byAddr[a.Addr] = be
 		}
 	}
-	for _, be := range b.backends {
+	for be := range b.backends {
 		b.sweep(be)
 	}
 }
 
-// backend returns the one with a name. It requires that b.mu is held.
-func (b *lb) backend(name string) *backend {
-	be := b.backends[name]
-	if be == nil {
-		be = &backend{name: name}
-		if b.group != nil {
-			be.outlier = b.group.Add(name)
+// known returns the backend of an endpoint that is listed twice, or was before, or nil. It requires that b.mu is held.
+func (b *lb) known(e resolver.Endpoint, old map[string]*backend) *backend {
+	for _, a := range e.Addresses {
+		if be := b.byAddr[a.Addr]; be != nil {
+			return be
 		}
-		b.backends[name] = be
 	}
+	for _, a := range e.Addresses {
+		if be := old[a.Addr]; be != nil && !be.listed {
+			return be
+		}
+	}
+	return nil
+}
+
+// add requires that b.mu is held.
+func (b *lb) add(name string) *backend {
+	be := &backend{name: name}
+	if b.group != nil {
+		be.outlier = b.group.Add(name)
+	}
+	b.backends[be] = struct{}{}
 	return be
 }
 
@@ -135,7 +159,7 @@ func (b *lb) sweep(be *backend) {
 	if be.listed || be.subConns > 0 {
 		return
 	}
-	delete(b.backends, be.name)
+	delete(b.backends, be)
 	if be.outlier != nil {
 		b.group.Remove(be.outlier)
 	}
@@ -194,16 +218,15 @@ func (c *conn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOpti
 		sc     balancer.SubConn
 		state  connectivity.State
 		listen = opts.StateListener
-		child  = c.b.child
 	)
+	if listen == nil { // deprecated
+		child := c.b.child
+		listen = func(s balancer.SubConnState) { child.UpdateSubConnState(sc, s) }
+	}
 	opts.StateListener = func(s balancer.SubConnState) { // after Connect, and one at a time
 		c.b.changed(sc, state, s.ConnectivityState)
 		state = s.ConnectivityState
-		if listen != nil {
-			listen(s)
-		} else if child != nil {
-			child.UpdateSubConnState(sc, s)
-		}
+		listen(s)
 	}
 	sc, err := c.ClientConn.NewSubConn(addrs, opts)
 	if err != nil {
@@ -211,7 +234,10 @@ func (c *conn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOpti
 	}
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
-	be := c.b.backend(addrs[0].Addr)
+	be := c.b.byAddr[addrs[0].Addr]
+	if be == nil { // an address that the child has from elsewhere
+		be = c.b.add(addrs[0].Addr)
+	}
 	be.subConns++
 	c.b.subConns[sc] = be
 	return sc, nil

@@ -14,8 +14,11 @@ import (
 	"google.golang.org/grpc/balancer/weightedroundrobin"
 	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
 	"github.com/evenkeel-go/evenkeel/outlier"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -141,5 +144,32 @@ func TestWithoutInterceptors_BalancesAndSetsAside(t *testing.T) {
 			}
 		}
 		assert.Less(t, lost, 15)
+	})
+}
+
+// TestEndpoint_OfTwoAddressesIsOneBackend also shows that the share of backends set aside is one of endpoints.
+func TestEndpoint_OfTwoAddressesIsOneBackend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := new(watcher)
+		f := newFleet(t, "a", "b", "c")
+		s := resolver.State{}
+		for _, b := range f.backends {
+			s.Endpoints = append(s.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{
+				{Addr: b.name + "-refused"}, {Addr: b.name},
+			}})
+		}
+		f.resolver.InitialState(s)
+		f.backends[0].do(fails(codes.Unavailable))
+		f.backends[1].do(fails(codes.Unavailable))
+		p, err := retry.New(retry.Config{Backoff: backoff.None(), Budget: budget.Unlimited{}}, retry.WithObserver(w))
+		require.NoError(t, err)
+		c := f.client(t, p, balancer.Config{SetAside: &outlier.Config{}})
+		settle()
+		for range 200 {
+			host, err := unary(c)
+			require.NoError(t, err)
+			require.Equal(t, "c", host)
+		}
+		assert.Len(t, w.all(), 1, "one of three")
 	})
 }

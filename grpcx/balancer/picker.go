@@ -113,7 +113,7 @@ func (b *lb) least(call *placement.Call, now time.Time) (rank, tries int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	rank = 2 * avoided
-	for _, be := range b.backends {
+	for be := range b.backends {
 		if be.ready == 0 {
 			continue
 		}
