@@ -16,5 +16,6 @@ var All = []Experiment{
 	limits,
 	liveServers,
 	stackLive,
+	replicasLive,
 	scale,
 }

@@ -86,6 +86,9 @@ func TestLoad_OneOfThree(t *testing.T) {
 		{"failing", retry.Config{}, func(b *backend) { b.do(fails(codes.Unavailable)) }, time.Second},
 		{"refusing", retry.Config{}, func(b *backend) { b.refuses.Store(true) }, time.Second},
 		{"black_holed", timed, func(b *backend) { b.do(hangs) }, time.Second},
+		{"black_holed_for_a_second", retry.Config{AttemptTimeout: timeout.Fixed(time.Second)}, func(b *backend) {
+			b.do(hangs)
+		}, 2 * time.Second},
 		{"slow_with_hedge", hedged, func(b *backend) { b.do(answers(20 * healthy)) }, 3 * time.Second},
 		{"slow_with_percentile", retry.Config{Hedge: timeout.Percentile{}}, func(b *backend) {
 			b.do(answers(20 * healthy))

@@ -74,6 +74,9 @@ func TestLoad_OneOfThree(t *testing.T) {
 		{"failing", retry.Config{}, func(s *server) { s.do(fails(503)) }, time.Second},
 		{"refusing", retry.Config{}, func(s *server) { s.refuses.Store(true) }, time.Second},
 		{"black_holed", timed, func(s *server) { s.do(hangs) }, time.Second},
+		{"black_holed_for_a_second", retry.Config{AttemptTimeout: timeout.Fixed(time.Second)}, func(s *server) {
+			s.do(hangs)
+		}, 2 * time.Second},
 		{"slow_with_hedge", hedged, func(s *server) { s.do(answers(20 * healthy)) }, 3 * time.Second},
 		{"slow_with_percentile", retry.Config{Hedge: timeout.Percentile{}}, func(s *server) {
 			s.do(answers(20 * healthy))
