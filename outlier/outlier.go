@@ -13,6 +13,7 @@ type Group struct {
 	recent window // of all that are not set aside
 	good   uint64 // attempts of these, ever
 	bad    uint64
+	open   int // attempts under way to these that are timed
 }
 
 // Backend is what a Group knows of one backend. Make one with Add.
@@ -25,6 +26,12 @@ type Backend struct {
 	streakGood uint64 // what the group had when the streak began
 	streakBad  uint64
 	overtaken  int // attempts of the streak that a hedge overtook
+
+	open      int       // attempts under way that are timed
+	quiet     time.Time // when the first of these was sent, or the backend answered last
+	quietGood uint64    // what the group had then
+	quietBad  uint64
+	quietOwn  int // failures of its own since
 
 	aside bool
 	cause Cause
@@ -59,8 +66,9 @@ func (g *Group) Remove(b *Backend) {
 	g.withdraw(b)
 }
 
-// withdraw takes a backend's recent attempts out of the group's.
+// withdraw takes a backend's recent attempts, and those under way, out of the group's.
 func (g *Group) withdraw(b *Backend) {
+	g.open -= b.open
 	epoch := max(g.recent.epoch, b.recent.epoch)
 	g.recent.roll(epoch)
 	b.recent.roll(epoch)
@@ -88,9 +96,63 @@ func (b *Backend) State(now time.Time) State {
 	return Due
 }
 
-// Probe notes that the attempt being sent to b is its probe. There is no other until it has been reported, or for as
-// long as the backend was set aside.
-func (b *Backend) Probe(now time.Time) { b.probe = now }
+// Attempt is one attempt under way. Make one with Send.
+type Attempt struct {
+	backend *Backend
+	sent    time.Time
+	timed   bool // until it is reported
+	probe   bool
+}
+
+// Send notes that an attempt is being sent to b, and returns the event that follows, if one does. Every attempt must be
+// reported once. A backend whose state is Due gets it as its probe. timed says that the end of the attempt tells how long
+// b let its caller wait.
+func (g *Group) Send(now time.Time, b *Backend, timed bool) (a Attempt, e Event, changed bool) {
+	a = Attempt{backend: b, sent: now, timed: timed && b.group == g}
+	if b.aside && b.State(now) == Due {
+		a.probe, b.probe = true, now
+	}
+	if !a.timed {
+		return a, Event{}, false
+	}
+	if b.open == 0 {
+		b.hear(now)
+	}
+	b.open++
+	if !b.aside {
+		g.open++
+	}
+	if b.aside || !g.silent(now, b) || g.aside >= g.most() {
+		return a, Event{}, false
+	}
+	g.setAside(now, b, Latency)
+	return a, Event{Backend: b.name, Change: SetAside, Cause: Latency, For: b.until.Sub(now)}, true
+}
+
+// hear notes that b has answered, or has had nothing to answer.
+func (b *Backend) hear(now time.Time) {
+	b.quiet, b.quietGood, b.quietBad, b.quietOwn = now, b.group.good, b.group.bad, 0
+}
+
+// silence is how long a backend must have answered nothing at least: hiccups are shorter.
+const silence = 100 * time.Millisecond
+
+// silent reports whether b has answered none of its attempts for so long that the answers would be outliers, while its
+// siblings have answered.
+func (g *Group) silent(now time.Time, b *Backend) bool {
+	quiet := now.Sub(b.quiet)
+	if b.open < g.cfg.Failures || quiet < silence {
+		return false
+	}
+	g.roll(now, b)
+	others := g.recent.total().without(b.recent.total())
+	if others.timed < enough/2 || !long(logarithm(quiet), others.sum/float64(others.timed), g.cfg.Slower) {
+		return false
+	}
+	answered := int(g.good-b.quietGood) + int(g.bad-b.quietBad) - b.quietOwn
+	waiting := g.open - b.open
+	return worse(b.open, b.open, waiting, waiting+answered, g.cfg.Excess)
+}
 
 // Result is what an attempt says of its backend.
 type Result uint8
@@ -102,19 +164,27 @@ const (
 	Overtaken               // a later attempt of the same call was quicker
 )
 
-// Report counts an attempt that was sent to b, and returns the event that follows, if one does. Took is how long the
-// backend let its caller wait, 0 if nobody knows.
-func (g *Group) Report(now, sent time.Time, b *Backend, r Result, took time.Duration) (e Event, changed bool) {
-	switch {
-	case b.group != g:
+// Report counts an attempt that has ended, and returns the event that follows, if one does. Took is how long the backend
+// let its caller wait, 0 if nobody knows.
+func (g *Group) Report(now time.Time, a Attempt, r Result, took time.Duration) (e Event, changed bool) {
+	b := a.backend
+	if b == nil || b.group != g {
 		return Event{}, false
+	}
+	if a.timed {
+		b.open--
+		if !b.aside {
+			g.open--
+		}
+	}
+	switch {
 	case b.aside:
-		return g.reportAside(now, sent, b, r, took)
-	case r == Ignored || sent.Before(b.back):
+		return g.reportAside(now, a, r, took)
+	case r == Ignored || a.sent.Before(b.back):
 		return Event{}, false
 	}
 	g.roll(now, b)
-	g.count(b, r, took)
+	g.count(now, b, r, took)
 	cause := g.outlier(b, r, took)
 	if cause == 0 || g.aside >= g.most() {
 		return Event{}, false
@@ -140,14 +210,16 @@ func (g *Group) roll(now time.Time, b *Backend) {
 	b.recent.roll(epoch)
 }
 
-func (g *Group) count(b *Backend, r Result, took time.Duration) {
+func (g *Group) count(now time.Time, b *Backend, r Result, took time.Duration) {
 	var one counts
 	if r == Succeeded {
 		one.good = 1
 		g.good++
 		b.streak, b.overtaken = 0, 0
+		b.hear(now)
 	} else {
 		one.bad = 1
+		b.quietOwn++
 		if b.streak == 0 {
 			b.streakGood, b.streakBad = g.good, g.bad
 		}
@@ -212,21 +284,22 @@ func (g *Group) extend(now time.Time, b *Backend) {
 }
 
 // reportAside deals with attempts of a backend that is set aside: its probes, and what was sent because all are.
-func (g *Group) reportAside(
-	now, sent time.Time, b *Backend, r Result, took time.Duration,
-) (e Event, changed bool) {
-	probe := !b.probe.IsZero() && sent.Equal(b.probe)
+func (g *Group) reportAside(now time.Time, a Attempt, r Result, took time.Duration) (e Event, changed bool) {
+	b := a.backend
+	probe := a.probe && a.sent.Equal(b.probe)
 	if r == Succeeded && b.cause == Latency && g.long(took) {
 		r = Overtaken
 	}
 	switch {
-	case sent.Before(b.since) || r == Ignored:
+	case a.sent.Before(b.since) || r == Ignored:
 		if probe {
 			b.probe = time.Time{}
 		}
 	case r == Succeeded:
 		b.aside, b.back, b.probe = false, now, time.Time{}
+		b.hear(now)
 		g.aside--
+		g.open += b.open
 		return Event{Backend: b.name, Change: TakenBack, Cause: b.cause, For: now.Sub(b.first)}, true
 	case probe:
 		g.extend(now, b)

@@ -35,11 +35,8 @@ func (r *rig) send(b *outlier.Backend, res outlier.Result) (outlier.Event, bool)
 }
 
 func (r *rig) took(b *outlier.Backend, res outlier.Result, d time.Duration) (outlier.Event, bool) {
-	sent := r.now
-	if b.State(sent) == outlier.Due {
-		b.Probe(sent)
-	}
-	return r.g.Report(sent.Add(d), sent, b, res, d)
+	a, _, _ := r.g.Send(r.now, b, true)
+	return r.g.Report(r.now.Add(d), a, res, d)
 }
 
 // round sends one attempt to each backend that is not set aside. It returns the first event.
@@ -166,6 +163,65 @@ func TestGroup_LeavesAlone(t *testing.T) {
 	})
 }
 
+// silent sends an attempt to each backend every 30 ms, of which the first answers nothing.
+func (r *rig) silent(n int, answers func(i int) bool) outlier.Event {
+	for range n {
+		for i, b := range r.bs {
+			if a, e, changed := r.g.Send(r.now, b, true); changed {
+				return e
+			} else if answers(i) {
+				r.g.Report(r.now.Add(10*time.Millisecond), a, ok, 10*time.Millisecond)
+			}
+		}
+		r.now = r.now.Add(30 * time.Millisecond)
+	}
+	return outlier.Event{}
+}
+
+func TestGroup_Silence(t *testing.T) {
+	first := func(i int) bool { return i > 0 }
+	t.Run("of_one_sets_it_aside", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		start := r.now
+		e := r.silent(100, first)
+		assert.Equal(t, outlier.Event{Backend: "a", Change: outlier.SetAside, Cause: outlier.Latency, For: time.Second}, e)
+		assert.LessOrEqual(t, r.now.Sub(start), 300*time.Millisecond)
+	})
+	t.Run("after_good_times", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		r.until(500, ok, ok, ok)
+		assert.Equal(t, "a", r.silent(20, first).Backend)
+	})
+	t.Run("of_all_says_nothing", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		r.until(500, ok, ok, ok)
+		assert.Zero(t, r.silent(500, func(int) bool { return false }))
+	})
+	t.Run("of_an_idle_backend_says_nothing", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		r.until(500, ok, ok, ok)
+		for range 100 {
+			r.send(r.bs[1], ok)
+			r.send(r.bs[2], ok)
+			r.now = r.now.Add(30 * time.Millisecond)
+		}
+		for range 10 { // at once
+			_, _, changed := r.g.Send(r.now, r.bs[0], true)
+			require.False(t, changed)
+		}
+	})
+	t.Run("of_streams_says_nothing", func(t *testing.T) {
+		r := newRig(t, outlier.Config{}, "a", "b", "c")
+		for range 100 {
+			_, _, changed := r.g.Send(r.now, r.bs[0], false)
+			require.False(t, changed)
+			r.send(r.bs[1], ok)
+			r.send(r.bs[2], ok)
+			r.now = r.now.Add(30 * time.Millisecond)
+		}
+	})
+}
+
 func TestGroup_Probes(t *testing.T) {
 	r := newRig(t, outlier.Config{Max: 4 * time.Second}, "a", "b", "c")
 	a := r.bs[0]
@@ -177,16 +233,16 @@ func TestGroup_Probes(t *testing.T) {
 		require.Equal(t, outlier.Aside, a.State(r.now), "before %v", d)
 		r.now = r.now.Add(100 * time.Millisecond)
 		require.Equal(t, outlier.Due, a.State(r.now), "after %v", d)
-		a.Probe(r.now)
+		probe, _, _ := r.g.Send(r.now, a, true)
 		require.Equal(t, outlier.Aside, a.State(r.now), "one at a time")
-		_, changed := r.g.Report(r.now, r.now, a, bad, 0)
+		_, changed := r.g.Report(r.now, probe, bad, 0)
 		require.False(t, changed)
 	}
 
 	r.now = r.now.Add(4 * time.Second)
 	require.Equal(t, outlier.Due, a.State(r.now))
-	a.Probe(r.now)
-	_, changed := r.g.Report(r.now, r.now, a, outlier.Ignored, 0)
+	probe, _, _ := r.g.Send(r.now, a, true)
+	_, changed := r.g.Report(r.now, probe, outlier.Ignored, 0)
 	require.False(t, changed)
 	require.Equal(t, outlier.Due, a.State(r.now), "a probe that says nothing is followed by another")
 
@@ -208,7 +264,7 @@ func TestGroup_ProbeThatNeverEnds(t *testing.T) {
 	r := newRig(t, outlier.Config{}, "a", "b", "c")
 	r.until(30, bad, ok, ok)
 	r.now = r.now.Add(time.Second)
-	r.bs[0].Probe(r.now)
+	r.g.Send(r.now, r.bs[0], true)
 	require.Equal(t, outlier.Aside, r.bs[0].State(r.now.Add(time.Second-1)))
 	assert.Equal(t, outlier.Due, r.bs[0].State(r.now.Add(time.Second)))
 }
@@ -234,9 +290,9 @@ func TestGroup_AllSetAsideAreUsed(t *testing.T) {
 	require.Equal(t, outlier.Aside, a.State(r.now))
 	r.g.Remove(r.bs[2])
 	require.Equal(t, outlier.InUse, a.State(r.now), "no other is left")
-	e, _ := r.g.Report(r.now.Add(1), r.now, a, ok, 0)
+	e, _ := r.send(a, ok)
 	assert.Equal(t, outlier.TakenBack, e.Change)
-	_, changed := r.g.Report(r.now, r.now, r.bs[1], bad, 0)
+	_, changed := r.send(r.bs[1], bad)
 	assert.False(t, changed, "removed")
 }
 

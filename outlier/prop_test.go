@@ -13,6 +13,7 @@ import (
 
 // flight is an attempt under way.
 type flight struct {
+	outlier.Attempt
 	b    *outlier.Backend
 	sent time.Time
 }
@@ -40,6 +41,19 @@ func TestGroup_Laws(t *testing.T) {
 			probing = map[*outlier.Backend]time.Time{}
 		)
 		pick := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "i") }
+		follow := func(t *rapid.T, b *outlier.Backend, e outlier.Event) {
+			set := e.Change == outlier.SetAside
+			if set == aside[b] {
+				t.Fatalf("%v twice", e.Change)
+			}
+			aside[b] = set
+			if set && (e.For <= 0 || e.For > cfg.Max) {
+				t.Fatalf("for %v", e.For)
+			}
+			if n := count(aside); set && (len(bs) == 1 || n > max(1, int(share*float64(len(bs))))) {
+				t.Fatalf("%d of %d", n, len(bs))
+			}
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(*rapid.T) {
 				if len(bs) < 6 {
@@ -54,7 +68,7 @@ func TestGroup_Laws(t *testing.T) {
 					bs = append(bs[:i], bs[i+1:]...)
 				}
 			},
-			"send": func(*rapid.T) {
+			"send": func(t *rapid.T) {
 				for range 5 {
 					if len(bs) == 0 {
 						return
@@ -65,13 +79,16 @@ func TestGroup_Laws(t *testing.T) {
 						if at, ok := probing[b]; ok && now.Sub(at) < cfg.Base {
 							t.Fatal("two probes at a time")
 						}
-						b.Probe(now)
 						probing[b] = now
 					}
-					flights = append(flights, flight{b, now})
+					a, e, changed := g.Send(now, b, pick(4) > 0)
+					flights = append(flights, flight{a, b, now})
+					if changed {
+						follow(t, b, e)
+					}
 				}
 			},
-			"end": func(*rapid.T) {
+			"end": func(t *rapid.T) {
 				for range 5 {
 					if len(flights) == 0 {
 						return
@@ -87,23 +104,12 @@ func TestGroup_Laws(t *testing.T) {
 							r = outlier.Failed
 						}
 					}
-					e, changed := g.Report(now, f.sent, f.b, r, now.Sub(f.sent))
+					e, changed := g.Report(now, f.Attempt, r, now.Sub(f.sent))
 					if probing[f.b].Equal(f.sent) {
 						delete(probing, f.b)
 					}
-					if !changed {
-						continue
-					}
-					if set := e.Change == outlier.SetAside; set == aside[f.b] {
-						t.Fatalf("%v twice", e.Change)
-					} else {
-						aside[f.b] = set
-						if set && (e.For <= 0 || e.For > cfg.Max) {
-							t.Fatalf("for %v", e.For)
-						}
-						if n := count(aside); set && (len(bs) == 1 || n > max(1, int(share*float64(len(bs))))) {
-							t.Fatalf("%d of %d", n, len(bs))
-						}
+					if changed {
+						follow(t, f.b, e)
 					}
 				}
 			},
@@ -145,18 +151,17 @@ func TestGroup_ChanceSetsFewAside(t *testing.T) {
 		for i := range 60_000 { // 100/s
 			now = now.Add(10 * time.Millisecond)
 			b := bs[i%3]
-			switch b.State(now) {
-			case outlier.Aside:
+			if b.State(now) == outlier.Aside {
 				continue
-			case outlier.Due:
-				b.Probe(now)
 			}
+			a, _, changed := g.Send(now, b, true)
+			assert.False(t, changed)
 			r := outlier.Succeeded
 			if rng.Float64() < p {
 				r = outlier.Failed
 			}
 			took := time.Duration(float64(20*time.Millisecond) * rng.ExpFloat64())
-			if e, _ := g.Report(now, now, b, r, took); e.Change == outlier.SetAside {
+			if e, _ := g.Report(now, a, r, took); e.Change == outlier.SetAside {
 				events++
 			}
 		}

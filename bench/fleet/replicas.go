@@ -37,6 +37,7 @@ type place struct {
 	at           int64
 	number       int
 	judged       bool
+	outlier      outlier.Attempt
 }
 
 // balancer is what one process knows of the replicas.
@@ -83,7 +84,11 @@ func (s *sim) place(i uint32, a *attempt, c *callState) {
 	r := b.pick(s.time, c, who.replicas.Elsewhere)
 	b.next = r + 1
 	a.replica = uint8(r)
-	c.placed = append(c.placed, place{attempt: i, gen: a.gen, replica: a.replica, at: s.now, number: a.number})
+	p := place{attempt: i, gen: a.gen, replica: a.replica, at: s.now, number: a.number}
+	if b.group != nil {
+		p.outlier, _, _ = b.group.Send(s.time, b.replicas[r].outlier, true)
+	}
+	c.placed = append(c.placed, p)
 }
 
 // pick returns the next replica in turn of those with the lowest rank.
@@ -100,7 +105,6 @@ func (b *balancer) pick(now time.Time, c *callState, elsewhere bool) int {
 		if o := b.replicas[r].outlier; o != nil {
 			state := o.State(now)
 			if state == outlier.Due && len(c.placed) == 0 {
-				o.Probe(now)
 				return r
 			}
 			if state != outlier.InUse {
@@ -153,7 +157,7 @@ func (s *sim) report(c *callState, p *place, r outlier.Result) {
 	if r == outlier.Succeeded || r == outlier.Overtaken {
 		took = time.Duration(s.now - p.at)
 	}
-	b.group.Report(s.time, s.start.Add(time.Duration(p.at)), b.replicas[p.replica].outlier, r, took)
+	b.group.Report(s.time, p.outlier, r, took)
 }
 
 // resultOf tells what an outcome says of a replica.

@@ -272,23 +272,43 @@ func (c *conn) UpdateState(s balancer.State) {
 	c.ClientConn.UpdateState(s)
 }
 
-// report counts an attempt that has ended, and publishes what follows.
-func (b *lb) report(call *placement.Call, now, sent time.Time, be *backend, r outlier.Result, took time.Duration) {
+// send tells the group of an attempt, and publishes what follows.
+func (b *lb) send(call *placement.Call, now time.Time, be *backend) (a outlier.Attempt, counted bool) {
 	b.mu.Lock()
-	if b.group == nil || be.outlier == nil {
+	if be.outlier == nil {
+		b.mu.Unlock()
+		return a, false
+	}
+	a, e, changed := b.group.Send(now, be.outlier, call != nil && call.Timed)
+	b.mu.Unlock()
+	if changed {
+		b.publish(call, e)
+	}
+	return a, true
+}
+
+// report tells the group of an attempt that has ended, and publishes what follows.
+func (b *lb) report(call *placement.Call, now time.Time, a outlier.Attempt, r outlier.Result, took time.Duration) {
+	b.mu.Lock()
+	if b.group == nil {
 		b.mu.Unlock()
 		return
 	}
-	e, changed := b.group.Report(now, sent, be.outlier, r, took)
+	e, changed := b.group.Report(now, a, r, took)
 	b.mu.Unlock()
-	if !changed {
-		return
+	if changed {
+		b.publish(call, e)
 	}
+}
+
+// publish passes an event to the observer of the call whose attempt brought it.
+func (b *lb) publish(call *placement.Call, e outlier.Event) {
 	e.Destination = b.ClientConn.Target()
 	logger.Infof("%s: backend %s %v (%v, %v)", e.Destination, e.Backend, e.Change, e.Cause, e.For)
-	if call != nil {
-		if o, ok := call.Observer.(outlier.Observer); ok {
-			o.BackendChanged(call.Context, e)
-		}
+	if call == nil {
+		return
+	}
+	if o, ok := call.Observer.(outlier.Observer); ok {
+		o.BackendChanged(call.Context, e)
 	}
 }

@@ -24,7 +24,6 @@ type candidate struct {
 	balancer.PickResult
 	backend *backend // nil: unknown, and taken as it is
 	rank    int
-	probe   bool
 }
 
 // avoided is the rank of a backend that is set aside. Lower ones count the attempts the call has sent there.
@@ -43,7 +42,7 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 			best = p.again(info, call, now, best, least, tries)
 		}
 	}
-	return p.lb.send(info.Ctx, call, now, &best), nil
+	return p.lb.sent(info.Ctx, call, now, &best), nil
 }
 
 // again picks from the child until the rank is least, and hands back all picks but the best.
@@ -80,27 +79,22 @@ func (b *lb) judge(res balancer.PickResult, call *placement.Call, now time.Time)
 	defer b.mu.Unlock()
 	c := candidate{PickResult: res, backend: b.subConns[res.SubConn]}
 	if c.backend != nil {
-		c.rank, c.probe = b.rank(c.backend, call, now)
+		c.rank = b.rank(c.backend, call, now)
 	}
 	return c
 }
 
-// rank requires that b.mu is held.
-func (b *lb) rank(be *backend, call *placement.Call, now time.Time) (rank int, probe bool) {
-	rank = call.Used(be)
+// rank returns 0 for a backend that is to be probed and calls whose first attempt it is. It requires that b.mu is held.
+func (b *lb) rank(be *backend, call *placement.Call, now time.Time) int {
+	rank := call.Used(be)
 	if be.outlier == nil {
-		return rank, false
+		return rank
 	}
-	switch be.outlier.State(now) {
-	case outlier.Due:
-		if call.Fresh(b) {
-			return 0, true
-		}
-		return rank + avoided, false
-	case outlier.Aside:
-		return rank + avoided, false
+	state := be.outlier.State(now)
+	if state == outlier.InUse || state == outlier.Due && call.Fresh(b) {
+		return rank
 	}
-	return rank, false
+	return rank + avoided
 }
 
 const (
@@ -119,30 +113,24 @@ func (b *lb) least(call *placement.Call, now time.Time) (rank, tries int) {
 		}
 		tries += triesEach
 		if rank > 0 {
-			r, _ := b.rank(be, call, now)
-			rank = min(rank, r)
+			rank = min(rank, b.rank(be, call, now))
 		}
 	}
 	return rank, min(tries, triesMost)
 }
 
-// send records that an attempt goes to a candidate.
-func (b *lb) send(ctx context.Context, call *placement.Call, now time.Time, c *candidate) balancer.PickResult {
+// sent records that an attempt goes to a candidate.
+func (b *lb) sent(ctx context.Context, call *placement.Call, now time.Time, c *candidate) balancer.PickResult {
 	if c.backend == nil {
 		return c.PickResult
 	}
-	b.mu.Lock()
-	counted := c.backend.outlier != nil
-	if c.probe && counted && c.backend.outlier.State(now) == outlier.Due { // else another was quicker
-		c.backend.outlier.Probe(now)
-	}
-	b.mu.Unlock()
+	attempt, counted := b.send(call, now, c.backend)
 	if call == nil && !counted {
 		return c.PickResult
 	}
-	be, done, a := c.backend, c.Done, call.Sent(b, c.backend)
+	done, a := c.Done, call.Sent(b, c.backend)
 	c.Done = func(info balancer.DoneInfo) {
-		b.done(ctx, call, a, now, be, info)
+		b.done(ctx, call, a, now, attempt, info)
 		if done != nil {
 			done(info)
 		}
@@ -152,12 +140,13 @@ func (b *lb) send(ctx context.Context, call *placement.Call, now time.Time, c *c
 
 // done deals with the end of an attempt.
 func (b *lb) done(
-	ctx context.Context, call *placement.Call, a *placement.Attempt, sent time.Time, be *backend, info balancer.DoneInfo,
+	ctx context.Context, call *placement.Call, a *placement.Attempt, sent time.Time, attempt outlier.Attempt,
+	info balancer.DoneInfo,
 ) {
 	now := time.Now()
 	if info.Err == nil && !info.BytesReceived { // the connection was gone, and gRPC picks again
 		call.Unsent(a)
-		b.report(call, now, sent, be, outlier.Ignored, 0)
+		b.report(call, now, attempt, outlier.Ignored, 0)
 		return
 	}
 	overtaken := call.End(a, info.Err == nil)
@@ -165,7 +154,7 @@ func (b *lb) done(
 	if call != nil && call.Timed && (info.Err == nil || r == outlier.Overtaken) {
 		took = now.Sub(sent)
 	}
-	b.report(call, now, sent, be, r, took)
+	b.report(call, now, attempt, r, took)
 }
 
 // result tells what the end of an attempt says of its backend.

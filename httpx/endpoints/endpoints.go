@@ -148,6 +148,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			t.release(s.endpoint)
 		}
 	}()
+	if s.changed {
+		t.publish(ctx, s.call, s.event)
+	}
 	resp, err := s.endpoint.send(req)
 	returned = true
 	t.done(ctx, s, resp, err)
@@ -176,6 +179,9 @@ type sent struct {
 	at      time.Time
 	call    *placement.Call
 	attempt *placement.Attempt
+	counted outlier.Attempt
+	event   outlier.Event // that followed from sending it, if changed
+	changed bool
 }
 
 // done deals with what an attempt came to: its headers, or its error.
@@ -202,20 +208,24 @@ func (t *Transport) end(ctx context.Context, s sent, r outlier.Result, took time
 		return
 	}
 	t.mu.Lock()
-	e, changed := t.group.Report(time.Now(), s.at, s.outlier, r, took)
+	e, changed := t.group.Report(time.Now(), s.counted, r, took)
 	t.mu.Unlock()
-	if !changed {
-		return
+	if changed {
+		t.publish(ctx, s.call, e)
 	}
+}
+
+// publish passes an event to Config.OnChange and the observer of the call whose attempt brought it.
+func (t *Transport) publish(ctx context.Context, call *placement.Call, e outlier.Event) {
 	e.Destination = t.host
 	if t.cfg.OnChange != nil {
 		t.cfg.OnChange(ctx, e)
 	}
-	if s.call == nil {
+	if call == nil {
 		return
 	}
-	if o, ok := s.call.Observer.(outlier.Observer); ok {
-		o.BackendChanged(s.call.Context, e)
+	if o, ok := call.Observer.(outlier.Observer); ok {
+		o.BackendChanged(call.Context, e)
 	}
 }
 

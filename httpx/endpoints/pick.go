@@ -33,7 +33,6 @@ func (t *Transport) pick(call *placement.Call, now time.Time) sent {
 			switch e.outlier.State(now) {
 			case outlier.Due:
 				if fresh {
-					e.outlier.Probe(now)
 					return t.send(call, now, e)
 				}
 				rank += avoided
@@ -81,7 +80,11 @@ func (t *Transport) send(call *placement.Call, now time.Time, e *endpoint) sent 
 	t.sent++
 	e.open++
 	e.last = t.sent
-	return sent{endpoint: e, at: now, call: call, attempt: call.Sent(t, e)}
+	s := sent{endpoint: e, at: now, call: call, attempt: call.Sent(t, e)}
+	if e.outlier != nil {
+		s.counted, s.event, s.changed = t.group.Send(now, e.outlier, true)
+	}
+	return s
 }
 
 // release ends a request at an endpoint.
