@@ -1,0 +1,59 @@
+package balancer_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	gbalancer "google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
+	"github.com/evenkeel-go/evenkeel/outlier"
+)
+
+func TestServiceConfig_IsWhatGRPCTakes(t *testing.T) {
+	for _, c := range []balancer.Config{
+		{},
+		{Child: "pick_first"},
+		{SetAside: &outlier.Config{}},
+		{SetAside: &outlier.Config{
+			Failures: 3, Excess: .1, Slower: 3, MaxShare: .2, Base: 1500 * time.Millisecond, Max: 2 * time.Minute,
+		}},
+	} {
+		cc, err := grpc.NewClient("passthrough:///", balancer.DialOption(c),
+			grpc.WithTransportCredentials(insecure.NewCredentials()))
+		require.NoError(t, err, "%+v", c)
+		require.NoError(t, cc.Close())
+	}
+	assert.Panics(t, func() { balancer.ServiceConfig(balancer.Config{SetAside: &outlier.Config{MaxShare: 2}}) })
+	assert.Panics(t, func() { balancer.ServiceConfig(balancer.Config{ChildConfig: json.RawMessage("{")}) })
+}
+
+func TestParseConfig_NamesWhatIsWrong(t *testing.T) {
+	parser, ok := gbalancer.Get(balancer.Name).(gbalancer.ConfigParser)
+	require.True(t, ok)
+	for text, want := range map[string]string{
+		`{`:                                   "evenkeel",
+		`{"childPolicy": []}`:                 "no registered policy",
+		`{"childPolicy": [{"nobody": {}}]}`:   "is its package imported?",
+		`{"childPolicy": [{"evenkeel": {}}]}`: "another policy",
+		`{"childPolicy": [{}]}`:               "entry 0",
+		`{"childPolicy": [{"pick_first": {"a": []}, "round_robin": {}}]}`: "entry 0",
+		`{"setAside": {"maxShare": 2}}`:                                   "setAside: MaxShare",
+		`{"setAside": {"baseTime": "soon"}}`:                              "baseTime",
+		`{"setAside": {"baseTime": "2m", "maxTime": "1m"}}`:               "Max",
+	} {
+		_, err := parser.ParseConfig(json.RawMessage(text))
+		assert.ErrorContains(t, err, want, "%s", text)
+	}
+	for _, text := range []string{
+		`{}`, `{"later": 1}`, `{"childPolicy": [{"nobody": {}}, {"round_robin": {}}], "setAside": {}}`,
+	} {
+		_, err := parser.ParseConfig(json.RawMessage(text))
+		assert.NoError(t, err, "%s", text)
+	}
+}
