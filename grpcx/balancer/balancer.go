@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -43,6 +44,8 @@ type lb struct {
 	child balancer.Balancer
 	cfg   *lbConfig
 
+	current atomic.Pointer[conn] // the child's
+
 	mu       sync.Mutex // never held across a call of the child or of gRPC
 	backends map[*backend]struct{}
 	byAddr   map[string]*backend // those that are listed
@@ -70,10 +73,12 @@ func (b *lb) UpdateClientConnState(s balancer.ClientConnState) error {
 	b.configure(old)
 	b.list(s.ResolverState)
 	if b.child == nil || old.child.Name() != cfg.child.Name() {
+		c := &conn{ClientConn: b.ClientConn, b: b, passive: cfg.passive()}
+		b.current.Store(c)
 		if b.child != nil {
 			b.child.Close()
 		}
-		b.child = cfg.child.Build(&conn{ClientConn: b.ClientConn, b: b, passive: cfg.passive()}, b.opts)
+		b.child = cfg.child.Build(c, b.opts)
 	}
 	s.BalancerConfig = cfg.childConfig
 	return b.child.UpdateClientConnState(s)
@@ -266,6 +271,9 @@ func (b *lb) changed(sc balancer.SubConn, was, is connectivity.State) {
 
 // UpdateState implements balancer.ClientConn.
 func (c *conn) UpdateState(s balancer.State) {
+	if c.b.current.Load() != c { // from a child that was replaced
+		return
+	}
 	if !c.passive {
 		s.Picker = &picker{lb: c.b, child: s.Picker}
 	}

@@ -3,12 +3,14 @@ package balancer_test
 import (
 	"encoding/json"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	gbalancer "google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
@@ -56,4 +58,43 @@ func TestParseConfig_NamesWhatIsWrong(t *testing.T) {
 		_, err := parser.ParseConfig(json.RawMessage(text))
 		assert.NoError(t, err, "%s", text)
 	}
+}
+
+func TestConfig_MayChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, "a", "b")
+		c := f.client(t, immediate(t), balancer.Config{})
+		settle()
+		use := func(cfg balancer.Config) {
+			s := f.state()
+			s.ServiceConfig = f.resolver.CC().ParseServiceConfig(balancer.ServiceConfig(cfg))
+			f.resolver.UpdateState(s)
+			settle()
+		}
+		spread := func() (n []int64) {
+			before := f.calls()
+			for range 20 {
+				_, err := unary(c)
+				require.NoError(t, err)
+			}
+			for i, m := range f.calls() {
+				n = append(n, m-before[i])
+			}
+			return n
+		}
+		require.Equal(t, []int64{10, 10}, spread())
+		use(balancer.Config{Child: "pick_first"})
+		require.Equal(t, []int64{20, 0}, spread())
+		use(balancer.Config{SetAside: &outlier.Config{}})
+		require.Equal(t, []int64{10, 10}, spread())
+		f.backends[0].do(fails(codes.Unavailable))
+		spread()
+		require.Equal(t, []int64{0, 20}, spread(), "a is set aside")
+		use(balancer.Config{SetAside: &outlier.Config{}})
+		require.LessOrEqual(t, spread()[0], int64(1), "the same config keeps what is known")
+		use(balancer.Config{SetAside: &outlier.Config{MaxShare: .1}})
+		require.Greater(t, spread()[0], int64(4), "another one begins anew")
+		use(balancer.Config{})
+		require.GreaterOrEqual(t, spread()[0], int64(10), "nobody is set aside")
+	})
 }
