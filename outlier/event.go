@@ -55,8 +55,9 @@ type Event struct {
 	For         time.Duration // SetAside: until its first probe. TakenBack: how long it was set aside
 }
 
-// Observer is implemented by a retry.Observer that wants to know of backends being set aside and taken back. It is
-// called on the goroutine of the call whose attempt was decisive, with that call's context, and must be quick.
+// Observer is implemented by a retry.Observer that wants to know of backends being set aside and
+// taken back. It is called on the goroutine of the call whose attempt was decisive, with that
+// call's context, and must be quick.
 type Observer interface {
 	BackendChanged(ctx context.Context, e Event)
 }

@@ -104,9 +104,9 @@ type Attempt struct {
 	probe   bool
 }
 
-// Send notes that an attempt is being sent to b, and returns the event that follows, if one does. Every attempt must be
-// reported once. A backend whose state is Due gets it as its probe. timed says that the end of the attempt tells how long
-// b let its caller wait.
+// Send notes that an attempt is being sent to b, and returns the event that follows, if one does.
+// Every attempt must be reported once. A backend whose state is Due gets it as its probe. timed
+// says that the end of the attempt tells how long b let its caller wait.
 func (g *Group) Send(now time.Time, b *Backend, timed bool) (a Attempt, e Event, changed bool) {
 	a = Attempt{backend: b, sent: now, timed: timed && b.group == g}
 	if b.aside && b.State(now) == Due {
@@ -137,8 +137,8 @@ func (b *Backend) hear(now time.Time) {
 // silence is how long a backend must have answered nothing at least: hiccups are shorter.
 const silence = 100 * time.Millisecond
 
-// silent reports whether b has answered none of its attempts for so long that the answers would be outliers, while its
-// siblings have answered.
+// silent reports whether b has answered none of its attempts for so long that the answers would
+// be outliers, while its siblings have answered.
 func (g *Group) silent(now time.Time, b *Backend) bool {
 	quiet := now.Sub(b.quiet)
 	if b.open < g.cfg.Failures || quiet < silence {
@@ -164,8 +164,8 @@ const (
 	Overtaken               // a later attempt of the same call was quicker
 )
 
-// Report counts an attempt that has ended, and returns the event that follows, if one does. Took is how long the backend
-// let its caller wait, 0 if nobody knows.
+// Report counts an attempt that has ended, and returns the event that follows, if one does. Took
+// is how long the backend let its caller wait, 0 if nobody knows.
 func (g *Group) Report(now time.Time, a Attempt, r Result, took time.Duration) (e Event, changed bool) {
 	b := a.backend
 	if b == nil || b.group != g {
@@ -283,7 +283,8 @@ func (g *Group) extend(now time.Time, b *Backend) {
 	b.until = now.Add(g.cfg.duration(b.times))
 }
 
-// reportAside deals with attempts of a backend that is set aside: its probes, and what was sent because all are.
+// reportAside deals with attempts of a backend that is set aside: its probes, and what was sent
+// because all are.
 func (g *Group) reportAside(now time.Time, a Attempt, r Result, took time.Duration) (e Event, changed bool) {
 	b := a.backend
 	probe := a.probe && a.sent.Equal(b.probe)

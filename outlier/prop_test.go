@@ -18,8 +18,9 @@ type flight struct {
 	sent time.Time
 }
 
-// TestGroup_Laws holds at any order of attempts, ends, and backends that come and go: events alternate, no more are set
-// aside than the share, there is one probe at a time, and none is set aside for longer than Max.
+// TestGroup_Laws holds at any order of attempts, ends, and backends that come and go: events
+// alternate, no more are set aside than the share, there is one probe at a time, and none is set
+// aside for longer than Max.
 func TestGroup_Laws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := outlier.Config{
@@ -141,7 +142,8 @@ func count(m map[*outlier.Backend]bool) (n int) {
 	return n
 }
 
-// TestGroup_ChanceSetsFewAside makes ten minutes of attempts that fail at random on three equal backends.
+// TestGroup_ChanceSetsFewAside makes ten minutes of attempts that fail at random on three equal
+// backends.
 func TestGroup_ChanceSetsFewAside(t *testing.T) {
 	for _, p := range []float64{.01, .1, .3, .5, .9} {
 		rng := rand.New(rand.NewPCG(7, uint64(p*100)))

@@ -8,7 +8,8 @@ import (
 // span is how long one half of a window lasts.
 const span = 5 * time.Second
 
-// counts are the attempts of some time, and the logarithms of the latencies of those that were timed.
+// counts are the attempts of some time, and the logarithms of the latencies of those that were
+// timed.
 type counts struct {
 	good, bad int
 	timed     int
@@ -60,11 +61,12 @@ func (c counts) without(o counts) counts {
 	return c
 }
 
-// significant is the z-score that a difference must have. Every failure is another look at the same figures, so it is
-// above what one look would need.
+// significant is the z-score that a difference must have. Every failure is another look at the
+// same figures, so it is above what one look would need.
 const significant = 4
 
-// worse reports whether bad of n attempts are more than otherBad of otherN by more than excess and chance.
+// worse reports whether bad of n attempts are more than otherBad of otherN by more than excess
+// and chance.
 func worse(bad, n, otherBad, otherN int, excess float64) bool {
 	if n <= 0 || otherN <= 0 {
 		return false
@@ -84,8 +86,8 @@ const (
 	steady = .1                   // the least spread of a logarithm that is assumed
 )
 
-// slower reports whether the latencies of c have a geometric mean above that of o by more than the factor, a spare and
-// chance.
+// slower reports whether the latencies of c have a geometric mean above that of o by more than
+// the factor, a spare and chance.
 func (c counts) slower(o counts, factor float64) bool {
 	if c.timed < enough || o.timed < enough {
 		return false

@@ -12,8 +12,9 @@ var replicas = Experiment{
 	Name:   "replicas",
 	About:  "what does one bad replica of three cost, with and without sending resends elsewhere and setting it aside?",
 	Source: "no published figures; issue 18's bars",
-	Setup: "One client of 100 calls/s for 30 s, round robin over three replicas of 10 ms, deadline 5 s. Replica 2 is bad all the " +
-		"time. Every policy but none has an attempt timeout of 100 ms where it hangs and a hedge after 30 ms where it is slow.",
+	Setup: "One client of 100 calls/s for 30 s, round robin over three replicas of 10 ms, deadline 5 s. " +
+		"Replica 2 is bad all the time. Every policy but none has an attempt timeout of 100 ms where it " +
+		"hangs and a hedge after 30 ms where it is slow.",
 	Words: []Word{
 		{"down", "it fails every attempt at once"},
 		{"hung", "it answers nothing"},

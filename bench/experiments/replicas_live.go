@@ -11,8 +11,9 @@ var replicasLive = Experiment{
 	Name:   "replicas-live",
 	About:  "does one bad server of three real ones cost as little as the simulator says?",
 	Source: "no published figures; issue 18's bars",
-	Setup: "Three real servers on the loopback interface that take 10 ms, 100 calls/s for 30 s from one client, over httpx/endpoints " +
-		"and grpcx/balancer with the default budget and outliers set aside. The second server is bad all the time.",
+	Setup: "Three real servers on the loopback interface that take 10 ms, 100 calls/s for 30 s from one " +
+		"client, over httpx/endpoints and grpcx/balancer with the default budget and outliers set aside. " +
+		"The second server is bad all the time.",
 	Words: []Word{
 		{"none", "it is as good as the others"},
 		{"fails", "503 or UNAVAILABLE at once"},
@@ -24,7 +25,8 @@ var replicasLive = Experiment{
 	},
 	Params: []string{"transport", "bad"},
 	Metrics: []Metric{
-		{"success", "success, %", Percent}, {"load", "", Times}, {"p99_ms", "p99 ms", Tenths}, {"p99_ratio", "p99 ratio", Times},
+		{"success", "success, %", Percent}, {"load", "", Times}, {"p99_ms", "p99 ms", Tenths},
+		{"p99_ratio", "p99 ratio", Times},
 	},
 	Alone: true,
 	Run:   runReplicasLive,
@@ -32,8 +34,8 @@ var replicasLive = Experiment{
 
 var badServers = []string{"none", "fails", "refuses", "hangs", "slow"}
 
-// runReplicasLive runs all fleets at the same time: they wait more than they compute, and what disturbs one disturbs the
-// healthy one that it is compared with.
+// runReplicasLive runs all fleets at the same time: they wait more than they compute, and what
+// disturbs one disturbs the healthy one that it is compared with.
 func runReplicasLive(o Options) ([]Row, error) {
 	policies := o.Policies("evenkeel")
 	n := len(policies) * len(wires) * len(badServers)

@@ -25,8 +25,8 @@ func (h *histogram) add(ns int64) {
 	h.n++
 }
 
-// Took returns the time in which a share of the clients' calls that succeeded had done so, to within 2 %; 0 if none
-// succeeded.
+// Took returns the time in which a share of the clients' calls that succeeded had done so, to
+// within 2 %; 0 if none succeeded.
 func (r *Result) Took(share float64) time.Duration {
 	left := int(math.Ceil(share * float64(r.took.n)))
 	for i, n := range r.took.classes {

@@ -9,8 +9,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Replicas is how many servers do the work, each like Scenario.Server, and how attempts are spread over them: in turn, by
-// each process that calls them for itself.
+// Replicas is how many servers do the work, each like Scenario.Server, and how attempts are
+// spread over them: in turn, by each process that calls them for itself.
 type Replicas struct {
 	N         int             // 0 means 1
 	Elsewhere bool            // an attempt goes to a server that the call's earlier attempts were not sent to
@@ -71,7 +71,8 @@ func (c *callers) balance(r Replicas) {
 	}
 }
 
-// avoided is the rank of a replica that is set aside. Lower ones count the attempts the call has sent there.
+// avoided is the rank of a replica that is set aside. Lower ones count the attempts the call has
+// sent there.
 const avoided = 1 << 16
 
 // place chooses the replica of an attempt.
@@ -127,7 +128,8 @@ func (s *sim) judge(i uint32, a *attempt, c *callState, r outlier.Result) {
 	}
 }
 
-// forsake reports the attempts that are under way when a call ends: overtaken, if it has succeeded.
+// forsake reports the attempts that are under way when a call ends: overtaken, if it has
+// succeeded.
 func (s *sim) forsake(c *callState, ok, late bool) {
 	r := outlier.Ignored
 	switch {

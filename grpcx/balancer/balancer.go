@@ -40,7 +40,8 @@ type lb struct {
 	balancer.ClientConn
 	opts balancer.BuildOptions
 
-	// child and its configuration are used by the methods of balancer.Balancer only, which gRPC calls one at a time.
+	// child and its configuration are used by the methods of balancer.Balancer only, which gRPC
+	// calls one at a time.
 	child balancer.Balancer
 	cfg   *lbConfig
 
@@ -134,7 +135,8 @@ func (b *lb) list(s resolver.State) {
 	}
 }
 
-// known returns the backend of an endpoint that is listed twice, or was before, or nil. It requires that b.mu is held.
+// known returns the backend of an endpoint that is listed twice, or was before, or nil. It
+// requires that b.mu is held.
 func (b *lb) known(e resolver.Endpoint, old map[string]*backend) *backend {
 	for _, a := range e.Addresses {
 		if be := b.byAddr[a.Addr]; be != nil {
@@ -189,7 +191,8 @@ func (f failing) Pick(balancer.PickInfo) (balancer.PickResult, error) {
 	return balancer.PickResult{}, f.err
 }
 
-// UpdateSubConnState implements balancer.Balancer. gRPC does not call it: every SubConn has a listener.
+// UpdateSubConnState implements balancer.Balancer. gRPC does not call it: every SubConn has a
+// listener.
 func (b *lb) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
 
 // ExitIdle implements balancer.Balancer.

@@ -32,8 +32,8 @@ func DialOption(c Config) grpc.DialOption { return grpc.WithDefaultServiceConfig
 
 // ServiceConfig returns c as a service config in JSON.
 //
-// It panics if SetAside is not valid or ChildConfig is not JSON. A child policy that is not registered is an error of
-// grpc.NewClient.
+// It panics if SetAside is not valid or ChildConfig is not JSON. A child policy that is not
+// registered is an error of grpc.NewClient.
 func ServiceConfig(c Config) string {
 	if c.Child == "" {
 		c.Child = roundrobin.Name

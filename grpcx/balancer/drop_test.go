@@ -15,8 +15,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
 )
 
-// counting is a child policy that counts what it has picked and not got back, always picks the first backend four times
-// in a row, and drops calls when told to.
+// counting is a child policy that counts what it has picked and not got back, always picks the
+// first backend four times in a row, and drops calls when told to.
 type counting struct {
 	picked, open, bytes, dropped atomic.Int64
 	drop                         atomic.Bool

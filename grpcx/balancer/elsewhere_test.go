@@ -147,7 +147,8 @@ func TestWithoutInterceptors_BalancesAndSetsAside(t *testing.T) {
 	})
 }
 
-// TestEndpoint_OfTwoAddressesIsOneBackend also shows that the share of backends set aside is one of endpoints.
+// TestEndpoint_OfTwoAddressesIsOneBackend also shows that the share of backends set aside is one
+// of endpoints.
 func TestEndpoint_OfTwoAddressesIsOneBackend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(watcher)

@@ -29,7 +29,7 @@ func Example() {
 
 func ExampleServiceConfig() {
 	fmt.Println(balancer.ServiceConfig(balancer.Config{
-		Child: "least_request_experimental", ChildConfig: []byte(`{"choiceCount": 3}`), SetAside: &outlier.Config{MaxShare: .3},
+		Child: "round_robin", SetAside: &outlier.Config{MaxShare: .3},
 	}))
-	// Output: {"loadBalancingConfig":[{"evenkeel":{"childPolicy":[{"least_request_experimental":{"choiceCount":3}}],"setAside":{"maxShare":0.3}}}]}
+	// Output: {"loadBalancingConfig":[{"evenkeel":{"childPolicy":[{"round_robin":{}}],"setAside":{"maxShare":0.3}}}]}
 }

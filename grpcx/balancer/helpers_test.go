@@ -154,7 +154,8 @@ func (f *fleet) calls() (n []int64) {
 	return n
 }
 
-// client connects with the interceptors of p, unless that is nil, and waits until n backends are connected.
+// client connects with the interceptors of p, unless that is nil, and waits until n backends are
+// connected.
 func (f *fleet) client(
 	t testing.TB, p *retry.Policy, c balancer.Config, opts ...grpcx.Option,
 ) testgrpc.TestServiceClient {

@@ -73,7 +73,8 @@ func run(c testgrpc.TestServiceClient, w *watcher, grace time.Duration) *load {
 	return l
 }
 
-// TestLoad_OneOfThree makes 3,000 calls at 100 a second with the default budget while one of three backends is bad.
+// TestLoad_OneOfThree makes 3,000 calls at 100 a second with the default budget while one of
+// three backends is bad.
 func TestLoad_OneOfThree(t *testing.T) {
 	hedged := retry.Config{Hedge: timeout.Fixed(30 * time.Millisecond)}
 	timed := retry.Config{AttemptTimeout: timeout.Fixed(100 * time.Millisecond)}
@@ -176,8 +177,8 @@ func TestLoad_RecoveredBackendIsTakenBack(t *testing.T) {
 	})
 }
 
-// TestLoad_BackendsComeAndGo makes 100,000 calls while the resolver's list changes all the time. TestMain finds what
-// goroutines it leaves.
+// TestLoad_BackendsComeAndGo makes 100,000 calls while the resolver's list changes all the time.
+// TestMain finds what goroutines it leaves.
 func TestLoad_BackendsComeAndGo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("100,000 calls")
@@ -223,7 +224,8 @@ func TestLoad_BackendsComeAndGo(t *testing.T) {
 	assert.LessOrEqual(t, lost.Load(), int64(workers*each/100))
 }
 
-// TestMemory_BackendsThatLeftAreForgotten also shows that a backend whose connection comes back is the same.
+// TestMemory_BackendsThatLeftAreForgotten also shows that a backend whose connection comes back
+// is the same.
 func TestMemory_BackendsThatLeftAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")

@@ -26,7 +26,8 @@ type candidate struct {
 	rank    int
 }
 
-// avoided is the rank of a backend that is set aside. Lower ones count the attempts the call has sent there.
+// avoided is the rank of a backend that is set aside. Lower ones count the attempts the call has
+// sent there.
 const avoided = 1 << 16
 
 // Pick implements balancer.Picker.
@@ -56,6 +57,11 @@ func (p *picker) again(
 			held = append(held, c.Done)
 		}
 	}
+	defer func() {
+		for _, done := range held {
+			done(balancer.DoneInfo{})
+		}
+	}()
 	for ; tries > 0 && best.rank > least; tries-- {
 		res, err := p.child.Pick(info)
 		if err != nil {
@@ -66,9 +72,6 @@ func (p *picker) again(
 			best, next = next, best
 		}
 		hold(&next)
-	}
-	for _, done := range held {
-		done(balancer.DoneInfo{})
 	}
 	return best
 }
@@ -84,7 +87,8 @@ func (b *lb) judge(res balancer.PickResult, call *placement.Call, now time.Time)
 	return c
 }
 
-// rank returns 0 for a backend that is to be probed and calls whose first attempt it is. It requires that b.mu is held.
+// rank returns 0 for a backend that is to be probed and calls whose first attempt it is. It
+// requires that b.mu is held.
 func (b *lb) rank(be *backend, call *placement.Call, now time.Time) int {
 	rank := call.Used(be)
 	if be.outlier == nil {

@@ -17,17 +17,19 @@ import (
 
 // Endpoint is one server: an address or a base URL.
 type Endpoint struct {
-	// Addr is the address to dial, "host:port", or "host" with the port of the request. Host header and TLS server name
-	// stay the request's.
+	// Addr is the address to dial, "host:port", or "host" with the port of the request. Host
+	// header and TLS server name stay the request's.
 	Addr string
-	// URL is the base URL that takes the place of the request's scheme and host, and comes before its path. If it is
-	// set, Addr is not used.
+	// URL is the base URL that takes the place of the request's scheme and host, and comes before
+	// its path. If it is set, Addr is not used.
 	URL *url.URL
-	// Weight is the share of requests in relation to the others' weights; 0 means 1, and the most is 65,535.
+	// Weight is the share of requests in relation to the others' weights; 0 means 1, and the most
+	// is 65,535.
 	Weight int
 }
 
-// Resolver finds the endpoints of a host. It is called one at a time, with a context that ends after ten seconds.
+// Resolver finds the endpoints of a host. It is called one at a time, with a context that ends
+// after ten seconds.
 type Resolver func(ctx context.Context) ([]Endpoint, error)
 
 // Policy says which endpoint a request goes to.
@@ -45,8 +47,8 @@ type Config struct {
 	SetAside *outlier.Config // nil: no endpoint is set aside
 	Refresh  time.Duration   // how old a list may become; 0 means 30 seconds
 
-	// OnChange, if set, is called when an endpoint is set aside or taken back, besides the observer of the call's
-	// policy. It must be quick.
+	// OnChange, if set, is called when an endpoint is set aside or taken back, besides the
+	// observer of the call's policy. It must be quick.
 	OnChange func(ctx context.Context, e outlier.Event)
 }
 
@@ -59,7 +61,8 @@ const (
 	mostWeight     = 65535
 )
 
-// Transport is an http.RoundTripper that spreads requests. It is safe for concurrent use. Make one with New.
+// Transport is an http.RoundTripper that spreads requests. It is safe for concurrent use. Make
+// one with New.
 type Transport struct {
 	host    string // as in a URL, with or without a port
 	resolve Resolver
@@ -86,8 +89,8 @@ type endpoint struct {
 	gone    bool             // from the list
 }
 
-// New spreads the requests for a host, as their URLs have it: "orders.internal" for any port, "orders.internal:8080" for
-// that port alone.
+// New spreads the requests for a host, as their URLs have it: "orders.internal" for any port,
+// "orders.internal:8080" for that port alone.
 //
 // It panics if an argument makes no sense, with its name.
 func New(host string, resolve Resolver, cfg Config) *Transport {
@@ -215,7 +218,8 @@ func (t *Transport) end(ctx context.Context, s sent, r outlier.Result, took time
 	}
 }
 
-// publish passes an event to Config.OnChange and the observer of the call whose attempt brought it.
+// publish passes an event to Config.OnChange and the observer of the call whose attempt brought
+// it.
 func (t *Transport) publish(ctx context.Context, call *placement.Call, e outlier.Event) {
 	e.Destination = t.host
 	if t.cfg.OnChange != nil {

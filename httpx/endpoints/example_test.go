@@ -27,7 +27,8 @@ func Example() {
 	client := &http.Client{Transport: httpx.NewTransport(servers, policy)}
 	defer client.CloseIdleConnections()
 
-	resp, err := client.Get("http://orders/greeting") // if the first attempt fails, the second one goes to the other server
+	// If the first attempt fails, the second one goes to the other server.
+	resp, err := client.Get("http://orders/greeting")
 	if err != nil {
 		fmt.Println(err)
 		return

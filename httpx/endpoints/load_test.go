@@ -61,7 +61,8 @@ func run(c *http.Client, w *watcher, grace time.Duration) *load {
 	return l
 }
 
-// TestLoad_OneOfThree makes 3,000 calls at 100 a second with the default budget while one of three servers is bad.
+// TestLoad_OneOfThree makes 3,000 calls at 100 a second with the default budget while one of
+// three servers is bad.
 func TestLoad_OneOfThree(t *testing.T) {
 	hedged := retry.Config{Hedge: timeout.Fixed(30 * time.Millisecond)}
 	timed := retry.Config{AttemptTimeout: timeout.Fixed(100 * time.Millisecond)}

@@ -31,8 +31,8 @@ func (t *Transport) ready(ctx context.Context) error {
 	return nil
 }
 
-// refresh begins a lookup if there is no list, or the last lookup is that long ago. It returns the lookup that callers
-// must wait for, nil if there is a list.
+// refresh begins a lookup if there is no list, or the last lookup is that long ago. It returns
+// the lookup that callers must wait for, nil if there is a list.
 func (t *Transport) refresh(age time.Duration) *lookup {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +74,8 @@ func (t *Transport) run(l *lookup) {
 	}
 }
 
-// replace makes what was found the list and returns the endpoints that left it. It requires that t.mu is held.
+// replace makes what was found the list and returns the endpoints that left it. It requires that
+// t.mu is held.
 func (t *Transport) replace(found []Endpoint) (left []*endpoint) {
 	old := map[string]*endpoint{}
 	for _, e := range t.list {
@@ -143,7 +144,7 @@ func (e *endpoint) redirectDials(base *http.Transport) {
 	}
 	e.rt.Proxy = nil
 	dial := base.DialContext
-	if old := base.Dial; dial == nil && old != nil { //nolint:staticcheck // a user may have set it
+	if old := base.Dial; dial == nil && old != nil { //nolint:staticcheck // a user may
 		dial = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
 		e.rt.Dial = nil //nolint:staticcheck // DialContext takes its place
 	}
@@ -153,7 +154,12 @@ func (e *endpoint) redirectDials(base *http.Transport) {
 	e.rt.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return dial(ctx, network, e.hostport(addr))
 	}
-	if tls := base.DialTLSContext; tls != nil {
+	tls := base.DialTLSContext
+	if old := base.DialTLS; tls == nil && old != nil { //nolint:staticcheck // see above
+		tls = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
+		e.rt.DialTLS = nil //nolint:staticcheck // DialTLSContext takes its place
+	}
+	if tls != nil {
 		e.rt.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return tls(ctx, network, e.hostport(addr))
 		}

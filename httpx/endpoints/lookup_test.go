@@ -235,8 +235,8 @@ func TestDNS_SRV(t *testing.T) {
 	}, list)
 }
 
-// TestEndpoints_ComeAndGo makes 100,000 calls while the list changes all the time. TestMain finds what goroutines it
-// leaves.
+// TestEndpoints_ComeAndGo makes 100,000 calls while the list changes all the time. TestMain finds
+// what goroutines it leaves.
 func TestEndpoints_ComeAndGo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("100,000 calls")

@@ -13,10 +13,12 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// avoided is the rank of an endpoint that is set aside. Lower ones count the attempts the call has sent there.
+// avoided is the rank of an endpoint that is set aside. Lower ones count the attempts the call
+// has sent there.
 const avoided = 1 << 16
 
-// pick chooses the endpoint of an attempt: of those with the lowest rank, the one whose turn it is.
+// pick chooses the endpoint of an attempt: of those with the lowest rank, the one whose turn it
+// is.
 func (t *Transport) pick(call *placement.Call, now time.Time) sent {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,7 +100,8 @@ func (t *Transport) release(e *endpoint) {
 	}
 }
 
-// count lets a request end with its response's body if requests are counted, and with its headers otherwise.
+// count lets a request end with its response's body if requests are counted, and with its headers
+// otherwise.
 func (t *Transport) count(e *endpoint, resp *http.Response) {
 	if t.cfg.Policy != LeastRequests || resp.StatusCode == http.StatusSwitchingProtocols ||
 		resp.Body == nil || resp.Body == http.NoBody {

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Addrs returns a Resolver for addresses that never change, each "host:port", or "host" with the port of the request.
+// Addrs returns a Resolver for addresses that never change, each "host:port", or "host" with the
+// port of the request.
 //
 // It panics if there is none or one is empty.
 func Addrs(addrs ...string) Resolver {
@@ -28,7 +29,8 @@ func Addrs(addrs ...string) Resolver {
 
 // URLs returns a Resolver for base URLs that never change, such as "https://a.example/v1".
 //
-// It panics if there is none or one is not an absolute HTTP URL, or has more than a scheme, a host, and a path.
+// It panics if there is none or one is not an absolute HTTP URL, or has more than a scheme, a
+// host, and a path.
 func URLs(urls ...string) Resolver {
 	list := make([]Endpoint, len(urls))
 	for i, text := range urls {
@@ -52,11 +54,12 @@ func fixed(list []Endpoint) Resolver {
 	return func(context.Context) ([]Endpoint, error) { return list, nil }
 }
 
-// DNS returns a Resolver that asks net.DefaultResolver: for the SRV records of a name such as "_http._tcp.orders.internal",
-// with their ports and weights, and for the A and AAAA records of any other.
+// DNS returns a Resolver that asks net.DefaultResolver: for the SRV records of a name such as
+// "_http._tcp.orders.internal", with their ports and weights, and for the A and AAAA records of
+// any other.
 //
-// Of SRV records only those of the lowest priority are used. Of addresses only those of one family are, the one that the
-// resolver lists first (RFC 6724): a server usually has one of each.
+// Of SRV records only those of the lowest priority are used. Of addresses only those of one
+// family are, the one that the resolver lists first (RFC 6724): a server usually has one of each.
 func DNS(name string) Resolver { return DNSFrom(net.DefaultResolver, name) }
 
 // DNSFrom is DNS with another resolver.

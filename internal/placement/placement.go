@@ -1,5 +1,6 @@
-// Package placement records on a call's context which backends its attempts were sent to, so that a load balancer gives
-// the next attempt another one. Drivers start the record, balancers fill it in.
+// Package placement records on a call's context which backends its attempts were sent to, so that
+// a load balancer gives the next attempt another one. Drivers start the record, balancers fill it
+// in.
 package placement
 
 import (
@@ -42,7 +43,8 @@ func (c *Call) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// Start returns a context with a record for a call's attempts, or ctx itself if no balancer is in use.
+// Start returns a context with a record for a call's attempts, or ctx itself if no balancer is in
+// use.
 func Start(ctx context.Context, observer any, timed bool) context.Context {
 	if !InUse() {
 		return ctx
@@ -50,7 +52,8 @@ func Start(ctx context.Context, observer any, timed bool) context.Context {
 	return &Call{Context: ctx, Observer: observer, Timed: timed}
 }
 
-// From returns the record of the call that an attempt on ctx belongs to. It is nil if there is none.
+// From returns the record of the call that an attempt on ctx belongs to. It is nil if there is
+// none.
 func From(ctx context.Context) *Call {
 	c, _ := ctx.Value(callKey{}).(*Call)
 	return c
@@ -127,8 +130,9 @@ func (c *Call) Fresh(balancer any) bool {
 	return true
 }
 
-// End records the end of an attempt, and reports whether a later one succeeded before it. A success overtakes the
-// earlier attempts that are still under way at other backends of the same balancer.
+// End records the end of an attempt, and reports whether a later one succeeded before it. A
+// success overtakes the earlier attempts that are still under way at other backends of the same
+// balancer.
 func (c *Call) End(a *Attempt, success bool) (overtaken bool) {
 	if c == nil || a == nil {
 		return false
