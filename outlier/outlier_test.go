@@ -222,6 +222,53 @@ func TestGroup_Silence(t *testing.T) {
 	})
 }
 
+func TestGroup_OldAttemptsDoNotSpeakAgainstABackendThatIsBack(t *testing.T) {
+	r := newRig(t, outlier.Config{}, "a", "b", "c")
+	var old []outlier.Attempt
+	for range 30 {
+		a, _, _ := r.g.Send(r.now, r.bs[0], true)
+		old = append(old, a)
+	}
+	r.until(30, bad, ok, ok)
+	r.now = r.now.Add(time.Second)
+	e, _ := r.send(r.bs[0], ok)
+	require.Equal(t, outlier.TakenBack, e.Change)
+	for _, a := range old {
+		_, changed := r.g.Report(r.now, a, bad, 0)
+		require.False(t, changed)
+		r.send(r.bs[1], ok)
+	}
+}
+
+// Attempts that hang at a backend which is set aside must not make its siblings look as if they
+// hung too.
+func TestGroup_SilenceOfASecondBackend(t *testing.T) {
+	r := newRig(t, outlier.Config{}, "a", "b", "c", "d")
+	require.Equal(t, "a", r.silent(100, func(i int) bool { return i > 0 }).Backend)
+	for range 20 {
+		a, _, _ := r.g.Send(r.now, r.bs[1], true)
+		r.g.Report(r.now.Add(10*time.Millisecond), a, ok, 10*time.Millisecond)
+	}
+	start := r.now
+	require.Equal(t, "b", r.silentOf(100, 1).Backend)
+	assert.LessOrEqual(t, r.now.Sub(start), 220*time.Millisecond)
+}
+
+// silentOf sends attempts to all backends but the first, of which one answers nothing.
+func (r *rig) silentOf(n, silent int) outlier.Event {
+	for range n {
+		for i, b := range r.bs[1:] {
+			if a, e, changed := r.g.Send(r.now, b, true); changed {
+				return e
+			} else if i+1 != silent {
+				r.g.Report(r.now.Add(10*time.Millisecond), a, ok, 10*time.Millisecond)
+			}
+		}
+		r.now = r.now.Add(30 * time.Millisecond)
+	}
+	return outlier.Event{}
+}
+
 func TestGroup_Probes(t *testing.T) {
 	r := newRig(t, outlier.Config{Max: 4 * time.Second}, "a", "b", "c")
 	a := r.bs[0]

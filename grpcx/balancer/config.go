@@ -25,7 +25,9 @@ type Config struct {
 	SetAside    *outlier.Config // nil: no backend is set aside
 }
 
-// DialOption makes a connection use the policy, unless its resolver returns a service config.
+// DialOption makes a connection use the policy, unless its resolver returns a service config. It is a
+// grpc.WithDefaultServiceConfig, of which a connection has one: an application with a config of its
+// own adds the entry that ServiceConfig shows to that.
 //
 // It panics as ServiceConfig does.
 func DialOption(c Config) grpc.DialOption { return grpc.WithDefaultServiceConfig(ServiceConfig(c)) }

@@ -146,6 +146,23 @@ func TestLoad_AllFailing(t *testing.T) {
 	assert.Equal(t, attempts[false], attempts[true])
 }
 
+func TestLoad_ServerThatStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := retry.New(retry.Config{})
+		require.NoError(t, err)
+		f := newFleet(t, "a", "b", "c")
+		c := f.client(t, p, balancer.Config{SetAside: &outlier.Config{}})
+		settle()
+		time.AfterFunc(10*time.Second, func() {
+			f.backends[1].refuses.Store(true)
+			f.backends[1].srv.Stop()
+		})
+		l := run(c, new(watcher), 0)
+		assert.GreaterOrEqual(t, l.ok, calls*999/1000, "%v", l.errors)
+		assert.LessOrEqual(t, l.p99(), healthy*13/10)
+	})
+}
+
 func TestLoad_RecoveredBackendIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(watcher)

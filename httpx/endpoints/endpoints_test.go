@@ -284,9 +284,12 @@ func TestProxy_OnlyForURLs(t *testing.T) {
 		base := f.base()
 		base.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy"})
 		byAddr := client(t, endpoints.New("orders", endpoints.Addrs("a"), endpoints.Config{Base: base}))
+		var uri string
+		f.servers[0].do(func(_ http.ResponseWriter, r *http.Request) { uri = r.RequestURI })
 		from, _, err := get(byAddr, "http://orders/")
 		require.NoError(t, err)
 		assert.Equal(t, "a", from)
+		assert.Equal(t, "/", uri, "not as to a proxy")
 		byURL := client(t, endpoints.New("orders", endpoints.URLs("http://a"), endpoints.Config{Base: base}))
 		from, _, err = get(byURL, "http://orders/")
 		require.NoError(t, err)

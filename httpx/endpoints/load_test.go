@@ -133,6 +133,23 @@ func TestLoad_AllFailing(t *testing.T) {
 	assert.Equal(t, attempts[false], attempts[true])
 }
 
+func TestLoad_ServerThatStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := retry.New(retry.Config{})
+		require.NoError(t, err)
+		f := newFleet(t, "a", "b", "c")
+		c := client(t, httpx.NewTransport(endpoints.New("orders", endpoints.Addrs("a", "b", "c"),
+			endpoints.Config{Base: f.base(), SetAside: &outlier.Config{}}), p))
+		time.AfterFunc(10*time.Second, func() {
+			f.servers[1].refuses.Store(true)
+			_ = f.servers[1].srv.Close()
+		})
+		l := run(c, new(watcher), 0)
+		assert.GreaterOrEqual(t, l.ok, calls*999/1000)
+		assert.LessOrEqual(t, l.p99(), healthy*13/10)
+	})
+}
+
 func TestLoad_RecoveredEndpointIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(watcher)
@@ -155,5 +172,34 @@ func TestLoad_RecoveredEndpointIsTakenBack(t *testing.T) {
 		})
 		time.AfterFunc(4*time.Second, func() { assert.Greater(t, b.calls.Load(), before+30, "its share of the traffic") })
 		run(c, w, 0)
+	})
+}
+
+func TestProbe_IsAFirstAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, "a", "b", "c")
+		f.servers[0].do(fails(503))
+		p := immediate(t, func(c *retry.Config) { c.MaxAttempts = 2 })
+		c := client(t, httpx.NewTransport(endpoints.New("orders", endpoints.Addrs("a", "b", "c"), endpoints.Config{
+			Base: f.base(), SetAside: &outlier.Config{},
+		}), p))
+		for range 60 {
+			_, _, err := get(c, "http://orders/")
+			require.NoError(t, err)
+		}
+		before := f.servers[0].calls.Load()
+		for _, s := range f.servers[1:] {
+			s.do(func(w http.ResponseWriter, _ *http.Request) {
+				time.Sleep(1200 * time.Millisecond) // then a is due
+				w.WriteHeader(503)
+			})
+		}
+		_, code, err := get(c, "http://orders/")
+		require.NoError(t, err)
+		require.Equal(t, 503, code)
+		assert.Equal(t, before, f.servers[0].calls.Load(), "a resend is no probe")
+		_, _, err = get(c, "http://orders/")
+		require.NoError(t, err)
+		assert.Equal(t, before+1, f.servers[0].calls.Load(), "the next first attempt is")
 	})
 }
