@@ -29,6 +29,7 @@ type command struct {
 	pattern            string
 	policies           []string
 	seed               uint64
+	seeds              int
 	workers            int
 	width              int // of the reader's lines
 	begun              time.Time
@@ -43,6 +44,7 @@ func parse(args []string, stderr io.Writer) (*command, error) {
 	flags.BoolVar(&c.list, "list", false, "list the experiments and exit")
 	flags.StringVar(&c.pattern, "run", "", "run only the experiments whose name matches `REGEXP`")
 	flags.Uint64Var(&c.seed, "seed", 1, "seed of all that is random: same `N`, same figures")
+	flags.IntVar(&c.seeds, "seeds", 5, "mean of `N` runs for each figure of together")
 	flags.StringVar(&c.json, "json", "", "write the figures to `FILE` as JSON; - means stdout, and then no tables")
 	flags.StringVar(&c.html, "html", "", "write a report with charts to `FILE`, a page that needs nothing else")
 	flags.StringVar(&c.pictures, "svg", "", "write each chart to `FOLDER` as an SVG file, named after its experiment")
@@ -139,5 +141,5 @@ func readPolicy(file string) (experiments.Policy, error) {
 }
 
 func (c *command) options(bar *progress) experiments.Options {
-	return experiments.Options{Seed: c.seed, Quick: c.quick, User: c.user, Workers: c.workers, Progress: bar}
+	return experiments.Options{Seed: c.seed, Seeds: c.seeds, Quick: c.quick, User: c.user, Workers: c.workers, Progress: bar}
 }

@@ -10,26 +10,29 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Adaptive is the default budget. It rations failed retries, not retries, and lets calls wait for the retries under way
-// to show whether more of them help. The package comment explains the rule. Each field at zero means its default.
+// Adaptive is the default budget. It rations failed retries, not retries, and lets calls wait for
+// the retries under way to show whether more of them help. The package comment explains the rule.
+// Each field at zero means its default.
 type Adaptive struct {
-	// Unanswered is how many retries of a quiet client may be under way with their result unknown; those of a busy
-	// client may be 6 % of its successes of the last ten seconds. More make a burst of failures end sooner, and an
-	// outage of many clients cost as many more attempts each. 0 means 2; at most 100.
+	// Unanswered is how many retries of a quiet client may be under way with their result
+	// unknown; those of a busy client may be 6 % of its successes of the last ten seconds. More
+	// make a burst of failures end sooner, and an outage of many clients cost as many more
+	// attempts each. 0 means 2; at most 100.
 	Unanswered int
-	// Waste is how many failed retries a success pays for in the long run, and as many lost connections' resends.
-	// 0 means 0.06; between 0.001 and 1.
+	// Waste is how many failed retries a success pays for in the long run, and as many lost
+	// connections' resends. 0 means 0.06; between 0.001 and 1.
 	Waste float64
-	// Patience is how long a call may wait for the result of other calls' retries before it gives up; it is extended
-	// to three times what a retry usually takes, up to a minute. 0 means 1s; at most a minute. Negative: no call waits.
+	// Patience is how long a call may wait for the result of other calls' retries before it gives
+	// up; it is extended to three times what a retry usually takes, up to a minute. 0 means 1s;
+	// at most a minute. Negative: no call waits.
 	Patience time.Duration
-	// Waiting is how many calls may wait at once, or a tenth of the successes of the last ten seconds if that is more:
-	// as many as come in one second. Each holds what its caller holds, with its body or message. 0 means 256; at most
-	// 1e6.
+	// Waiting is how many calls may wait at once, or a tenth of the successes of the last ten
+	// seconds if that is more: as many as come in one second. Each holds what its caller holds,
+	// with its body or message. 0 means 256; at most 1e6.
 	Waiting int
-	// Strict lets one retry be under way at first instead of two, and stops a call whose own retry was the one that
-	// stopped retries. That halves what an outage costs a large fleet of quiet clients, and a quiet client's call stops
-	// after its second failure.
+	// Strict lets one retry be under way at first instead of two, and stops a call whose own
+	// retry was the one that stopped retries. That halves what an outage costs a large fleet of
+	// quiet clients, and a quiet client's call stops after its second failure.
 	Strict bool
 }
 
@@ -49,7 +52,8 @@ func (a Adaptive) Validate() error {
 	return errors.Join(errs...)
 }
 
-// New returns a budget in the state of a new process: retries are allowed, and nothing is known of the traffic.
+// New returns a budget in the state of a new process: retries are allowed, and nothing is known
+// of the traffic.
 func (a Adaptive) New() Budget {
 	b := &adaptive{
 		room:       cmp.Or(a.Unanswered, 2),
@@ -58,6 +62,7 @@ func (a Adaptive) New() Budget {
 		most:       cmp.Or(a.Waiting, 256),
 		strict:     a.Strict,
 		hedgeLeft:  maxHedges,
+		hedgeWins:  1,
 		resendLeft: maxResends,
 	}
 	if a.Strict && a.Unanswered == 0 {
@@ -86,8 +91,9 @@ const (
 	places     = 8                      // added to the room by a retry that succeeds while calls wait
 	maxResends = 100                    // resends of calls lost together that successes need not have paid for
 	together   = time.Second            // calls that ask so soon after one another may have been lost together
-	maxHedges  = 10                     // hedges that successes need not have paid for
-	hedgeEarn  = 0.1                    // of a hedge, by a success
+	maxHedges  = 3                      // hedges that successes need not have paid for, or hedgeShare
+	hedgeEarn  = 0.1                    // of a hedge, by a success, while every hedge wins
+	lossEarn   = 0.01                   // the same, while none does
 	hedgeRoom  = 2                      // hedges sent since the last sign of life, or hedgeShare
 	hedgeShare = 0.02                   // of the horizon's successes
 	firstProbe = time.Minute            // without a retry, after which one may probe; doubled by each that fails
@@ -104,13 +110,15 @@ type watch struct {
 
 const idle = uint64(1) << 63
 
-// adaptive is the state of Adaptive. A first attempt that succeeds reads ends when it is sent and adds one to it when it
-// ends; while something has failed lately it also counts itself in watches. Everything else is guarded by mu.
+// adaptive is the state of Adaptive. A first attempt that succeeds reads ends when it is sent and
+// adds one to it when it ends; while something has failed lately it also counts itself in
+// watches. Everything else is guarded by mu.
 type adaptive struct {
 	drain // refuses everything until an attempt succeeds
 
-	// ends counts the attempts that ended well, and the events in lapses; watched is its top bit. Its value when an
-	// attempt is sent is the attempt's stamp: of two attempts, the one with the higher stamp was sent later.
+	// ends counts the attempts that ended well, and the events in lapses; watched is its top bit.
+	// Its value when an attempt is sent is the attempt's stamp: of two attempts, the one with the
+	// higher stamp was sent later.
 	ends    atomic.Uint64
 	watches [3]watch // of lanes and hedges
 
@@ -139,6 +147,7 @@ type adaptive struct {
 	hedgeMark  uint64
 	hedgeLeft  float64
 	hedgeOpen  int
+	hedgeWins  float64 // the share of the latest few hedges that won
 	hedgeAdded time.Duration
 }
 
@@ -165,8 +174,8 @@ func (b *adaptive) Begin(time.Time) Permit { return Permit(b.ends.Load() & stamp
 // Timeless marks that Begin, and End of a first attempt that is Alive, do not use the time.
 func (b *adaptive) Timeless() {}
 
-// Ask requests a retry or a hedge. What it returns with Later is a permit as well: the call passes it as held when it asks
-// again, and ends it if it stops waiting instead.
+// Ask requests a retry or a hedge. What it returns with Later is a permit as well: the call
+// passes it as held when it asks again, and ends it if it stops waiting instead.
 func (b *adaptive) Ask(now time.Time, k Kind, because Evidence, held Permit) (Permit, Answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -225,8 +234,8 @@ func (b *adaptive) lane(because Evidence) *lane {
 	return &b.lanes[0]
 }
 
-// decide answers a call that asks for a retry. resend is true if its connection was lost together with that of a call whose
-// retry is under way.
+// decide answers a call that asks for a retry. resend is true if its connection was lost together
+// with that of a call whose retry is under way.
 func (b *adaptive) decide(l *lane, because Evidence, held Permit) (_ Answer, resend bool) {
 	open := l.open.sum()
 	closed := b.closed(l)
@@ -271,8 +280,8 @@ func (b *adaptive) lostTogether(held Permit) bool {
 	return b.resendLeft >= 1 && b.lostAt > 0 && b.elapsed-b.lostAt < together && !later(held.stamp(), b.lostStamp)
 }
 
-// Level returns 0 while retries are stopped, but for a probe a minute or less often, and otherwise how far from being
-// stopped they are: 1 if no retry has failed lately.
+// Level returns 0 while retries are stopped, but for a probe a minute or less often, and
+// otherwise how far from being stopped they are: 1 if no retry has failed lately.
 func (b *adaptive) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

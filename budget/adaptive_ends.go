@@ -28,6 +28,9 @@ func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
 		l = &b.lanes[1]
 	}
 	b.leave(p)
+	if p.kind() == hedgeKind && e != Unsent {
+		b.hedged(e == Alive)
+	}
 	switch e {
 	case Alive:
 		b.succeeded(p)
@@ -62,9 +65,11 @@ func (b *adaptive) laneOf(p Permit) *lane {
 	return &b.lanes[0]
 }
 
-// succeeded follows a retry that ended well: it costs nothing, and makes room for calls that wait.
+// succeeded follows a retry that ended well: it costs nothing, and makes room for calls that
+// wait.
 func (b *adaptive) succeeded(p Permit) {
 	if p.kind() == hedgeKind {
+		b.hedgeLeft++ // it was worth it
 		return
 	}
 	l := b.laneOf(p)
@@ -86,12 +91,13 @@ func (b *adaptive) unsent(p Permit) {
 	case resendKind:
 		b.resendLeft = min(b.resendLeft+1, maxResends)
 	case hedgeKind:
-		b.hedgeLeft = min(b.hedgeLeft+1, maxHedges)
+		b.hedgeLeft++
 		b.hedgeOpen = max(b.hedgeOpen-1, 0)
 	}
 }
 
-// failed follows a failure. That of a first attempt costs nothing: it begins a watch, and breaks the row of successes.
+// failed follows a failure. That of a first attempt costs nothing: it begins a watch, and breaks
+// the row of successes.
 func (b *adaptive) failed(l *lane, p Permit) {
 	if l.from.Load() == idle {
 		ended := b.ends.Load()
@@ -150,7 +156,7 @@ func (b *adaptive) look(now time.Time) {
 		b.recent = b.recent*(1-x) + n
 	}
 	b.resendLeft = min(b.resendLeft+n*b.earn, maxResends)
-	b.hedgeLeft = min(b.hedgeLeft+n*hedgeEarn, maxHedges)
+	b.hedgeLeft = min(b.hedgeLeft+n*max(lossEarn, hedgeEarn*b.hedgeWins), b.hedgeCap())
 	b.waiting.move(b.elapsed)
 	quiet := b.hedgeOpen == 0
 	for i := range b.lanes {
@@ -175,8 +181,8 @@ func (b *adaptive) lookAt(l *lane, n float64) {
 	}
 }
 
-// silent stops retries because one has had no result for so long that it is no longer counted, and hardly anything else
-// has succeeded.
+// silent stops retries because one has had no result for so long that it is no longer counted,
+// and hardly anything else has succeeded.
 func (b *adaptive) silent(l *lane) {
 	l.debt = max(1, stopShare*b.recent)
 	l.own = false
@@ -184,7 +190,8 @@ func (b *adaptive) silent(l *lane) {
 	b.begin(l, b.ends.Add(1))
 }
 
-// advance returns how much time has passed, without regard to a clock that was set back, or that nobody read.
+// advance returns how much time has passed, without regard to a clock that was set back, or that
+// nobody read.
 func (b *adaptive) advance(now time.Time) time.Duration {
 	if now.IsZero() {
 		return 0

@@ -319,11 +319,20 @@ func TestAdaptive_Hedges(t *testing.T) {
 		b := budget.Adaptive{}.New()
 		admitted := 0
 		for range 1000 {
+			admitted += count(b, 1, 1, alive)
+			succeed(b, 1, 5)
+		}
+		require.Equal(t, 1000, admitted, "one that wins costs nothing")
+		require.Equal(t, 3, call(b, 1, failed, failed, alive), "retries have theirs")
+	})
+	t.Run("that_never_win_are_hardly_sent", func(t *testing.T) {
+		b := budget.Adaptive{}.New()
+		admitted := 0
+		for range 1000 {
 			admitted += count(b, 1, 1, nothing)
 			succeed(b, 1, 5)
 		}
-		require.InDelta(t, 510, admitted, 3)
-		require.Equal(t, 3, call(b, 1, failed, failed, alive), "retries have theirs")
+		require.InDelta(t, 0.01*5000, admitted, 10)
 	})
 	t.Run("that_fail_stop_retries_and_hedges", func(t *testing.T) {
 		b := full(budget.Adaptive{})

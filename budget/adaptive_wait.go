@@ -2,9 +2,10 @@ package budget
 
 import "time"
 
-// A permit of adaptive, from its lowest bit: the stamp at its attempt's sending, 30 bits; when a retry was granted or a call
-// began to wait, in ticks, 28 bits; its kind, 2 bits; and two flags. Stamps and ticks come around: an attempt that
-// takes longer than half a billion others, or 37 hours, is misjudged, once.
+// A permit of adaptive, from its lowest bit: the stamp at its attempt's sending, 30 bits; when a
+// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; and two flags.
+// Stamps and ticks come around: an attempt that takes longer than half a billion others, or 37
+// hours, is misjudged, once.
 const (
 	stampBits = 30
 	stampMask = 1<<stampBits - 1
@@ -70,8 +71,19 @@ func (b *adaptive) stopWaiting(p Permit) {
 	}
 }
 
-// hedge answers a call that asks for a hedge. Hedges have a bucket of their own, and stop while retries are stopped or
-// nothing that was sent after the latest few has succeeded.
+// hedgeCap is how many hedges a full bucket holds.
+func (b *adaptive) hedgeCap() float64 { return max(maxHedges, hedgeShare*b.recent) }
+
+// hedged follows the end of a hedge. Those of a server that is slow throughout do not win.
+func (b *adaptive) hedged(won bool) {
+	b.hedgeWins -= b.hedgeWins / 4
+	if won {
+		b.hedgeWins += 0.25
+	}
+}
+
+// hedge answers a call that asks for a hedge. Hedges have a bucket of their own, and stop while
+// retries are stopped or nothing that was sent after the latest few has succeeded.
 func (b *adaptive) hedge() (Permit, Answer) {
 	if b.hedgeOpen > 0 && b.hedges.fresh.Load() != b.hedgeMark {
 		b.hedgeOpen = 0
@@ -93,8 +105,8 @@ func (b *adaptive) hedge() (Permit, Answer) {
 	return b.permit(hedgeKind), Granted
 }
 
-// bySpan counts what is under way by the span in which it began, and forgets what began before the last one: what was
-// never ended (its operation panicked) is not counted for ever.
+// bySpan counts what is under way by the span in which it began, and forgets what began before
+// the last one: what was never ended (its operation panicked) is not counted for ever.
 type bySpan struct {
 	now uint64 // the current span
 	n   [2]int // of even and odd spans

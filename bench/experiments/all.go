@@ -11,6 +11,7 @@ var All = []Experiment{
 	occ,
 	hedge,
 	hedgeFanout,
+	together,
 	replicas,
 	busy,
 	limits,

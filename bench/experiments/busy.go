@@ -35,7 +35,7 @@ func runBusy(o Options) ([]Row, error) {
 			Metrics: map[string]*float64{"success": Value(r.Success()), "load": Value(r.Load())},
 		}
 		if policy.Name == "evenkeel" {
-			row.Bars = map[string]Bar{"success": {AtLeast: .985}, "load": {AtMost: 1.11}}
+			row.Bars = map[string]Bar{"success": {AtLeast: .998}, "load": {AtMost: 1.12}}
 		}
 		return row, nil
 	})

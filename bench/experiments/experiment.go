@@ -45,6 +45,7 @@ type Format = func(v float64) string
 // Options is what an experiment is told.
 type Options struct {
 	Seed  uint64
+	Seeds int      // runs that a figure of together is the mean of; 0 means 1
 	Quick bool     // smaller runs
 	User  []Policy // the user's own policies
 

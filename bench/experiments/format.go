@@ -17,6 +17,9 @@ func Percent(v float64) string {
 	return strconv.FormatFloat(v, 'f', 1, 64)
 }
 
+// Milliseconds shows whole milliseconds.
+func Milliseconds(v float64) string { return strconv.FormatFloat(v, 'f', 0, 64) + " ms" }
+
 // Times shows a ratio as a factor.
 func Times(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) + "x" }
 

@@ -26,6 +26,9 @@ func UserPolicy(name string, cfg retry.Config) Policy {
 // immediate is how the published models retry.
 var immediate = backoff.None()
 
+// defaultWaits are what a policy waits that says nothing.
+var defaultWaits = backoff.FullJitter(50*time.Millisecond, 20*time.Second)
+
 // named are the policies of the published models, which all retry at once; evenkeel's budgets are compared under
 // the same conditions.
 var named = []Policy{
