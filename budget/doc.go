@@ -47,8 +47,8 @@
 //
 // A partial outage. Between two stops a client sends about 1/p retries; four successes in a row
 // come after about (1-q^4)/(p q^4) attempts at a failure rate p = 1-q: 5 at 0.1, 17 at 0.4, 30 at
-// 0.5. A fleet of 1,000 quiet clients pays 1.31 at most in the first ten seconds (at p = 0.4),
-// and 1.21 in the end.
+// 0.5. In the simulator
+// a fleet of 1,000 quiet clients pays 1.31 at most in the first ten seconds, at p = 0.4.
 //
 // Waste. By rule 4 failed retries are at most 20 and 0.06 of the successes, and those that were
 // under way when the tokens ran out; by rule 5 failed resends are at most 100 and 0.06 of the
