@@ -11,7 +11,7 @@ import (
 
 // GRPC is gRPC's retry throttling, gRFC A6 (https://github.com/grpc/proposal/blob/master/A6-client-retries.md):
 // a failure that counts takes a token, a success adds TokenRatio, and retries and hedges are sent only while more
-// than half of MaxTokens is left. Failures are Failed, Overloaded and Silent; a server that pushes back with "do
+// than half of MaxTokens is left. Everything but Alive, None and Unsent is a failure; a server that pushes back with "do
 // not retry" has failed too, whether or not Admit is asked afterwards.
 type GRPC struct {
 	MaxTokens  float64 // 0 means 10; above 0 and at most 1000, at most three decimals
@@ -73,7 +73,7 @@ func (b *grpcBudget) End(_ time.Time, _ Permit, e Evidence) {
 	switch e {
 	case Alive:
 		b.tokens.add(b.ratio)
-	case Failed, Overloaded, Silent:
+	case Failed, Overloaded, Silent, Lost, Unknown:
 		b.tokens.add(-milli)
 	}
 }

@@ -412,3 +412,15 @@ func TestAClockThatStepsBackIsHarmless(t *testing.T) {
 		require.Equal(t, 2, call(b, 1001, failed, alive), s.name)
 	}
 }
+
+// A lost connection, and an error that no classifier knows, are failures to a budget that knows no such evidence.
+func TestGRPC_LostAndUnknownAreFailures(t *testing.T) {
+	for _, e := range []budget.Evidence{budget.Failed, budget.Overloaded, budget.Silent, budget.Lost, budget.Unknown} {
+		b := budget.GRPC{}.New()
+		for range 5 {
+			b.End(at(0), b.Begin(at(0)), e)
+		}
+		_, ok := b.Admit(at(0), budget.Retry, e, 0)
+		require.False(t, ok, "after five of %d", e)
+	}
+}

@@ -24,7 +24,7 @@ var togetherPolicies = []string{"none", "retries-3", "brooker", "brooker-success
 	"envoy", "sre", "evenkeel", "evenkeel-strict"}
 
 func runTogether(o Options) ([]Row, error) {
-	policies := o.Policies(size(o, togetherPolicies, []string{"none", "retries-3", "aws", "evenkeel"})...)
+	policies := o.Policies(size(o, togetherPolicies, []string{"none", "retries-3", "grpc", "aws", "aws-2026", "finagle", "envoy", "evenkeel"})...)
 	cases := o.togetherCases()
 	all := len(policies)
 	rows, err := o.Each(len(cases)*all, func(i int) (Row, error) {
