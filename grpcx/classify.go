@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/placement"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -58,6 +59,9 @@ func (c *client) judge(ctx context.Context, method string, r *rule, e *ending) r
 	listed := r.codes.has(st.Code())
 	if r.codes != 0 && !h.noRetry && marked.After <= 0 && !e.local(st) {
 		o = relist(o, st.Code(), h.after, listed)
+	}
+	if o.Class == retry.Transient && e.lost(st) {
+		o.Evidence = budget.Lost
 	}
 	if drive.Limit(o, false) == o { // nothing to allow
 		return o

@@ -22,6 +22,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -204,6 +205,31 @@ func TestLostReply_OfACompareAndSet(t *testing.T) {
 				err := call(within(t, time.Minute), conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t), row.opt), to)...))
 				require.Equal(t, row.want, status.Code(err), "%v", err)
 				require.Equal(t, row.sent, s.calls.Load())
+			})
+		}
+	}
+}
+
+// A budget counts calls that failed together with a connection as one event.
+func TestLostReply_IsEvidenceOfALostConnection(t *testing.T) {
+	for name, row := range unavailableBy {
+		want := budget.Failed
+		switch {
+		case row.lost:
+			want = budget.Lost
+		case name == "it is closed for talking much":
+			want = budget.Overloaded
+		}
+		for kind, call := range calls {
+			timeless(t, name+", "+kind, func(t *testing.T) {
+				var streams atomic.Int64
+				books := testkit.NewLedger()
+				p := policy(t, attempts(1), func(c *retry.Config) { c.Budget = budget.Shared(books) })
+				opts := append(grpcx.DialOptions(p), wire(t, &streams, row.react), pings)
+				err := call(t.Context(), conn(t, "passthrough:///x", opts...))
+				require.Equal(t, codes.Unavailable, status.Code(err))
+				require.Equal(t, []budget.Evidence{want}, books.Ends, "%v", err)
+				books.Settled(t)
 			})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -17,16 +18,18 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/placement"
 	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
 	"github.com/evenkeel-go/evenkeel/retry"
-	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// clientStream is a stream whose beginning may be sent more than once. What the caller sends is kept until the call
-// is settled: until its first message has come (or its header, if the caller sends a stream or has asked for it), or
-// there is no attempt left. From then on all goes straight to the attempt's own stream.
+// clientStream is a stream whose beginning may be sent more than once. Every operation of the
+// caller runs in withRetry, which repeats it on the attempt that replaces a failed one, and what
+// was sent is recorded for that attempt. The call is settled when its first message has arrived
+// (or its header, if the caller sends a stream or has asked for the header), or when there is no
+// attempt left. From then on operations go straight to the attempt's own stream.
 //
-// A goroutine that receives and one that sends share it. Receiving is what finds out that an attempt has failed, and
-// one at a time may do it; it then claims the attempt, replaces it while the sender waits, and goes on. A sender
-// whose stream broke takes the receiver's part if nobody else has it.
+// One goroutine may send while another receives. An attempt's failure shows on the receiving side,
+// so one goroutine at a time has the right to receive. The goroutine that finds the failure claims
+// the attempt and replaces it; the others wait. A sender whose stream broke takes the right to
+// receive if no goroutine has it.
 type clientStream struct {
 	c        *client
 	p        *drive.Policy
@@ -41,51 +44,30 @@ type clientStream struct {
 	opts     []grpc.CallOption // for every attempt
 	out      *outputs          // nil: none
 
-	// receiving is a lock. It is a channel because a goroutine that waits for it is idle in the eyes of
-	// testing/synctest, and that the one which has it may be waiting for a backoff to pass.
+	// receiving is a lock. It is a channel because testing/synctest takes a goroutine that waits
+	// for a channel for idle, and the holder may be waiting for a backoff to pass.
 	receiving chan struct{}
-	settled   atomic.Bool // cur is final, and so is err
-	err       error       // what receiving returns after the end, if the attempt's own stream would say otherwise
+	settled   atomic.Bool // cur and err are final
+	err       error       // what receiving returns after the end; nil: what cur's own stream returns
 
-	mu       sync.Mutex // never held across a call of a stream or of the caller's code; see unlock
-	cur      *streamAttempt
-	call     call.Call    // the claimant's alone while cur is claimed
-	fixed    retry.Reason // why there may be no further attempt; ReasonNone: there may
-	replay   replayBuffer
-	ops      int             // calls by the caller under way
-	untold   *retry.Attempt  // the last attempt, if the observer has not heard of it; the claimant's
-	failures []retry.Failure // of the attempts so far; the claimant's
-	news     *news
-	done     bool // the call is over, with doneErr
-	told     bool // those who asked to be told of it have been
-	doneErr  error
+	// mu is never held across a call of a stream or of the caller's code; see unlock.
+	mu      sync.Mutex
+	cur     *streamAttempt
+	fixed   retry.Reason // why there may be no further attempt; ReasonNone: there may
+	replay  replayBuffer
+	ops     int           // operations of the caller under way
+	pending *observations // for the observer, once mu is released
+	done    bool          // the call is over, with doneErr
+	told    bool          // the caller's OnFinish options have been called
+	doneErr error
+
+	// Only the goroutine that has claimed cur uses these.
+	call     call.Call
+	unseen   *retry.Attempt  // the last attempt, if the observer has not seen it
+	failures []retry.Failure // of the attempts so far
 }
 
-// news is the end of a call, for its policy's observer: the call is settled first and it is told then, so that the
-// observer may use the stream.
-type news struct {
-	attempt *retry.Attempt // the last, nil if the observer has heard of it
-	err     error          // its error
-}
-
-// streamAttempt is one attempt of a stream.
-type streamAttempt struct {
-	attempt
-	retry.Attempt
-	grpc.ClientStream
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	cut    atomic.Bool   // it was given up before gRPC had finished it, and its metadata is gRPC's to write
-	limit  time.Duration // the attempt timeout, 0 for none
-	left   time.Duration // of it
-
-	// Guarded by the stream's mu:
-	claimed bool          // somebody deals with its failure
-	over    chan struct{} // closed when another attempt has taken its place, or none will
-	ended   bool          // gRPC has finished it
-	endErr  error
-}
-
+// stream is the interceptor of streams.
 func (c *client) stream(
 	ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
 	opts ...grpc.CallOption,
@@ -128,7 +110,7 @@ func (s *clientStream) begin() error {
 	deadline, _ := s.ctx.Deadline()
 	s.call = s.p.Start(now, call.Options{Deadline: deadline})
 	opened := false
-	defer func() { // a panic or runtime.Goexit in what opens it
+	defer func() { // a panic or runtime.Goexit in the streamer
 		if !opened {
 			s.call.Cancel(time.Now(), retry.ReasonCanceled)
 			s.release()
@@ -136,62 +118,113 @@ func (s *clientStream) begin() error {
 	}()
 	a, last := s.open(nil)
 	opened = true
-	s.mu.Lock()
-	defer s.unlock()
 	if s.stopped() {
+		s.mu.Lock()
+		defer s.unlock()
 		err := s.conclude(last)
 		s.finish(err)
 		return err
 	}
+	s.mu.Lock()
 	s.cur = a
-	if a.ended { // the caller's context has ended in the meantime
-		s.abandon()
-	}
+	idle := s.claimIdle() // the caller's context may have ended in the meantime
+	s.unlock()
+	s.abandon(idle)
 	return nil
+}
+
+// SendMsg sends a message, and records a copy as long as it may have to be sent again.
+func (s *clientStream) SendMsg(m any) error {
+	if !s.settled.Load() {
+		defer s.enter()()
+		done, err := s.withRetry(func(a *streamAttempt) (verdict, error) { return s.send(a, m) })
+		if done {
+			return err
+		}
+	}
+	switch {
+	case s.err == nil:
+		return s.cur.SendMsg(m)
+	case !s.desc.ClientStreams:
+		return nil // as gRPC-Go has it: RecvMsg returns the error
+	}
+	return io.EOF
+}
+
+// send sends a message on an attempt of a call that is not settled.
+func (s *clientStream) send(a *streamAttempt, m any) (verdict, error) {
+	err := a.SendMsg(m)
+	switch {
+	case err == nil:
+		return s.recordMessage(a, m), nil
+	case err == io.EOF || status.Code(err) == codes.Unavailable || a.timedOut():
+		// The receiving side knows why. UNAVAILABLE: no connection for gRPC's transparent retry.
+		return s.diagnose(a)
+	}
+	return s.refuse(a, err) // the message's fault: gRPC has ended the stream
+}
+
+// CloseSend ends what the caller sends.
+func (s *clientStream) CloseSend() error {
+	if !s.settled.Load() {
+		defer s.enter()()
+		done, err := s.withRetry(func(a *streamAttempt) (verdict, error) {
+			if err := a.CloseSend(); err != nil {
+				return opDone, err
+			}
+			return s.record(a, grpc.ClientStream.CloseSend, 0), nil
+		})
+		if done {
+			return err
+		}
+	}
+	return s.cur.CloseSend()
 }
 
 // RecvMsg receives a message. Until the first it may take any number of attempts.
 func (s *clientStream) RecvMsg(m any) error {
-	if s.settled.Load() {
-		return s.relay(m)
-	}
-	defer s.enter()()
-	s.receiving <- struct{}{}
-	defer func() { <-s.receiving }()
-	for a := s.unsettled(); a != nil; a = s.unsettled() {
-		header := s.header(a)
-		if header != nil && s.desc.ClientStreams {
-			s.succeed(a, nil)
-			continue
-		}
-		err := a.late(a.lost(header, a.RecvMsg(m)))
-		if err == nil || err == io.EOF {
-			s.succeed(a, nil)
-			s.ended(err)
-			return err
-		}
-		s.failed(a, header, err)
-		if s.settled.Load() && s.err == nil && s.cur == a { // by its header, in Header: this is how the call ends
-			s.ended(err)
+	if !s.settled.Load() {
+		defer s.enter()()
+		s.receiving <- struct{}{}
+		defer func() { <-s.receiving }()
+		done, err := s.withRetry(func(a *streamAttempt) (verdict, error) { return s.receive(a, m) })
+		if done {
 			return err
 		}
 	}
-	return s.relay(m)
-}
-
-// relay receives from the attempt that is final.
-func (s *clientStream) relay(m any) error {
-	if s.err != nil {
-		s.ended(s.err)
-		return s.err
+	err := s.err
+	if err == nil {
+		err = s.cur.RecvMsg(m)
 	}
-	err := s.cur.RecvMsg(m)
 	s.ended(err)
 	return err
 }
 
-// ended releases what a stream holds whose end the caller has seen. With gRPC-Go onFinish has done it; streams of
-// other makes may not know OnFinish.
+// receive receives the first message on an attempt of a call that is not settled.
+func (s *clientStream) receive(a *streamAttempt, m any) (verdict, error) {
+	a.seen = s.header(a)
+	if a.seen != nil && s.desc.ClientStreams {
+		s.succeed(a, nil)
+		return opAgain, nil
+	}
+	err := a.late(a.lost(a.seen, a.RecvMsg(m)))
+	if err == nil || err == io.EOF {
+		s.succeed(a, nil)
+		s.ended(err)
+		return opDone, err
+	}
+	if s.claim(a) {
+		return opFailed, err
+	}
+	if cur, settled := s.wait(); settled && s.err == nil && cur == a { // its header settled the call, in Header
+		s.ended(err)
+		return opDone, err
+	}
+	return opAgain, nil
+}
+
+// ended releases what a stream holds once the caller sees its end. With gRPC-Go, onFinish has done
+// so; streams of other makes may not know OnFinish.
 func (s *clientStream) ended(err error) {
 	if err == nil {
 		return
@@ -206,252 +239,50 @@ func (s *clientStream) ended(err error) {
 }
 
 // Header waits for the header. Once the caller has seen one, the call is not sent again.
-func (s *clientStream) Header() (metadata.MD, error) {
+func (s *clientStream) Header() (header metadata.MD, _ error) {
 	if !s.settled.Load() {
 		defer s.enter()()
-		if s.receive() {
+		if s.takeReceiving() {
 			defer func() { <-s.receiving }()
 		}
-	}
-	for a := s.unsettled(); a != nil; a = s.unsettled() {
-		if header := s.header(a); header != nil {
-			s.succeed(a, nil)
+		done, _ := s.withRetry(func(a *streamAttempt) (verdict, error) {
+			if header = s.header(a); header != nil {
+				s.succeed(a, nil)
+				return opDone, nil
+			}
+			return s.headless(a)
+		})
+		if done {
 			return header, nil
-		}
-		if err := s.headless(a); err != nil {
-			s.failed(a, nil, err)
 		}
 	}
 	if s.err != nil {
-		return nil, nil // as gRPC has it: RecvMsg tells
+		return nil, nil // as gRPC-Go has it: RecvMsg returns the error
 	}
 	return s.cur.Header()
 }
 
-// receive takes the right to receive, and reports whether it did. While another goroutine has it, waiting for the first
-// message, a header that comes settles the call.
-func (s *clientStream) receive() bool {
-	for a := s.unsettled(); a != nil; a = s.unsettled() {
-		select {
-		case s.receiving <- struct{}{}:
-			return true
-		default:
-		}
-		if header, _ := a.ClientStream.Header(); header != nil && !a.timedOut() {
-			s.succeed(a, nil)
-			continue
-		}
-		select {
-		case s.receiving <- struct{}{}:
-			return true
-		case <-a.over: // as the other goroutine has it
-		}
-	}
-	return false
-}
+// Trailer returns the final attempt's trailer. The call is not sent again.
+func (s *clientStream) Trailer() metadata.MD { return s.commit().Trailer() }
 
-// headless deals with an attempt that has ended without a header, and so without a message, or returns why it failed.
-func (s *clientStream) headless(a *streamAttempt) error {
-	err := a.late(a.lost(nil, a.RecvMsg(&struct{}{})))
-	if err != nil && err != io.EOF {
-		return err
-	}
-	s.succeed(a, io.EOF)
-	s.ended(io.EOF)
-	return nil
-}
+// Context returns the attempt's own context, which ties the caller to that attempt: the call is
+// not sent again, as with gRPC-Go.
+func (s *clientStream) Context() context.Context { return s.commit().ClientStream.Context() }
 
-// lost tells an end that came from nowhere. A server that ends a stream well sends a header or a trailer.
-func (a *streamAttempt) lost(header metadata.MD, err error) error {
-	if err != io.EOF || header != nil {
-		return err
-	}
-	if trailer := a.Trailer(); trailer != nil && len(trailer) == 0 {
-		return errLost
-	}
-	return err
-}
-
-// late turns an answer that came together with the attempt's timeout into what it is: its stream is cancelled.
-func (a *streamAttempt) late(err error) error {
-	if a.timedOut() && (err == nil || err != io.EOF && isLocal(status.Convert(err))) {
-		a.cut.Store(err == nil)
-		return errTooLate
-	}
-	return err
-}
-
-// header waits for an attempt's header, at most what is left of its timeout.
-func (s *clientStream) header(a *streamAttempt) (header metadata.MD) {
-	if !a.within(func() { header, _ = a.Header() }) {
-		return nil
-	}
-	return header
-}
-
-// within runs f, which waits for the server, and cancels the attempt when its timeout passes. It reports whether
-// there was time enough. Only such waiting counts: an attempt timeout is for what the server does, not for the pauses
-// of a caller who has nothing to send yet.
-func (a *streamAttempt) within(f func()) bool {
-	if a.left <= 0 {
-		f()
-		return true
-	}
-	start := time.Now()
-	timer := time.AfterFunc(a.left, func() { a.cancel(timeout.ErrAttempt) })
-	f()
-	inTime := timer.Stop()
-	if !inTime {
-		a.cancel(timeout.ErrAttempt) // the timer may still be about to
-	}
-	a.left = max(1, a.left-time.Since(start))
-	return inTime
-}
-
-// Trailer is the final attempt's.
-func (s *clientStream) Trailer() metadata.MD { return s.fix(retry.ReasonCommitted).Trailer() }
-
-// Context is the attempt's own, which ties the caller to that attempt: the call is not sent again, as with gRPC-Go.
-func (s *clientStream) Context() context.Context {
-	return s.fix(retry.ReasonCommitted).ClientStream.Context()
-}
-
-// fix makes the present attempt the last.
-func (s *clientStream) fix(why retry.Reason) *streamAttempt {
-	for {
-		a := s.current()
+// commit makes the present attempt the last, and returns it.
+func (s *clientStream) commit() (a *streamAttempt) {
+	done, _ := s.withRetry(func(present *streamAttempt) (verdict, error) {
 		s.mu.Lock()
-		mine := s.holds(a)
-		if mine {
-			s.fixLocked(why)
+		defer s.mu.Unlock()
+		if !s.holds(present) {
+			return opAgain, nil
 		}
-		s.mu.Unlock()
-		if mine {
-			return a
-		}
-	}
-}
-
-// holds reports whether a is still the attempt that the call goes by. Called with mu.
-func (s *clientStream) holds(a *streamAttempt) bool {
-	return s.cur == a && (!a.claimed || s.settled.Load())
-}
-
-func (s *clientStream) fixLocked(why retry.Reason) {
-	if s.fixed == retry.ReasonNone {
-		s.fixed = why
-	}
-	s.replay.drop()
-}
-
-// current is the attempt to use: while another goroutine replaces one, it waits.
-func (s *clientStream) current() *streamAttempt {
-	a, _ := s.look()
-	return a
-}
-
-// unsettled is the attempt to use, or nil if the call is settled: of one that has just failed the attempt may be one
-// without a stream.
-func (s *clientStream) unsettled() *streamAttempt {
-	a, settled := s.look()
-	if settled {
-		return nil
+		a = present
+		s.fix(retry.ReasonCommitted)
+		return opDone, nil
+	})
+	if !done {
+		a = s.cur
 	}
 	return a
-}
-
-func (s *clientStream) look() (a *streamAttempt, settled bool) {
-	for {
-		s.mu.Lock()
-		a, settled = s.cur, s.settled.Load()
-		wait := a.claimed && !settled
-		s.mu.Unlock()
-		if !wait {
-			return a, settled
-		}
-		<-a.over
-	}
-}
-
-// enter marks that the caller is doing something, and returns what marks the end of it.
-func (s *clientStream) enter() (leave func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ops++
-	return func() {
-		s.mu.Lock()
-		defer s.unlock()
-		s.ops--
-		if s.cur.ended {
-			s.abandon()
-		}
-	}
-}
-
-// onFinish is told by gRPC that an attempt has ended, perhaps because the caller has left it to its context or to
-// closing the connection.
-func (s *clientStream) onFinish(a *streamAttempt, err error) {
-	a.cancel(nil)
-	s.mu.Lock()
-	defer s.unlock()
-	a.ended, a.endErr = true, err
-	switch {
-	case s.cur != a:
-	case s.settled.Load():
-		s.finish(err)
-	default:
-		s.abandon()
-	}
-}
-
-// abandon settles a call whose attempt has ended while the caller does nothing that would find out. Called with mu.
-func (s *clientStream) abandon() {
-	a := s.cur
-	if s.ops > 0 || a.claimed || s.settled.Load() {
-		return
-	}
-	a.claimed = true
-	s.report(a, retry.Outcome{Class: retry.Canceled}, a.endErr)
-	s.stop(a, a.endErr)
-}
-
-// finish is the end of the call, and shows the caller what came with the final attempt: whoever has seen the end of the
-// stream has been here, or waited for mu. Called with mu, before the call is settled.
-func (s *clientStream) finish(err error) {
-	if s.done {
-		return
-	}
-	s.done, s.doneErr = true, err
-	if a := s.cur; a != nil && !a.cut.Load() {
-		s.out.publish(&a.attempt)
-	} else {
-		s.out.publish(nil)
-	}
-}
-
-// unlock releases mu, and tells the observer and those who asked for it if the call is over.
-func (s *clientStream) unlock() {
-	over := s.done && !s.told
-	s.told = s.done
-	n := s.news
-	s.news = nil
-	s.mu.Unlock()
-	if over {
-		defer s.tell() // whatever the observer does
-	}
-	if n == nil {
-		return
-	}
-	if n.attempt != nil {
-		s.p.AttemptDone(s.ctx, *n.attempt)
-	}
-	r := s.call.Report()
-	r.Err = n.err
-	s.p.CallDone(s.ctx, r)
-}
-
-// tell tells those who asked that the call is over.
-func (s *clientStream) tell() {
-	s.out.finished(s.doneErr)
-	s.release()
 }

@@ -1,8 +1,7 @@
 package grpcx
 
 import (
-	"context"
-	"slices"
+	"io"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,72 +13,49 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
-	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// succeed settles the call: its answer has begun. err is what receiving returns from now on, nil for what the
-// attempt's own stream says.
-func (s *clientStream) succeed(a *streamAttempt, err error) {
-	s.mu.Lock()
-	defer s.unlock()
-	if s.settled.Load() || s.cur != a || a.claimed {
-		return
+// verdict is what an operation came to on one attempt.
+type verdict uint8
+
+const (
+	opDone   verdict = iota // it is done, and its error is the caller's
+	opFailed                // the attempt failed with the error, and this goroutine has claimed it: replace it
+	opAgain                 // the attempt is no longer the call's, or the call is settled
+)
+
+// withRetry runs op on the call's attempt and, when an attempt is replaced, on the next. It
+// reports false if the call is settled before op is done: then op is for s.cur alone, whose
+// failures are the caller's. No lock is held while op runs.
+func (s *clientStream) withRetry(op func(a *streamAttempt) (verdict, error)) (done bool, _ error) {
+	for a, settled := s.wait(); !settled; a, settled = s.wait() {
+		switch v, err := op(a); v {
+		case opDone:
+			return true, err
+		case opFailed:
+			s.retry(a, err)
+		}
 	}
-	s.report(a, retry.Outcome{}, nil)
-	_ = s.conclude(nil)
-	s.err = err
-	s.settle(a)
-	if a.ended {
-		s.finish(a.endErr)
+	return false, nil
+}
+
+// wait returns the call's attempt, once no goroutine is replacing it.
+func (s *clientStream) wait() (a *streamAttempt, settled bool) {
+	for {
+		s.mu.Lock()
+		a, settled = s.cur, s.settled.Load()
+		replaced := a.claimed && !settled
+		s.mu.Unlock()
+		if !replaced {
+			return a, settled
+		}
+		<-a.over
 	}
 }
 
-func (s *clientStream) settle(a *streamAttempt) {
-	s.replay.drop()
-	s.settled.Store(true)
-	close(a.over)
-}
-
-// report tells the call what an attempt came to, and the observer unless the call has stopped with it; see conclude.
-// It is the claimant's, or called with mu where an outcome surely stops the call.
-func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
-	now := time.Now()
-	s.call.Done(now, a.Number, o)
-	a.Took, a.Outcome, a.Err = now.Sub(a.Sent), o, err
-	if o.Class != retry.Success {
-		s.remember(retry.Failure{Attempt: a.Number, Class: o.Class, Err: err})
-	}
-	if s.stopped() {
-		s.untold = &a.Attempt
-		return
-	}
-	s.p.AttemptDone(s.ctx, a.Attempt)
-}
-
-// mostFailures is how many a retry.Error remembers: the first, and the latest.
-const mostFailures = 8
-
-func (s *clientStream) remember(f retry.Failure) {
-	if len(s.failures) == mostFailures {
-		s.failures = slices.Delete(s.failures, 1, 2)
-	}
-	s.failures = append(s.failures, f)
-}
-
-func (s *clientStream) stopped() bool { return s.call.Report().Reason != retry.ReasonNone }
-
-// conclude leaves it to unlock to tell the observer of a call that has stopped, and returns the call's error. last is
-// the last attempt's. Called with mu by the claimant.
-func (s *clientStream) conclude(last error) error {
-	s.news = &news{s.untold, last}
-	if stopped := s.p.Stopped(s.ctx, &s.call, last, s.failures); stopped != nil {
-		return failure(s.p, stopped)
-	}
-	return nil
-}
-
-// claim makes the caller the one who deals with an attempt's failure, and reports whether it is: a sender and a
-// receiver may find out at once.
+// claim makes the caller the one that ends or replaces an attempt, and reports whether it is: a
+// sender and a receiver may find out at once. Whoever has claimed an attempt must settle the call
+// or replace the attempt.
 func (s *clientStream) claim(a *streamAttempt) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,56 +66,111 @@ func (s *clientStream) claim(a *streamAttempt) bool {
 	return true
 }
 
-// failed is mend unless somebody else deals with the attempt's failure.
-func (s *clientStream) failed(a *streamAttempt, header metadata.MD, err error) {
-	if s.claim(a) {
-		s.mend(a, header, err)
-	}
+// holds reports whether a is still the call's attempt. It requires that s.mu is held.
+func (s *clientStream) holds(a *streamAttempt) bool {
+	return s.cur == a && (!a.claimed || s.settled.Load())
 }
 
-// mend puts another attempt in the place of one that failed before the call was settled, or settles it. It is the
-// claimant's.
-func (s *clientStream) mend(a *streamAttempt, header metadata.MD, err error) {
-	settled := false
-	defer func() { // a panic or runtime.Goexit in what opens the next: nobody may wait for it
-		if !settled {
-			s.call.Cancel(time.Now(), retry.ReasonCanceled)
-			s.breakOff(a)
+// takeReceiving takes the right to receive. It reports false if the call is settled first: while
+// another goroutine has the right, waiting for the first message, a header settles the call.
+func (s *clientStream) takeReceiving() bool {
+	taken, _ := s.withRetry(func(a *streamAttempt) (verdict, error) {
+		select {
+		case s.receiving <- struct{}{}:
+			return opDone, nil
+		default:
 		}
-	}()
-	e := ending{err: err, header: header, trailer: metadata.MD{}, ended: a.timedOut(), heeded: s.heeded(a)}
-	if !a.cut.Load() {
+		if header, _ := a.ClientStream.Header(); header != nil && !a.timedOut() {
+			s.succeed(a, nil)
+			return opAgain, nil
+		}
+		select {
+		case s.receiving <- struct{}{}:
+			return opDone, nil
+		case <-a.over: // the other goroutine has replaced it
+			return opAgain, nil
+		}
+	})
+	return taken
+}
+
+// diagnose returns why an attempt takes no more messages. The right to receive is given back
+// before another attempt is there: a goroutine that finds it taken relies on its holder to bound
+// that attempt by its timeout, which a sender does not.
+func (s *clientStream) diagnose(a *streamAttempt) (verdict, error) {
+	select {
+	case <-a.over:
+		return opAgain, nil
+	case s.receiving <- struct{}{}:
+	}
+	defer func() { <-s.receiving }()
+	if cur, settled := s.wait(); settled || cur != a {
+		return opAgain, nil
+	}
+	if s.header(a) != nil {
+		s.succeed(a, nil)
+		return opAgain, nil
+	}
+	return s.headless(a)
+}
+
+// headless ends an attempt that has ended without a header, and so without a message: well, or
+// with the error it returns.
+func (s *clientStream) headless(a *streamAttempt) (verdict, error) {
+	err := a.late(a.lost(nil, a.RecvMsg(&struct{}{})))
+	if err != nil && err != io.EOF {
+		if s.claim(a) {
+			return opFailed, err
+		}
+		return opAgain, nil
+	}
+	s.succeed(a, io.EOF)
+	s.ended(io.EOF)
+	return opAgain, nil
+}
+
+// refuse settles a call that the client itself ended over a message, whose error the sender
+// returns. If a goroutine that receives has found the stream ended before, the sender returns what
+// is wrong with the message all the same.
+func (s *clientStream) refuse(a *streamAttempt, err error) (verdict, error) {
+	if !s.claim(a) {
+		cur, _ := s.wait()
+		switch {
+		case cur != a:
+			return opAgain, nil
+		case s.err != nil && status.Code(s.err) == status.Code(err):
+			err = s.err
+		}
+		return opDone, err
+	}
+	defer s.settleAfterPanic(a)
+	a.cancel(nil)
+	s.report(a, s.sort(a, ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
+	s.mu.Lock()
+	defer s.unlock()
+	s.stop(a, err)
+	return opDone, s.err
+}
+
+// retry puts another attempt in the place of one that failed and that the caller has claimed, or
+// settles the call.
+func (s *clientStream) retry(a *streamAttempt, err error) {
+	defer s.settleAfterPanic(a)
+	e := ending{err: err, header: a.seen, trailer: metadata.MD{}, ended: a.timedOut(), heeded: s.finished(a)}
+	if !a.unfinished.Load() {
 		e.trailer = a.Trailer()
 	}
 	a.cancel(nil)
-	o := s.sort(a, e, s.fixed) // nobody changes fixed while a is claimed
+	o := s.sort(a, e, s.fixed) // which does not change while a is claimed
 	err = a.truth(err, o)
 	s.report(a, o, err)
 	next, last := s.open(err)
-	settled = true
 	s.replace(a, next, last)
 }
 
-// heeded reports whether gRPC has told of an attempt's end, as it was asked to.
-func (s *clientStream) heeded(a *streamAttempt) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return a.ended
-}
-
-// errBroken is what a stream returns after a panic in an attempt to replace it.
-var errBroken = status.Error(codes.Internal, "the stream broke in a panic")
-
-func (s *clientStream) breakOff(a *streamAttempt) {
-	s.mu.Lock()
-	defer s.unlock()
-	s.err = errBroken
-	s.finish(s.err)
-	s.settle(a)
-}
-
-// replace puts next in the place of an attempt that failed. If the call has stopped, with the error last, next is an
-// attempt that could not be opened, if there is one: it came last, so that nothing of the one before is shown.
+// replace puts next in the place of an attempt that failed. If the call has stopped, with the
+// error last, next is an attempt that could not be opened, if there is one: it was the last, so
+// nothing of the one before is shown.
 func (s *clientStream) replace(a, next *streamAttempt, last error) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -152,55 +183,16 @@ func (s *clientStream) replace(a, next *streamAttempt, last error) {
 	}
 	s.cur = next
 	close(a.over)
-	if next.ended {
-		s.abandon()
-	}
 }
 
-// noStream is the stream of an attempt that could not be opened. The call is over, with an error of its own.
-type noStream struct {
-	grpc.ClientStream
-	ctx context.Context
-}
-
-func (n noStream) Context() context.Context { return n.ctx }
-func (noStream) Trailer() metadata.MD       { return nil }
-func (noStream) CloseSend() error           { return nil }
-
-// refused settles a call that the client itself ended over a message, and returns the error. It reports false if
-// another attempt has taken over.
-func (s *clientStream) refused(a *streamAttempt, err error) (final error, over bool) {
-	if !s.claim(a) {
-		return s.preceded(a, err)
-	}
-	a.cancel(nil)
-	s.report(a, s.sort(a, ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
+// finished reports whether gRPC has reported an attempt's end, as it was asked to.
+func (s *clientStream) finished(a *streamAttempt) bool {
 	s.mu.Lock()
-	defer s.unlock()
-	s.stop(a, err)
-	return s.err, true
+	defer s.mu.Unlock()
+	return a.ended
 }
 
-// preceded is refused after a goroutine that receives has found the stream ended: whoever sends is told all the same
-// what is wrong with the message.
-func (s *clientStream) preceded(a *streamAttempt, err error) (final error, over bool) {
-	switch {
-	case s.current() != a:
-		return nil, false
-	case s.err != nil && status.Code(s.err) == status.Code(err):
-		return s.err, true
-	}
-	return err, true
-}
-
-// stop settles a call that has stopped. Called with mu by the claimant.
-func (s *clientStream) stop(a *streamAttempt, err error) {
-	s.err = s.conclude(err)
-	s.finish(s.err)
-	s.settle(a)
-}
-
-// sort says what a failed attempt came to; fixed, if there may be no further one, why.
+// sort returns the outcome of a failed attempt. fixed is why there may be no further one.
 func (s *clientStream) sort(a *streamAttempt, e ending, fixed retry.Reason) retry.Outcome {
 	if s.ctx.Err() != nil {
 		return retry.Outcome{Class: retry.Canceled, Forbidden: drive.Ended(s.ctx)}
@@ -213,9 +205,10 @@ func (s *clientStream) sort(a *streamAttempt, e ending, fixed retry.Reason) retr
 	return o
 }
 
-// open makes attempts until one is open, waits in between, and sends on it what was sent before. before is the error
-// of the attempt before, nil for the first. If the call has stopped, the attempt is the last that could not be opened,
-// if any, and the error the last attempt's.
+// open makes attempts until one is open, waits in between, and replays on it what was sent before.
+// before is the error of the attempt before, nil for the first: the call may yet stop with it. If
+// the call has stopped, open returns the last attempt that could not be opened, if any, and the
+// last attempt's error.
 func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 	last = before
 	returned := false
@@ -238,14 +231,14 @@ func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 			return a, nil
 		}
 		a.cancel(nil)
-		e := ending{err: last, ended: a.timedOut(), heeded: s.heeded(a)}
+		e := ending{err: last, ended: a.timedOut(), heeded: s.finished(a)}
 		o := s.sort(a, e, retry.ReasonNone)
 		last = a.truth(last, o)
 		s.report(a, o, last)
 	}
 }
 
-// next is the next attempt to send, or the end.
+// next waits for the next attempt to send, or for the end of the call.
 func (s *clientStream) next() call.Step {
 	now := time.Now()
 	for {
@@ -266,17 +259,6 @@ func (s *clientStream) next() call.Step {
 	}
 }
 
-func (s *clientStream) newAttempt(step call.Step, waited time.Duration) *streamAttempt {
-	a := &streamAttempt{limit: step.Timeout, left: step.Timeout, over: make(chan struct{})}
-	a.Attempt = retry.Attempt{Number: step.Attempt, Kind: step.Kind, Sent: time.Now(), Waited: waited}
-	ctx := s.ctx
-	if step.Attempt > 1 {
-		ctx = new(resendContext).resend(ctx, step.Attempt-1)
-	}
-	a.ctx, a.cancel = context.WithCancelCause(ctx)
-	return a
-}
-
 // connect opens the attempt's stream.
 func (s *clientStream) connect(a *streamAttempt) (err error) {
 	opts := append(s.opts[:len(s.opts):len(s.opts)], grpc.OnFinish(func(err error) { s.onFinish(a, err) }))
@@ -295,18 +277,5 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 	return err
 }
 
-// errTooLate is the error of an attempt whose own timeout passed. gRPC takes that for the caller's cancellation.
-var errTooLate = status.Error(codes.DeadlineExceeded, context.DeadlineExceeded.Error())
-
-// truth returns an attempt's error: its timeout, if that is why it failed.
-func (a *streamAttempt) truth(err error, o retry.Outcome) error {
-	switch {
-	case !a.timedOut() || o.Class == retry.Rejected || o.Class == retry.Canceled:
-		return err
-	case status.Code(err) == codes.Canceled:
-		err = errTooLate
-	}
-	return drive.TimedOut(err, a.limit)
-}
-
-func (a *streamAttempt) timedOut() bool { return context.Cause(a.ctx) == timeout.ErrAttempt }
+// errBroken is what a stream returns after a panic in an attempt to replace it.
+var errBroken = status.Error(codes.Internal, "the stream broke in a panic")

@@ -1,0 +1,125 @@
+package grpcx
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
+)
+
+// streamAttempt is one attempt of a stream.
+type streamAttempt struct {
+	attempt
+	retry.Attempt
+	grpc.ClientStream
+	ctx        context.Context
+	cancel     context.CancelCauseFunc
+	unfinished atomic.Bool   // it was given up before gRPC had finished it: its metadata is gRPC's to write
+	seen       metadata.MD   // its header, for the goroutine that receives
+	limit      time.Duration // the attempt timeout, 0 for none
+	left       time.Duration // of it
+
+	// Guarded by the stream's mu:
+	claimed bool          // a goroutine settles the call or replaces the attempt
+	over    chan struct{} // closed when the attempt is replaced or the call settled
+	ended   bool          // gRPC has finished it
+	endErr  error
+}
+
+func (s *clientStream) newAttempt(step call.Step, waited time.Duration) *streamAttempt {
+	a := &streamAttempt{limit: step.Timeout, left: step.Timeout, over: make(chan struct{})}
+	a.Attempt = retry.Attempt{Number: step.Attempt, Kind: step.Kind, Sent: time.Now(), Waited: waited}
+	ctx := s.ctx
+	if step.Attempt > 1 {
+		ctx = new(resendContext).resend(ctx, step.Attempt-1)
+	}
+	a.ctx, a.cancel = context.WithCancelCause(ctx)
+	return a
+}
+
+// header waits for an attempt's header, at most what is left of its timeout.
+func (s *clientStream) header(a *streamAttempt) (header metadata.MD) {
+	if !a.within(func() { header, _ = a.Header() }) {
+		return nil
+	}
+	return header
+}
+
+// within runs f, which waits for the server, and cancels the attempt when its timeout passes. It
+// reports whether f returned in time. Only such waiting counts: an attempt timeout is for what the
+// server does, not for the pauses of a caller who has nothing to send yet.
+func (a *streamAttempt) within(f func()) bool {
+	if a.left <= 0 {
+		f()
+		return true
+	}
+	start := time.Now()
+	timer := time.AfterFunc(a.left, func() { a.cancel(timeout.ErrAttempt) })
+	f()
+	inTime := timer.Stop()
+	if !inTime {
+		a.cancel(timeout.ErrAttempt) // the timer may still be about to
+	}
+	a.left = max(1, a.left-time.Since(start))
+	return inTime
+}
+
+// lost returns errLost for an end that the server did not send: a server that ends a stream well
+// sends a header or a trailer.
+func (a *streamAttempt) lost(header metadata.MD, err error) error {
+	if err != io.EOF || header != nil {
+		return err
+	}
+	if trailer := a.Trailer(); trailer != nil && len(trailer) == 0 {
+		return errLost
+	}
+	return err
+}
+
+// late returns errTooLate for an answer that came together with the attempt's timeout: its stream
+// is cancelled.
+func (a *streamAttempt) late(err error) error {
+	if a.timedOut() && (err == nil || err != io.EOF && isLocal(status.Convert(err))) {
+		a.unfinished.Store(err == nil)
+		return errTooLate
+	}
+	return err
+}
+
+// errTooLate is the error of an attempt whose own timeout passed. gRPC takes that for the caller's
+// cancellation.
+var errTooLate = status.Error(codes.DeadlineExceeded, context.DeadlineExceeded.Error())
+
+// truth returns an attempt's error: its timeout, if that is why it failed.
+func (a *streamAttempt) truth(err error, o retry.Outcome) error {
+	switch {
+	case !a.timedOut() || o.Class == retry.Rejected || o.Class == retry.Canceled:
+		return err
+	case status.Code(err) == codes.Canceled:
+		err = errTooLate
+	}
+	return drive.TimedOut(err, a.limit)
+}
+
+func (a *streamAttempt) timedOut() bool { return context.Cause(a.ctx) == timeout.ErrAttempt }
+
+// noStream is the stream of an attempt that could not be opened. The call is over, with an error
+// of its own.
+type noStream struct {
+	grpc.ClientStream
+	ctx context.Context
+}
+
+func (n noStream) Context() context.Context { return n.ctx }
+func (noStream) Trailer() metadata.MD       { return nil }
+func (noStream) CloseSend() error           { return nil }

@@ -1,0 +1,192 @@
+package grpcx
+
+import (
+	"slices"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// observations are the end of a call, for its policy's observer: the call is settled before the
+// observer sees it, so that the observer may use the stream.
+type observations struct {
+	attempt *retry.Attempt // the last, nil if the observer has seen it
+	err     error          // its error
+}
+
+// enter marks that an operation of the caller is under way, and returns what marks its end.
+func (s *clientStream) enter() (leave func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ops++
+	return func() {
+		s.mu.Lock()
+		s.ops--
+		idle := s.claimIdle()
+		s.unlock()
+		s.abandon(idle)
+	}
+}
+
+// onFinish is called by gRPC when an attempt has ended, perhaps because the caller has left it to
+// its context or to closing the connection.
+func (s *clientStream) onFinish(a *streamAttempt, err error) {
+	a.cancel(nil)
+	s.mu.Lock()
+	a.ended, a.endErr = true, err
+	if s.cur == a && s.settled.Load() {
+		s.finish(err)
+	}
+	idle := s.claimIdle()
+	s.unlock()
+	s.abandon(idle)
+}
+
+// claimIdle claims an attempt that has ended while no operation of the caller would find out, and
+// returns it; nil if there is none. It requires that s.mu is held.
+func (s *clientStream) claimIdle() *streamAttempt {
+	a := s.cur
+	if a == nil || !a.ended || s.ops > 0 || a.claimed || s.settled.Load() {
+		return nil
+	}
+	a.claimed = true
+	return a
+}
+
+// abandon settles the call of an attempt that claimIdle returned.
+func (s *clientStream) abandon(a *streamAttempt) {
+	if a == nil {
+		return
+	}
+	defer s.settleAfterPanic(a)
+	s.report(a, retry.Outcome{Class: retry.Canceled}, a.endErr)
+	s.mu.Lock()
+	defer s.unlock()
+	s.stop(a, a.endErr)
+}
+
+// succeed settles the call: its answer has begun. err is what receiving returns from now on, nil
+// for what the attempt's own stream returns. If another goroutine has claimed the attempt, succeed
+// waits for it.
+func (s *clientStream) succeed(a *streamAttempt, err error) {
+	if !s.claim(a) {
+		s.wait()
+		return
+	}
+	defer s.settleAfterPanic(a)
+	s.report(a, retry.Outcome{}, nil)
+	s.mu.Lock()
+	defer s.unlock()
+	_ = s.conclude(nil)
+	s.err = err
+	s.settle(a)
+	if a.ended {
+		s.finish(a.endErr)
+	}
+}
+
+// stop settles a call that has stopped without success. It requires that s.mu is held, and that
+// the caller has claimed a.
+func (s *clientStream) stop(a *streamAttempt, err error) {
+	s.err = s.conclude(err)
+	s.finish(s.err)
+	s.settle(a)
+}
+
+// settleAfterPanic settles the call unless whoever claimed a has settled it or replaced a: after a
+// panic or runtime.Goexit in a user's code, no goroutine may wait for that.
+func (s *clientStream) settleAfterPanic(a *streamAttempt) {
+	select {
+	case <-a.over:
+		return
+	default:
+	}
+	s.call.Cancel(time.Now(), retry.ReasonCanceled)
+	s.mu.Lock()
+	defer s.unlock()
+	s.err = errBroken
+	s.finish(s.err)
+	s.settle(a)
+}
+
+// settle requires that s.mu is held, and that the caller has claimed a.
+func (s *clientStream) settle(a *streamAttempt) {
+	s.replay.drop()
+	s.settled.Store(true)
+	close(a.over)
+}
+
+// report passes the end of an attempt to the call, and to the observer unless the call has stopped
+// with it; see conclude. It requires that the caller has claimed a.
+func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
+	now := time.Now()
+	s.call.Done(now, a.Number, o)
+	a.Took, a.Outcome, a.Err = now.Sub(a.Sent), o, err
+	if o.Class != retry.Success {
+		s.remember(retry.Failure{Attempt: a.Number, Class: o.Class, Err: err})
+	}
+	if s.stopped() {
+		s.unseen = &a.Attempt
+		return
+	}
+	s.p.AttemptDone(s.ctx, a.Attempt)
+}
+
+// maxFailures bounds the failures that a retry.Error remembers: the first, and the latest.
+const maxFailures = 8
+
+func (s *clientStream) remember(f retry.Failure) {
+	if len(s.failures) == maxFailures {
+		s.failures = slices.Delete(s.failures, 1, 2)
+	}
+	s.failures = append(s.failures, f)
+}
+
+func (s *clientStream) stopped() bool { return s.call.Report().Reason != retry.ReasonNone }
+
+// conclude returns the error of a call that has stopped, and leaves its observations to unlock.
+// last is the last attempt's error. It requires that s.mu is held.
+func (s *clientStream) conclude(last error) error {
+	s.pending = &observations{s.unseen, last}
+	if stopped := s.p.Stopped(s.ctx, &s.call, last, s.failures); stopped != nil {
+		return failure(s.p, stopped)
+	}
+	return nil
+}
+
+// finish ends the call, and shows the caller what came with the final attempt: whoever has seen
+// the end of the stream has called finish, or waited for mu. It requires that s.mu is held.
+func (s *clientStream) finish(err error) {
+	if s.done {
+		return
+	}
+	s.done, s.doneErr = true, err
+	if a := s.cur; a != nil && !a.unfinished.Load() {
+		s.out.publish(&a.attempt)
+	} else {
+		s.out.publish(nil)
+	}
+}
+
+// unlock releases mu, and then calls the observer and, if the call is over, the caller's OnFinish
+// options.
+func (s *clientStream) unlock() {
+	over := s.done && !s.told
+	s.told = s.done
+	seen := s.pending
+	s.pending = nil
+	s.mu.Unlock()
+	if over {
+		defer s.release()
+		defer func() { s.out.finished(s.doneErr) }() // also after a panic of the observer
+	}
+	if seen == nil {
+		return
+	}
+	if seen.attempt != nil {
+		s.p.AttemptDone(s.ctx, *seen.attempt)
+	}
+	r := s.call.Report()
+	r.Err = seen.err
+	s.p.CallDone(s.ctx, r)
+}
