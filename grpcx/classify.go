@@ -14,10 +14,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// classify returns what a failed attempt of a call under p came to: the table in the package
+// classify returns the outcome of a failed attempt of a call under p, by the table in the package
 // documentation.
 func (c *client) classify(ctx context.Context, p *drive.Policy, method string, r *rule, e *ending) retry.Outcome {
-	o := c.judge(ctx, method, r, e)
+	o := c.outcome(ctx, method, r, e)
 	if o.Class == retry.Unprocessed && o.Forbidden == retry.ReasonNone && p.MaxAttempts == 1 {
 		// Free resends of what a live connection handed back are retries, too, and gRPC-Go has
 		// made its own.
@@ -26,12 +26,12 @@ func (c *client) classify(ctx context.Context, p *drive.Policy, method string, r
 	return o
 }
 
-// judge is classify for a policy that retries.
-func (c *client) judge(ctx context.Context, method string, r *rule, e *ending) retry.Outcome {
+// outcome is classify for a policy that retries.
+func (c *client) outcome(ctx context.Context, method string, r *rule, e *ending) retry.Outcome {
 	st, ours := statusOf(e.err)
 	marked := retry.Classify(e.err)
 	if e.trailer == nil && !ours && st.Code() == codes.Unavailable && isTransportLoss(st.Message()) {
-		e.heeded = false // it had a stream: an interceptor behind has dropped the options
+		e.reported = false // it had a stream: an interceptor behind has dropped the options
 	}
 	switch {
 	case ours || marked.Class == retry.Rejected && !marked.Alive:
@@ -46,7 +46,7 @@ func (c *client) judge(ctx context.Context, method string, r *rule, e *ending) r
 	if marked.After > 0 { // retry.After
 		h.given, h.after = true, max(h.after, marked.After)
 	}
-	o := sort(st, h, e)
+	o := statusOutcome(st, h, e)
 	if marked.After > 0 && o.Class == retry.Rejected {
 		o = e.again()
 	}
@@ -76,8 +76,8 @@ func passed(ctx context.Context) bool {
 	return ok && !time.Now().Before(deadline)
 }
 
-// mayRepeat reports whether a call may have its effect twice; by convention, unless somebody has
-// declared something.
+// mayRepeat reports whether a call may have its effect twice; convention decides unless the call
+// or its method has a declaration.
 func (c *client) mayRepeat(ctx context.Context, method string, convention bool) bool {
 	switch retry.IdempotencyFrom(ctx) {
 	case retry.Idempotent:
@@ -88,8 +88,8 @@ func (c *client) mayRepeat(ctx context.Context, method string, convention bool) 
 	return convention || c.declared(method) || safeLevel(method)
 }
 
-// relist goes by a service config's list of codes. What was provably unprocessed is no matter of
-// codes.
+// relist applies a service config's list of codes. It does not matter to an attempt that was
+// provably unprocessed.
 func relist(o retry.Outcome, code codes.Code, after time.Duration, listed bool) retry.Outcome {
 	switch {
 	case o.Class == retry.Unprocessed || o.Class == retry.Timeout:
@@ -103,12 +103,12 @@ func relist(o retry.Outcome, code codes.Code, after time.Duration, listed bool) 
 	return o
 }
 
-// sort says what a status means by itself.
-func sort(st *status.Status, h hint, e *ending) retry.Outcome {
+// statusOutcome returns what a status means by itself.
+func statusOutcome(st *status.Status, h hint, e *ending) retry.Outcome {
 	switch code := st.Code(); {
 	case e.err == io.EOF:
-		// gRPC-Go's word that its stream took no message: after a transparent retry it forgets to
-		// ask why. A unary call's handler does not run without one.
+		// gRPC-Go returns io.EOF if its stream took no message, and after a transparent retry does
+		// not look up why. A unary call's handler does not run without a message.
 		return retry.Outcome{Class: retry.Unprocessed, Alive: e.silent()}
 	case e.local(st):
 		return retry.Outcome{Class: retry.Rejected}
@@ -118,7 +118,7 @@ func sort(st *status.Status, h hint, e *ending) retry.Outcome {
 		return retry.Outcome{Class: retry.Unprocessed}
 	case e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled || code == codes.Unavailable):
 		return retry.Outcome{Class: retry.Timeout}
-	case code == codes.Unavailable && e.calmed(st):
+	case code == codes.Unavailable && e.askedTooMuch(st):
 		return retry.Outcome{Class: retry.Throttled}
 	case code == codes.ResourceExhausted && !h.given:
 		return retry.Outcome{Class: retry.Throttled, Forbidden: retry.ReasonRejected}
@@ -130,7 +130,7 @@ func sort(st *status.Status, h hint, e *ending) retry.Outcome {
 	return retry.Outcome{Class: retry.Transient}
 }
 
-// again is what an attempt came to after which retry.After asks for another, whatever its code.
+// again returns the outcome of an attempt whose error has a retry.After, whatever its code.
 func (e *ending) again() retry.Outcome {
 	if e.unsent() {
 		return retry.Outcome{Class: retry.Unprocessed}
@@ -154,5 +154,5 @@ func newCodeSet(cs ...codes.Code) (s codeSet) {
 	return s
 }
 
-// has is false for codes that gRPC does not define.
+// has reports whether c is in the set. Codes that gRPC does not define are in none.
 func (s codeSet) has(c codes.Code) bool { return c < 32 && s&(1<<c) != 0 }

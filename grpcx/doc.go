@@ -1,12 +1,11 @@
 // Package grpcx gives gRPC clients the retries, hedges, attempt timeouts and budgets of package
 // retry, and gRPC servers their side of it: no work for callers who have given up, and "do not
-// retry" passed upwards.
+// retry" passed on to the client.
 //
 //	declared := grpcx.WithIdempotentMethods("inventory.v1.Inventory/Get", "search.v1.Search/*")
 //	conn, err := grpc.NewClient(target, append(grpcx.DialOptions(policy, declared), creds)...)
 //
-// A policy keeps a budget and a latency estimate for each target (ClientConn.Target) without
-// being asked.
+// A policy keeps a budget and a latency estimate for each target (ClientConn.Target).
 //
 // # What is retried
 //
@@ -18,7 +17,8 @@
 // replaces the table by its own list of codes, and the codes listed count as declared.
 //
 //	OK                                     a success
-//	UNAVAILABLE, nothing was sent          retried whatever the method: no connection, GOAWAY, REFUSED_STREAM
+//	UNAVAILABLE, nothing was sent          retried whatever the method: no connection, GOAWAY, or
+//	                                       REFUSED_STREAM
 //	UNAVAILABLE by the server              retried, by gRPC's convention whatever the method
 //	UNAVAILABLE, the reply was lost        retried if declared
 //	DEADLINE_EXCEEDED, the attempt's own   retried if declared
@@ -28,8 +28,8 @@
 //	RESOURCE_EXHAUSTED without             not retried; counts as overload
 //	CANCELLED, the caller's                the call ends
 //	CANCELLED by the server                not retried
-//	INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION, OUT_OF_RANGE,
-//	UNIMPLEMENTED, DATA_LOSS, UNAUTHENTICATED
+//	INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION,
+//	OUT_OF_RANGE, UNIMPLEMENTED, DATA_LOSS, UNAUTHENTICATED
 //	                                       not retried: an answer
 //	what the client itself refuses (a message that does not marshal or is too large, metadata that is no
 //	valid header, an authority that is not the server's), and a certificate that it does not trust
@@ -40,30 +40,30 @@
 // # A lost reply
 //
 // A server that answers UNAVAILABLE says that it did nothing; that is gRPC's convention, not a
-// proof, and [WithStrictIdempotency] withdraws it. gRPC-Go says UNAVAILABLE as well if the
+// proof, and [WithStrictIdempotency] withdraws it. gRPC-Go returns UNAVAILABLE as well if the
 // connection breaks after the request has gone out. Then the server may have done its work, and a
-// second request would do it again: a compare-and-set finds its own first effect and reports that
-// somebody else was faster. So methods that are not declared are not sent again then. The same
-// goes for a proxy that has lost its server: HTTP status 502 and 504, and Envoy's texts for it.
+// second request would do it again: a compare-and-set finds its own first effect and reports a
+// conflict. So methods that are not declared are not sent again then. The same applies to a proxy
+// that has lost its server: HTTP status 502 and 504, and Envoy's texts for it.
 //
 // A trailer that is not empty proves that a server answered; without one the texts of gRPC-Go's
-// transport decide. They are all there is if an interceptor behind ours drops call options.
+// transport decide, and also if an interceptor behind ours drops call options.
 //
-// What is provably unprocessed is sent again whatever the method: a connection that could not be
-// had pays like any retry; an attempt that a live connection handed back (GOAWAY, REFUSED_STREAM)
-// is free, at most twice a call. With MaxAttempts 1 neither is sent again by this package; what
-// gRPC-Go does by itself remains.
+// What is provably unprocessed is sent again whatever the method: a retry after a refused
+// connection is charged to the budget like any other; an attempt that a live connection handed
+// back (GOAWAY, REFUSED_STREAM) is free, at most twice a call. With MaxAttempts 1 this
+// package sends neither again; gRPC-Go's transparent retries remain.
 //
 // # Load balancers and credentials
 //
 // gRPC-Go does not pick again after a pick that its load balancer ended with a status (gRFC A54),
-// and hides the difference from interceptors. All codes but UNAVAILABLE give it away, and the
-// texts of xDS, RLS and grpclb do; the UNAVAILABLE of another balancer looks like a connection
-// that could not be had, and is picked again. A balancer of your own that drops picks returns
+// and hides the difference from interceptors. All codes but UNAVAILABLE show it, and so do the
+// texts of xDS, RLS and grpclb; the UNAVAILABLE of another balancer looks like a refused
+// connection, and is picked again. A balancer of your own that drops picks returns
 // retry.Permanent of its status, or another code.
 //
 // Credentials that fail with UNAVAILABLE are asked again, as gRPC-Go does under a retryPolicy:
-// nothing was sent, and where the token comes from may be up again. They can return
+// nothing was sent, and the token server may have recovered. They can return
 // retry.Permanent of their status to end the call.
 //
 // # Marks and hints
@@ -73,6 +73,6 @@
 // declared unless nothing was sent.
 //
 // Hints, in order: trailer grpc-retry-pushback-ms (negative, malformed or given twice: do not
-// retry), then google.rpc.RetryInfo among the first 16 status details. On each resend the
-// metadata says grpc-previous-rpc-attempts.
+// retry), then google.rpc.RetryInfo among the first 16 status details. Each resend has
+// grpc-previous-rpc-attempts in its metadata.
 package grpcx

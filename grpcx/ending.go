@@ -9,38 +9,39 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// ending is what is known of an attempt that failed.
+// ending describes an attempt that failed.
 //
-// gRPC-Go does not say who made a status, so the metadata must do. A trailer that is not empty
-// came from the server: every answer without a message has its content type there. An empty
-// trailer means that there was a stream on a connection, and a nil one that there was none. A
-// server that sends a header and then no trailing metadata leaves an empty one, too: there, and
-// where an interceptor drops call options, the texts that gRPC-Go's transport makes decide.
+// gRPC-Go does not say whether the server or the client made a status; the metadata shows it. A
+// trailer that is not empty came from the server: every answer without a message has its content
+// type there. An empty trailer means that there was a stream on a connection, and a nil one that
+// there was none. A server that sends a header and then no trailing metadata leaves an empty one,
+// too: there, and where an interceptor drops call options, the texts of gRPC-Go's transport
+// decide.
 type ending struct {
-	err     error
-	header  metadata.MD // nil if unknown, or if none came
-	trailer metadata.MD // nil: the attempt never had a stream on a connection, empty: it got none from the server
-	ended   bool        // the attempt's own timeout passed
-	heeded  bool        // a nil trailer is gRPC's word; otherwise perhaps nobody looked at the options
+	err      error
+	header   metadata.MD // nil if unknown, or if there was none
+	trailer  metadata.MD // nil: the attempt never had a stream on a connection, empty: it got none from the server
+	ended    bool        // the attempt's own timeout passed
+	reported bool        // a gRPC called OnFinish, so it has set the trailer; otherwise an interceptor may have dropped the option
 }
 
-// silent reports that nothing came from the server: gRPC's own messages about the connection are
-// then not an application's that relays what it got from somewhere else.
+// silent reports whether nothing came from the server: gRPC's own messages about the connection
+// are then not an application's that relays what it got from somewhere else.
 func (e *ending) silent() bool { return len(e.header) == 0 && len(e.trailer) == 0 }
 
-// unsent reports that the attempt got no stream on any connection. grpc.Trailer's place is
-// written to, be it with an empty map, if and only if there was one; provided that the options
-// came to gRPC (a channel inside the process need not know them, and an interceptor may drop
+// unsent reports whether the attempt got no stream on any connection. gRPC sets the target of
+// grpc.Trailer, perhaps to an empty map, if and only if there was one; provided that the options
+// reached gRPC (a channel inside the process need not know them, and an interceptor may drop
 // them).
-func (e *ending) unsent() bool { return e.trailer == nil && e.heeded }
+func (e *ending) unsent() bool { return e.trailer == nil && e.reported }
 
-// wordless reports that no message can have come: there was no stream, or the server's answer was
-// a trailer alone, which then has the content type.
-func (e *ending) wordless() bool { return e.unsent() || len(e.trailer["content-type"]) > 0 }
+// messageless reports whether no message can have arrived: there was no stream, or the server's
+// answer was a trailer alone, which then has the content type.
+func (e *ending) messageless() bool { return e.unsent() || len(e.trailer["content-type"]) > 0 }
 
-// answered reports whether an UNAVAILABLE is the word of a server, which may have done nothing
-// then. It is not if gRPC-Go, or a proxy in between, made it because the connection was lost: the
-// server may have done its work, and the reply is what was lost.
+// answered reports whether a server sent an UNAVAILABLE, which says that it did nothing. It did
+// not if gRPC-Go, or a proxy in between, made the status because the connection was lost: then the
+// server may have done its work, and only the reply was lost.
 func (e *ending) answered(st *status.Status) bool {
 	if len(e.trailer) > 0 {
 		return !isProxyLoss(st.Message())
@@ -55,20 +56,20 @@ func (e *ending) answered(st *status.Status) bool {
 // client asked too much.
 func (e *ending) lost(st *status.Status) bool {
 	return st.Code() == codes.Unavailable && e.trailer != nil && len(e.trailer) == 0 &&
-		isConnectionLoss(st.Message()) && !isCalm(st.Message())
+		isConnectionLoss(st.Message()) && !isEnhanceYourCalm(st.Message())
 }
 
-// calmed reports whether the server closed the connection because the client asked too much.
-func (e *ending) calmed(st *status.Status) bool {
-	return len(e.trailer) == 0 && isTransportLoss(st.Message()) && isCalm(st.Message())
+// askedTooMuch reports whether the server closed the connection because the client asked too much.
+func (e *ending) askedTooMuch(st *status.Status) bool {
+	return len(e.trailer) == 0 && isTransportLoss(st.Message()) && isEnhanceYourCalm(st.Message())
 }
 
-func isCalm(message string) bool {
+func isEnhanceYourCalm(message string) bool {
 	return strings.Contains(message, "received prior goaway: code: ENHANCE_YOUR_CALM")
 }
 
-// isConnectionLoss recognizes what gRPC-Go says of the streams of a connection that the other
-// side has ended.
+// isConnectionLoss recognizes the texts that gRPC-Go gives the streams of a connection that the
+// other side has ended.
 func isConnectionLoss(message string) bool {
 	return hasAnyPrefix(strings.TrimPrefix(message, "closing transport due to: "),
 		"error reading from server: ", `connection error: desc = "error reading from server: `)
@@ -85,7 +86,7 @@ func isTransportLoss(message string) bool {
 }
 
 // isProxyLoss recognizes the status that Envoy makes when it has lost the connection to the
-// server, or patience.
+// server, or its own timeout has passed.
 func isProxyLoss(message string) bool {
 	if message == "upstream request timeout" || message == "stream timeout" {
 		return true
@@ -107,11 +108,11 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 // lostMessage is the text of errLost.
 const lostMessage = "the stream ended before it was sent"
 
-// errLost is a stream's end that is none: gRPC-Go says io.EOF where a transparent retry broke,
-// although neither a header nor a trailer came from the server.
+// errLost replaces the io.EOF of a stream that did not end well: gRPC-Go returns io.EOF where a
+// transparent retry broke, although neither a header nor a trailer came from the server.
 var errLost = status.Error(codes.Unavailable, lostMessage)
 
-// isHandedBack recognizes what gRPC-Go says of a stream that the server provably did not take:
+// isHandedBack recognizes the text of a stream that the server provably did not process:
 // the connection was draining before the stream's headers were written, the GOAWAY named an
 // earlier stream as the last, or it was refused.
 func isHandedBack(message string) bool {
@@ -127,7 +128,7 @@ func isHandedBack(message string) bool {
 }
 
 // local reports whether the client itself refused the attempt, and would refuse another, or
-// dropped it. Whatever else keeps it from a stream is that there was no connection, or no time.
+// dropped it. Otherwise an attempt without a stream had no connection, or no time.
 func (e *ending) local(st *status.Status) bool {
 	if isLocal(st) {
 		return true
@@ -141,28 +142,28 @@ func (e *ending) local(st *status.Status) bool {
 	case codes.Canceled:
 		return false
 	case codes.Unavailable:
-		return isDistrust(st.Message()) || isDrop(st.Message())
+		return isUntrusted(st.Message()) || isDrop(st.Message())
 	}
 	return true
 }
 
-// isWaiting recognizes a call that ran out of time while gRPC-Go had no connection for it, rather
-// than one that was dropped with that status.
+// isWaiting recognizes a call that ran out of time while gRPC-Go had no connection for it. A load
+// balancer may also drop a call with that status.
 func isWaiting(message string) bool {
 	return strings.Contains(message, "deadline exceeded") || strings.HasPrefix(message, "latest balancer error: ")
 }
 
-// isDistrust recognizes a server whose certificate the client does not trust, or not under the
+// isUntrusted recognizes a server whose certificate the client does not trust, or not under the
 // call's authority.
-func isDistrust(message string) bool {
+func isUntrusted(message string) bool {
 	return strings.Contains(message, "authentication handshake failed: ") && strings.Contains(message, "x509: ") ||
 		strings.HasPrefix(message, "failed to validate authority ") ||
 		strings.Contains(message, " does not implement the AuthorityValidator interface")
 }
 
-// isDrop recognizes calls that gRPC-Go's own load balancers and routers drop on purpose, which
-// are not picked again (gRFC A54). Of the UNAVAILABLE of other balancers nobody can tell whether
-// it is a drop or the lack of a connection.
+// isDrop recognizes calls that gRPC-Go's own load balancers and routers drop on purpose, which are
+// not picked again (gRFC A54). The UNAVAILABLE of another balancer may be a drop or the lack of a
+// connection.
 func isDrop(message string) bool {
 	return hasAnyPrefix(message, "RPC is dropped", "request dropped by grpclb", "unknown cluster selected for RPC: ",
 		"most recent error from RLS server: ", "no matched route was found", "matched route does not have a supported") ||

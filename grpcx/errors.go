@@ -33,10 +33,10 @@ func (e *Error) Error() string {
 // Timeout reports whether the call ran out of time, its own or the last attempt's.
 func (e *Error) Timeout() bool { return e.Call.Timeout() }
 
-// Unwrap reaches the retry.Error.
+// Unwrap returns the retry.Error.
 func (e *Error) Unwrap() error { return e.Call }
 
-// GRPCStatus is the call's status.
+// GRPCStatus returns the call's status.
 func (e *Error) GRPCStatus() *status.Status { return e.status() }
 
 func (e *Error) status() *status.Status {
@@ -66,7 +66,7 @@ func (e *Error) endedText() string {
 	return fmt.Sprintf("%v; before that: %v", e.Call.Ended, e.Call.Last)
 }
 
-// lastOf returns what the last attempt returned, without our word for its timeout.
+// lastOf returns the last attempt's error without the TimeoutError around it.
 func lastOf(stopped *retry.Error) error {
 	if t, ok := stopped.Last.(*call.TimeoutError); ok {
 		return t.Err
@@ -74,8 +74,8 @@ func lastOf(stopped *retry.Error) error {
 	return stopped.Last
 }
 
-// failure returns the error of a call under p that has stopped. A policy that never sends twice
-// leaves no trace, and neither does a call to which the policy added nothing.
+// failure returns the error of a call under p that has stopped: the attempt's own error, if the
+// policy never sends twice or added nothing to the call.
 func failure(p *drive.Policy, stopped *retry.Error) error {
 	if stopped.Last != nil && (p.MaxAttempts == 1 || stopped.Bare()) {
 		return stopped.Last
@@ -83,7 +83,7 @@ func failure(p *drive.Policy, stopped *retry.Error) error {
 	return &Error{stopped}
 }
 
-// statusOf returns the status of what an attempt returned. ours reports that it is the error of a
+// statusOf returns the status of an attempt's error. ours reports whether it is the error of a
 // call inside this one. A status that is wrapped is not copied, as status.FromError does: it may
 // be large.
 func statusOf(err error) (_ *status.Status, ours bool) {
@@ -108,5 +108,5 @@ func statusOf(err error) (_ *status.Status, ours bool) {
 	return status.FromContextError(err), false
 }
 
-// grpcStatus is what the errors of package status have.
+// grpcStatus is implemented by the errors of package status.
 type grpcStatus interface{ GRPCStatus() *status.Status }

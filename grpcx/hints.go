@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// maxDetails bounds how many of a status's details are looked at.
+	// maxDetails bounds how many of a status's details are read.
 	maxDetails = 16
 	// maxRetryInfo bounds the bytes of a RetryInfo: its one field takes fewer than 32.
 	maxRetryInfo = 1 << 10
 )
 
-// hint is what the server asked for.
+// hint holds what the server asked for.
 type hint struct {
 	given   bool // it asked for a wait, or for none
 	noRetry bool
 	after   time.Duration
 }
 
-// hintOf reads pushback from the trailer, and only without that RetryInfo from the status.
+// hintOf reads pushback from the trailer or, if there is none, RetryInfo from the status.
 func hintOf(st *status.Status, trailer metadata.MD) hint {
 	if values := trailer[pushbackKey]; len(values) > 0 {
 		return pushback(values)
@@ -37,8 +37,8 @@ func hintOf(st *status.Status, trailer metadata.MD) hint {
 	return retryInfo(st)
 }
 
-// pushback reads grpc-retry-pushback-ms (gRFC A6). All but one whole number of 32 bits means: do
-// not retry.
+// pushback reads grpc-retry-pushback-ms (gRFC A6). Anything but one number from 0 up, of 32 bits,
+// means: do not retry.
 func pushback(values []string) hint {
 	if len(values) != 1 {
 		return hint{noRetry: true}
@@ -47,11 +47,11 @@ func pushback(values []string) hint {
 	if err != nil || ms < 0 {
 		return hint{noRetry: true}
 	}
-	return hint{given: true, after: time.Duration(max(ms, 1)) * time.Millisecond} // at once is a wait, too: no backoff
+	return hint{given: true, after: time.Duration(max(ms, 1)) * time.Millisecond} // 0 is a wait as well: it replaces the backoff
 }
 
-// retryInfo reads the longest wait of all google.rpc.RetryInfo among the first details; those
-// that are malformed or negative are not there.
+// retryInfo reads the longest wait of all google.rpc.RetryInfo among the first details. It ignores
+// those that are malformed or negative.
 func retryInfo(st *status.Status) (h hint) {
 	for value := range details(st, "google.rpc.RetryInfo") {
 		var info errdetails.RetryInfo
@@ -68,8 +68,8 @@ func retryInfo(st *status.Status) (h hint) {
 // are too large.
 //
 // Status.Details decodes every detail and Status.Proto copies every byte, and a server may send
-// megabytes of them. So the field is read in its place, by reflection. Should gRPC rename it, the
-// copy is made.
+// megabytes of them. So the field is read in place, by reflection. If gRPC renames it, details
+// reads a copy.
 func details(st *status.Status, name string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		list, ok := rawDetails(reflect.ValueOf(st))
@@ -92,8 +92,8 @@ func details(st *status.Status, name string) iter.Seq[[]byte] {
 	}
 }
 
-// rawDetails returns the list of *anypb.Any in a *status.Status. ok is false if the status is not
-// made as it was.
+// rawDetails returns the list of *anypb.Any in a *status.Status. ok is false if the
+// status has another layout than today.
 func rawDetails(st reflect.Value) (list reflect.Value, ok bool) {
 	if st.IsNil() {
 		return list, false

@@ -17,7 +17,7 @@ func splitMethod(full string) (service, method string, ok bool) {
 	return service, method, ok && full[0] == '/' && service != "" && method != "" && !strings.Contains(method, "/")
 }
 
-// idempotentKey is how a name given to WithIdempotentMethods is looked up.
+// idempotentKey returns the key by which a name given to WithIdempotentMethods is looked up.
 func idempotentKey(name string) (key string, ok bool) {
 	if name == "*" {
 		return "", true
@@ -42,8 +42,9 @@ func (c *config) declared(method string) bool {
 	return c.idempotent[method] || c.idempotent[service] || c.idempotent[""]
 }
 
-// mayBeShadow reports whether err may refuse a second copy of a call because the first had its effect: of a
-// method that may be sent twice but does have one, as its .proto file says.
+// mayBeShadow reports whether err may refuse a second copy of a call because the first had its
+// effect. That can be so for a method which may be sent twice but does have an effect, as its
+// .proto file says.
 func mayBeShadow(fullMethod string, err error) bool {
 	switch status.Code(err) {
 	case codes.NotFound, codes.AlreadyExists, codes.FailedPrecondition:
@@ -52,7 +53,8 @@ func mayBeShadow(fullMethod string, err error) bool {
 	return false
 }
 
-// levels remembers the idempotency_level of the methods that the registry knows: a lookup costs more than 100 ns.
+// levels caches the idempotency_level of the methods that the registry knows: a lookup costs more
+// than 100 ns.
 var levels sync.Map // full method name to descriptorpb.MethodOptions_IdempotencyLevel
 
 // safeLevel reports whether the .proto file of a method says that it may be sent twice.
@@ -70,7 +72,7 @@ func levelOf(fullMethod string) (level descriptorpb.MethodOptions_IdempotencyLev
 	}
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + method))
 	if err != nil {
-		return 0 // not remembered: it may be registered later, and unknown names have no bound
+		return 0 // not cached: it may be registered later, and the number of unknown names has no bound
 	}
 	m, ok := d.(protoreflect.MethodDescriptor)
 	if !ok {

@@ -1,11 +1,15 @@
 package grpcx
 
-import "github.com/evenkeel-go/evenkeel/retry"
+import (
+	"google.golang.org/grpc"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
 
 // defaultReplayBuffer is gRPC-Go's own.
 const defaultReplayBuffer = 256 << 10
 
-// Option sets up the client interceptors.
+// Option configures the client interceptors.
 type Option func(*config)
 
 type config struct {
@@ -28,7 +32,7 @@ func newConfig(opts []Option) config {
 
 // WithStrictIdempotency withdraws gRPC's convention that a call which a server answers with
 // UNAVAILABLE may be sent again whatever its method: methods that are not declared idempotent are
-// then sent again only if the attempt was provably unprocessed. What proves it comes through call
+// then sent again only if the attempt was provably unprocessed. The proof comes through call
 // options: interceptors behind that drop them make such attempts look processed.
 func WithStrictIdempotency() Option { return func(c *config) { c.strict = true } }
 
@@ -65,9 +69,9 @@ func WithPolicies(ps *Policies) Option {
 }
 
 // WithReplayBuffer sets how many bytes of messages a stream keeps to send them again, 256 KiB
-// unless told, as in gRPC-Go; each counts with the five bytes that go before it on the wire. A
-// stream that has sent more is not retried. The call option grpc.MaxRetryRPCBufferSize goes
-// before this. With 0 no stream that sends anything is retried.
+// by default, as in gRPC-Go; each counts with the five bytes that go before it on the wire. A
+// stream that has sent more is not retried. The call option grpc.MaxRetryRPCBufferSize overrides
+// this. With 0 no stream that sends anything is retried.
 //
 // Messages of protobuf are copied, so that the caller may use one again for the next. Of messages
 // of another codec the stream keeps the caller's own values: as gRPC has it, they must not be
@@ -79,6 +83,27 @@ func WithReplayBuffer(bytes int) Option {
 		panic("grpcx: WithReplayBuffer: must not be negative")
 	}
 	return func(c *config) { c.replay = bytes }
+}
+
+// WithPolicy makes one call follow p and not the interceptor's policy, nor that of WithPolicies. p
+// keeps its own budget for the call's target. It panics if p is nil.
+func WithPolicy(p *retry.Policy) grpc.CallOption {
+	return policyOption{policy: mustPolicy("WithPolicy", p)}
+}
+
+type policyOption struct {
+	grpc.EmptyCallOption
+	policy *retry.Policy
+}
+
+// findPolicy returns the policy of WithPolicy, the last one; nil if there is none.
+func findPolicy(opts []grpc.CallOption) (p *retry.Policy) {
+	for _, o := range opts {
+		if o, ok := o.(policyOption); ok {
+			p = o.policy
+		}
+	}
+	return p
 }
 
 func mustPolicy(caller string, p *retry.Policy) *retry.Policy {

@@ -35,7 +35,7 @@ type Policies struct {
 	targets  *dest.Table[string, *targetPolicies]
 }
 
-// entry is what one methodConfig says.
+// entry holds one methodConfig.
 type entry struct {
 	names   []string // as in byName
 	retry   *retrySpec
@@ -62,7 +62,7 @@ type hedgeSpec struct {
 }
 
 // NewPolicies gives each name its policy: "package.Service/Method" for a method,
-// "package.Service" for the other methods of a service, and "" for all others. The error tells
+// "package.Service" for the other methods of a service, and "" for all others. The error lists
 // every name that is malformed or has a nil policy.
 func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 	ps := newPolicies(nil)
@@ -86,7 +86,7 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 }
 
 // WithBudget returns policies with the same rules whose methods of one target share a budget of
-// spec, whatever retryThrottling says: budget.Unlimited{} for none, as gRPC has it without
+// spec, in place of retryThrottling: budget.Unlimited{} for none, as in gRPC without
 // retryThrottling. Policies made by NewPolicies keep their own. It panics if spec is nil or
 // invalid.
 func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
@@ -113,7 +113,7 @@ func newPolicies(opts []retry.Option) *Policies {
 	return ps
 }
 
-// budget returns what one target's budget is made from.
+// budget returns the spec of a target's budget.
 func (ps *Policies) budget() budget.Spec {
 	if ps.throttle == nil {
 		return budget.Adaptive{}
@@ -121,7 +121,7 @@ func (ps *Policies) budget() budget.Spec {
 	return ps.throttle
 }
 
-// methodKey is how a name is looked up.
+// methodKey returns the key by which a name is looked up.
 func methodKey(name string) (key string, ok bool) {
 	service, method, full := strings.Cut(name, "/")
 	switch {
@@ -133,16 +133,16 @@ func methodKey(name string) (key string, ok bool) {
 	return "/" + service + "/" + method, true
 }
 
-// targetPolicies is a Policies at work for one target.
+// targetPolicies is the state of a Policies for one target.
 type targetPolicies struct {
 	rules  []rule
 	byName map[string]int
 	budget budget.Budget // of all rules that have no policy made by the user
 }
 
-// target returns the state for the target of cc, and marks it as used. Over the bound, one that was
-// not used lately is forgotten; see retry.WithMaxDestinations for what it comes back with. Two
-// connections to one target share what the first was made with.
+// target returns the state for the target of cc, and marks it as used. Over the bound, a target
+// that was not used lately is forgotten; see retry.WithMaxDestinations for the budget that it gets
+// if it is used again. All connections to one target share the bound on attempts of the first.
 func (ps *Policies) target(name string, cc *grpc.ClientConn) *targetPolicies {
 	if at, ok := ps.targets.Get(name); ok {
 		return at.Value
@@ -158,7 +158,7 @@ func (ps *Policies) newTarget(name string, most int, drained bool) *targetPolici
 	shared := budget.Shared(t.budget)
 	t.rules = make([]rule, len(ps.entries))
 	for i, e := range ps.entries {
-		if len(e.names) > 0 { // else no method comes to it
+		if len(e.names) > 0 { // else no method uses it
 			t.rules[i] = e.rule(name, most, shared, ps.opts)
 		}
 	}
@@ -180,7 +180,7 @@ func (t *targetPolicies) rule(method string) *rule {
 	return &t.rules[i]
 }
 
-// rule is the entry at work for one target.
+// rule returns the entry's rule for one target.
 func (e *entry) rule(target string, most int, shared budget.Spec, opts []retry.Option) rule {
 	if e.policy != nil {
 		return rule{policy: e.policy}
@@ -198,28 +198,28 @@ func (e *entry) rule(target string, most int, shared budget.Spec, opts []retry.O
 	return r
 }
 
-// maxCallAttempts returns what grpc.WithMaxCallAttempts said of a connection. gRPC-Go has no
-// other way to ask for it than to look; were the field renamed, it would be gRPC's default.
+// maxCallAttempts returns the value of grpc.WithMaxCallAttempts. gRPC-Go does not export it, so it
+// is read by reflection. If gRPC renames the field, maxCallAttempts returns gRPC's default.
 func maxCallAttempts(cc *grpc.ClientConn) int {
 	if cc == nil {
-		return mostAttempts
+		return defaultMaxAttempts
 	}
 	options := reflect.ValueOf(cc).Elem().FieldByName("dopts")
 	if options.Kind() != reflect.Struct {
-		return mostAttempts
+		return defaultMaxAttempts
 	}
 	n := options.FieldByName("maxCallAttempts")
 	if n.Kind() != reflect.Int || n.Int() < 2 {
-		return mostAttempts
+		return defaultMaxAttempts
 	}
 	return int(n.Int())
 }
 
-// fatal makes a list of codes of an empty one: no code is retried. It is OK's bit, which is never
-// asked for.
+// fatal makes an empty list of codes differ from none: no code is retried. It is the bit of OK,
+// which is never looked up.
 const fatal codeSet = 1
 
-// config is the entry's rules. Without a retryPolicy or hedgingPolicy gRPC sends a call once.
+// config returns the entry's rules. Without a retryPolicy or hedgingPolicy gRPC sends a call once.
 func (e *entry) config(most int) retry.Config {
 	switch {
 	case e.retry != nil:
@@ -240,7 +240,8 @@ func (e *entry) config(most int) retry.Config {
 	return retry.Config{MaxAttempts: 1}
 }
 
-// a6Backoff is gRFC A6's: min(initial * multiplier^(wait-1), max), and up to a fifth more or less.
+// a6Backoff is the backoff of gRFC A6: min(initial * multiplier^(wait-1), max), and up to a fifth
+// more or less.
 type a6Backoff struct {
 	initial, max time.Duration
 	multiplier   float64

@@ -16,7 +16,7 @@ import (
 // replayBuffer holds the caller's operations so far, to be replayed on the attempts to come.
 type replayBuffer struct {
 	limit int
-	codec encoding.CodecV2 // sizes messages that are not of protobuf; nil: nobody can
+	codec encoding.CodecV2 // sizes messages that are not of protobuf; nil: their size is unknown
 	ops   []func(grpc.ClientStream) error
 	bytes int
 }

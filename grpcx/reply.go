@@ -6,8 +6,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// emptyReply returns a reply of the same type that shares nothing with it, or reply itself if its type cannot be
-// made anew: then the attempts of a call that is not hedged write to the caller's one after the other.
+// emptyReply returns a reply of the same type that shares nothing with reply, or reply itself if
+// there can be no new one: then the attempts of a call that is not hedged write to the caller's
+// reply one after the other.
 func emptyReply(reply any) (_ any, fresh bool) {
 	if m, ok := reply.(proto.Message); ok {
 		return m.ProtoReflect().New().Interface(), true
@@ -18,8 +19,9 @@ func emptyReply(reply any) (_ any, fresh bool) {
 	return reply, false
 }
 
-// blankReply is emptyReply for attempts side by side. What is in a reply that is not of protobuf before the call (the
-// caller's defaults, something its codec needs) would be missing in a new one, or be shared: such a call is not hedged.
+// blankReply is emptyReply for attempts side by side. It reports false for a reply that is not of
+// protobuf and has content before the call (the caller's defaults, something its codec needs): a
+// new reply would lack that or share it, so the call is not hedged.
 func blankReply(reply any) (_ any, fresh bool) {
 	_, isProto := reply.(proto.Message)
 	if v := reflect.ValueOf(reply); !isProto && v.Kind() == reflect.Pointer && (v.IsNil() || !v.Elem().IsZero()) {
@@ -28,7 +30,7 @@ func blankReply(reply any) (_ any, fresh bool) {
 	return emptyReply(reply)
 }
 
-// copyReply makes dst what src is. Both come from the same emptyReply.
+// copyReply sets dst to src. Both come from the same emptyReply.
 func copyReply(dst, src any) {
 	if m, ok := dst.(proto.Message); ok {
 		proto.Reset(m)

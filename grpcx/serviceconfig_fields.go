@@ -19,7 +19,7 @@ type fields struct {
 	had     map[string]bool
 	bad     map[string]bool
 	errs    []error
-	unknown *[]string // paths of the fields that nobody reads, of the whole text
+	unknown *[]string // paths of the fields that were not read, of the whole text
 	path    string    // of the object, with a dot
 	at      string    // of what is being read, in the object
 }
@@ -37,15 +37,15 @@ func readObject(raw json.RawMessage, path string, unknown *[]string, read func(*
 	return read(&fields{left: left, had: map[string]bool{}, bad: map[string]bool{}, unknown: unknown, path: path})
 }
 
-// inner makes what reads an object inside of what reads its fields.
+// inner returns a function that reads an object inside this one, given one that reads its fields.
 func (o *fields) inner(read func(*fields) error) func(json.RawMessage) error {
 	return func(raw json.RawMessage) error { return readObject(raw, o.path+o.at+".", o.unknown, read) }
 }
 
 func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
-// find removes a field whose name is written in any case, as encoding/json reads them, and so
-// gRPC-Go. One that is null is not there.
+// find removes a field whose name is written in any case, as encoding/json and so gRPC-Go read
+// it. A field that is null counts as absent.
 func (o *fields) find(name string) (raw json.RawMessage, ok bool) {
 	for key, value := range o.left {
 		if !strings.EqualFold(key, name) {
@@ -60,8 +60,8 @@ func (o *fields) find(name string) (raw json.RawMessage, ok bool) {
 	return raw, ok && !isNull(raw)
 }
 
-// take reads a field if it is there.
-func (o *fields) take(name string, read func(json.RawMessage) error) {
+// optional reads a field if it is there.
+func (o *fields) optional(name string, read func(json.RawMessage) error) {
 	raw, ok := o.find(name)
 	if !ok {
 		return
@@ -73,9 +73,9 @@ func (o *fields) take(name string, read func(json.RawMessage) error) {
 	}
 }
 
-// need is take for a field that must be there.
-func (o *fields) need(name string, read func(json.RawMessage) error) {
-	o.take(name, read)
+// required is optional for a field that must be there.
+func (o *fields) required(name string, read func(json.RawMessage) error) {
+	o.optional(name, read)
 	if !o.had[name] {
 		o.errs = append(o.errs, conf.Errorf(name, "must be given"))
 	}
@@ -84,7 +84,7 @@ func (o *fields) need(name string, read func(json.RawMessage) error) {
 // list reads each element of a field that is a list.
 func (o *fields) list(name string, read func(json.RawMessage) error) {
 	var elements []json.RawMessage
-	o.take(name, func(raw json.RawMessage) error {
+	o.optional(name, func(raw json.RawMessage) error {
 		if json.Unmarshal(raw, &elements) != nil {
 			return errors.New("must be a list")
 		}
@@ -107,7 +107,7 @@ func (o *fields) list(name string, read func(json.RawMessage) error) {
 
 // positive reads a number above 0 that must be there.
 func (o *fields) positive(name string, into *float64) {
-	o.need(name, func(raw json.RawMessage) error {
+	o.required(name, func(raw json.RawMessage) error {
 		if json.Unmarshal(raw, into) != nil || !(*into > 0) {
 			*into = 0
 			return errors.New("must be a number above 0")
@@ -116,15 +116,15 @@ func (o *fields) positive(name string, into *float64) {
 	})
 }
 
-// skip passes over fields that are somebody else's.
+// skip ignores fields that this package does not use.
 func (o *fields) skip(names ...string) {
 	for _, name := range names {
 		o.find(name)
 	}
 }
 
-// end remembers the fields that nobody has read, and returns all that is wrong. The number of
-// both is bounded.
+// end adds the fields that were not read to the unknown ones, and returns all mistakes. The number
+// of both is bounded.
 func (o *fields) end() error {
 	for _, err := range conf.Flatten(conf.Unknown(o.left)) {
 		var f *conf.FieldError
@@ -136,7 +136,7 @@ func (o *fields) end() error {
 }
 
 // protoDuration reads a duration as proto JSON writes it: seconds, with a fraction or not, and an
-// s. What is more than time.Duration holds is the most that it holds.
+// s. A duration that time.Duration cannot hold becomes the longest.
 func protoDuration(raw json.RawMessage) (time.Duration, error) {
 	var text string
 	if json.Unmarshal(raw, &text) != nil {

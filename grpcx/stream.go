@@ -58,7 +58,7 @@ type clientStream struct {
 	ops     int           // operations of the caller under way
 	pending *observations // for the observer, once mu is released
 	done    bool          // the call is over, with doneErr
-	told    bool          // the caller's OnFinish options have been called
+	called  bool          // the caller's OnFinish options have been called
 	doneErr error
 
 	// Only the goroutine that has claimed cur uses these.
@@ -90,7 +90,7 @@ func (c *client) stream(
 	if s.r.wait != nil {
 		s.opts = append(s.opts, grpc.WaitForReady(*s.r.wait))
 	}
-	s.opts, s.out = take(s.opts, opts)
+	s.opts, s.out = splitOptions(s.opts, opts)
 	s.replay.configure(s.opts)
 	if s.r.timeout > 0 {
 		s.ctx, s.release = context.WithTimeout(ctx, s.r.timeout)

@@ -86,7 +86,7 @@ func (a *streamAttempt) lost(header metadata.MD, err error) error {
 	return err
 }
 
-// late returns errTooLate for an answer that came together with the attempt's timeout: its stream
+// late returns errTooLate for an answer that arrived together with the attempt's timeout: its stream
 // is cancelled.
 func (a *streamAttempt) late(err error) error {
 	if a.timedOut() && (err == nil || err != io.EOF && isLocal(status.Convert(err))) {
@@ -100,8 +100,8 @@ func (a *streamAttempt) late(err error) error {
 // cancellation.
 var errTooLate = status.Error(codes.DeadlineExceeded, context.DeadlineExceeded.Error())
 
-// truth returns an attempt's error: its timeout, if that is why it failed.
-func (a *streamAttempt) truth(err error, o retry.Outcome) error {
+// failure returns an attempt's error: its timeout, if that is why it failed.
+func (a *streamAttempt) failure(err error, o retry.Outcome) error {
 	switch {
 	case !a.timedOut() || o.Class == retry.Rejected || o.Class == retry.Canceled:
 		return err

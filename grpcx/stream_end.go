@@ -65,8 +65,8 @@ func (s *clientStream) abandon(a *streamAttempt) {
 	s.stop(a, a.endErr)
 }
 
-// succeed settles the call: its answer has begun. err is what receiving returns from now on, nil
-// for what the attempt's own stream returns. If another goroutine has claimed the attempt, succeed
+// succeed settles the call: its answer has begun. Receiving returns err from now on or, if it
+// is nil, the results of the attempt's own stream. If another goroutine has claimed the attempt, succeed
 // waits for it.
 func (s *clientStream) succeed(a *streamAttempt, err error) {
 	if !s.claim(a) {
@@ -93,7 +93,7 @@ func (s *clientStream) stop(a *streamAttempt, err error) {
 	s.settle(a)
 }
 
-// settleAfterPanic settles the call unless whoever claimed a has settled it or replaced a: after a
+// settleAfterPanic settles the call unless the claimant of a has settled it or replaced a: after a
 // panic or runtime.Goexit in a user's code, no goroutine may wait for that.
 func (s *clientStream) settleAfterPanic(a *streamAttempt) {
 	select {
@@ -154,8 +154,8 @@ func (s *clientStream) conclude(last error) error {
 	return nil
 }
 
-// finish ends the call, and shows the caller what came with the final attempt: whoever has seen
-// the end of the stream has called finish, or waited for mu. It requires that s.mu is held.
+// finish ends the call, and shows the caller what came with the final attempt: a
+// goroutine that has seen the end of the stream has called finish, or waited for mu. It requires that s.mu is held.
 func (s *clientStream) finish(err error) {
 	if s.done {
 		return
@@ -171,8 +171,8 @@ func (s *clientStream) finish(err error) {
 // unlock releases mu, and then calls the observer and, if the call is over, the caller's OnFinish
 // options.
 func (s *clientStream) unlock() {
-	over := s.done && !s.told
-	s.told = s.done
+	over := s.done && !s.called
+	s.called = s.done
 	seen := s.pending
 	s.pending = nil
 	s.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// verdict is what an operation came to on one attempt.
+// verdict is the result of an operation on one attempt.
 type verdict uint8
 
 const (
@@ -145,7 +145,7 @@ func (s *clientStream) refuse(a *streamAttempt, err error) (verdict, error) {
 	}
 	defer s.settleAfterPanic(a)
 	a.cancel(nil)
-	s.report(a, s.sort(a, ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
+	s.report(a, s.outcome(a, ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
 	s.mu.Lock()
 	defer s.unlock()
 	s.stop(a, err)
@@ -156,13 +156,13 @@ func (s *clientStream) refuse(a *streamAttempt, err error) (verdict, error) {
 // settles the call.
 func (s *clientStream) retry(a *streamAttempt, err error) {
 	defer s.settleAfterPanic(a)
-	e := ending{err: err, header: a.seen, trailer: metadata.MD{}, ended: a.timedOut(), heeded: s.finished(a)}
+	e := ending{err: err, header: a.seen, trailer: metadata.MD{}, ended: a.timedOut(), reported: s.finished(a)}
 	if !a.unfinished.Load() {
 		e.trailer = a.Trailer()
 	}
 	a.cancel(nil)
-	o := s.sort(a, e, s.fixed) // which does not change while a is claimed
-	err = a.truth(err, o)
+	o := s.outcome(a, e, s.fixed) // which does not change while a is claimed
+	err = a.failure(err, o)
 	s.report(a, o, err)
 	next, last := s.open(err)
 	s.replace(a, next, last)
@@ -192,8 +192,8 @@ func (s *clientStream) finished(a *streamAttempt) bool {
 	return a.ended
 }
 
-// sort returns the outcome of a failed attempt. fixed is why there may be no further one.
-func (s *clientStream) sort(a *streamAttempt, e ending, fixed retry.Reason) retry.Outcome {
+// outcome returns the outcome of a failed attempt. fixed is why there may be no further one.
+func (s *clientStream) outcome(a *streamAttempt, e ending, fixed retry.Reason) retry.Outcome {
 	if s.ctx.Err() != nil {
 		return retry.Outcome{Class: retry.Canceled, Forbidden: drive.Ended(s.ctx)}
 	}
@@ -231,9 +231,9 @@ func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 			return a, nil
 		}
 		a.cancel(nil)
-		e := ending{err: last, ended: a.timedOut(), heeded: s.finished(a)}
-		o := s.sort(a, e, retry.ReasonNone)
-		last = a.truth(last, o)
+		e := ending{err: last, ended: a.timedOut(), reported: s.finished(a)}
+		o := s.outcome(a, e, retry.ReasonNone)
+		last = a.failure(last, o)
 		s.report(a, o, last)
 	}
 }
@@ -277,5 +277,5 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 	return err
 }
 
-// errBroken is what a stream returns after a panic in an attempt to replace it.
+// errBroken is the error of a stream after a panic in an attempt to replace it.
 var errBroken = status.Error(codes.Internal, "the stream broke in a panic")

@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// unary is the interceptor of unary calls.
+// unary implements grpc.UnaryClientInterceptor.
 func (c *client) unary(
 	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker,
 	opts ...grpc.CallOption,
@@ -32,7 +32,7 @@ func (c *client) unary(
 	}
 	p := drive.Of(policy)
 	u := &unaryCall{c: c, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
-	u.take(opts)
+	u.setOptions(opts)
 	if r.timeout > 0 {
 		var cancel context.CancelFunc
 		u.ctx, cancel = context.WithTimeout(ctx, r.timeout)
@@ -59,7 +59,7 @@ type unaryCall struct {
 	reply   any // the caller's
 	blank   any // what new replies are made of, if attempts run side by side: the caller's is being written to
 	hedge   bool
-	written bool // a message may have been written to reply; not told if hedge
+	written bool // a message may have been written to reply; not set if hedge
 	cc      *grpc.ClientConn
 	invoker grpc.UnaryInvoker
 	opts    []grpc.CallOption  // for every attempt
@@ -68,14 +68,14 @@ type unaryCall struct {
 	first   attempt
 }
 
-// attempt is what one attempt got.
+// attempt holds the reply and the metadata of one attempt.
 type attempt struct {
-	reply   any
-	own     bool // reply is not the caller's
-	heeded  bool // gRPC has told of its end, if it was asked to
-	header  metadata.MD
-	trailer metadata.MD
-	peer    *peer.Peer // nil unless the caller asks
+	reply    any
+	own      bool // reply is not the caller's
+	reported bool // gRPC has called OnFinish, if it was asked to
+	header   metadata.MD
+	trailer  metadata.MD
+	peer     *peer.Peer // nil unless the caller asks
 }
 
 // resentAttempt is an attempt that is not the first, with room for its context.
@@ -84,16 +84,17 @@ type resentAttempt struct {
 	ctx resendContext
 }
 
-// take sets the call's options apart.
-func (u *unaryCall) take(opts []grpc.CallOption) {
+// setOptions separates the options that every attempt gets from the caller's outputs.
+func (u *unaryCall) setOptions(opts []grpc.CallOption) {
 	u.opts = u.room[:0]
 	if u.r.wait != nil {
 		u.opts = append(u.opts, grpc.WaitForReady(*u.r.wait)) // before the caller's, which overrides it
 	}
-	u.opts, u.out = take(u.opts, opts)
+	u.opts, u.out = splitOptions(u.opts, opts)
 }
 
-// Send makes one attempt. Servers send retry pushback in the trailer, so every attempt asks for it.
+// Send makes one attempt. Servers send retry pushback in the trailer, so every attempt asks for
+// it.
 func (u *unaryCall) Send(ctx context.Context, number int, _ bool) (*attempt, error) {
 	a, opts := &u.first, u.opts // what the first adds to the room, no other attempt overwrites
 	if number > 1 {
@@ -108,15 +109,15 @@ func (u *unaryCall) Send(ctx context.Context, number int, _ bool) (*attempt, err
 		opts = append(opts, grpc.Peer(a.peer))
 	}
 	if u.c.strict {
-		opts = append(opts, grpc.OnFinish(func(error) { a.heeded = true }))
+		opts = append(opts, grpc.OnFinish(func(error) { a.reported = true }))
 	}
 	opts = opts[:len(opts):len(opts)] // what appends to them gets memory of its own
 	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, opts...)
 }
 
-// place gives an attempt the reply it may write to. The first writes to the caller's, as do all
-// of a call that is not hedged as long as it can be emptied in between, or needs not. Others have
-// one of their own.
+// place sets the reply that an attempt may write to. The first writes to the caller's. So do all
+// attempts of a call that is not hedged, as long as the reply can be emptied in between or nothing
+// was written to it. Others have a reply of their own.
 func (u *unaryCall) place(a *attempt, n int) {
 	a.reply = u.reply
 	switch {
@@ -141,11 +142,11 @@ func (u *unaryCall) Classify(_ context.Context, p *drive.Policy, r drive.Result[
 		return retry.Outcome{}
 	}
 	a := r.Value
-	e := ending{err: r.Err, header: a.header, trailer: a.trailer, ended: r.Ended, heeded: a.heeded}
+	e := ending{err: r.Err, header: a.header, trailer: a.trailer, ended: r.Ended, reported: a.reported}
 	if !u.c.strict {
-		e.heeded = u.cc != nil // gRPC's own ClientConn; only interceptors behind could drop options
+		e.reported = u.cc != nil // gRPC's own ClientConn; only interceptors behind could drop options
 	}
-	if !u.hedge && !a.own && !e.wordless() {
+	if !u.hedge && !a.own && !e.messageless() {
 		u.written = true
 	}
 	o := u.c.classify(u.ctx, p, u.method, u.r, &e)
@@ -162,8 +163,8 @@ func (u *unaryCall) Keep(a *attempt, cancel context.CancelFunc) *attempt {
 	return a
 }
 
-// end hands the answer over. The driver has joined all attempts, so that nobody else writes to
-// the caller's reply.
+// end gives the caller the answer. The driver has joined all attempts, so no other goroutine writes
+// to the caller's reply.
 func (u *unaryCall) end(p *drive.Policy, answer *drive.Answer[*attempt]) error {
 	a := answer.Value
 	if a == nil {

@@ -4,33 +4,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
-
-	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// WithPolicy makes one call follow p and not the interceptor's policy, nor that of WithPolicies. p keeps its own
-// budget for the call's target. It panics if p is nil.
-func WithPolicy(p *retry.Policy) grpc.CallOption {
-	return policyOption{policy: mustPolicy("WithPolicy", p)}
-}
-
-type policyOption struct {
-	grpc.EmptyCallOption
-	policy *retry.Policy
-}
-
-// findPolicy returns the policy of WithPolicy, the last one; nil if there is none.
-func findPolicy(opts []grpc.CallOption) (p *retry.Policy) {
-	for _, o := range opts {
-		if o, ok := o.(policyOption); ok {
-			p = o.policy
-		}
-	}
-	return p
-}
-
-// outputs is where the caller wants to see what came with the answer. An attempt never writes there itself, or an
-// attempt that lost would show. A nil *outputs is none.
+// outputs are the targets of the caller's Header, Trailer, Peer, and OnFinish options. An attempt
+// never writes there itself: the metadata of an attempt that lost would show. A nil *outputs has
+// none.
 type outputs struct {
 	header  []*metadata.MD
 	trailer []*metadata.MD
@@ -38,8 +16,9 @@ type outputs struct {
 	finish  []func(error)
 }
 
-// take keeps the caller's outputs, if there are any, and adds the other options, which every attempt gets, to rest.
-func take(rest, opts []grpc.CallOption) (_ []grpc.CallOption, w *outputs) {
+// splitOptions returns the caller's outputs, if there are any, and adds the other options, which
+// every attempt gets, to rest.
+func splitOptions(rest, opts []grpc.CallOption) (_ []grpc.CallOption, w *outputs) {
 	some := func() *outputs {
 		if w == nil {
 			w = new(outputs)
@@ -66,7 +45,8 @@ func take(rest, opts []grpc.CallOption) (_ []grpc.CallOption, w *outputs) {
 
 func (w *outputs) wantsPeer() bool { return w != nil && len(w.peer) > 0 }
 
-// publish shows the caller what came with the attempt that answered; nothing, if none did.
+// publish sets the targets to the metadata of the attempt that answered, or empties them if none
+// did.
 func (w *outputs) publish(a *attempt) {
 	if w == nil {
 		return
@@ -88,6 +68,7 @@ func (w *outputs) publish(a *attempt) {
 	}
 }
 
+// finished calls the OnFinish options.
 func (w *outputs) finished(err error) {
 	if w == nil {
 		return

@@ -15,9 +15,9 @@ const (
 	pushbackKey      = "grpc-retry-pushback-ms"
 )
 
-// resendContext is the context of a resend whose caller sends no metadata. A context of context.WithValue for each
-// would be two allocations, and its key is gRPC's secret; but a context that has the metadata and nothing else can be
-// shared by all, and asked first.
+// resendContext is the context of a resend whose caller sends no metadata. gRPC's key for metadata
+// is private, and metadata.NewOutgoingContext costs two allocations; so a context that has the
+// metadata and nothing else is shared by all calls, and asked first.
 type resendContext struct {
 	drive.ResendContext
 	metadata context.Context
@@ -30,7 +30,8 @@ func (c *resendContext) Value(key any) any {
 	return c.ResendContext.Value(key)
 }
 
-// previous are contexts that say, for the resends that are usual, how many attempts were sent before.
+// previous holds, for the first few resends, contexts whose metadata is the number of attempts
+// sent before.
 var previous = func() (ctxs [8]context.Context) {
 	for i := range ctxs {
 		md := metadata.Pairs(previousAttempts, strconv.Itoa(i)) // gRPC reads and copies it only
@@ -39,8 +40,8 @@ var previous = func() (ctxs [8]context.Context) {
 	return ctxs
 }()
 
-// resend adds to the outgoing metadata how many attempts were sent before, for which it may use c. The caller's
-// metadata stays as it is.
+// resend returns a context whose outgoing metadata has the number of attempts sent before. It may
+// use c for that. The caller's metadata is not changed.
 func (c *resendContext) resend(ctx context.Context, sent int) context.Context {
 	layer.Resent()
 	c.ResendContext = drive.ResendContext{Context: ctx, Attempt: sent + 1}

@@ -19,9 +19,9 @@ import (
 const (
 	// maxConfig bounds the text of a service config: it may come from DNS.
 	maxConfig = 1 << 20
-	// mostAttempts is what gRFC A6 makes of a greater maxAttempts, unless
-	// grpc.WithMaxCallAttempts says otherwise.
-	mostAttempts = 5
+	// defaultMaxAttempts is the bound of maxAttempts in gRFC A6, unless grpc.WithMaxCallAttempts
+	// sets another.
+	defaultMaxAttempts = 5
 )
 
 // FromServiceConfig reads the policies of a gRPC service config
@@ -30,18 +30,17 @@ const (
 // hedgingPolicy, and retryThrottling, which becomes one budget.GRPC a target for all its methods.
 // Without retryThrottling they share the default budget, see [Policies.WithBudget].
 //
-// As in gRPC-Go, a maxAttempts above 5 means 5, or what grpc.WithMaxCallAttempts says of the
-// first connection to a target, and a method with neither policy is sent once. The codes listed
-// are the word of whoever wrote the config that the method may be sent twice after them. A
-// retryPolicy's perAttemptRecvTimeout is the AttemptTimeout, and the word that the method may be
-// sent again after it.
+// As in gRPC-Go, a maxAttempts above 5 means 5, or the grpc.WithMaxCallAttempts of the
+// first connection to a target, and a method with neither policy is sent once. Whoever
+// lists a code declares that the method may be sent again after it. A retryPolicy's
+// perAttemptRecvTimeout is the AttemptTimeout, and declares the same of a timeout.
 //
 // Names of fields are read in any case and null is a field that is not there, as in gRPC-Go; of a
-// tokenRatio three decimals count, as in gRFC A6. Fields that are gRPC's and none of this
-// package's concern (load balancing, health checks, message sizes) are passed over, and so are
-// unknown ones: [Policies.UnknownFields] lists these.
+// tokenRatio three decimals count, as in gRFC A6. Fields
+// of gRPC that have nothing to do with retries (load balancing, health checks, message sizes) are
+// ignored, and so are unknown ones: [Policies.UnknownFields] lists these.
 //
-// The error tells every mistake with its path. opts are for each policy: observers, say.
+// The error lists every mistake with its path. opts apply to each policy, such as observers.
 func FromServiceConfig(config string, opts ...retry.Option) (*Policies, error) {
 	ps := newPolicies(opts)
 	if err := ps.read(config); err != nil {
@@ -57,7 +56,7 @@ func (ps *Policies) read(config string) error {
 	_, err := retry.New(retry.Config{}, ps.opts...)
 	return errors.Join(err, readObject([]byte(config), "", &ps.unknown, func(o *fields) error {
 		o.skip("loadBalancingPolicy", "loadBalancingConfig", "healthCheckConfig")
-		o.take("retryThrottling", o.inner(ps.readThrottling))
+		o.optional("retryThrottling", o.inner(ps.readThrottling))
 		o.list("methodConfig", o.inner(ps.readMethod))
 		return o.end()
 	}))
@@ -67,7 +66,7 @@ func (ps *Policies) readThrottling(o *fields) error {
 	var g budget.GRPC
 	o.positive("maxTokens", &g.MaxTokens)
 	o.positive("tokenRatio", &g.TokenRatio)
-	g.MaxTokens, g.TokenRatio = cut(g.MaxTokens), min(cut(g.TokenRatio), mostRatio)
+	g.MaxTokens, g.TokenRatio = truncate(g.MaxTokens), min(truncate(g.TokenRatio), maxTokenRatio)
 	for _, e := range conf.Flatten(g.Validate()) {
 		o.errs = append(o.errs, lowerFirst(e))
 	}
@@ -75,13 +74,13 @@ func (ps *Policies) readThrottling(o *fields) error {
 	return o.end()
 }
 
-// mostRatio is the greatest tokenRatio that makes a difference: no budget has more tokens.
-const mostRatio = 1000
+// maxTokenRatio is the greatest tokenRatio that makes a difference: no budget has more tokens.
+const maxTokenRatio = 1000
 
-// cut leaves off the decimals beyond the third, which do not count (gRFC A6), but not all that
-// there is of a number.
-func cut(v float64) float64 {
-	if v <= 0 || v > mostRatio {
+// truncate drops the decimals beyond the third, which do not count (gRFC A6). A number above 0
+// stays above 0.
+func truncate(v float64) float64 {
+	if v <= 0 || v > maxTokenRatio {
 		return v
 	}
 	const milli, noise = 1000, 1e-6 // 0.29 * 1000 is a little less than 290
@@ -114,21 +113,21 @@ func (ps *Policies) readMethod(o *fields) error {
 		e.names = append(e.names, key)
 		return nil
 	}))
-	o.take("timeout", func(raw json.RawMessage) (err error) {
+	o.optional("timeout", func(raw json.RawMessage) (err error) {
 		e.timeout, err = protoDuration(raw)
 		if err == nil && e.timeout <= 0 {
 			err = errors.New("must be above 0")
 		}
 		return err
 	})
-	o.take("waitForReady", func(raw json.RawMessage) error {
+	o.optional("waitForReady", func(raw json.RawMessage) error {
 		if json.Unmarshal(raw, &e.wait) != nil || e.wait == nil {
 			return errors.New("must be true or false")
 		}
 		return nil
 	})
-	o.take("retryPolicy", o.inner(func(r *fields) (err error) { e.retry, err = readRetry(r); return err }))
-	o.take("hedgingPolicy", o.inner(func(h *fields) (err error) { e.hedge, err = readHedge(h); return err }))
+	o.optional("retryPolicy", o.inner(func(r *fields) (err error) { e.retry, err = readRetry(r); return err }))
+	o.optional("hedgingPolicy", o.inner(func(h *fields) (err error) { e.hedge, err = readHedge(h); return err }))
 	if o.had["retryPolicy"] && o.had["hedgingPolicy"] {
 		o.errs = append(o.errs, conf.Errorf("hedgingPolicy", "must not be beside a retryPolicy"))
 	}
@@ -149,8 +148,8 @@ func readName(o *fields) (key string, _ error) {
 			return nil
 		}
 	}
-	o.take("service", text(&service))
-	o.take("method", text(&method))
+	o.optional("service", text(&service))
+	o.optional("method", text(&method))
 	if service == "" && method != "" {
 		o.errs = append(o.errs, conf.Errorf("service", "must not be empty where there is a method"))
 	}
@@ -162,12 +161,12 @@ func readName(o *fields) (key string, _ error) {
 
 func readRetry(o *fields) (*retrySpec, error) {
 	r := new(retrySpec)
-	o.need("maxAttempts", attempts(&r.maxAttempts))
-	o.need("initialBackoff", above0(&r.initial))
-	o.need("maxBackoff", above0(&r.max))
+	o.required("maxAttempts", attempts(&r.maxAttempts))
+	o.required("initialBackoff", above0(&r.initial))
+	o.required("maxBackoff", above0(&r.max))
 	o.positive("backoffMultiplier", &r.multiplier)
-	o.take("perAttemptRecvTimeout", above0(&r.perAttempt))
-	o.need("retryableStatusCodes", codeList(&r.codes))
+	o.optional("perAttemptRecvTimeout", above0(&r.perAttempt))
+	o.required("retryableStatusCodes", codeList(&r.codes))
 	if r.codes == 0 && o.had["retryableStatusCodes"] && !o.bad["retryableStatusCodes"] {
 		o.errs = append(o.errs, conf.Errorf("retryableStatusCodes", "must not be empty"))
 	}
@@ -176,15 +175,15 @@ func readRetry(o *fields) (*retrySpec, error) {
 
 func readHedge(o *fields) (*hedgeSpec, error) {
 	h := new(hedgeSpec)
-	o.need("maxAttempts", attempts(&h.maxAttempts))
-	o.take("hedgingDelay", func(raw json.RawMessage) (err error) {
+	o.required("maxAttempts", attempts(&h.maxAttempts))
+	o.optional("hedgingDelay", func(raw json.RawMessage) (err error) {
 		h.delay, err = protoDuration(raw)
 		if err == nil && h.delay < 0 {
 			err = errors.New("must not be negative")
 		}
 		return err
 	})
-	o.take("nonFatalStatusCodes", codeList(&h.nonFatal))
+	o.optional("nonFatalStatusCodes", codeList(&h.nonFatal))
 	return h, o.end()
 }
 

@@ -19,19 +19,18 @@ import (
 )
 
 // ServiceConfig writes the policies as a gRPC service config, for clients that do not use this
-// library. Of what came from FromServiceConfig the policies come out as they went in, and nothing
-// that is not about retries does (a loadBalancingConfig, message sizes). A retry.Policy is put as
-// near as gRPC can come: UNAVAILABLE as its one code, MaxAttempts at most 5, the curve of its
-// Backoff under gRPC's own jitter, and the default budget as retryThrottling of 10 tokens and a
-// ratio of 0.1. What gRPC has nothing for (an attempt timeout, hedging by a percentile, another
-// budget or curve, budgets that differ) is an error that names each. A hedgingPolicy is for every
-// method of its name, also for those that nobody declared idempotent: gRPC takes it for that
-// word.
+// library. Policies from FromServiceConfig are written as they were read, without what is not
+// about retries (a loadBalancingConfig, message sizes). A retry.Policy is written as closely as
+// gRPC allows: UNAVAILABLE as its one code, MaxAttempts at most 5, the curve of its Backoff under
+// gRPC's own jitter, and the default budget as retryThrottling of 10 tokens and a ratio of 0.1. If
+// gRPC has no equivalent (an attempt timeout, hedging by a percentile, another budget or curve,
+// budgets that differ), the error names each. A hedgingPolicy applies to every method of its name,
+// also to those that are not declared idempotent: in gRPC it is that declaration.
 func (ps *Policies) ServiceConfig() (string, error) {
 	var (
 		out  serviceConfig
 		errs []error
-		said bool // out has what some budget is for gRPC
+		set  bool // out.RetryThrottling has been set, perhaps to nil
 	)
 	add := func(b budget.Spec) error {
 		if b == nil {
@@ -41,10 +40,10 @@ func (ps *Policies) ServiceConfig() (string, error) {
 		if err != nil {
 			return err
 		}
-		if said && !reflect.DeepEqual(out.RetryThrottling, throttling) {
+		if set && !reflect.DeepEqual(out.RetryThrottling, throttling) {
 			return conf.Errorf("Budget", "must be the same for all, gRPC has one a target")
 		}
-		out.RetryThrottling, said = throttling, true
+		out.RetryThrottling, set = throttling, true
 		return nil
 	}
 	errs = append(errs, add(ps.throttle))
@@ -109,7 +108,7 @@ type throttlingJSON struct {
 // export returns the entry, and its budget if it has one of its own.
 func (e entry) export() (m methodJSON, own budget.Spec, err error) {
 	if e.policy != nil {
-		own, err = e.adopt(e.policy.Config())
+		own, err = e.convert(e.policy.Config())
 	}
 	for _, key := range e.names {
 		service, method, _ := strings.Cut(strings.TrimPrefix(key, "/"), "/")
@@ -134,11 +133,12 @@ func (e entry) export() (m methodJSON, own budget.Spec, err error) {
 	return m, own, err
 }
 
-// adopt puts a policy of the user's in gRPC's terms, and returns its budget.
-func (e *entry) adopt(c retry.Config) (budget.Spec, error) {
-	n := min(c.MaxAttempts, mostAttempts)
+// convert sets the entry's retryPolicy or hedgingPolicy from a policy of the user's, and returns
+// its budget.
+func (e *entry) convert(c retry.Config) (budget.Spec, error) {
+	n := min(c.MaxAttempts, defaultMaxAttempts)
 	if c.MaxAttempts == retry.Unlimited {
-		n = mostAttempts
+		n = defaultMaxAttempts
 	}
 	var errs []error
 	if c.AttemptTimeout != nil {

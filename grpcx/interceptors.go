@@ -1,0 +1,105 @@
+package grpcx
+
+import (
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/rpcinfo"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// DialOptions makes a ClientConn's calls follow p: both client interceptors, chained behind those
+// already given, and gRPC-Go's own retries off, so that there is one layer. What remains of
+// gRPC-Go's own are its transparent retries: an attempt that never left the client is sent again
+// without limit, and one that the server refused unprocessed is sent again once. Neither shows up
+// in p's observers. Of a service config that the resolver gives, retryPolicy is off too, but
+// gRPC-Go applies its timeout, which bounds each attempt: give the config to FromServiceConfig to
+// bound calls.
+//
+// grpc.WithMaxCallAttempts beside these options bounds the attempts of policies from
+// FromServiceConfig, as it does gRPC-Go's own.
+//
+// It panics if p is nil.
+func DialOptions(p *retry.Policy, opts ...Option) []grpc.DialOption {
+	c := newClient("DialOptions", p, opts)
+	return []grpc.DialOption{
+		grpc.WithDisableRetry(),
+		grpc.WithChainUnaryInterceptor(c.unary),
+		grpc.WithChainStreamInterceptor(c.stream),
+	}
+}
+
+// UnaryClientInterceptor makes unary calls follow p. Use DialOptions unless the connection's own
+// retries are turned off elsewhere. It panics if p is nil.
+func UnaryClientInterceptor(p *retry.Policy, opts ...Option) grpc.UnaryClientInterceptor {
+	return newClient("UnaryClientInterceptor", p, opts).unary
+}
+
+// StreamClientInterceptor makes streams follow p; see DialOptions and the package documentation.
+// Streams are not hedged. An observer of p may use a stream once its CallDone is called, and not
+// before: the stream waits while the observer's AttemptDone runs between two attempts. It panics
+// if p is nil.
+func StreamClientInterceptor(p *retry.Policy, opts ...Option) grpc.StreamClientInterceptor {
+	return newClient("StreamClientInterceptor", p, opts).stream
+}
+
+// client holds the state that the interceptors of one DialOptions share.
+type client struct {
+	config
+	policy *retry.Policy
+}
+
+func newClient(caller string, p *retry.Policy, opts []Option) *client {
+	layer.Link()
+	return &client{config: newConfig(opts), policy: mustPolicy(caller, p)}
+}
+
+// rule holds the settings for the calls of one method. The zero rule is for methods that no
+// Policies names.
+type rule struct {
+	policy  *retry.Policy // of any destination; nil: the interceptor's
+	codes   codeSet       // the codes that are retried; 0: by the table of the package documentation
+	hedged  bool          // a hedgingPolicy: declares that the method may be sent twice
+	bounded bool          // a perAttemptRecvTimeout: declares that it may be sent again after that
+	timeout time.Duration // of a call; 0: the caller's own
+	wait    *bool         // wait-for-ready, unless the caller's options have it
+}
+
+// byTable is the rule of a method that no Policies names, and of a call with a policy of its own.
+var byTable rule
+
+// rule returns what applies to a method of cc, and the policy of its destination, marked as used.
+func (c *client) rule(cc *grpc.ClientConn, method string) (*retry.Policy, *rule) {
+	name := targetOf(cc)
+	if c.policies != nil {
+		if r := c.policies.target(name, cc).rule(method); r != nil {
+			return r.policy.For(name), r
+		}
+	}
+	return c.policy.For(name), &byTable
+}
+
+// targetOf returns the name of the destination. Tests of interceptors have no connection.
+func targetOf(cc *grpc.ClientConn) string {
+	if cc == nil {
+		return ""
+	}
+	return cc.Target()
+}
+
+// rpcInfo returns a call's method and target, for the policy's observer.
+func rpcInfo(cc *grpc.ClientConn, method string, opts []grpc.CallOption) rpcinfo.Info {
+	info := rpcinfo.Info{Method: rpcinfo.Other}
+	for _, o := range opts {
+		if _, static := o.(grpc.StaticMethodCallOption); static { // generated code makes the call (gRFC A66)
+			info.Method = strings.TrimPrefix(method, "/")
+		}
+	}
+	if cc != nil {
+		info.Target = cc.CanonicalTarget()
+	}
+	return info
+}
