@@ -144,6 +144,29 @@ func TestAnAttemptsTimeoutIsOneTruth(t *testing.T) {
 	}
 }
 
+// A server that knows the attempt's deadline may fail the attempt before the context's timer does.
+func TestAnAttemptThatFailsAtItsDeadlineHasTimedOut(t *testing.T) {
+	for mode, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
+		t.Run(mode, func(t *testing.T) {
+			p := testkit.Always(t, retry.Config{MaxAttempts: 1, Hedge: hedge, AttemptTimeout: timeout.Fixed(50 * ms)})
+			for range 500 {
+				synctest.Test(t, func(t *testing.T) {
+					w := work[int]{
+						Options: drive.Options{Hedge: hedge != nil},
+						send: func(context.Context, int) (int, error) {
+							time.Sleep(50 * ms)
+							return 0, testkit.ErrDown
+						},
+					}
+					_, err := run(t.Context(), p, &w)
+					require.ErrorIs(t, err, timeout.ErrAttempt)
+					require.ErrorIs(t, err, testkit.ErrDown)
+				})
+			}
+		})
+	}
+}
+
 // What a late answer says about retrying is heeded, although it comes too late to be read.
 func TestAHintInALateAnswerIsObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

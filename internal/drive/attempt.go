@@ -70,7 +70,7 @@ func (r *result[T]) sort(ctx, actx context.Context, p *Policy, w Work[T], about 
 		return
 	}
 	about.Value, about.Err = r.value, r.err
-	about.Ended = about.Ended || r.err != nil && actx != nil && context.Cause(actx) == timeout.ErrAttempt
+	about.Ended = about.Ended || r.err != nil && actx != nil && expired(ctx, actx)
 	r.outcome = w.Classify(ctx, p, about)
 	switch {
 	case r.outcome.Class == call.Success || r.outcome.Class == call.Rejected:
@@ -79,6 +79,12 @@ func (r *result[T]) sort(ctx, actx context.Context, p *Policy, w Work[T], about 
 	case about.Ended:
 		r.timedOut(w, limit)
 	}
+}
+
+// expired reports whether an attempt on actx, made of ctx, ran out of its own time. A server that
+// was given the deadline may notice it before the context's timer does.
+func expired(ctx, actx context.Context) bool {
+	return context.Cause(actx) == timeout.ErrAttempt || passed(actx) && !passed(ctx)
 }
 
 // timedOut makes the attempt's timeout of its error, or of its answer.
