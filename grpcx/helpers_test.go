@@ -153,8 +153,8 @@ func reason(t testing.TB, err error) retry.Reason {
 	return stopped(t, err).Reason
 }
 
-// stopped returns the *retry.Error that err is or, of a call that added nothing to its attempt's error,
-// one made of what the observer of the test's policy was told last.
+// stopped returns the *retry.Error that err is or, of a call that added nothing to its attempt's
+// error, one made of what the observer of the test's policy was told last.
 func stopped(t testing.TB, err error) *retry.Error {
 	t.Helper()
 	require.Error(t, err)

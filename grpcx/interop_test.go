@@ -15,8 +15,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// The client side of gRPC's interoperability tests, through the interceptors of both sides. They end the process
-// when they fail.
+// The client side of gRPC's interoperability tests, through the interceptors of both sides. They
+// end the process when they fail.
 func TestInterop(t *testing.T) {
 	policies := map[string]*retry.Policy{
 		"default": retry.Must(retry.New(retry.Config{})),
@@ -32,7 +32,8 @@ func TestInterop(t *testing.T) {
 			all := []string{emptyCall, unaryCall, outputCall, inputCall, duplexCall}
 			cc := conn(t, "passthrough:///interop", append(grpcx.DialOptions(p, grpcx.WithIdempotentMethods(all...)), to)...)
 			interopCases(within(t, time.Minute), cc)
-			// These compare the text of the error, which names the reason when a call was sent more than once.
+			// These compare the text of the error, which names the reason when a call was sent
+			// more than once.
 			once := testgrpc.NewTestServiceClient(conn(t, "passthrough:///interop", append(grpcx.DialOptions(p), to)...))
 			interop.DoSpecialStatusMessage(within(t, time.Minute), once)
 			interop.DoStatusCodeAndMessage(within(t, time.Minute), once)
@@ -40,8 +41,9 @@ func TestInterop(t *testing.T) {
 	}
 }
 
-// outwaited holds back the answer to DoCancelAfterBegin, the only client stream with metadata of its own, until the
-// client has gone. One that came before gRPC-Go saw the cancellation would be an answer, with evenkeel or without.
+// outwaited holds back the answer to DoCancelAfterBegin, the only client stream with metadata of
+// its own, until the client has gone. One that came before gRPC-Go saw the cancellation would be
+// an answer, with evenkeel or without.
 func outwaited(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	if info.FullMethod == inputCall && len(metadata.ValueFromIncomingContext(s.Context(), "key1")) > 0 {
 		<-s.Context().Done()

@@ -31,8 +31,8 @@ const (
 	envoyTwo = "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: "
 )
 
-// unavailableBy lists ways in which UNAVAILABLE comes about after a request has gone out: whether it is the server's own word,
-// and whether the connection that carried the request was lost.
+// unavailableBy lists ways in which UNAVAILABLE comes about after a request has gone out: whether
+// it is the server's own word, and whether the connection that carried the request was lost.
 var unavailableBy = map[string]struct {
 	react    func(s *wireStream)
 	answered bool
@@ -82,7 +82,7 @@ var calls = map[string]func(ctx context.Context, cc *grpc.ClientConn) error{
 	},
 }
 
-func TestLostReply_IsNoWordOfTheServer(t *testing.T) {
+func TestLostReply_IsNotTheServersAnswer(t *testing.T) {
 	listed, err := grpcx.FromServiceConfig(`{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 3, "initialBackoff": "0.001s",
 		"maxBackoff": "0.001s", "backoffMultiplier": 1, "retryableStatusCodes": ["UNAVAILABLE"]}}]}`)
 	require.NoError(t, err)
@@ -114,7 +114,8 @@ func TestLostReply_IsNoWordOfTheServer(t *testing.T) {
 	}
 }
 
-// Interceptors behind ours that drop call options hide what came; the texts of gRPC's transport remain.
+// Interceptors behind ours that drop call options hide what came; the texts of gRPC's transport
+// remain.
 func TestLostReply_IsKnownByItsTextWhereOptionsAreDropped(t *testing.T) {
 	for name, row := range unavailableBy {
 		if !row.lost {
@@ -173,8 +174,8 @@ func (l *mortal) kill() {
 	l.conns = nil
 }
 
-// A compare-and-set whose reply is lost has had its effect; a second one would find the value changed, and tell the
-// caller that somebody else changed it.
+// A compare-and-set whose reply is lost has had its effect; a second one would find the value
+// changed, and tell the caller that somebody else changed it.
 func TestLostReply_OfACompareAndSet(t *testing.T) {
 	for kind, call := range calls {
 		for name, row := range map[string]struct {

@@ -22,8 +22,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// each makes a unary call and opens a stream whose attempts all end with err below our interceptors, the stream at its
-// opening or when it is received from, of a method that is declared or not.
+// each makes a unary call and opens a stream whose attempts all end with err below our
+// interceptors, the stream at its opening or when it is received from, of a method that is
+// declared or not.
 func each(t *testing.T, err error, opt grpcx.Option, change func(*retry.Config), check func(t *testing.T, name string, sent int, got error)) {
 	t.Helper()
 	p := policy(t, change)
@@ -120,8 +121,8 @@ func (p *pick) Pick(balancer.PickInfo) (balancer.PickResult, error) {
 	return balancer.PickResult{SubConn: p.sc}, p.err()
 }
 
-// gRFC A54: a pick that ends with a status is a drop, and no other is made. What an interceptor sees of it is that
-// status, which tells unless it is UNAVAILABLE.
+// gRFC A54: a pick that ends with a status is a drop, and no other is made. What an interceptor
+// sees of it is that status, which tells unless it is UNAVAILABLE.
 func TestMarks_ADroppedPickIsNotPickedAgain(t *testing.T) {
 	var err error
 	picked := 0
@@ -158,8 +159,9 @@ func TestMarks_ADroppedPickIsNotPickedAgain(t *testing.T) {
 	}
 }
 
-// Credentials that fail with UNAVAILABLE are asked again, as gRPC-Go does under a retryPolicy: nothing was sent, and
-// where they come from may be up again. Others may be wrong for good, as is what says so.
+// Credentials that fail with UNAVAILABLE are asked again, as gRPC-Go does under a retryPolicy:
+// nothing was sent, and where they come from may be up again. Others may be wrong for good, as is
+// what says so.
 func TestMarks_CredentialsThatFail(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  error
@@ -189,7 +191,8 @@ func TestMarks_CredentialsThatFail(t *testing.T) {
 	}
 }
 
-// An authority that the certificate does not cover is refused by the client with UNAVAILABLE, and would be again.
+// An authority that the certificate does not cover is refused by the client with UNAVAILABLE, and
+// would be again.
 func TestMarks_AnAuthorityThatIsNotTheServers(t *testing.T) {
 	cert, pool := certificate(t)
 	l, s := tcp(t), newService()

@@ -15,8 +15,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Calls whose callers send no metadata share that of their resends: what an interceptor behind does to it stays in its
-// own attempt.
+// Calls whose callers send no metadata share that of their resends: what an interceptor behind
+// does to it stays in its own attempt.
 func TestResendsThatShareMetadataDoNotShareWhatIsAddedToIt(t *testing.T) {
 	s := newService()
 	var attempts, tags [][]string

@@ -24,9 +24,9 @@ func interceptors(opts ...grpcx.ServerOption) []grpc.ServerOption {
 	}
 }
 
-// Five services, each with a policy of three attempts, the leaf down: 243 attempts reach the leaf without "do not
-// retry" passed upwards.
-func TestServersPassDoNotRetryUpwards(t *testing.T) {
+// Five services, each with a policy of three attempts, the leaf down: 243 attempts reach the leaf
+// without "do not retry" passed upwards.
+func TestServers_PassDoNotRetryUpwards(t *testing.T) {
 	for name, stream := range map[string]bool{"unary": false, "stream": true} {
 		t.Run(name, func(t *testing.T) {
 			leaf := newService()
@@ -61,7 +61,7 @@ func TestServersPassDoNotRetryUpwards(t *testing.T) {
 	}
 }
 
-func TestServersSayNothingWhenTheHandlerSucceedsOrTheFailureIsItsOwn(t *testing.T) {
+func TestServers_AddNothingWhenTheHandlerSucceedsOrTheFailureIsItsOwn(t *testing.T) {
 	leaf := newService()
 	leaf.unary = failing(9999, unavailable())
 	c := dial(t, serve(t, leaf), policy(t))
@@ -83,7 +83,7 @@ func TestServersSayNothingWhenTheHandlerSucceedsOrTheFailureIsItsOwn(t *testing.
 }
 
 // A native gRPC client obeys as well.
-func TestServersDoNotRetryStopsAPlainClient(t *testing.T) {
+func TestServers_DoNotRetryStopsAPlainClient(t *testing.T) {
 	leaf := newService()
 	leaf.unary = failing(9999, unavailable())
 	c := dial(t, serve(t, leaf), policy(t))
@@ -97,7 +97,7 @@ func TestServersDoNotRetryStopsAPlainClient(t *testing.T) {
 	require.EqualValues(t, 1, s.calls.Load())
 }
 
-func TestServersRefuseExpiredWorkBeforeTheHandler(t *testing.T) {
+func TestServers_RefuseExpiredWorkBeforeTheHandler(t *testing.T) {
 	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	_, err := grpcx.UnaryServerInterceptor()(expired, nil, &grpc.UnaryServerInfo{}, func(context.Context, any) (any, error) {
@@ -125,7 +125,7 @@ func (s *fakeStream) SetTrailer(md metadata.MD)    { s.trailer = metadata.Join(s
 func (s *fakeStream) SetHeader(metadata.MD) error  { return nil }
 func (s *fakeStream) SendHeader(metadata.MD) error { return nil }
 
-func TestServersBoundTheDeadlineTheyAccept(t *testing.T) {
+func TestServers_BoundTheDeadlineTheyAccept(t *testing.T) {
 	s := newService()
 	var left time.Duration
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
@@ -147,7 +147,7 @@ func TestServersBoundTheDeadlineTheyAccept(t *testing.T) {
 	}
 }
 
-func TestServersObserveAttemptNumbers(t *testing.T) {
+func TestServers_ObserveAttemptNumbers(t *testing.T) {
 	s := newService()
 	s.unary = failing(2, unavailable())
 	var seen []string
@@ -171,7 +171,7 @@ func TestIncomingAttemptIsBounded(t *testing.T) {
 	require.Equal(t, 1, grpcx.IncomingAttempt(t.Context()))
 }
 
-func TestServersSayOfACancelledCallThatItIs(t *testing.T) {
+func TestServers_ReportACancelledCallAsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := grpcx.UnaryServerInterceptor()(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unaryCall},

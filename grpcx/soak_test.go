@@ -21,9 +21,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// Streams that fail at every point, that are cancelled, and that are left: what arrives is a beginning of what the
-// server sent, all of it if the stream ended well, and no permit stays out.
-func TestStreamsUnderRandomFaults(t *testing.T) {
+// Streams that fail at every point, that are cancelled, and that are left: what arrives is a
+// beginning of what the server sent, all of it if the stream ended well, and no permit stays out.
+func TestStreams_UnderRandomFaults(t *testing.T) {
 	s := newService()
 	s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
 		for {
@@ -61,7 +61,7 @@ func TestStreamsUnderRandomFaults(t *testing.T) {
 	require.Positive(t, in.Hits())
 }
 
-func TestStreamsUnderOneLongLivedParentLeaveNothing(t *testing.T) {
+func TestStreams_UnderOneLongLivedParentLeaveNothing(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		if n%2 == 1 {

@@ -17,8 +17,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Who has seen the end of a stream finds its call options filled in, whichever goroutine of gRPC's was the first to know.
-// Run it with -race.
+// Who has seen the end of a stream finds its call options filled in, whichever goroutine of gRPC's
+// was the first to know. Run it with -race.
 func TestStream_CallOptionsAreSetWhenItsEndIsSeen(t *testing.T) {
 	type stream = testgrpc.TestService_FullDuplexCallClient
 	ends := map[string]func(st stream, cancel func(), cc *grpc.ClientConn) error{
@@ -61,7 +61,8 @@ func TestStream_CallOptionsAreSetWhenItsEndIsSeen(t *testing.T) {
 	}
 }
 
-// endOnce opens a stream, lets it end once all are open, receives the end and looks at the call options.
+// endOnce opens a stream, lets it end once all are open, receives the end and looks at the call
+// options.
 func endOnce(
 	t *testing.T, cc *grpc.ClientConn, seen bool, all *sync.WaitGroup,
 	end func(testgrpc.TestService_FullDuplexCallClient, func(), *grpc.ClientConn) error,

@@ -2,6 +2,7 @@ package grpcx_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strconv"
@@ -20,7 +21,7 @@ import (
 )
 
 // A caller may need the header to bring about the message that another goroutine waits for.
-func TestServerStreamShowsItsHeaderWhileAnotherGoroutineReceives(t *testing.T) {
+func TestServerStream_ShowsItsHeaderWhileAnotherGoroutineReceives(t *testing.T) {
 	for name, row := range map[string]struct {
 		end  error
 		code codes.Code
@@ -68,7 +69,7 @@ func TestServerStreamShowsItsHeaderWhileAnotherGoroutineReceives(t *testing.T) {
 }
 
 // Whatever comes when: a header that the caller has seen is of the attempt whose messages it gets.
-func TestServerStreamsHeaderAndMessagesAreOfOneAttempt(t *testing.T) {
+func TestServerStream_HeaderAndMessagesAreOfOneAttempt(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		what := rand.IntN(5)
@@ -109,4 +110,71 @@ func TestServerStreamsHeaderAndMessagesAreOfOneAttempt(t *testing.T) {
 		_, err = st.Recv()
 		require.Error(t, err)
 	}
+}
+
+func TestStream_HeaderWaitsForTheAttemptThatHasOne(t *testing.T) {
+	s := newService()
+	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+		if n < 3 {
+			return unavailable()
+		}
+		st.SetTrailer(metadata.Pairs("end", fmt.Sprint(n)))
+		return st.SendHeader(metadata.Pairs("from", fmt.Sprint(n)))
+	}
+	st, err := dial(t, serve(t, s), policy(t)).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+	require.NoError(t, err)
+	header, err := st.Header()
+	require.NoError(t, err)
+	require.Equal(t, []string{"3"}, header.Get("from"))
+	_, err = st.Recv()
+	require.Equal(t, io.EOF, err)
+	require.Equal(t, []string{"3"}, st.Trailer().Get("end"))
+}
+
+func TestStream_HeaderOfACallThatFailsIsNilAndRecvReturnsTheError(t *testing.T) {
+	s := newService()
+	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
+		return unavailable()
+	}
+	st, err := dial(t, serve(t, s), policy(t)).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+	require.NoError(t, err)
+	header, err := st.Header()
+	require.NoError(t, err)
+	require.Nil(t, header)
+	for range 2 {
+		_, err = st.Recv()
+		require.Equal(t, codes.Unavailable, status.Code(err))
+		require.Equal(t, retry.ReasonMaxAttempts, reason(t, err))
+	}
+	require.EqualValues(t, 3, s.calls.Load())
+}
+
+func TestServerStream_ThatSentOnlyAHeaderIsRetriedUnlessTheCallerHasSeenIt(t *testing.T) {
+	s := newService()
+	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+		require.NoError(t, st.SendHeader(metadata.Pairs("from", fmt.Sprint(n))))
+		if n == 1 {
+			return unavailable()
+		}
+		return st.Send(out("a"))
+	}
+	c := dial(t, serve(t, s), policy(t))
+	st, err := c.StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+	require.NoError(t, err)
+	got, err := drain(st)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a"}, got)
+	header, err := st.Header()
+	require.NoError(t, err)
+	require.Equal(t, []string{"2"}, header.Get("from"))
+
+	s.calls.Store(0)
+	st, err = c.StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+	require.NoError(t, err)
+	header, err = st.Header()
+	require.NoError(t, err)
+	require.Equal(t, []string{"1"}, header.Get("from"))
+	_, err = drain(st)
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.EqualValues(t, 1, s.calls.Load())
 }

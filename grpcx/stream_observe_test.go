@@ -67,8 +67,9 @@ func (m *meddler) all() []string {
 	return m.heard
 }
 
-// Each row ends a call in another way. They hang if the observer is told while the stream waits for itself.
-func TestStreamObserversMayUseTheStreamThatIsOver(t *testing.T) {
+// Each row ends a call in another way. They hang if the observer is told while the stream waits
+// for itself.
+func TestStream_ObserversMayUseTheStreamThatIsOver(t *testing.T) {
 	for name, row := range map[string]struct {
 		duplex func(n int, st testgrpc.TestService_FullDuplexCallServer) error
 		use    func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel context.CancelFunc)
@@ -143,7 +144,7 @@ func TestStreamObserversMayUseTheStreamThatIsOver(t *testing.T) {
 	}
 }
 
-func TestStreamObserversMayUseTheStreamWhoseLastAttemptFailed(t *testing.T) {
+func TestStream_ObserversMayUseTheStreamWhoseLastAttemptFailed(t *testing.T) {
 	m := meddler{from: 2}
 	p, err := retry.New(retry.Config{MaxAttempts: 2, Backoff: backoff.None()}, retry.WithObserver(&m))
 	require.NoError(t, err)
@@ -169,9 +170,9 @@ func (o *onLast) AttemptDone(_ context.Context, a retry.Attempt) {
 	}
 }
 
-// A goroutine that sends may find the stream broken while the one that receives still tells the observer. The handler
-// that returns for it must say "do not retry" all the same.
-func TestAHandlerIsSpentBeforeAnybodySeesThatItsStreamBroke(t *testing.T) {
+// A goroutine that sends may find the stream broken while the one that receives still tells the
+// observer. The handler that returns for it must say "do not retry" all the same.
+func TestStream_AHandlerIsSpentBeforeItsStreamShowsTheError(t *testing.T) {
 	ctx, mark := layer.With(t.Context())
 	o := &onLast{meddler: meddler{from: 2}}
 	p, err := retry.New(retry.Config{MaxAttempts: 2, Backoff: backoff.None()}, retry.WithObserver(o))
@@ -194,4 +195,21 @@ func TestAHandlerIsSpentBeforeAnybodySeesThatItsStreamBroke(t *testing.T) {
 	require.Equal(t, codes.Unavailable, status.Code(err))
 	require.Equal(t, io.EOF, sent)
 	require.True(t, spent)
+}
+
+func TestStream_ObserversSeeAttemptsAndCalls(t *testing.T) {
+	s := newService()
+	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+		if n < 3 {
+			return unavailable()
+		}
+		return st.Send(out("a"))
+	}
+	var seen counter
+	st, err := dial(t, serve(t, s), observed(t, &seen)).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+	require.NoError(t, err)
+	_, err = drain(st)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, seen.attempts.Load())
+	require.EqualValues(t, 1, seen.calls.Load())
 }

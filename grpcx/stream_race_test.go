@@ -23,7 +23,7 @@ import (
 )
 
 // A message that cannot be sent ends the stream, and with it what another goroutine is receiving.
-func TestBidiStreamAMessageThatCannotBeSentWhileAnotherGoroutineReceives(t *testing.T) {
+func TestBidiStream_AMessageThatCannotBeSentWhileAnotherGoroutineReceives(t *testing.T) {
 	s := newService()
 	s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
 		<-st.Context().Done()
@@ -105,7 +105,7 @@ type stall struct{ during func() }
 func (o stall) AttemptDone(context.Context, retry.Attempt) { o.during() }
 func (stall) CallDone(context.Context, retry.Report)       {}
 
-func TestBidiStreamAMessageArrivesWhileOneCannotBeSent(t *testing.T) {
+func TestBidiStream_AMessageArrivesWhileOneCannotBeSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		arrive := make(chan struct{})
 		var once atomic.Bool // a goroutine that waits for a mutex is not idle to synctest
@@ -135,8 +135,9 @@ func TestBidiStreamAMessageArrivesWhileOneCannotBeSent(t *testing.T) {
 	})
 }
 
-// gRPC-Go's SendMsg may make a transparent retry, and then tells why there was no connection for that.
-func TestBidiStreamThatFindsNoConnectionWhileItSendsIsReplayed(t *testing.T) {
+// gRPC-Go's SendMsg may make a transparent retry, and then tells why there was no connection for
+// that.
+func TestBidiStream_ThatFindsNoConnectionWhileItSendsIsReplayed(t *testing.T) {
 	var books ledger
 	n := 0
 	st, err := grpcx.StreamClientInterceptor(policy(t, booked(&books)))(t.Context(), bidi, nil, duplexCall,
@@ -152,8 +153,9 @@ func TestBidiStreamThatFindsNoConnectionWhileItSendsIsReplayed(t *testing.T) {
 	require.Zero(t, books.open.Load())
 }
 
-// The header comes in the very moment that the attempt's time is over: the stream is cancelled, and no answer.
-func TestStreamAHeaderThatComesWithTheTimeoutIsTooLate(t *testing.T) {
+// The header comes in the very moment that the attempt's time is over: the stream is cancelled,
+// and no answer.
+func TestStream_AHeaderThatComesWithTheTimeoutIsTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, viaHeader := range []bool{false, true} {
 			n := 0
@@ -181,7 +183,7 @@ func TestStreamAHeaderThatComesWithTheTimeoutIsTooLate(t *testing.T) {
 	})
 }
 
-func TestStreamALostAttemptsTrailerIsNotShownWhenTheLastHasNone(t *testing.T) {
+func TestStream_ALostAttemptsTrailerIsNotShownWhenTheLastHasNone(t *testing.T) {
 	n := 0
 	var header, trailer metadata.MD
 	st, err := grpcx.StreamClientInterceptor(policy(t))(t.Context(), bidi, nil, duplexCall,
@@ -204,7 +206,7 @@ func TestStreamALostAttemptsTrailerIsNotShownWhenTheLastHasNone(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestStreamOfAnotherMakeWithoutAHeaderIsReleased(t *testing.T) {
+func TestStream_OfAnotherMakeWithoutAHeaderIsReleased(t *testing.T) {
 	n, finished := 0, 0
 	var of context.Context
 	st, err := grpcx.StreamClientInterceptor(policy(t))(t.Context(), bidi, nil, duplexCall,
@@ -240,29 +242,8 @@ func (o *attemptsSeen) CallDone(_ context.Context, r retry.Report) {
 	o.calls = append(o.calls, r.Reason)
 }
 
-func TestStreamThatIsAbandonedIsObserved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var seen attemptsSeen
-		p, err := retry.New(retry.Config{}, retry.WithObserver(&seen))
-		require.NoError(t, err)
-		s := newService()
-		s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
-			<-st.Context().Done()
-			return nil
-		}
-		c := dial(t, serve(t, s), p)
-		ctx, cancel := context.WithCancel(t.Context())
-		_, err = c.FullDuplexCall(ctx)
-		require.NoError(t, err)
-		cancel()
-		synctest.Wait()
-		require.Equal(t, []retry.Class{retry.Canceled}, seen.attempts)
-		require.Equal(t, []retry.Reason{retry.ReasonCanceled}, seen.calls)
-	})
-}
-
 // What panics is somebody else's code: an interceptor behind ours, say.
-func TestStreamAPanicLeavesNothing(t *testing.T) {
+func TestStream_APanicLeavesNothing(t *testing.T) {
 	boom := func(context.Context) (grpc.ClientStream, error) { panic("boom") }
 	for _, at := range []int{1, 2} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {

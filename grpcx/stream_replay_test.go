@@ -5,53 +5,21 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/retry"
-	"github.com/evenkeel-go/evenkeel/timeout"
 )
-
-// A server that takes no message holds up whoever sends it more than its window, also what is sent again.
-func TestTheAttemptTimeoutHoldsWhileMessagesAreSentAgain(t *testing.T) {
-	s := newService()
-	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
-		if n == 2 { // hangs
-			<-st.Context().Done()
-			return unavailable()
-		}
-		for {
-			_, err := st.Recv()
-			switch {
-			case err == io.EOF && n == 1:
-				return unavailable()
-			case err == io.EOF:
-				return st.Send(&testgrpc.StreamingOutputCallResponse{})
-			case err != nil:
-				return err
-			}
-		}
-	}
-	p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(300 * time.Millisecond) })
-	window := grpc.StaticStreamWindowSize(64 << 10)
-	c := dial(t, serve(t, s, window), p, grpcx.WithIdempotentMethods(duplexCall))
-	st, err := c.FullDuplexCall(within(t, 10*time.Second))
-	require.NoError(t, err)
-	for range 25 {
-		m := &testgrpc.StreamingOutputCallRequest{Payload: &testgrpc.Payload{Body: make([]byte, 10<<10)}}
-		require.NoError(t, st.Send(m))
-	}
-	require.NoError(t, st.CloseSend())
-	_, err = st.Recv()
-	require.NoError(t, err, "the third attempt answers")
-	require.EqualValues(t, 3, s.calls.Load())
-}
 
 // oldMessage is a message of protobuf's old API: to gRPC's codec it is a BytesValue.
 type oldMessage struct {
@@ -62,7 +30,7 @@ func (m *oldMessage) Reset()         { *m = oldMessage{} }
 func (m *oldMessage) String() string { return string(m.Value) }
 func (*oldMessage) ProtoMessage()    {}
 
-func TestMessagesOfTheOldAPIAreCopied(t *testing.T) {
+func TestStream_MessagesOfTheOldAPIAreCopied(t *testing.T) {
 	var got []string
 	s := newService()
 	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
@@ -90,7 +58,7 @@ func TestMessagesOfTheOldAPIAreCopied(t *testing.T) {
 	require.Equal(t, []string{"0,1,2", "0,1,2"}, got)
 }
 
-func TestTheErrorOfAStreamHasItsHistory(t *testing.T) {
+func TestStream_TheErrorHasItsHistory(t *testing.T) {
 	s := newService()
 	s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return unavailable() }
 	for _, max := range []int{3, 20} {
@@ -103,5 +71,196 @@ func TestTheErrorOfAStreamHasItsHistory(t *testing.T) {
 		require.Equal(t, 1, e.History[0].Attempt)
 		last := e.History[len(e.History)-1]
 		require.Equal(t, retry.Failure{Attempt: max, Class: retry.Transient, Err: e.Last}, last)
+	}
+}
+
+func TestClientStream_IsReplayedWithTheBytesThatWereSent(t *testing.T) {
+	s := newService()
+	var got [][]string
+	s.input = func(n int, st testgrpc.TestService_StreamingInputCallServer) error {
+		all, err := collect(st)
+		require.NoError(t, err)
+		got = append(got, all)
+		if n < 3 {
+			return unavailable()
+		}
+		return st.SendAndClose(&testgrpc.StreamingInputCallResponse{AggregatedPayloadSize: int32(n)})
+	}
+	st, err := dial(t, serve(t, s), policy(t)).StreamingInputCall(t.Context())
+	require.NoError(t, err)
+	m := in("")
+	for _, text := range []string{"a", "bc", "d"} {
+		m.Payload.Body = append(m.Payload.Body[:0], text...) // the message is used again
+		require.NoError(t, st.Send(m))
+	}
+	reply, err := st.CloseAndRecv()
+	require.NoError(t, err)
+	require.EqualValues(t, 3, reply.AggregatedPayloadSize)
+	require.Equal(t, [][]string{{"a", "bc", "d"}, {"a", "bc", "d"}, {"a", "bc", "d"}}, got)
+}
+
+func TestClientStream_ThatBreaksWhileTheCallerSendsIsReplayed(t *testing.T) {
+	s := newService()
+	var last []string
+	s.input = func(n int, st testgrpc.TestService_StreamingInputCallServer) error {
+		if n < 3 {
+			_, _ = st.Recv()
+			return unavailable()
+		}
+		var err error
+		last, err = collect(st)
+		require.NoError(t, err)
+		return st.SendAndClose(&testgrpc.StreamingInputCallResponse{})
+	}
+	st, err := dial(t, serve(t, s), policy(t)).StreamingInputCall(t.Context())
+	require.NoError(t, err)
+	var want []string
+	for i := range 200 {
+		if i%20 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		want = append(want, fmt.Sprint(i))
+		require.NoError(t, st.Send(in(want[i])))
+	}
+	_, err = st.CloseAndRecv()
+	require.NoError(t, err)
+	require.Equal(t, want, last)
+	require.EqualValues(t, 3, s.calls.Load())
+}
+
+func TestClientStream_AboveTheBufferIsSentOnceAndPassesThrough(t *testing.T) {
+	for name, option := range map[string]struct {
+		dial []grpcx.Option
+		call []grpc.CallOption
+	}{
+		"default":     {},
+		"option":      {dial: []grpcx.Option{grpcx.WithReplayBuffer(10)}},
+		"none":        {dial: []grpcx.Option{grpcx.WithReplayBuffer(0)}},
+		"call option": {call: []grpc.CallOption{grpc.MaxRetryRPCBufferSize(10)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService()
+			var size atomic.Int64
+			s.input = func(_ int, st testgrpc.TestService_StreamingInputCallServer) error {
+				all, err := collect(st)
+				for _, m := range all {
+					size.Add(int64(len(m)))
+				}
+				require.NoError(t, err)
+				return unavailable()
+			}
+			st, err := dial(t, serve(t, s), policy(t), option.dial...).StreamingInputCall(t.Context(), option.call...)
+			require.NoError(t, err)
+			body := string(make([]byte, 100_000))
+			for range 5 {
+				require.NoError(t, st.Send(in(body)))
+			}
+			_, err = st.CloseAndRecv()
+			require.Equal(t, codes.Unavailable, status.Code(err))
+			require.Equal(t, retry.ReasonNotReplayable, reason(t, err))
+			require.EqualValues(t, 1, s.calls.Load())
+			require.EqualValues(t, 500_000, size.Load())
+		})
+	}
+}
+
+func TestBidiStream_IsReplayedUntilTheHeaderCommits(t *testing.T) {
+	s := newService()
+	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
+		m, err := st.Recv()
+		require.NoError(t, err)
+		switch n {
+		case 1:
+			return unavailable()
+		case 2:
+			require.NoError(t, st.SendHeader(metadata.Pairs("from", "2")))
+			return unavailable()
+		}
+		return st.Send(out(string(m.Payload.Body)))
+	}
+	st, err := dial(t, serve(t, s), policy(t)).FullDuplexCall(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, st.Send(both("x")))
+	_, err = st.Recv()
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.EqualValues(t, 2, s.calls.Load())
+	header, _ := st.Header()
+	require.Equal(t, []string{"2"}, header.Get("from"))
+}
+
+func TestStream_ClosedTwiceIsReplayedClosed(t *testing.T) {
+	s := newService()
+	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
+		for {
+			if _, err := st.Recv(); err == io.EOF {
+				break
+			} else if err != nil {
+				return err
+			}
+		}
+		if n < 3 {
+			return unavailable()
+		}
+		return st.Send(out(fmt.Sprint(n)))
+	}
+	st, err := dial(t, serve(t, s), policy(t)).FullDuplexCall(within(t, 10*time.Second))
+	require.NoError(t, err)
+	require.NoError(t, st.Send(both("x")))
+	require.NoError(t, st.CloseSend())
+	require.NoError(t, st.CloseSend())
+	m, err := st.Recv()
+	require.NoError(t, err)
+	require.Equal(t, "3", string(m.Payload.Body))
+}
+
+func TestStream_EmptyMessagesCountInTheReplayBuffer(t *testing.T) {
+	for name, row := range map[string]struct{ limit, messages int }{"none is kept": {0, 1}, "many are bounded": {50, 11}} {
+		t.Run(name, func(t *testing.T) {
+			s := newService()
+			s.input = func(_ int, st testgrpc.TestService_StreamingInputCallServer) error {
+				for st.RecvMsg(in("")) == nil {
+				}
+				return unavailable()
+			}
+			st, err := dial(t, serve(t, s), policy(t), grpcx.WithReplayBuffer(row.limit)).StreamingInputCall(t.Context())
+			require.NoError(t, err)
+			for range row.messages {
+				require.NoError(t, st.Send(&testgrpc.StreamingInputCallRequest{}))
+			}
+			_, err = st.CloseAndRecv()
+			require.Equal(t, retry.ReasonNotReplayable, reason(t, err))
+			require.EqualValues(t, 1, s.calls.Load())
+		})
+	}
+}
+
+func TestStream_OfAnotherCodecIsReplayedByItsSizeOnTheWire(t *testing.T) {
+	for limit, want := range map[int]codes.Code{16: codes.OK, 15: codes.Unavailable} {
+		s := newService()
+		var got []string
+		s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
+			for range 2 {
+				var m words
+				require.NoError(t, st.RecvMsg(&m))
+				got = append(got, m.text)
+			}
+			if n == 1 {
+				return unavailable()
+			}
+			return st.SendMsg(&words{"bye"})
+		}
+		cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t), grpcx.WithReplayBuffer(limit)), serve(t, s, grpc.ForceServerCodecV2(wordsCodec{})))...)
+		st, err := cc.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, duplexCall, grpc.ForceCodecV2(wordsCodec{}))
+		require.NoError(t, err)
+		require.NoError(t, st.SendMsg(&words{"abc"}))
+		require.NoError(t, st.SendMsg(&words{"def"}))
+		var m words
+		require.Equal(t, want, status.Code(st.RecvMsg(&m)))
+		require.Equal(t, "abc", got[0])
+		if want == codes.OK {
+			require.Equal(t, []string{"abc", "def", "abc", "def"}, got)
+			require.Equal(t, "bye", m.text)
+		}
+		require.NoError(t, cc.Close())
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +20,6 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/retry"
-	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 func out(text string) *testgrpc.StreamingOutputCallResponse {
@@ -74,7 +72,7 @@ func booked(l *ledger) func(*retry.Config) {
 	return func(c *retry.Config) { c.Budget = budget.Shared(l) }
 }
 
-func TestServerStreamIsRetriedBeforeTheFirstMessageAndNeverAfter(t *testing.T) {
+func TestServerStream_IsRetriedBeforeTheFirstMessageAndNeverAfter(t *testing.T) {
 	var books ledger
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
@@ -95,74 +93,7 @@ func TestServerStreamIsRetriedBeforeTheFirstMessageAndNeverAfter(t *testing.T) {
 	require.EqualValues(t, 1, books.alive.Load())
 }
 
-func TestServerStreamThatSentOnlyAHeaderIsRetriedUnlessTheCallerHasSeenIt(t *testing.T) {
-	s := newService()
-	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
-		require.NoError(t, st.SendHeader(metadata.Pairs("from", fmt.Sprint(n))))
-		if n == 1 {
-			return unavailable()
-		}
-		return st.Send(out("a"))
-	}
-	c := dial(t, serve(t, s), policy(t))
-	st, err := c.StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
-	require.NoError(t, err)
-	got, err := drain(st)
-	require.NoError(t, err)
-	require.Equal(t, []string{"a"}, got)
-	header, err := st.Header()
-	require.NoError(t, err)
-	require.Equal(t, []string{"2"}, header.Get("from"))
-
-	s.calls.Store(0)
-	st, err = c.StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
-	require.NoError(t, err)
-	header, err = st.Header()
-	require.NoError(t, err)
-	require.Equal(t, []string{"1"}, header.Get("from"))
-	_, err = drain(st)
-	require.Equal(t, codes.Unavailable, status.Code(err))
-	require.EqualValues(t, 1, s.calls.Load())
-}
-
-func TestStreamHeaderWaitsForTheAttemptThatHasOne(t *testing.T) {
-	s := newService()
-	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
-		if n < 3 {
-			return unavailable()
-		}
-		st.SetTrailer(metadata.Pairs("end", fmt.Sprint(n)))
-		return st.SendHeader(metadata.Pairs("from", fmt.Sprint(n)))
-	}
-	st, err := dial(t, serve(t, s), policy(t)).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
-	require.NoError(t, err)
-	header, err := st.Header()
-	require.NoError(t, err)
-	require.Equal(t, []string{"3"}, header.Get("from"))
-	_, err = st.Recv()
-	require.Equal(t, io.EOF, err)
-	require.Equal(t, []string{"3"}, st.Trailer().Get("end"))
-}
-
-func TestStreamHeaderOfACallThatFailsIsNilAndRecvTells(t *testing.T) {
-	s := newService()
-	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
-		return unavailable()
-	}
-	st, err := dial(t, serve(t, s), policy(t)).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
-	require.NoError(t, err)
-	header, err := st.Header()
-	require.NoError(t, err)
-	require.Nil(t, header)
-	for range 2 {
-		_, err = st.Recv()
-		require.Equal(t, codes.Unavailable, status.Code(err))
-		require.Equal(t, retry.ReasonMaxAttempts, reason(t, err))
-	}
-	require.EqualValues(t, 3, s.calls.Load())
-}
-
-func TestStreamThatEndsWithoutAHeaderOrMessageIsASuccess(t *testing.T) {
+func TestStream_ThatEndsWithoutAHeaderOrMessageIsASuccess(t *testing.T) {
 	var books ledger
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
@@ -199,121 +130,7 @@ func collect(st testgrpc.TestService_StreamingInputCallServer) (got []string, er
 	}
 }
 
-func TestClientStreamIsReplayedWithTheBytesThatWereSent(t *testing.T) {
-	s := newService()
-	var got [][]string
-	s.input = func(n int, st testgrpc.TestService_StreamingInputCallServer) error {
-		all, err := collect(st)
-		require.NoError(t, err)
-		got = append(got, all)
-		if n < 3 {
-			return unavailable()
-		}
-		return st.SendAndClose(&testgrpc.StreamingInputCallResponse{AggregatedPayloadSize: int32(n)})
-	}
-	st, err := dial(t, serve(t, s), policy(t)).StreamingInputCall(t.Context())
-	require.NoError(t, err)
-	m := in("")
-	for _, text := range []string{"a", "bc", "d"} {
-		m.Payload.Body = append(m.Payload.Body[:0], text...) // the message is used again
-		require.NoError(t, st.Send(m))
-	}
-	reply, err := st.CloseAndRecv()
-	require.NoError(t, err)
-	require.EqualValues(t, 3, reply.AggregatedPayloadSize)
-	require.Equal(t, [][]string{{"a", "bc", "d"}, {"a", "bc", "d"}, {"a", "bc", "d"}}, got)
-}
-
-func TestClientStreamThatBreaksWhileTheCallerSendsIsReplayed(t *testing.T) {
-	s := newService()
-	var last []string
-	s.input = func(n int, st testgrpc.TestService_StreamingInputCallServer) error {
-		if n < 3 {
-			_, _ = st.Recv()
-			return unavailable()
-		}
-		var err error
-		last, err = collect(st)
-		require.NoError(t, err)
-		return st.SendAndClose(&testgrpc.StreamingInputCallResponse{})
-	}
-	st, err := dial(t, serve(t, s), policy(t)).StreamingInputCall(t.Context())
-	require.NoError(t, err)
-	var want []string
-	for i := range 200 {
-		if i%20 == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		want = append(want, fmt.Sprint(i))
-		require.NoError(t, st.Send(in(want[i])))
-	}
-	_, err = st.CloseAndRecv()
-	require.NoError(t, err)
-	require.Equal(t, want, last)
-	require.EqualValues(t, 3, s.calls.Load())
-}
-
-func TestClientStreamAboveTheBufferIsSentOnceAndPassesThrough(t *testing.T) {
-	for name, option := range map[string]struct {
-		dial []grpcx.Option
-		call []grpc.CallOption
-	}{
-		"default":     {},
-		"option":      {dial: []grpcx.Option{grpcx.WithReplayBuffer(10)}},
-		"none":        {dial: []grpcx.Option{grpcx.WithReplayBuffer(0)}},
-		"call option": {call: []grpc.CallOption{grpc.MaxRetryRPCBufferSize(10)}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newService()
-			var size atomic.Int64
-			s.input = func(_ int, st testgrpc.TestService_StreamingInputCallServer) error {
-				all, err := collect(st)
-				for _, m := range all {
-					size.Add(int64(len(m)))
-				}
-				require.NoError(t, err)
-				return unavailable()
-			}
-			st, err := dial(t, serve(t, s), policy(t), option.dial...).StreamingInputCall(t.Context(), option.call...)
-			require.NoError(t, err)
-			body := string(make([]byte, 100_000))
-			for range 5 {
-				require.NoError(t, st.Send(in(body)))
-			}
-			_, err = st.CloseAndRecv()
-			require.Equal(t, codes.Unavailable, status.Code(err))
-			require.Equal(t, retry.ReasonNotReplayable, reason(t, err))
-			require.EqualValues(t, 1, s.calls.Load())
-			require.EqualValues(t, 500_000, size.Load())
-		})
-	}
-}
-
-func TestBidiStreamIsReplayedUntilTheHeaderCommits(t *testing.T) {
-	s := newService()
-	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
-		m, err := st.Recv()
-		require.NoError(t, err)
-		switch n {
-		case 1:
-			return unavailable()
-		case 2:
-			require.NoError(t, st.SendHeader(metadata.Pairs("from", "2")))
-			return unavailable()
-		}
-		return st.Send(out(string(m.Payload.Body)))
-	}
-	st, err := dial(t, serve(t, s), policy(t)).FullDuplexCall(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, st.Send(both("x")))
-	_, err = st.Recv()
-	require.Equal(t, codes.Unavailable, status.Code(err))
-	require.EqualValues(t, 2, s.calls.Load())
-	header, _ := st.Header()
-	require.Equal(t, []string{"2"}, header.Get("from"))
-}
-
-func TestBidiStreamSendsAndReceivesOnTwoGoroutinesThroughRetries(t *testing.T) {
+func TestBidiStream_SendsAndReceivesOnTwoGoroutinesThroughRetries(t *testing.T) {
 	s := newService()
 	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
 		for i := 0; ; i++ {
@@ -356,9 +173,9 @@ func TestBidiStreamSendsAndReceivesOnTwoGoroutinesThroughRetries(t *testing.T) {
 	}
 }
 
-// The server waits for a message that the client sends only later: the receiver that replaced the attempt must not
-// keep the sender out.
-func TestBidiStreamASenderIsNotKeptOutByAReceiverThatWaits(t *testing.T) {
+// The server waits for a message that the client sends only later: the receiver that replaced the
+// attempt must not keep the sender out.
+func TestBidiStream_ASenderIsNotKeptOutByAReceiverThatWaits(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
 			if n == 1 {
@@ -385,69 +202,7 @@ func TestBidiStreamASenderIsNotKeptOutByAReceiverThatWaits(t *testing.T) {
 	})
 }
 
-func TestStreamAttemptTimeoutBoundsItsBeginningAndNotItsLife(t *testing.T) {
-	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-		s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
-			if n == 1 {
-				<-st.Context().Done()
-				return st.Context().Err()
-			}
-			_, bounded := st.Context().Deadline()
-			require.False(t, bounded)
-			for range 3 {
-				require.NoError(t, st.Send(out("tick")))
-				time.Sleep(time.Hour)
-			}
-			return nil
-		}
-		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
-		c := dial(t, to, p, grpcx.WithIdempotentMethods(outputCall))
-		start := time.Now()
-		st, err := c.StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
-		require.NoError(t, err)
-		_, err = st.Recv()
-		require.NoError(t, err)
-		require.Equal(t, time.Second, time.Since(start))
-		got, err := drain(st)
-		require.NoError(t, err)
-		require.Len(t, got, 2)
-		require.EqualValues(t, 2, s.calls.Load())
-	})
-}
-
-func TestStreamAttemptTimeoutRunsOutAsTimeoutAndSaysSo(t *testing.T) {
-	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-		s.output = func(_ int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
-			<-st.Context().Done()
-			return st.Context().Err()
-		}
-		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
-		start := time.Now()
-		st, err := dial(t, to, p, grpcx.WithIdempotentMethods(outputCall)).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
-		require.NoError(t, err)
-		_, err = st.Recv()
-		require.Equal(t, 3*time.Second, time.Since(start))
-		require.Equal(t, codes.DeadlineExceeded, status.Code(err))
-		require.Equal(t, retry.ReasonMaxAttempts, reason(t, err))
-	})
-}
-
-func TestStreamAttemptTimeoutDoesNotCountTheCallersPauses(t *testing.T) {
-	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
-		st, err := dial(t, to, p).StreamingInputCall(t.Context())
-		require.NoError(t, err)
-		for range 5 {
-			require.NoError(t, st.Send(in("x")))
-			time.Sleep(time.Minute)
-		}
-		reply, err := st.CloseAndRecv()
-		require.NoError(t, err)
-		require.EqualValues(t, 5, reply.AggregatedPayloadSize)
-	})
-}
-
-func TestStreamContextTiesTheCallToTheAttempt(t *testing.T) {
+func TestStream_ContextTiesTheCallToTheAttempt(t *testing.T) {
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 		return unavailable()
@@ -460,7 +215,7 @@ func TestStreamContextTiesTheCallToTheAttempt(t *testing.T) {
 	require.EqualValues(t, 1, s.calls.Load())
 }
 
-func TestStreamPushbackIsObeyed(t *testing.T) {
+func TestStream_PushbackIsObeyed(t *testing.T) {
 	s := newService()
 	s.output = func(_ int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		st.SetTrailer(metadata.Pairs("grpc-retry-pushback-ms", "-1"))
@@ -474,7 +229,7 @@ func TestStreamPushbackIsObeyed(t *testing.T) {
 	require.EqualValues(t, 1, s.calls.Load())
 }
 
-func TestStreamOptionsShowTheFinalAttemptAndFinishOnce(t *testing.T) {
+func TestStream_OptionsShowTheFinalAttemptAndFinishOnce(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		st.SetTrailer(metadata.Pairs("from", fmt.Sprint(n)))
@@ -494,7 +249,7 @@ func TestStreamOptionsShowTheFinalAttemptAndFinishOnce(t *testing.T) {
 	require.Equal(t, []error{nil}, finished)
 }
 
-func TestStreamOnFinishMayUseTheStream(t *testing.T) {
+func TestStream_OnFinishMayUseTheStream(t *testing.T) {
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 		return status.Error(codes.NotFound, "no")
@@ -509,96 +264,7 @@ func TestStreamOnFinishMayUseTheStream(t *testing.T) {
 	require.NotNil(t, seen)
 }
 
-func TestStreamWhoseCallerCancelsIsReleased(t *testing.T) {
-	for name, leave := range map[string]func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel func()){
-		"and is never touched again": func(_ *testing.T, _ testgrpc.TestService_FullDuplexCallClient, cancel func()) { cancel() },
-		"and receives": func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel func()) {
-			cancel()
-			_, err := st.Recv()
-			require.Equal(t, codes.Canceled, status.Code(err))
-			require.ErrorIs(t, err, context.Canceled)
-		},
-		"while it receives": func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel func()) {
-			time.AfterFunc(time.Second, cancel)
-			_, err := st.Recv()
-			require.Equal(t, codes.Canceled, status.Code(err))
-			require.Equal(t, retry.ReasonCanceled, reason(t, err))
-		},
-		"and sends": func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel func()) {
-			cancel()
-			synctest.Wait()
-			require.Equal(t, io.EOF, st.Send(both("x")))
-			require.NoError(t, st.CloseSend())
-			_, err := st.Header()
-			require.NoError(t, err)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-				s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
-					<-st.Context().Done()
-					return st.Context().Err()
-				}
-				var books ledger
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				finished := 0
-				st, err := dial(t, to, policy(t, booked(&books))).FullDuplexCall(ctx, grpc.OnFinish(func(error) { finished++ }))
-				require.NoError(t, err)
-				synctest.Wait()
-				leave(t, st, cancel)
-				synctest.Wait()
-				require.Zero(t, books.open.Load())
-				require.Equal(t, 1, finished)
-			})
-		})
-	}
-}
-
-func TestStreamAbandonedByClosingTheConnectionIsReleased(t *testing.T) {
-	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-		s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
-			<-st.Context().Done()
-			return st.Context().Err()
-		}
-		var books ledger
-		var of context.Context // the attempt's
-		see := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-			of = ctx
-			return streamer(ctx, desc, cc, method, opts...)
-		}
-		cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t, booked(&books))), to, grpc.WithChainStreamInterceptor(see))...)
-		_, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context())
-		require.NoError(t, err)
-		require.EqualValues(t, 1, books.open.Load())
-		require.NoError(t, of.Err())
-		require.NoError(t, cc.Close())
-		synctest.Wait()
-		require.Zero(t, books.open.Load())
-		require.Error(t, of.Err(), "it is not registered on the caller's context any more")
-	})
-}
-
-func TestStreamCancelDuringTheWaitReturnsPromptly(t *testing.T) {
-	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-		s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
-			return unavailable()
-		}
-		var books ledger
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
-		p := policy(t, booked(&books), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Hour) })
-		start := time.Now()
-		st, err := dial(t, to, p).StreamingOutputCall(ctx, &testgrpc.StreamingOutputCallRequest{})
-		require.NoError(t, err)
-		_, err = st.Recv()
-		require.Equal(t, time.Second, time.Since(start))
-		require.Equal(t, codes.Canceled, status.Code(err))
-		require.Zero(t, books.open.Load())
-	})
-}
-
-func TestStreamThatCannotBeOpenedIsRetriedAndThenFails(t *testing.T) {
+func TestStream_ThatCannotBeOpenedIsRetriedAndThenFails(t *testing.T) {
 	s := newService()
 	to := serve(t, s)
 	n := 0
@@ -625,7 +291,7 @@ func TestStreamThatCannotBeOpenedIsRetriedAndThenFails(t *testing.T) {
 	require.Zero(t, books.open.Load())
 }
 
-func TestStreamMessageThatCannotBeSentEndsTheCall(t *testing.T) {
+func TestStream_MessageThatCannotBeSentEndsTheCall(t *testing.T) {
 	var books ledger
 	st, err := dial(t, serve(t, newService()), policy(t, booked(&books))).StreamingInputCall(t.Context(), grpc.MaxCallSendMsgSize(5))
 	require.NoError(t, err)
@@ -637,24 +303,7 @@ func TestStreamMessageThatCannotBeSentEndsTheCall(t *testing.T) {
 	require.Zero(t, books.open.Load())
 }
 
-func TestStreamObserversAreToldOfAttemptsAndCalls(t *testing.T) {
-	s := newService()
-	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
-		if n < 3 {
-			return unavailable()
-		}
-		return st.Send(out("a"))
-	}
-	var seen counter
-	st, err := dial(t, serve(t, s), observed(t, &seen)).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
-	require.NoError(t, err)
-	_, err = drain(st)
-	require.NoError(t, err)
-	require.EqualValues(t, 3, seen.attempts.Load())
-	require.EqualValues(t, 1, seen.calls.Load())
-}
-
-func TestStreamAttemptsHeaderOnResendsOnly(t *testing.T) {
+func TestStream_AttemptsHeaderOnResendsOnly(t *testing.T) {
 	s := newService()
 	var seen [][]string
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
@@ -671,24 +320,7 @@ func TestStreamAttemptsHeaderOnResendsOnly(t *testing.T) {
 	require.Equal(t, [][]string{nil, {"1"}, {"2"}}, seen)
 }
 
-func TestStreamServiceConfigTimeoutSpansItsLife(t *testing.T) {
-	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-		s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
-			require.NoError(t, st.SendHeader(nil))
-			<-st.Context().Done()
-			return st.Context().Err()
-		}
-		c := dial(t, to, policy(t), policiesOf(t, `{"methodConfig": [{"name": [{}], "timeout": "3s"}]}`))
-		start := time.Now()
-		st, err := c.FullDuplexCall(t.Context())
-		require.NoError(t, err)
-		_, err = drain(st)
-		require.Equal(t, codes.DeadlineExceeded, status.Code(err))
-		require.Equal(t, 3*time.Second, time.Since(start))
-	})
-}
-
-func TestStreamWithPolicyIsForOneCall(t *testing.T) {
+func TestStream_WithPolicyIsForOneCall(t *testing.T) {
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 		return unavailable()
@@ -699,4 +331,34 @@ func TestStreamWithPolicyIsForOneCall(t *testing.T) {
 	_, err = st.Recv()
 	require.Equal(t, codes.Unavailable, status.Code(err))
 	require.EqualValues(t, 5, s.calls.Load())
+}
+
+func TestStream_AfterItsEnd(t *testing.T) {
+	for _, last := range []error{nil, status.Error(codes.NotFound, "none")} {
+		s := newService()
+		s.duplex = func(n int, _ testgrpc.TestService_FullDuplexCallServer) error {
+			if n == 1 {
+				return unavailable()
+			}
+			return last
+		}
+		st, err := dial(t, serve(t, s), policy(t)).FullDuplexCall(t.Context())
+		require.NoError(t, err)
+		want := codes.NotFound
+		if last == nil {
+			want = codes.OK
+		}
+		for range 3 {
+			_, err = st.Recv()
+			if last == nil {
+				require.Equal(t, io.EOF, err)
+			} else {
+				require.Equal(t, want, status.Code(err))
+			}
+			require.Equal(t, io.EOF, st.Send(both("x")), "the status is for RecvMsg to tell")
+		}
+		require.NoError(t, st.CloseSend())
+		require.NoError(t, st.CloseSend())
+		require.EqualValues(t, 2, s.calls.Load())
+	}
 }

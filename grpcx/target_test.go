@@ -19,8 +19,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// The interceptors keep their target's policy at hand. That must neither hide from the policy's table that the target is
-// in use, nor go on with a budget that nobody else finds.
+// The interceptors keep their target's policy at hand. That must neither hide from the policy's
+// table that the target is in use, nor go on with a budget that nobody else finds.
 func TestATargetInUseIsNotForgotten(t *testing.T) {
 	p, err := retry.New(retry.Config{MaxAttempts: 1}, retry.WithMaxDestinations(10))
 	require.NoError(t, err)

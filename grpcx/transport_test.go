@@ -131,8 +131,8 @@ func TestRoundRobinARetryMayGoToAnotherBackend(t *testing.T) {
 	require.Greater(t, bad.calls.Load(), before)
 }
 
-// refused is a target where nobody listens. No system hands out port 1; one that a test had and let go of may be
-// anybody's by the time that it is dialled.
+// refused is a target where nobody listens. No system hands out port 1; one that a test had and
+// let go of may be anybody's by the time that it is dialled.
 const refused = "127.0.0.1:1"
 
 func TestARefusedDialIsRetriedWhateverTheMethodAndPays(t *testing.T) {

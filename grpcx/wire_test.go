@@ -44,8 +44,9 @@ func (s *wireStream) answer(code, message string) {
 
 func (s *wireStream) close() { _ = s.conn.Close() }
 
-// wire serves frames until the test ends, and returns what dials it. react is called once a stream, when its first message has
-// come; streams counts those that were opened, also without a message.
+// wire serves frames until the test ends, and returns what dials it. react is called once a
+// stream, when its first message has come; streams counts those that were opened, also without a
+// message.
 func wire(t *testing.T, streams *atomic.Int64, react func(s *wireStream)) grpc.DialOption {
 	t.Helper()
 	l := bufconn.Listen(1 << 20)

@@ -14,9 +14,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// An attempt whose options nobody heeds leaves its trailer's place empty, like one that was never sent. Without more
-// to go by, what may not have its effect twice is not sent twice.
-func TestUnaryOptionsThatNobodyHeedsProveNothing(t *testing.T) {
+// An attempt whose options nobody heeds leaves its trailer's place empty, like one that was never
+// sent. Without more to go by, what may not have its effect twice is not sent twice.
+func TestUnary_DroppedOptionsProveNothing(t *testing.T) {
 	strict := []grpcx.Option{grpcx.WithStrictIdempotency()}
 	undeclared := context.Background()
 	notIdempotent := retry.WithIdempotency(undeclared, retry.NotIdempotent)
@@ -57,7 +57,7 @@ func TestUnaryOptionsThatNobodyHeedsProveNothing(t *testing.T) {
 }
 
 // A stream of another make has no trailer where gRPC's own has an empty one.
-func TestStreamOfAnotherMakeIsNotTakenForUnsent(t *testing.T) {
+func TestStream_OfAnotherMakeIsNotTakenForUnsent(t *testing.T) {
 	n := 0
 	open := streams(&n, func(ctx context.Context) (grpc.ClientStream, error) { return dead(ctx, nil, unavailable()), nil })
 	st, err := grpcx.StreamClientInterceptor(policy(t), grpcx.WithStrictIdempotency())(t.Context(), bidi, nil, duplexCall, open)
@@ -70,25 +70,4 @@ func TestStreamOfAnotherMakeIsNotTakenForUnsent(t *testing.T) {
 	_, err = grpcx.StreamClientInterceptor(policy(t), grpcx.WithStrictIdempotency())(t.Context(), bidi, nil, duplexCall, open)
 	require.Equal(t, retry.ReasonNotIdempotent, reason(t, err))
 	require.Equal(t, 1, n)
-}
-
-func TestStreamEmptyMessagesCountInTheReplayBuffer(t *testing.T) {
-	for name, row := range map[string]struct{ limit, messages int }{"none is kept": {0, 1}, "many are bounded": {50, 11}} {
-		t.Run(name, func(t *testing.T) {
-			s := newService()
-			s.input = func(_ int, st testgrpc.TestService_StreamingInputCallServer) error {
-				for st.RecvMsg(in("")) == nil {
-				}
-				return unavailable()
-			}
-			st, err := dial(t, serve(t, s), policy(t), grpcx.WithReplayBuffer(row.limit)).StreamingInputCall(t.Context())
-			require.NoError(t, err)
-			for range row.messages {
-				require.NoError(t, st.Send(&testgrpc.StreamingInputCallRequest{}))
-			}
-			_, err = st.CloseAndRecv()
-			require.Equal(t, retry.ReasonNotReplayable, reason(t, err))
-			require.EqualValues(t, 1, s.calls.Load())
-		})
-	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -78,7 +77,7 @@ func (broken) RecvMsg(any) error            { return io.EOF }
 func (broken) SendMsg(any) error            { return nil }
 func (broken) CloseSend() error             { return nil }
 
-func TestStreamAnEndThatCameFromNowhereIsNoEnd(t *testing.T) {
+func TestStream_AnEndThatNoServerSentIsALostAttempt(t *testing.T) {
 	open := grpcx.StreamClientInterceptor(policy(t))
 	n := 0
 	st, err := open(t.Context(), &grpc.StreamDesc{ServerStreams: true}, nil, outputCall,
@@ -96,33 +95,6 @@ func TestStreamAnEndThatCameFromNowhereIsNoEnd(t *testing.T) {
 	require.Equal(t, 5, n)
 }
 
-func FuzzPushback(f *testing.F) {
-	f.Add("-1", "", 1)
-	f.Add("100", "100", 2)
-	f.Fuzz(func(t *testing.T, one, two string, values int) {
-		md := metadata.MD{}
-		switch values {
-		case 1:
-			md["grpc-retry-pushback-ms"] = []string{one}
-		case 2:
-			md["grpc-retry-pushback-ms"] = []string{one, two}
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		call := grpcx.UnaryClientInterceptor(policy(t, attempts(2), func(c *retry.Config) { c.MaxHint = 1 }))
-		n := 0
-		err := call(ctx, unaryCall, nil, nil, nil, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
-			n++
-			opened(opts, nil, md)
-			return unavailable()
-		})
-		require.Equal(t, codes.Unavailable, status.Code(err))
-		if values == 2 {
-			require.Equal(t, 1, n)
-		}
-	})
-}
-
 func FuzzRetryInfo(f *testing.F) {
 	f.Add([]byte{}, int32(8))
 	f.Add([]byte{0x0a, 0x02, 0x08, 0x01}, int32(14))
@@ -136,12 +108,13 @@ func FuzzRetryInfo(f *testing.F) {
 	})
 }
 
-// foreign is a stream of another make: it ends well with neither header nor trailer, and knows no OnFinish.
+// foreign is a stream of another make: it ends well with neither header nor trailer, and knows no
+// OnFinish.
 type foreign struct{ broken }
 
 func (foreign) Trailer() metadata.MD { return nil }
 
-func TestStreamOfAnotherMakeEndsAndIsReleased(t *testing.T) {
+func TestStream_OfAnotherMakeEndsAndIsReleased(t *testing.T) {
 	var books ledger
 	open := grpcx.StreamClientInterceptor(policy(t, booked(&books)))
 	var of context.Context
@@ -189,35 +162,4 @@ func (wordsCodec) Marshal(v any) (mem.BufferSlice, error) {
 func (wordsCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	v.(*words).text = string(data.Materialize())
 	return nil
-}
-
-func TestStreamOfAnotherCodecIsReplayedByItsSizeOnTheWire(t *testing.T) {
-	for limit, want := range map[int]codes.Code{16: codes.OK, 15: codes.Unavailable} {
-		s := newService()
-		var got []string
-		s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
-			for range 2 {
-				var m words
-				require.NoError(t, st.RecvMsg(&m))
-				got = append(got, m.text)
-			}
-			if n == 1 {
-				return unavailable()
-			}
-			return st.SendMsg(&words{"bye"})
-		}
-		cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t), grpcx.WithReplayBuffer(limit)), serve(t, s, grpc.ForceServerCodecV2(wordsCodec{})))...)
-		st, err := cc.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, duplexCall, grpc.ForceCodecV2(wordsCodec{}))
-		require.NoError(t, err)
-		require.NoError(t, st.SendMsg(&words{"abc"}))
-		require.NoError(t, st.SendMsg(&words{"def"}))
-		var m words
-		require.Equal(t, want, status.Code(st.RecvMsg(&m)))
-		require.Equal(t, "abc", got[0])
-		if want == codes.OK {
-			require.Equal(t, []string{"abc", "def", "abc", "def"}, got)
-			require.Equal(t, "bye", m.text)
-		}
-		require.NoError(t, cc.Close())
-	}
 }

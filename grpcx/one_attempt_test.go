@@ -14,7 +14,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// A policy of one attempt adds nothing to what gRPC-Go does by itself: its one transparent retry of a refused stream.
+// A policy of one attempt adds nothing to what gRPC-Go does by itself: its one transparent retry
+// of a refused stream.
 func TestOneAttempt_IsWhatGRPCDoesByItself(t *testing.T) {
 	for name, react := range map[string]func(s *wireStream){
 		"refused":      func(s *wireStream) { _ = s.WriteRSTStream(s.id, http2.ErrCodeRefusedStream) },

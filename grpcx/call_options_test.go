@@ -2,13 +2,11 @@ package grpcx_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,15 +16,17 @@ import (
 	"google.golang.org/grpc/encoding/gzip"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
-	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// An interceptor behind ours may add options to what it was given, for several invocations at once.
+// An interceptor behind ours may add options to what it was given, for several invocations at
+// once.
 func TestOptionsOfAnAttemptMayBeAppendedToConcurrently(t *testing.T) {
 	type mark struct {
 		grpc.EmptyCallOption
@@ -64,7 +64,8 @@ func TestOptionsOfAnAttemptMayBeAppendedToConcurrently(t *testing.T) {
 	}
 }
 
-// An interceptor that puts options of its own in the places it was given must not spoil the next calls.
+// An interceptor that puts options of its own in the places it was given must not spoil the next
+// calls.
 func TestAnInterceptorThatOverwritesItsOptionsSpoilsNoOtherCall(t *testing.T) {
 	call := grpcx.UnaryClientInterceptor(policy(t))
 	var theirs metadata.MD
@@ -263,127 +264,6 @@ func TestAServiceConfigOfTheResolversRetriesNothing(t *testing.T) {
 	require.EqualValues(t, 3, s.calls.Load())
 }
 
-func TestStreamAfterItsEnd(t *testing.T) {
-	for _, last := range []error{nil, status.Error(codes.NotFound, "none")} {
-		s := newService()
-		s.duplex = func(n int, _ testgrpc.TestService_FullDuplexCallServer) error {
-			if n == 1 {
-				return unavailable()
-			}
-			return last
-		}
-		st, err := dial(t, serve(t, s), policy(t)).FullDuplexCall(t.Context())
-		require.NoError(t, err)
-		want := codes.NotFound
-		if last == nil {
-			want = codes.OK
-		}
-		for range 3 {
-			_, err = st.Recv()
-			if last == nil {
-				require.Equal(t, io.EOF, err)
-			} else {
-				require.Equal(t, want, status.Code(err))
-			}
-			require.Equal(t, io.EOF, st.Send(both("x")), "the status is for RecvMsg to tell")
-		}
-		require.NoError(t, st.CloseSend())
-		require.NoError(t, st.CloseSend())
-		require.EqualValues(t, 2, s.calls.Load())
-	}
-}
-
-func TestStreamClosedTwiceIsReplayedClosed(t *testing.T) {
-	s := newService()
-	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
-		for {
-			if _, err := st.Recv(); err == io.EOF {
-				break
-			} else if err != nil {
-				return err
-			}
-		}
-		if n < 3 {
-			return unavailable()
-		}
-		return st.Send(out(fmt.Sprint(n)))
-	}
-	st, err := dial(t, serve(t, s), policy(t)).FullDuplexCall(within(t, 10*time.Second))
-	require.NoError(t, err)
-	require.NoError(t, st.Send(both("x")))
-	require.NoError(t, st.CloseSend())
-	require.NoError(t, st.CloseSend())
-	m, err := st.Recv()
-	require.NoError(t, err)
-	require.Equal(t, "3", string(m.Payload.Body))
-}
-
-// A sender that waits for a replay must not outlive the caller's patience.
-func TestStreamCancelledDuringTheReplayReleasesBothGoroutines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var books ledger
-		s := newService()
-		s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return unavailable() }
-		ctx, cancel := context.WithCancel(t.Context())
-		slow := policy(t, booked(&books), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Hour) })
-		var n atomic.Int64
-		st, err := dial(t, serve(t, s), slow).FullDuplexCall(ctx, finishes(&n))
-		require.NoError(t, err)
-		done := make(chan error, 2)
-		go func() { _, err := st.Recv(); done <- err }()
-		synctest.Wait()
-		go func() { done <- st.Send(both("x")) }()
-		synctest.Wait()
-		cancel()
-		for range 2 {
-			require.Error(t, <-done)
-		}
-		require.EqualValues(t, 1, n.Load())
-		require.Zero(t, books.open.Load())
-	})
-}
-
-func TestUnaryAReplyThatIsNotBlankAndNotOfProtobufIsNotHedged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for reply, sent := range map[*ping]int64{{}: 2, {A: "default"}: 1} {
-			call := grpcx.UnaryClientInterceptor(policy(t, hedging(time.Second)), grpcx.WithIdempotentMethods(unaryCall))
-			var n atomic.Int64
-			want := reply.A
-			err := call(t.Context(), unaryCall, nil, reply, nil, func(ctx context.Context, _ string, _, r any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
-				if n.Add(1) == 1 {
-					select {
-					case <-time.After(2 * time.Second):
-					case <-ctx.Done():
-						return ctx.Err()
-					}
-				}
-				r.(*ping).B = "merged"
-				return nil
-			})
-			require.NoError(t, err)
-			require.Equal(t, ping{A: want, B: "merged"}, *reply)
-			require.Equal(t, sent, n.Load())
-		}
-	})
-}
-
-// DialOptions says so: gRPC-Go applies its own service config's timeout to whatever it takes for a call.
-func TestTheTimeoutOfTheResolversServiceConfigBoundsEachAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newService()
-		s.unary = func(ctx context.Context, _ int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		opts := append(grpcx.DialOptions(policy(t), grpcx.WithIdempotentMethods(unaryCall)), serve(t, s),
-			grpc.WithDefaultServiceConfig(`{"methodConfig":[{"name":[{}],"timeout":"1s"}]}`))
-		start := time.Now()
-		_, err := testgrpc.NewTestServiceClient(conn(t, "passthrough:///x", opts...)).UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
-		require.Equal(t, codes.DeadlineExceeded, status.Code(err))
-		require.Equal(t, 3*time.Second, time.Since(start))
-	})
-}
-
 // lateTimer is a context whose timer has not got round to its deadline.
 type lateTimer struct {
 	context.Context
@@ -392,29 +272,57 @@ type lateTimer struct {
 
 func (c lateTimer) Deadline() (time.Time, bool) { return c.at, true }
 
-func TestTheServerMayBeTheFirstToSayThatTheDeadlineHasPassed(t *testing.T) {
-	ctx := lateTimer{t.Context(), time.Now().Add(5 * time.Millisecond)}
-	said := status.Error(codes.DeadlineExceeded, "stream terminated by RST_STREAM with error code: CANCEL")
-	err := grpcx.UnaryClientInterceptor(policy(t))(ctx, unaryCall, &testgrpc.SimpleRequest{}, &testgrpc.SimpleResponse{}, nil,
-		func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
-			time.Sleep(10 * time.Millisecond)
-			return said
+func TestUnary_HeaderTrailerAndPeerShowTheWinningAttemptOnly(t *testing.T) {
+	for name, p := range map[string]*retry.Policy{
+		"plain": policy(t), "timed": policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Minute) }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService()
+			s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+				signed(ctx, n)
+				if n < 3 {
+					return nil, unavailable()
+				}
+				return numbered(n), nil
+			}
+			var header, trailer metadata.MD
+			var from peer.Peer
+			finished := 0
+			finish := grpc.OnFinish(func(err error) { finished++; require.NoError(t, err) })
+			_, err := dial(t, serve(t, s), p).UnaryCall(t.Context(), &testgrpc.SimpleRequest{},
+				grpc.Header(&header), grpc.Trailer(&trailer), grpc.Peer(&from), finish)
+			require.NoError(t, err)
+			require.Equal(t, []string{"3"}, header.Get("from"))
+			require.Equal(t, []string{"3"}, trailer.Get("from"))
+			require.NotNil(t, from.Addr)
+			require.Equal(t, 1, finished)
+			require.NotContains(t, trailer, "grpc-retry-pushback-ms")
 		})
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
-	require.Equal(t, retry.ReasonDeadline, reason(t, err))
+	}
 }
 
-func TestAPushbackOfNothingIsAtOnceAndResetsTheBackoff(t *testing.T) {
-	s := newService()
-	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
-		if n < 5 {
-			_ = grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", "0"))
-			return nil, unavailable()
+func TestUnary_ALostAttemptsMetadataIsNotShownWhenTheLastHasNone(t *testing.T) {
+	call := grpcx.UnaryClientInterceptor(policy(t))
+	n := 0
+	var header, trailer metadata.MD
+	reply := new(testgrpc.SimpleResponse)
+	err := call(t.Context(), unaryCall, nil, reply, nil, func(_ context.Context, _ string, _, r any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+		if n++; n == 1 {
+			for _, o := range opts {
+				switch o := o.(type) {
+				case grpc.HeaderCallOption:
+					*o.HeaderAddr = metadata.Pairs("from", "1")
+				case grpc.TrailerCallOption:
+					*o.TrailerAddr = metadata.Pairs("from", "1")
+				}
+			}
+			r.(*testgrpc.SimpleResponse).Username = "1"
 		}
-		return numbered(n), nil
-	}
-	p := policy(t, attempts(5), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Hour) })
-	_, err := dial(t, serve(t, s), p).UnaryCall(within(t, time.Minute), &testgrpc.SimpleRequest{})
-	require.NoError(t, err)
+		return unavailable()
+	}, grpc.Header(&header), grpc.Trailer(&trailer))
+	require.Error(t, err)
+	require.Equal(t, 3, n)
+	require.Empty(t, header)
+	require.Empty(t, trailer)
+	require.Empty(t, reply.Username)
 }
