@@ -23,8 +23,7 @@ import (
 // eager keeps the examples from waiting: real policies have jitter.
 var eager = retry.Must(retry.New(retry.Config{Backoff: backoff.None()}))
 
-// flakyHealth is a server of gRPC's health service whose first call fails with a code, and a
-// client of it.
+// flakyHealth is a server of gRPC's health service whose first call fails with a code, and a client of it.
 func flakyHealth(code codes.Code, opts ...grpc.DialOption) (client healthpb.HealthClient, stop func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

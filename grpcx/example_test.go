@@ -79,8 +79,7 @@ func ExampleFromServiceConfig() {
 	_, err = grpcx.FromServiceConfig(`{"retryThrottling": {"maxTokens": 1001, "tokenRatio": 0.1}}`)
 	fmt.Println(err)
 	// Output:
-	// grpcx: bad service config: retryThrottling.maxTokens: must be above 0 and at most 1000, with
-	// at most three decimals, not 1001
+	// grpcx: bad service config: retryThrottling.maxTokens: must be above 0 and at most 1000, with at most three decimals, not 1001
 }
 
 func ExamplePolicies_ServiceConfig() {
@@ -94,8 +93,7 @@ func ExamplePolicies_ServiceConfig() {
 	config, err := policies.ServiceConfig()
 	fmt.Println(config, err)
 	// Output:
-	// {"methodConfig":[{"name":[{"service":"orders.v1.Orders","method":"Get"}],"retryPolicy":{"maxAttempts":4,"initialBackoff":"0.05s","maxBackoff":"20s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}],"retryThrottling":{"maxTokens":10,"tokenRatio":0.1}}
-	// <nil>
+	// {"methodConfig":[{"name":[{"service":"orders.v1.Orders","method":"Get"}],"retryPolicy":{"maxAttempts":4,"initialBackoff":"0.05s","maxBackoff":"20s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}],"retryThrottling":{"maxTokens":10,"tokenRatio":0.1}} <nil>
 }
 
 func ExampleUnaryServerInterceptor() {

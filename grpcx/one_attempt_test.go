@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -43,10 +44,10 @@ func TestOneAttempt_IsWhatGRPCDoesByItself(t *testing.T) {
 	}
 	t.Run("no connection", func(t *testing.T) {
 		for kind, call := range calls {
-			var books ledger
-			err := call(t.Context(), conn(t, refused, grpcx.DialOptions(policy(t, attempts(1), booked(&books)))...))
+			books := testkit.NewLedger()
+			err := call(t.Context(), conn(t, refused, grpcx.DialOptions(policy(t, attempts(1), booked(books)))...))
 			require.Equal(t, codes.Unavailable, status.Code(err), kind)
-			require.EqualValues(t, 1, books.ended.Load(), kind)
+			require.Len(t, books.Ends, 1, kind)
 			var e *retry.Error
 			require.NotErrorAs(t, err, &e, kind)
 		}

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/grpcx/fault"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -45,8 +46,8 @@ func TestStreams_UnderRandomFaults(t *testing.T) {
 	in := fault.New(1, fault.Rule{Share: 0.3, Fault: fault.Fault{Code: codes.Unavailable}},
 		fault.Rule{Share: 0.2, Fault: fault.Fault{Code: codes.Unavailable, Header: true}},
 		fault.Rule{Share: 0.2, Fault: fault.Fault{Code: codes.Unavailable, AfterMessages: 3}})
-	var books ledger
-	p := policy(t, attempts(8), booked(&books), func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(5 * time.Second) })
+	books := testkit.NewLedger()
+	p := policy(t, attempts(8), booked(books), func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(5 * time.Second) })
 	c := dial(t, serve(t, s, grpc.StreamInterceptor(in.Stream)), p)
 	var wg sync.WaitGroup
 	for worker := range 4 {
@@ -57,7 +58,7 @@ func TestStreams_UnderRandomFaults(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.Eventually(t, func() bool { return books.open.Load() == 0 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return books.Open() == 0 }, time.Minute, time.Millisecond)
 	require.Positive(t, in.Hits())
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -49,16 +50,16 @@ func TestStream_WhoseCallerCancelsIsReleased(t *testing.T) {
 					<-st.Context().Done()
 					return st.Context().Err()
 				}
-				var books ledger
+				books := testkit.NewLedger()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				finished := 0
-				st, err := dial(t, to, policy(t, booked(&books))).FullDuplexCall(ctx, grpc.OnFinish(func(error) { finished++ }))
+				st, err := dial(t, to, policy(t, booked(books))).FullDuplexCall(ctx, grpc.OnFinish(func(error) { finished++ }))
 				require.NoError(t, err)
 				synctest.Wait()
 				leave(t, st, cancel)
 				synctest.Wait()
-				require.Zero(t, books.open.Load())
+				books.Settled(t)
 				require.Equal(t, 1, finished)
 			})
 		})
@@ -71,20 +72,20 @@ func TestStream_AbandonedByClosingTheConnectionIsReleased(t *testing.T) {
 			<-st.Context().Done()
 			return st.Context().Err()
 		}
-		var books ledger
+		books := testkit.NewLedger()
 		var of context.Context // the attempt's
 		see := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 			of = ctx
 			return streamer(ctx, desc, cc, method, opts...)
 		}
-		cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t, booked(&books))), to, grpc.WithChainStreamInterceptor(see))...)
+		cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t, booked(books))), to, grpc.WithChainStreamInterceptor(see))...)
 		_, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context())
 		require.NoError(t, err)
-		require.EqualValues(t, 1, books.open.Load())
+		require.Equal(t, 1, books.Open())
 		require.NoError(t, of.Err())
 		require.NoError(t, cc.Close())
 		synctest.Wait()
-		require.Zero(t, books.open.Load())
+		books.Settled(t)
 		require.Error(t, of.Err(), "it is not registered on the caller's context any more")
 	})
 }
@@ -94,23 +95,23 @@ func TestStream_CancelDuringTheWaitReturnsPromptly(t *testing.T) {
 		s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 			return unavailable()
 		}
-		var books ledger
+		books := testkit.NewLedger()
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		p := policy(t, booked(&books), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Hour) })
+		p := policy(t, booked(books), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Hour) })
 		start := time.Now()
 		st, err := dial(t, to, p).StreamingOutputCall(ctx, &testgrpc.StreamingOutputCallRequest{})
 		require.NoError(t, err)
 		_, err = st.Recv()
 		require.Equal(t, time.Second, time.Since(start))
 		require.Equal(t, codes.Canceled, status.Code(err))
-		require.Zero(t, books.open.Load())
+		books.Settled(t)
 	})
 }
 
 func TestStream_ThatIsAbandonedIsObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var seen attemptsSeen
+		var seen testkit.Watcher
 		p, err := retry.New(retry.Config{}, retry.WithObserver(&seen))
 		require.NoError(t, err)
 		s := newService()
@@ -124,19 +125,20 @@ func TestStream_ThatIsAbandonedIsObserved(t *testing.T) {
 		require.NoError(t, err)
 		cancel()
 		synctest.Wait()
-		require.Equal(t, []retry.Class{retry.Canceled}, seen.attempts)
-		require.Equal(t, []retry.Reason{retry.ReasonCanceled}, seen.calls)
+		require.Equal(t, []string{"attempt 1", "call"}, seen.Order)
+		require.Equal(t, retry.Canceled, seen.Attempts[0].Outcome.Class)
+		require.Equal(t, retry.ReasonCanceled, seen.Reports[0].Reason)
 	})
 }
 
 // A sender that waits for a replay must not outlive the caller's patience.
 func TestStream_CancelledDuringTheReplayReleasesBothGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var books ledger
+		books := testkit.NewLedger()
 		s := newService()
 		s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return unavailable() }
 		ctx, cancel := context.WithCancel(t.Context())
-		slow := policy(t, booked(&books), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Hour) })
+		slow := policy(t, booked(books), func(c *retry.Config) { c.Backoff = backoff.Constant(time.Hour) })
 		var n atomic.Int64
 		st, err := dial(t, serve(t, s), slow).FullDuplexCall(ctx, finishes(&n))
 		require.NoError(t, err)
@@ -150,6 +152,6 @@ func TestStream_CancelledDuringTheReplayReleasesBothGoroutines(t *testing.T) {
 			require.Error(t, <-done)
 		}
 		require.EqualValues(t, 1, n.Load())
-		require.Zero(t, books.open.Load())
+		books.Settled(t)
 	})
 }

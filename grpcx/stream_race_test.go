@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -18,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -31,8 +31,8 @@ func TestBidiStream_AMessageThatCannotBeSentWhileAnotherGoroutineReceives(t *tes
 	}
 	c := dial(t, serve(t, s), policy(t))
 	for range 50 {
-		var books ledger
-		st, err := c.FullDuplexCall(t.Context(), grpc.MaxCallSendMsgSize(10), grpcx.WithPolicy(policy(t, booked(&books))))
+		books := testkit.NewLedger()
+		st, err := c.FullDuplexCall(t.Context(), grpc.MaxCallSendMsgSize(10), grpcx.WithPolicy(policy(t, booked(books))))
 		require.NoError(t, err)
 		var received error
 		done := make(chan struct{})
@@ -46,7 +46,7 @@ func TestBidiStream_AMessageThatCannotBeSentWhileAnotherGoroutineReceives(t *tes
 		require.Error(t, received)
 		_, err = st.Recv()
 		require.Error(t, err)
-		require.Zero(t, books.open.Load())
+		books.Settled(t)
 	}
 	require.LessOrEqual(t, s.calls.Load(), int64(50), "none is sent again")
 }
@@ -138,9 +138,9 @@ func TestBidiStream_AMessageArrivesWhileOneCannotBeSent(t *testing.T) {
 // gRPC-Go's SendMsg may make a transparent retry, and then tells why there was no connection for
 // that.
 func TestBidiStream_ThatFindsNoConnectionWhileItSendsIsReplayed(t *testing.T) {
-	var books ledger
+	books := testkit.NewLedger()
 	n := 0
-	st, err := grpcx.StreamClientInterceptor(policy(t, booked(&books)))(t.Context(), bidi, nil, duplexCall,
+	st, err := grpcx.StreamClientInterceptor(policy(t, booked(books)))(t.Context(), bidi, nil, duplexCall,
 		streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
 			s := dead(ctx, nil, unavailable())
 			s.send = func(any) error { return unavailable() }
@@ -150,7 +150,7 @@ func TestBidiStream_ThatFindsNoConnectionWhileItSendsIsReplayed(t *testing.T) {
 	require.NoError(t, st.SendMsg(both("x")))
 	require.NoError(t, st.RecvMsg(both("")))
 	require.Equal(t, 2, n)
-	require.Zero(t, books.open.Load())
+	books.Settled(t)
 }
 
 // The header comes in the very moment that the attempt's time is over: the stream is cancelled,
@@ -223,31 +223,12 @@ func TestStream_OfAnotherMakeWithoutAHeaderIsReleased(t *testing.T) {
 	require.Equal(t, 1, finished)
 }
 
-// attemptsSeen counts what an observer is told.
-type attemptsSeen struct {
-	mu       sync.Mutex
-	attempts []retry.Class
-	calls    []retry.Reason
-}
-
-func (o *attemptsSeen) AttemptDone(_ context.Context, a retry.Attempt) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.attempts = append(o.attempts, a.Outcome.Class)
-}
-
-func (o *attemptsSeen) CallDone(_ context.Context, r retry.Report) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.calls = append(o.calls, r.Reason)
-}
-
 // What panics is somebody else's code: an interceptor behind ours, say.
 func TestStream_APanicLeavesNothing(t *testing.T) {
 	boom := func(context.Context) (grpc.ClientStream, error) { panic("boom") }
 	for _, at := range []int{1, 2} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
-			var books ledger
+			books := testkit.NewLedger()
 			var ctxs []context.Context
 			n := 0
 			each := []func(context.Context) (grpc.ClientStream, error){
@@ -259,14 +240,14 @@ func TestStream_APanicLeavesNothing(t *testing.T) {
 			finished := 0
 			var st grpc.ClientStream
 			require.PanicsWithValue(t, "boom", func() {
-				st, _ = grpcx.StreamClientInterceptor(policy(t, booked(&books)))(t.Context(), bidi, nil, duplexCall,
+				st, _ = grpcx.StreamClientInterceptor(policy(t, booked(books)))(t.Context(), bidi, nil, duplexCall,
 					func(ctx context.Context, d *grpc.StreamDesc, cc *grpc.ClientConn, m string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 						ctxs = append(ctxs, ctx)
 						return open(ctx, d, cc, m, opts...)
 					}, grpc.OnFinish(func(error) { finished++ }))
 				_ = st.RecvMsg(both(""))
 			})
-			require.Zero(t, books.open.Load())
+			books.Settled(t)
 			for _, ctx := range ctxs {
 				require.Error(t, ctx.Err())
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -51,29 +51,12 @@ func drain(s interface {
 	}
 }
 
-// ledger is a budget that allows all and counts what was not ended.
-type ledger struct{ open, ended, alive atomic.Int64 }
-
-func (l *ledger) Begin(time.Time) budget.Permit { l.open.Add(1); return 0 }
-func (l *ledger) Admit(time.Time, budget.Kind, budget.Evidence, budget.Permit) (budget.Permit, bool) {
-	l.open.Add(1)
-	return 0, true
-}
-
-func (l *ledger) End(_ time.Time, _ budget.Permit, e budget.Evidence) {
-	l.open.Add(-1)
-	l.ended.Add(1)
-	if e == budget.Alive {
-		l.alive.Add(1)
-	}
-}
-
-func booked(l *ledger) func(*retry.Config) {
+func booked(l *testkit.Ledger) func(*retry.Config) {
 	return func(c *retry.Config) { c.Budget = budget.Shared(l) }
 }
 
 func TestServerStream_IsRetriedBeforeTheFirstMessageAndNeverAfter(t *testing.T) {
-	var books ledger
+	books := testkit.NewLedger()
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		if n < 3 {
@@ -83,23 +66,23 @@ func TestServerStream_IsRetriedBeforeTheFirstMessageAndNeverAfter(t *testing.T) 
 		require.NoError(t, st.Send(out("b")))
 		return unavailable()
 	}
-	st, err := dial(t, serve(t, s), policy(t, booked(&books))).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+	st, err := dial(t, serve(t, s), policy(t, booked(books))).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
 	require.NoError(t, err)
 	got, err := drain(st)
 	require.Equal(t, []string{"a", "b"}, got)
 	require.Equal(t, codes.Unavailable, status.Code(err))
 	require.EqualValues(t, 3, s.calls.Load())
-	require.Zero(t, books.open.Load())
-	require.EqualValues(t, 1, books.alive.Load())
+	books.Settled(t)
+	require.Equal(t, 1, books.Ended(budget.Alive))
 }
 
 func TestStream_ThatEndsWithoutAHeaderOrMessageIsASuccess(t *testing.T) {
-	var books ledger
+	books := testkit.NewLedger()
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 		return nil
 	}
-	c := dial(t, serve(t, s), policy(t, booked(&books)))
+	c := dial(t, serve(t, s), policy(t, booked(books)))
 	for _, ask := range []bool{true, false} {
 		st, err := c.StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
 		require.NoError(t, err)
@@ -112,8 +95,8 @@ func TestStream_ThatEndsWithoutAHeaderOrMessageIsASuccess(t *testing.T) {
 			require.Equal(t, io.EOF, err)
 		}
 	}
-	require.EqualValues(t, 2, books.alive.Load())
-	require.Zero(t, books.open.Load())
+	require.Equal(t, 2, books.Ended(budget.Alive))
+	books.Settled(t)
 }
 
 // collect takes all that the client sends.
@@ -274,10 +257,10 @@ func TestStream_ThatCannotBeOpenedIsRetriedAndThenFails(t *testing.T) {
 		}
 		return streamer(ctx, desc, cc, method, opts...)
 	}
-	var books ledger
-	c := dial(t, to, policy(t, booked(&books)))
+	books := testkit.NewLedger()
+	c := dial(t, to, policy(t, booked(books)))
 	_ = c
-	cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t, booked(&books))), to, grpc.WithChainStreamInterceptor(flaky))...)
+	cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t, booked(books))), to, grpc.WithChainStreamInterceptor(flaky))...)
 	finished := 0
 	_, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context(), grpc.OnFinish(func(error) { finished++ }))
 	require.Equal(t, codes.Unavailable, status.Code(err))
@@ -288,19 +271,19 @@ func TestStream_ThatCannotBeOpenedIsRetriedAndThenFails(t *testing.T) {
 	require.NoError(t, st.CloseSend())
 	_, err = drain(st)
 	require.NoError(t, err)
-	require.Zero(t, books.open.Load())
+	books.Settled(t)
 }
 
 func TestStream_MessageThatCannotBeSentEndsTheCall(t *testing.T) {
-	var books ledger
-	st, err := dial(t, serve(t, newService()), policy(t, booked(&books))).StreamingInputCall(t.Context(), grpc.MaxCallSendMsgSize(5))
+	books := testkit.NewLedger()
+	st, err := dial(t, serve(t, newService()), policy(t, booked(books))).StreamingInputCall(t.Context(), grpc.MaxCallSendMsgSize(5))
 	require.NoError(t, err)
 	err = st.Send(in("too large"))
 	require.Equal(t, codes.ResourceExhausted, status.Code(err))
 	require.Equal(t, retry.ReasonRejected, reason(t, err))
 	_, err = st.CloseAndRecv()
 	require.Equal(t, codes.ResourceExhausted, status.Code(err))
-	require.Zero(t, books.open.Load())
+	books.Settled(t)
 }
 
 func TestStream_AttemptsHeaderOnResendsOnly(t *testing.T) {

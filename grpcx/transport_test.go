@@ -29,6 +29,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -136,12 +137,12 @@ func TestRoundRobinARetryMayGoToAnotherBackend(t *testing.T) {
 const refused = "127.0.0.1:1"
 
 func TestARefusedDialIsRetriedWhateverTheMethodAndPays(t *testing.T) {
-	var books ledger
-	cc := conn(t, refused, grpcx.DialOptions(policy(t, booked(&books)), grpcx.WithStrictIdempotency())...)
+	books := testkit.NewLedger()
+	cc := conn(t, refused, grpcx.DialOptions(policy(t, booked(books)), grpcx.WithStrictIdempotency())...)
 	_, err := testgrpc.NewTestServiceClient(cc).UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
 	require.Equal(t, codes.Unavailable, status.Code(err))
 	require.Equal(t, retry.ReasonMaxAttempts, reason(t, err))
-	require.EqualValues(t, 3, books.ended.Load())
+	require.Len(t, books.Ends, 3)
 	var e *retry.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, retry.Unprocessed, e.History[0].Class)

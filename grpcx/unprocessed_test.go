@@ -15,6 +15,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -53,8 +54,8 @@ func TestUnprocessedAttemptsAreFreeTwiceAndTheRestPays(t *testing.T) {
 		"after a header":               {draining, contentType, metadata.MD{}, 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var books ledger
-			call := grpcx.UnaryClientInterceptor(policy(t, booked(&books)), grpcx.WithStrictIdempotency())
+			books := testkit.NewLedger()
+			call := grpcx.UnaryClientInterceptor(policy(t, booked(books)), grpcx.WithStrictIdempotency())
 			n := 0
 			err := call(t.Context(), unaryCall, nil, nil, nil, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
 				n++
@@ -63,7 +64,7 @@ func TestUnprocessedAttemptsAreFreeTwiceAndTheRestPays(t *testing.T) {
 			})
 			require.ErrorIs(t, err, row.err)
 			require.Equal(t, row.sent, n)
-			require.EqualValues(t, row.paid, books.ended.Load())
+			require.Len(t, books.Ends, row.paid)
 		})
 	}
 }
@@ -115,8 +116,8 @@ type foreign struct{ broken }
 func (foreign) Trailer() metadata.MD { return nil }
 
 func TestStream_OfAnotherMakeEndsAndIsReleased(t *testing.T) {
-	var books ledger
-	open := grpcx.StreamClientInterceptor(policy(t, booked(&books)))
+	books := testkit.NewLedger()
+	open := grpcx.StreamClientInterceptor(policy(t, booked(books)))
 	var of context.Context
 	finished := 0
 	st, err := open(t.Context(), &grpc.StreamDesc{ServerStreams: true}, nil, outputCall,
@@ -128,16 +129,16 @@ func TestStream_OfAnotherMakeEndsAndIsReleased(t *testing.T) {
 	require.Equal(t, io.EOF, st.RecvMsg(nil))
 	require.Error(t, of.Err())
 	require.Equal(t, 1, finished)
-	require.Zero(t, books.open.Load())
+	books.Settled(t)
 }
 
 // shut is a budget that refuses even first attempts.
-type shut struct{ ledger }
+type shut struct{ *testkit.Ledger }
 
 func (*shut) Allow(time.Time, float64) bool { return false }
 
 func TestAShutGateSendsNothing(t *testing.T) {
-	p := policy(t, func(c *retry.Config) { c.Budget = budget.Shared(new(shut)) })
+	p := policy(t, func(c *retry.Config) { c.Budget = budget.Shared(&shut{testkit.NewLedger()}) })
 	s := newService()
 	c := dial(t, serve(t, s), p)
 	_, err := c.UnaryCall(t.Context(), nil)

@@ -133,6 +133,25 @@ func (l *Ledger) End(now time.Time, p budget.Permit, e budget.Evidence) {
 	l.Ends = append(l.Ends, e)
 }
 
+// Open returns how many permits have not been ended.
+func (l *Ledger) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
+}
+
+// Ended returns how many permits were ended with e.
+func (l *Ledger) Ended(e budget.Evidence) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, end := range l.Ends {
+		if end == e {
+			n++
+		}
+	}
+	return n
+}
+
 // Settled requires that every permit was ended, once.
 func (l *Ledger) Settled(t require.TestingT) {
 	l.mu.Lock()
