@@ -67,7 +67,8 @@ func (c *client) outcome(ctx context.Context, method string, r *rule, e *ending)
 		return o
 	}
 	convention := st.Code() == codes.Unavailable && !c.strict && e.answered(st)
-	return drive.Limit(o, c.mayRepeat(ctx, method, convention || listed || r.hedged || r.bounded && o.Class == retry.Timeout))
+	byRule := listed || r.hedged || r.bounded && o.Class == retry.Timeout
+	return drive.Limit(o, c.mayRepeat(ctx, method, convention || byRule))
 }
 
 // passed reports whether a context's deadline has passed.
@@ -114,7 +115,8 @@ func statusOutcome(st *status.Status, h hint, e *ending) retry.Outcome {
 		return retry.Outcome{Class: retry.Rejected}
 	case code == codes.Unavailable && e.silent() && isHandedBack(st.Message()):
 		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
-	case e.unsent() && (code == codes.Unavailable || e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled)):
+	case e.unsent() && code == codes.Unavailable,
+		e.unsent() && e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled):
 		return retry.Outcome{Class: retry.Unprocessed}
 	case e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled || code == codes.Unavailable):
 		return retry.Outcome{Class: retry.Timeout}

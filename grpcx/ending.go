@@ -22,7 +22,7 @@ type ending struct {
 	header   metadata.MD // nil if unknown, or if there was none
 	trailer  metadata.MD // nil: the attempt never had a stream on a connection, empty: it got none from the server
 	ended    bool        // the attempt's own timeout passed
-	reported bool        // a gRPC called OnFinish, so it has set the trailer; otherwise an interceptor may have dropped the option
+	reported bool        // gRPC has set the trailer; otherwise an interceptor may have dropped the option
 }
 
 // silent reports whether nothing came from the server: gRPC's own messages about the connection

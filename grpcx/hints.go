@@ -47,7 +47,8 @@ func pushback(values []string) hint {
 	if err != nil || ms < 0 {
 		return hint{noRetry: true}
 	}
-	return hint{given: true, after: time.Duration(max(ms, 1)) * time.Millisecond} // 0 is a wait as well: it replaces the backoff
+	after := time.Duration(max(ms, 1)) * time.Millisecond // 0 is a wait as well: it replaces the backoff
+	return hint{given: true, after: after}
 }
 
 // retryInfo reads the longest wait of all google.rpc.RetryInfo among the first details. It ignores

@@ -33,10 +33,9 @@ func WithMaxDeadline(d time.Duration) ServerOption {
 	return func(c *serverConfig) { c.longest = d }
 }
 
-// WithAttemptObserver tells observe of each call that arrives, and which attempt of its client's
-// call it is (see IncomingAttempt): the share of those above 1 is the share of the load that
-// retries are. It is called before the handler, on the handler's goroutine, also for calls that
-// are refused as expired.
+// WithAttemptObserver calls observe for each incoming call, with the number of its client's attempt
+// (see IncomingAttempt): the share of numbers above 1 is the share of retries in the load. observe
+// runs before the handler, on the handler's goroutine, also for calls that are refused as expired.
 func WithAttemptObserver(observe func(ctx context.Context, fullMethod string, attempt int)) ServerOption {
 	if observe == nil {
 		panic("grpcx: WithAttemptObserver: must not be nil")
@@ -44,12 +43,12 @@ func WithAttemptObserver(observe func(ctx context.Context, fullMethod string, at
 	return func(c *serverConfig) { c.attempt = observe }
 }
 
-// UnaryServerInterceptor is the server's side of "one layer retries": a call whose deadline has
-// passed is refused before the handler runs; and when a handler fails after a client call made
-// under its context was given up (its attempts or budget used up, or told "do not retry"), the
-// client is told not to repeat the request, by the trailer grpc-retry-pushback-ms: -1 of gRFC A6,
-// which plain gRPC clients obey too. The handler only has to pass its context on to its clients,
-// be they of grpcx, httpx or retry.Do.
+// UnaryServerInterceptor implements the server's side of "one layer retries": it refuses a call
+// whose deadline has passed before the handler runs. When a handler fails after a client call made
+// under its context was given up (attempts or budget used up, or "do not retry"), it asks the
+// client not to repeat the request, by the trailer grpc-retry-pushback-ms: -1 of gRFC A6, which
+// plain gRPC clients obey too. The handler only has to pass its context to its clients, of grpcx,
+// httpx or retry.Do.
 func UnaryServerInterceptor(opts ...ServerOption) grpc.UnaryServerInterceptor {
 	c := newServerConfig(opts)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
@@ -135,10 +134,9 @@ func expired(ctx context.Context) bool { return ctx.Err() != nil || passed(ctx) 
 
 func doNotRetry() metadata.MD { return metadata.Pairs(pushbackKey, "-1") }
 
-// IncomingAttempt is which attempt of its client's call a server is handling, from 1, as the
-// client says by grpc-previous-rpc-attempts. What is not a number from 0 up counts as nothing
-// said, and more than 1,000 as 1,000; of several values (retries over retries) the greatest
-// counts.
+// IncomingAttempt returns the number of the client's attempt that a server is handling, from 1: one
+// more than grpc-previous-rpc-attempts. A value that is not a number from 0 up is ignored, and more
+// than 1,000 counts as 1,000; of several values (retries over retries) the greatest counts.
 func IncomingAttempt(ctx context.Context) int {
 	attempt := 1
 	values := metadata.ValueFromIncomingContext(ctx, previousAttempts)

@@ -222,7 +222,8 @@ func codeList(into *codeSet) func(json.RawMessage) error {
 			*into |= newCodeSet(c)
 		}
 		if len(wrong) > 0 {
-			return fmt.Errorf("must be names of status codes, not %s", strings.Join(wrong[:min(len(wrong), conf.MostErrors)], ", "))
+			wrong = wrong[:min(len(wrong), conf.MostErrors)]
+			return fmt.Errorf("must be names of status codes, not %s", strings.Join(wrong, ", "))
 		}
 		return nil
 	}
