@@ -66,10 +66,17 @@
 // A client that sends one call in the time considered cannot tell an outage from bad luck. 10,000
 // clients of a call every ten seconds pay for one or two retries each: the first ten seconds of
 // an outage cost 2.3 times the load (1.6 with Strict). A new process knows nothing either, so a
-// fleet that restarts again and again during an outage pays two retries for each start. Both need
-// a limit at the server, or one budget that is shared by the fleet. And a quiet client whose call
-// and retry failed has seen the same at p = 0.1 and p = 0.5: what is spent on the one is spent on
-// the other.
+// fleet that restarts again and again during an outage pays two retries for each start. And a
+// quiet client whose call and retry failed has seen the same at p = 0.1 and p = 0.5: what is spent
+// on the one is spent on the other.
+//
+// # The server's side
+//
+// The calls of such clients meet at the server. [Fleet] is a budget for it: the server pays for
+// each answer that invites a retry, and says "do not retry" when it cannot. httpx.WithRetryBudget
+// and grpcx.WithRetryBudget use it. With it those 10,000 clients cost 1.00 times the load with one
+// server and 1.02 with a hundred. What it cannot help is a server that does not answer at all,
+// where no proxy answers for it.
 //
 // # The others
 //
