@@ -15,6 +15,7 @@ var All = []Experiment{
 	replicas,
 	busy,
 	limits,
+	fleetBudget,
 	liveServers,
 	stackLive,
 	replicasLive,

@@ -9,7 +9,7 @@ import (
 var limits = Experiment{
 	Name:   "limits",
 	About:  "where does a budget inside each process reach its limits?",
-	Source: "design; restart and sparse are what no rule inside one process can hold",
+	Source: "design; restart and sparse are what no rule inside one process can hold, and fleet-budget can",
 	Setup:  "As outage, 1,000 calls/s in all, but for what the case says.",
 	Words: []Word{
 		{"sparse", "a call every ten seconds a client"},

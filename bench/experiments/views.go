@@ -77,6 +77,10 @@ var views = map[string][]view{
 		title: "The first ten seconds of a total outage, made harder", rows: []string{"case", "clients"}, metrics: []string{"load"},
 		label: loadLabel, floor: 1,
 	}},
+	"fleet-budget": {
+		{title: "Attempts a call", rows: []string{"case", "servers"}, metrics: []string{"load"}, label: loadLabel, floor: 1},
+		{title: "Calls that succeed", rows: []string{"case", "servers"}, metrics: []string{"success"}, label: "success, %"},
+	},
 	"live": {{
 		title: "Attempts per call", rows: []string{"policy", "transport", "scenario"}, series: "metric",
 		metrics: []string{"load", "sim_load"}, label: loadLabel, floor: 1,

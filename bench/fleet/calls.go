@@ -43,6 +43,8 @@ type attempt struct {
 	gone    bool // its caller has given up
 	silent  bool // no answer will come
 	outcome retry.Outcome
+	server  *budget.Answers // that of the server which has it in hand, if that has one
+	request int64           // its number there
 }
 
 // begin starts a call at a hop.
@@ -152,7 +154,8 @@ func (c *callers) tells(reason retry.Reason) bool {
 
 // answer sends an attempt's outcome back to its caller.
 func (s *sim) answer(i uint32, o retry.Outcome) {
-	s.attempts.at(i).outcome = o
+	a := s.attempts.at(i)
+	a.outcome = s.decide(a, o)
 	s.schedule(s.now+s.leg(), reply, i, 0)
 }
 

@@ -18,6 +18,7 @@ type Scenario struct {
 	Services []Service     // what a call passes on its way to Server, in that order
 	Server   Server        // what does the work
 	Replicas Replicas      // how many of them there are; the zero value is one
+	Answers  Answers       // whether its failures may be retried
 	Network  Delay         // one way between any two of them; nil: no time at all
 	Faults   []Fault       // what goes wrong; they may overlap
 
@@ -127,6 +128,7 @@ func (s Scenario) Validate() error {
 			errs = append(errs, conf.In(fmt.Sprintf("Services[%d].Policy", i), err))
 		}
 	}
+	errs = append(errs, conf.In("Answers", s.Answers.validate()))
 	for i, f := range s.Faults {
 		errs = append(errs, conf.In(fmt.Sprintf("Faults[%d]", i), f.validate(s.Replicas.N)))
 	}

@@ -25,6 +25,7 @@ func (s *sim) reach(i uint32) {
 		s.pass(i, a)
 		return
 	}
+	s.enter(a)
 	v := &s.servers[a.replica]
 	w := &v.weather
 	switch {
@@ -53,6 +54,7 @@ func (s *sim) pass(i uint32, a *attempt) {
 
 // ignore leaves an attempt without an answer.
 func (s *sim) ignore(i uint32, a *attempt) {
+	a.drop()
 	if s.waiting(a) == nil {
 		s.forget(i)
 		return
@@ -75,7 +77,7 @@ func (s *sim) admit(v *server, i uint32) {
 func (s *sim) leave(i uint32, more int64) {
 	a := s.attempts.at(i)
 	s.servers[a.replica].inside--
-	a.outcome = retry.Outcome{}
+	a.outcome = s.decide(a, retry.Outcome{})
 	s.schedule(s.now+more+s.leg(), reply, i, 0)
 }
 
@@ -116,6 +118,7 @@ func (s *sim) vain(v *server, i uint32) bool {
 	default:
 		return false
 	}
+	a.drop()
 	return true
 }
 

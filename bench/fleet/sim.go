@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -41,8 +42,9 @@ type sim struct {
 	calls    arena[callState]
 	attempts arena[attempt]
 	servers  []server
-	timeline [][]conditions // of each server, with the same times
-	era      int            // the conditions that hold now, in timeline
+	answers  []*budget.Answers // of the servers, if they have any
+	timeline [][]conditions    // of each server, with the same times
+	era      int               // the conditions that hold now, in timeline
 	bins     bins
 	took     histogram
 	review   int64 // when to see whether goodput is back
@@ -81,6 +83,7 @@ func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
 		time:     epoch,
 		load:     newLoadgen(scenario),
 		timeline: timelines(scenario),
+		answers:  scenario.Answers.budgets(),
 	}
 	for i := range scenario.Replicas.N {
 		s.servers = append(s.servers, server{Server: scenario.Server, rate: scenario.Server.Rate, number: uint32(i)})

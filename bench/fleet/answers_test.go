@@ -1,0 +1,42 @@
+package fleet_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/bench/fleet"
+	"github.com/evenkeel-go/evenkeel/budget"
+)
+
+func TestServersSayDoNotRetryWhenTheirBudgetIsSpent(t *testing.T) {
+	s := fleet.Scenario{
+		Load: fleet.Load{Rate: 100}, Duration: 10 * time.Second, Answers: fleet.Answers{Budget: &budget.Fleet{Open: 5}, Servers: 2},
+		Faults: []fleet.Fault{{To: always, Fail: 1}},
+	}
+	r := run(t, unlimited(2), s)
+	require.LessOrEqual(t, r.Attempts, r.Calls+10)
+	require.Greater(t, r.Attempts, r.Calls)
+	require.Zero(t, r.Succeeded)
+	s.Faults[0].Fail = .1
+	require.Greater(t, run(t, unlimited(3), s).Success(), .98)
+}
+
+// An attempt that is never answered is not in hand for ever: the server's budget would take its failures for few.
+func TestServersBudgetsForgetWhatIsNeverAnswered(t *testing.T) {
+	s := fleet.Scenario{
+		Load: fleet.Load{Rate: 100}, Duration: 20 * time.Second, Deadline: time.Second,
+		Answers: fleet.Answers{Budget: &budget.Fleet{}},
+		Faults:  []fleet.Fault{{To: 10 * time.Second, Hang: 1}, {From: 15 * time.Second, To: always, Fail: 1}},
+	}
+	r := run(t, unlimited(3), s).Between(15*time.Second, 20*time.Second)
+	require.LessOrEqual(t, r.Attempts, r.Calls+2)
+}
+
+func TestServersBudgetsAreValidated(t *testing.T) {
+	_, err := fleet.Run(unlimited(2), fleet.Scenario{Load: fleet.Load{Rate: 1}, Answers: fleet.Answers{Budget: &budget.Fleet{Ratio: 2}}})
+	require.ErrorContains(t, err, "Answers.Budget.Ratio")
+	_, err = fleet.Run(unlimited(2), fleet.Scenario{Load: fleet.Load{Rate: 1}, Answers: fleet.Answers{Servers: -1}})
+	require.ErrorContains(t, err, "Answers.Servers")
+}
