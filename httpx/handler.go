@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
 
 // Handler returns next with the server's side of what a [Transport] sends:
@@ -23,6 +24,8 @@ import (
 //     (out of attempts or budget, or told not to retry), and next then fails with 5xx or 429, the
 //     answer says X-Should-Retry: false, so that only one layer of a stack retries. next need
 //     only pass the context on.
+//   - With [WithRetryBudget] the server pays for each answer that invites a retry, and says
+//     X-Should-Retry: false when it cannot.
 //
 // The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and
 // io.ReaderFrom if the one below does, and is transparent for http.ResponseController. Handler
@@ -45,6 +48,9 @@ type handler struct {
 	next     http.Handler
 	max      time.Duration
 	observed []func(*http.Request, int)
+
+	budgets   *serve.Budgets // nil: none
+	budgetKey func(*http.Request) string
 }
 
 // ServeHTTP implements http.Handler.
@@ -69,8 +75,24 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 	}
 	inner := r.WithContext(ctx)
-	h.next.ServeHTTP(wrapWriter(w, mark), inner)
+	h.serve(&writer{ResponseWriter: w, mark: mark, ctx: r.Context()}, r, inner)
 	tidy(r, inner)
+}
+
+// serve lets the next handler answer inner, which is r on a context of ours.
+func (h *handler) serve(w *writer, r, inner *http.Request) {
+	if h.budgets == nil {
+		h.next.ServeHTTP(wrapWriter(w), inner)
+		return
+	}
+	if w.budget = h.budgets.One(); w.budget == nil {
+		w.budget = h.budgets.Of(h.budgetKey(r))
+	}
+	w.request = w.budget.Begin()
+	panicked := true
+	defer func() { w.end(panicked) }()
+	h.next.ServeHTTP(wrapWriter(w), inner)
+	panicked = false
 }
 
 // tidy does for the request's copy what net/http does for r: it removes the files of a form that

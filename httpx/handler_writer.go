@@ -1,33 +1,100 @@
 package httpx
 
 import (
+	"context"
 	"io"
 	"net/http"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// writer adds "do not retry" to the header of an answer that fails after a call below was spent.
+// writer adds "do not retry" to the header of an answer that fails after a call below was spent, or whose retry the
+// server's budget does not afford.
 type writer struct {
 	http.ResponseWriter
-	mark *layer.Mark
+	mark    *layer.Mark
+	ctx     context.Context // the client's: done once nobody waits for the answer
+	budget  *budget.Answers // nil: none
+	request int64           // its number there
+	decided bool            // the answer's header was written, or cannot change any more
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *writer) WriteHeader(code int) {
-	if (code >= http.StatusInternalServerError || code == http.StatusTooManyRequests) && w.mark.Spent() {
-		w.Header().Set(headerShouldRetry, "false")
+	final := code >= http.StatusOK || code == http.StatusSwitchingProtocols
+	if final && !w.decided {
+		w.decide(code)
 	}
 	w.ResponseWriter.WriteHeader(code)
 }
 
+// Write implements http.ResponseWriter.
+func (w *writer) Write(p []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(p)
+}
+
+// begin is called before a body is written, which is an answer of 200 if there was none.
+func (w *writer) begin() {
+	if !w.decided {
+		w.decide(http.StatusOK)
+	}
+}
+
+// decide adds "do not retry" to the header of an answer with this status, if it must say so. For the budget the
+// request ends here: what streams for hours is not in hand for as long.
+func (w *writer) decide(code int) {
+	w.decided = true
+	o := retry.Outcome{Alive: true}
+	if code >= http.StatusBadRequest {
+		o = classifyStatus(code)
+		spent := (code >= http.StatusInternalServerError || code == http.StatusTooManyRequests) && w.mark.Spent()
+		if spent || w.unaffordable(o) {
+			w.Header().Set(headerShouldRetry, "false")
+		}
+	}
+	if w.budget != nil {
+		w.budget.End(w.request, o.Alive)
+	}
+}
+
+// unaffordable reports whether an answer invites a retry for which the budget has nothing left; if it has, it pays.
+func (w *writer) unaffordable(o retry.Outcome) bool {
+	switch {
+	case w.budget == nil || o.Class == retry.Rejected:
+		return false
+	case w.Header().Get(headerShouldRetry) == "false": // the handler has said so
+		return false
+	case w.ctx.Err() == context.Canceled: // nobody reads the answer
+		return false
+	}
+	return !w.budget.Fail()
+}
+
+// end is called when the handler has returned, or panicked: then what recovers it may still answer with 500.
+func (w *writer) end(panicked bool) {
+	switch {
+	case w.decided:
+	case panicked:
+		w.decide(http.StatusInternalServerError)
+	default:
+		w.decide(http.StatusOK)
+	}
+}
+
 // ReadFrom keeps what the writer below can do for io.Copy (sendfile).
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
+	w.begin()
 	return io.Copy(w.ResponseWriter, r) // uses its ReadFrom, if there is one
 }
 
 // WriteString keeps what the writer below can do for io.WriteString (no copy).
-func (w *writer) WriteString(s string) (int, error) { return io.WriteString(w.ResponseWriter, s) }
+func (w *writer) WriteString(s string) (int, error) {
+	w.begin()
+	return io.WriteString(w.ResponseWriter, s)
+}
 
 // FlushError returns the error of a Flush to http.ResponseController, which would lose it.
 func (w *writer) FlushError() error { return http.NewResponseController(w.ResponseWriter).Flush() }
@@ -35,10 +102,10 @@ func (w *writer) FlushError() error { return http.NewResponseController(w.Respon
 // Unwrap returns the writer below, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// wrapWriter returns a writer that implements what w does. HTTP/1's can be flushed and hijacked,
+// wrapWriter returns wrapped as a writer that implements what the one below does. HTTP/1's can be flushed and hijacked,
 // HTTP/2's flushed and pushed to, and http.TimeoutHandler's only pushed to.
-func wrapWriter(w http.ResponseWriter, mark *layer.Mark) http.ResponseWriter {
-	wrapped := &writer{w, mark}
+func wrapWriter(wrapped *writer) http.ResponseWriter {
+	w := wrapped.ResponseWriter
 	f, flushes := w.(http.Flusher)
 	h, hijacks := w.(http.Hijacker)
 	p, pushes := w.(http.Pusher)
