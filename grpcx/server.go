@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
 
 // maxAttempt bounds the attempt number that a client may claim.
@@ -22,6 +23,9 @@ type ServerOption func(*serverConfig)
 type serverConfig struct {
 	longest time.Duration
 	attempt func(ctx context.Context, fullMethod string, attempt int)
+
+	budgets   *serve.Budgets // nil: none
+	budgetKey func(ctx context.Context, fullMethod string) string
 }
 
 // WithMaxDeadline bounds how long a handler may take, whatever deadline the client gave, and if
@@ -52,16 +56,20 @@ func WithAttemptObserver(observe func(ctx context.Context, fullMethod string, at
 func UnaryServerInterceptor(opts ...ServerOption) grpc.UnaryServerInterceptor {
 	c := newServerConfig(opts)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		ctx, mark, done, err := c.begin(ctx, info.FullMethod)
+		h, done, err := c.begin(ctx, info.FullMethod)
 		defer done()
 		if err != nil {
 			_ = grpc.SetTrailer(ctx, doNotRetry())
 			return nil, err
 		}
-		reply, err := handler(ctx, req)
-		if err != nil && mark.Spent() {
-			_ = grpc.SetTrailer(ctx, doNotRetry())
-		}
+		err = errPanic // until the handler returns
+		defer func() {
+			if h.end(err) {
+				_ = grpc.SetTrailer(ctx, doNotRetry())
+			}
+		}()
+		var reply any
+		reply, err = handler(h.ctx, req)
 		return reply, err
 	}
 }
@@ -70,16 +78,19 @@ func UnaryServerInterceptor(opts ...ServerOption) grpc.UnaryServerInterceptor {
 func StreamServerInterceptor(opts ...ServerOption) grpc.StreamServerInterceptor {
 	c := newServerConfig(opts)
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		ctx, mark, done, err := c.begin(stream.Context(), info.FullMethod)
+		h, done, err := c.begin(stream.Context(), info.FullMethod)
 		defer done()
 		if err != nil {
 			stream.SetTrailer(doNotRetry())
 			return err
 		}
-		err = handler(srv, &serverStream{stream, ctx})
-		if err != nil && mark.Spent() {
-			stream.SetTrailer(doNotRetry())
-		}
+		err = errPanic // until the handler returns
+		defer func() {
+			if h.end(err) {
+				stream.SetTrailer(doNotRetry())
+			}
+		}()
+		err = handler(srv, &serverStream{stream, h.ctx})
 		return err
 	}
 }
@@ -103,17 +114,15 @@ func newServerConfig(opts []ServerOption) *serverConfig {
 }
 
 // begin is what comes before the handler. done must be called in any case.
-func (c *serverConfig) begin(
-	ctx context.Context, method string,
-) (_ context.Context, _ *layer.Mark, done func(), _ error) {
+func (c *serverConfig) begin(ctx context.Context, method string) (_ handling, done func(), _ error) {
 	if c.attempt != nil {
 		c.attempt(ctx, method, IncomingAttempt(ctx))
 	}
 	switch {
 	case ctx.Err() == context.Canceled:
-		return ctx, nil, func() {}, errCanceled
+		return handling{}, func() {}, errCanceled
 	case expired(ctx):
-		return ctx, nil, func() {}, errExpired
+		return handling{}, func() {}, errExpired
 	}
 	done = func() {}
 	if c.longest > 0 {
@@ -121,8 +130,10 @@ func (c *serverConfig) begin(
 		ctx, cancel = context.WithTimeout(ctx, c.longest)
 		done = cancel
 	}
-	ctx, mark := layer.With(ctx)
-	return ctx, mark, done, nil
+	var h handling
+	h.ctx, h.mark = layer.With(ctx)
+	c.pay(&h, method)
+	return h, done, nil
 }
 
 var (

@@ -1,0 +1,86 @@
+package grpcx
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/serve"
+)
+
+// WithRetryBudget makes the server pay for the retries that its answers invite: those with any code
+// but OK, CANCELLED and those that the table in the package documentation rejects. An answer for
+// which the budget has nothing left says grpc-retry-pushback-ms: -1, which plain gRPC clients obey
+// too. So do an answer to a call that panicked, if an interceptor outside recovers it, and one that
+// came too late.
+//
+// The budget is one for all calls of the interceptors that are given this value: pass the same to
+// the unary and the stream interceptor. It helps where budgets of clients cannot, because each
+// client makes one call, and costs a call that succeeds some 20 ns. A stream is taken for one that
+// fails or succeeds when its handler returns.
+func WithRetryBudget(f budget.Fleet) ServerOption {
+	b := serve.NewBudgets("grpcx: WithRetryBudget", f, false)
+	return func(c *serverConfig) { c.budgets = b }
+}
+
+// WithRetryBudgetBy is as WithRetryBudget with a budget for each key of a call: its method, or a
+// tenant that its metadata names. The server keeps 1,024 budgets and forgets those that were not
+// used lately; of a key 256 bytes count.
+func WithRetryBudgetBy(f budget.Fleet, key func(ctx context.Context, fullMethod string) string) ServerOption {
+	if key == nil {
+		panic("grpcx: WithRetryBudgetBy: must not be nil")
+	}
+	b := serve.NewBudgets("grpcx: WithRetryBudgetBy", f, true)
+	return func(c *serverConfig) { c.budgets, c.budgetKey = b, key }
+}
+
+// handling is one call that a server handles.
+type handling struct {
+	ctx     context.Context // the handler's
+	mark    *layer.Mark
+	budget  *budget.Answers // nil: none
+	request int64           // its number there
+}
+
+// pay sets the budget of a call, and counts the call there.
+func (c *serverConfig) pay(h *handling, method string) {
+	if c.budgets == nil {
+		return
+	}
+	if h.budget = c.budgets.One(); h.budget == nil {
+		h.budget = c.budgets.Of(c.budgetKey(h.ctx, method))
+	}
+	h.request = h.budget.Begin()
+}
+
+// end ends a call for the budget of the server, and reports whether its answer must say "do not
+// retry". err is what the handler returned.
+func (h *handling) end(err error) (doNotRetry bool) {
+	if h.budget == nil {
+		return err != nil && h.mark.Spent()
+	}
+	code := codeOf(err)
+	invites := code != codes.OK && code != codes.Canceled && !answers.has(code)
+	switch {
+	case err != nil && h.mark.Spent():
+		doNotRetry = true
+	case invites && h.ctx.Err() != context.Canceled:
+		doNotRetry = !h.budget.Fail()
+	}
+	h.budget.End(h.request, code == codes.OK || answers.has(code))
+	return doNotRetry
+}
+
+// codeOf returns the code that gRPC-Go answers with for a handler's error.
+func codeOf(err error) codes.Code {
+	if s, ok := status.FromError(err); ok {
+		return s.Code()
+	}
+	return status.FromContextError(err).Code()
+}
+
+// errPanic stands for the error of a handler that has panicked.
+var errPanic = status.Error(codes.Internal, "panic")
