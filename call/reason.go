@@ -29,7 +29,7 @@ var reasonNames = [...]string{
 func (r Reason) String() string { return name(reasonNames[:], int(r)) }
 
 func name(names []string, i int) string {
-	if i >= len(names) {
+	if i < 0 || i >= len(names) {
 		return "unknown"
 	}
 	return names[i]

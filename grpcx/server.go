@@ -26,6 +26,8 @@ type serverConfig struct {
 
 	budgets   *serve.Budgets // nil: none
 	budgetKey func(ctx context.Context, fullMethod string) string
+	limiter   *serve.Limiter // nil: none
+	trusts    func(context.Context) bool
 }
 
 // WithMaxDeadline bounds how long a handler may take, whatever deadline the client gave, and if
@@ -124,21 +126,29 @@ func (c *serverConfig) begin(ctx context.Context, method string) (_ handling, do
 	case expired(ctx):
 		return handling{}, func() {}, errExpired
 	}
+	criticality, said := incomingCriticality(ctx, c.trusts)
+	if c.limiter != nil && !c.limiter.Enter(IncomingAttempt(ctx), criticality) {
+		return handling{}, func() {}, errOverloaded
+	}
+	if said {
+		ctx = layer.WithCriticality(ctx, criticality)
+	}
+	h := handling{limiter: c.limiter}
 	done = func() {}
 	if c.longest > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.longest)
 		done = cancel
 	}
-	var h handling
 	h.ctx, h.mark = layer.With(ctx)
 	c.pay(&h, method)
 	return h, done, nil
 }
 
 var (
-	errExpired  = status.Error(codes.DeadlineExceeded, "the deadline had passed before the call was handled")
-	errCanceled = status.Error(codes.Canceled, "the call was cancelled before it was handled")
+	errExpired    = status.Error(codes.DeadlineExceeded, "the deadline had passed before the call was handled")
+	errOverloaded = status.Error(codes.ResourceExhausted, "the server is overloaded")
+	errCanceled   = status.Error(codes.Canceled, "the call was cancelled before it was handled")
 )
 
 func expired(ctx context.Context) bool { return ctx.Err() != nil || passed(ctx) }

@@ -43,6 +43,7 @@ type handling struct {
 	mark    *layer.Mark
 	budget  *budget.Answers // nil: none
 	request int64           // its number there
+	limiter *serve.Limiter  // nil: none
 }
 
 // pay sets the budget of a call, and counts the call there.
@@ -56,9 +57,12 @@ func (c *serverConfig) pay(h *handling, method string) {
 	h.request = h.budget.Begin()
 }
 
-// end ends a call for the budget of the server, and reports whether its answer must say "do not
+// end ends a call for the server's budget and limit, and reports whether its answer must say "do not
 // retry". err is what the handler returned.
 func (h *handling) end(err error) (doNotRetry bool) {
+	if h.limiter != nil {
+		h.limiter.Leave()
+	}
 	if h.budget == nil {
 		return err != nil && h.mark.Spent()
 	}

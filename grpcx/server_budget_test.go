@@ -156,8 +156,9 @@ func BenchmarkUnaryServer(b *testing.B) {
 	info := &grpc.UnaryServerInfo{FullMethod: unaryCall}
 	handler := func(context.Context, any) (any, error) { return nil, nil }
 	for name, opts := range map[string][]grpcx.ServerOption{
-		"plain":  nil,
-		"budget": {grpcx.WithRetryBudget(budget.Fleet{})},
+		"plain":    nil,
+		"budget":   {grpcx.WithRetryBudget(budget.Fleet{})},
+		"shedding": {grpcx.WithLoadShedding(100)},
 		"budget-by": {grpcx.WithRetryBudgetBy(budget.Fleet{}, func(_ context.Context, method string) string {
 			return method
 		})},

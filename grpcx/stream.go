@@ -79,6 +79,7 @@ func (c *client) stream(
 			ctx = inner
 		}
 	}
+	ctx = sayCriticality(ctx)
 	policy, r := c.rule(cc, method)
 	if found := findPolicy(opts); found != nil {
 		policy, r = found.For(targetOf(cc)), &byTable

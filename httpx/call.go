@@ -8,21 +8,23 @@ import (
 	"net/http"
 
 	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 // call is one call, as drive.Work.
 type call struct {
-	t          *Transport
-	req        *http.Request // the caller's
-	key        string        // the Idempotency-Key to add
-	idempotent bool
-	once       bool // the policy never retries
-	placed     bool // the context of every attempt has a record for endpoints.Transport
-	bodies     bodies
-	shadows    shadows
-	watch      *cancelWatch // nil: none
-	first      outgoing     // of the first attempt, if its request is a copy
+	t           *Transport
+	req         *http.Request // the caller's
+	key         string        // the Idempotency-Key to add
+	idempotent  bool
+	criticality string // what to say of it; "": nothing
+	once        bool   // the policy never retries
+	placed      bool   // the context of every attempt has a record for endpoints.Transport
+	bodies      bodies
+	shadows     shadows
+	watch       *cancelWatch // nil: none
+	first       outgoing     // of the first attempt, if its request is a copy
 }
 
 // outgoing is a copy of the request as an attempt sends it, with room for its headers and the
@@ -38,6 +40,9 @@ func (t *Transport) newCall(req *http.Request, p *drive.Policy) *call {
 	c := &call{t: t, req: req, once: p.MaxAttempts == 1}
 	if t.addsKey && wantsKey(req) {
 		c.key = newKey()
+	}
+	if named, ok := layer.Criticality(req.Context()); ok && !t.quiet && req.Header[headerCriticality] == nil {
+		c.criticality = named.String()
 	}
 	c.idempotent = c.key != "" || Idempotent(req)
 	c.bodies.init(req, t.buffer, c.once)

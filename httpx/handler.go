@@ -26,6 +26,9 @@ import (
 //     only pass the context on.
 //   - With [WithRetryBudget] the server pays for each answer that invites a retry, and says
 //     X-Should-Retry: false when it cannot.
+//   - X-Criticality says how important the request is. It goes on the context, from which the
+//     client's side sends it on, and decides with [WithLoadShedding] what is refused first. Unless
+//     [WithTrust] says that the client is believed, it counts for at most CRITICAL.
 //
 // The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and
 // io.ReaderFrom if the one below does, and is transparent for http.ResponseController. Handler
@@ -51,6 +54,8 @@ type handler struct {
 
 	budgets   *serve.Budgets // nil: none
 	budgetKey func(*http.Request) string
+	limiter   *serve.Limiter // nil: none
+	trusts    func(*http.Request) bool
 }
 
 // ServeHTTP implements http.Handler.
@@ -60,12 +65,24 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		observe(r, attempt)
 	}
 	left, timed := requestTimeout(r.Header)
-	timed = timed && !opensTunnel(r.Method, r.Header)
+	tunnel := opensTunnel(r.Method, r.Header)
+	timed = timed && !tunnel
 	if timed && left <= 0 {
-		refuse(w)
+		refuse(w, http.StatusGatewayTimeout, "the request's deadline has passed")
 		return
 	}
+	criticality, said := serve.Incoming(first(r.Header, headerCriticality), h.trusts, r)
+	if h.limiter != nil && !tunnel {
+		if !h.limiter.Enter(attempt, criticality) {
+			refuse(w, http.StatusServiceUnavailable, "the server is overloaded")
+			return
+		}
+		defer h.limiter.Leave()
+	}
 	ctx, mark := layer.With(r.Context())
+	if said {
+		ctx = layer.WithCriticality(ctx, criticality)
+	}
 	if attempt > 1 {
 		ctx = context.WithValue(ctx, attemptKey{}, attempt)
 	}
@@ -106,11 +123,11 @@ func tidy(r, inner *http.Request) {
 	}
 }
 
-// refuse answers a request whose deadline has passed. Of the statuses for that, 408 would ask for
-// a retry and 503 would report overload; 504 says that time ran out on the way, as it did.
-func refuse(w http.ResponseWriter) {
+// refuse answers a request that next is not called for. Of the statuses for a deadline that has passed, 408 would ask
+// for a retry and 503 would report overload; 504 says that time ran out on the way, as it did.
+func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set(headerShouldRetry, "false")
-	http.Error(w, "the request's deadline has passed", http.StatusGatewayTimeout)
+	http.Error(w, text, status)
 }
 
 type attemptKey struct{}

@@ -17,6 +17,8 @@ const (
 	headerTimeout = "Request-Timeout"
 	headerKey     = "Idempotency-Key"
 	headerXKey    = "X-Idempotency-Key"
+
+	headerCriticality = "X-Criticality"
 )
 
 // request returns what is sent as an attempt: the caller's own request if nothing is to be
@@ -29,7 +31,7 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	}
 	resend := attempt > 1 && !c.t.quiet
 	hedged := c.bodies.shared
-	if attempt == 1 && !own && !hedged && !timed && c.key == "" && body == nil {
+	if attempt == 1 && !own && !hedged && !timed && c.key == "" && c.criticality == "" && body == nil {
 		return c.req // ctx is its own: compared with it, some would panic
 	}
 	out := c.outgoing(ctx, attempt)
@@ -45,7 +47,7 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 		return req // the base refuses it, and says so
 	case hedged: // many bases set a header although they must not: attempts side by side share not even the values
 		req.Header = cloneHeader(req.Header, http.Header.Clone)
-	case !timed && !resend && c.key == "":
+	case !timed && !resend && c.key == "" && c.criticality == "":
 		return req
 	default:
 		req.Header = cloneHeader(req.Header, maps.Clone)
@@ -59,6 +61,9 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	}
 	if c.key != "" {
 		req.Header[headerKey] = []string{c.key}
+	}
+	if c.criticality != "" {
+		req.Header[headerCriticality] = []string{c.criticality}
 	}
 	return req
 }

@@ -210,7 +210,7 @@ func BenchmarkHandler(b *testing.B) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	w := bare{httptest.NewRecorder()}
 	for name, opts := range map[string][]httpx.HandlerOption{
-		"plain": nil, "budget": {httpx.WithRetryBudget(budget.Fleet{})},
+		"plain": nil, "budget": {httpx.WithRetryBudget(budget.Fleet{})}, "shedding": {httpx.WithLoadShedding(100)},
 		"budget-by": {httpx.WithRetryBudgetBy(budget.Fleet{}, func(r *http.Request) string { return r.Method })},
 	} {
 		b.Run(name, func(b *testing.B) {

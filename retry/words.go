@@ -5,12 +5,13 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 )
 
 // Class sorts the outcomes of attempts by what they say about trying again; see [call.Class].
 type Class = call.Class
 
-// The classes of outcomes, and the reasons why calls stop.
+// The classes of outcomes, the reasons why calls stop, and how important calls are.
 const (
 	Success     = call.Success
 	Rejected    = call.Rejected    // do not retry: the request is wrong, or was refused for good
@@ -34,6 +35,12 @@ const (
 	ReasonCanceled      = call.ReasonCanceled      // the caller gave up
 	ReasonCommitted     = call.ReasonCommitted     // part of the answer has reached the caller
 	ReasonGate          = call.ReasonGate          // the budget refused even the first attempt (budget.ClientThrottle)
+
+	// How important a call is, for WithCriticality:
+	Sheddable     = call.Sheddable     // partial or no answers are expected: batch jobs
+	SheddablePlus = call.SheddablePlus // the same for minutes, not hours
+	Critical      = call.Critical      // users notice; the default
+	CriticalPlus  = call.CriticalPlus  // users notice at once
 )
 
 // Outcome is the result of one attempt, as a classifier describes it; see [call.Outcome].
@@ -51,3 +58,10 @@ type PanicError = drive.PanicError
 // carry it: 1 is returned for a first attempt and outside a call, but a call made inside a resend
 // has that one's number in its first attempt.
 func AttemptNumber(ctx context.Context) int { return drive.AttemptNumber(ctx) }
+
+// WithCriticality says how important the calls made under the context are: which of them a server
+// refuses first when it is overloaded. It travels with each request, over HTTP and gRPC, and from a
+// server's handler to the calls that it makes. A call that is less than [Critical] is never hedged.
+func WithCriticality(ctx context.Context, c call.Criticality) context.Context {
+	return layer.WithCriticality(ctx, min(max(c, Sheddable), CriticalPlus))
+}

@@ -48,7 +48,7 @@ type Options struct {
 // of returns the options of the call on ctx.
 func (o Options) of(ctx context.Context) call.Options {
 	deadline, _ := ctx.Deadline()
-	return call.Options{Deadline: deadline, Hedge: o.Hedge}
+	return call.Options{Deadline: deadline, Hedge: o.Hedge && !layer.Sheddable(ctx)}
 }
 
 // Answer is what a call came to.

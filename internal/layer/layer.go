@@ -15,6 +15,7 @@ const (
 	spent                // a call was spent since
 	declared             // a call was declared idempotent or not
 	resent               // a transport has sent a request again
+	critical             // a criticality was put on a context
 )
 
 var seen atomic.Uint32

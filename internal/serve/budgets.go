@@ -1,4 +1,5 @@
-// Package serve holds what the servers of httpx and grpcx share: the retry budgets of the requests that they answer.
+// Package serve holds what the servers of httpx and grpcx share: the retry budgets of the
+// requests that they answer, and which of them are refused under overload.
 package serve
 
 import (

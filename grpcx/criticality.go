@@ -1,0 +1,63 @@
+package grpcx
+
+import (
+	"context"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
+	"github.com/evenkeel-go/evenkeel/internal/serve"
+)
+
+const criticalityKey = "x-criticality"
+
+// sayCriticality adds to the outgoing metadata how important the call is, if anybody has said so and the caller's
+// metadata does not.
+func sayCriticality(ctx context.Context) context.Context {
+	c, ok := layer.Criticality(ctx)
+	if !ok {
+		return ctx
+	}
+	if md, _ := metadata.FromOutgoingContext(ctx); md.Get(criticalityKey) != nil {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, criticalityKey, c.String())
+}
+
+// incomingCriticality returns how important the client says that its call is, as far as it is believed. Of several
+// values the first counts.
+func incomingCriticality(ctx context.Context, trusts func(context.Context) bool) (c call.Criticality, said bool) {
+	values := metadata.ValueFromIncomingContext(ctx, criticalityKey)
+	if len(values) == 0 {
+		return call.Critical, false
+	}
+	return serve.Incoming(values[0], trusts, ctx)
+}
+
+// WithLoadShedding refuses calls while the server has too many in flight, at once, with
+// RESOURCE_EXHAUSTED and grpc-retry-pushback-ms: -1. limit is the most that may be in flight; some
+// of it is kept for what matters more:
+//
+//	            CRITICAL_PLUS  CRITICAL  SHEDDABLE_PLUS  SHEDDABLE
+//	first sent       100 %        90 %         75 %         60 %
+//	resent            50 %        45 %         37 %         30 %
+//
+// So resends and hedges are refused before any first attempt, and first attempts of the least
+// important calls before others (see retry.WithCriticality). Set limit to what the server handles
+// well at a time: its capacity in calls a second times the latency that is still good. The limit is
+// one for all interceptors that are given this value. A stream counts for as long as its handler
+// runs; where that is hours, leave the option out of the stream interceptor.
+func WithLoadShedding(limit int) ServerOption {
+	l := serve.NewLimiter("grpcx: WithLoadShedding", limit)
+	return func(c *serverConfig) { c.limiter = l }
+}
+
+// WithTrust says whose word counts on how important a call is. By default nobody's raises it above
+// CRITICAL: a call that says CRITICAL_PLUS is taken for CRITICAL. It may always be lower.
+func WithTrust(trusted func(ctx context.Context) bool) ServerOption {
+	if trusted == nil {
+		panic("grpcx: WithTrust: must not be nil")
+	}
+	return func(c *serverConfig) { c.trusts = trusted }
+}
