@@ -25,8 +25,8 @@ func TestLoadShedding_RefusesWhatMattersLeastFirst(t *testing.T) {
 		"a resend with room":     {3, metadata.Pairs("grpc-previous-rpc-attempts", "1"), false},
 		"sheddable":              {6, metadata.Pairs("x-criticality", "SHEDDABLE"), true},
 		"sheddable plus":         {7, metadata.Pairs("x-criticality", "SHEDDABLE_PLUS"), true},
-		"nothing said":           {9, nil, true},
-		"nothing said, and room": {8, nil, false},
+		"nothing said":           {8, nil, true},
+		"nothing said, and room": {7, nil, false},
 		"critical plus":          {9, metadata.Pairs("x-criticality", "CRITICAL_PLUS"), false},
 		"full":                   {10, metadata.Pairs("x-criticality", "CRITICAL_PLUS"), true},
 	} {

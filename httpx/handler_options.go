@@ -69,8 +69,8 @@ func WithRetryBudgetBy(f budget.Fleet, key func(*http.Request) string) HandlerOp
 // it is kept for what matters more:
 //
 //	            CRITICAL_PLUS  CRITICAL  SHEDDABLE_PLUS  SHEDDABLE
-//	first sent       100 %        90 %         75 %         60 %
-//	resent            50 %        45 %         37 %         30 %
+//	first sent       100 %        80 %         70 %         60 %
+//	resent            50 %        40 %         35 %         30 %
 //
 // So resends and hedges are refused before any first attempt, and first attempts of the least
 // important calls before others (see [retry.WithCriticality]). Set limit to what the server handles

@@ -42,7 +42,7 @@ func TestLoadShedding_RefusesWhatMattersLeastFirst(t *testing.T) {
 	}{
 		5: {"CRITICAL_PLUS", "2", true}, 4: {"CRITICAL_PLUS", "2", false},
 		6: {"SHEDDABLE", "", true}, 7: {"SHEDDABLE_PLUS", "", true},
-		9: {"", "", true}, 8: {"", "", false},
+		8: {"", "", true}, 3: {"", "2", false},
 		10: {"CRITICAL_PLUS", "", true}, 0: {"SHEDDABLE", "3", false},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -16,6 +16,7 @@ var All = []Experiment{
 	busy,
 	limits,
 	fleetBudget,
+	overload,
 	liveServers,
 	stackLive,
 	replicasLive,

@@ -22,7 +22,7 @@ func quickly(t *testing.T, e Experiment, seed uint64) []Row {
 func TestExperimentsAgreeWithTheirSources(t *testing.T) {
 	skipUnderRace(t)
 	published := map[string]int{
-		"retry-budget": 176, "outage": 32, "stack": 40, "metastable": 30, "brownout": 12, "spike": 15, "busy": 0, "fleet-budget": 0,
+		"retry-budget": 176, "outage": 32, "stack": 40, "metastable": 30, "brownout": 12, "spike": 15, "busy": 0, "fleet-budget": 0, "overload": 0,
 	}
 	for _, e := range All {
 		want, ok := published[e.Name]

@@ -81,6 +81,15 @@ var views = map[string][]view{
 		{title: "Attempts a call", rows: []string{"case", "servers"}, metrics: []string{"load"}, label: loadLabel, floor: 1},
 		{title: "Calls that succeed", rows: []string{"case", "servers"}, metrics: []string{"success"}, label: "success, %"},
 	},
+	"overload": {
+		{
+			title: "Calls of CRITICAL_PLUS that succeed", rows: []string{"load", "server"}, metrics: []string{"top"}, label: "success, %",
+		},
+		{
+			title: "What the server does for somebody", rows: []string{"load", "server"}, metrics: []string{"goodput"},
+			label: "of its capacity, %",
+		},
+	},
 	"live": {{
 		title: "Attempts per call", rows: []string{"policy", "transport", "scenario"}, series: "metric",
 		metrics: []string{"load", "sim_load"}, label: loadLabel, floor: 1,

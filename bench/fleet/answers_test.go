@@ -34,9 +34,27 @@ func TestServersBudgetsForgetWhatIsNeverAnswered(t *testing.T) {
 	require.LessOrEqual(t, r.Attempts, r.Calls+2)
 }
 
+func TestServersUnderOverloadRefuseResendsAndWhatMattersLess(t *testing.T) {
+	s := fleet.Scenario{
+		Clients: 10, Load: fleet.Load{Rate: 200, Top: .2}, Deadline: time.Second, Server: fleet.Server{Rate: 100},
+		Duration: 30 * time.Second,
+	}
+	naive := run(t, unlimited(2), s)
+	require.Less(t, naive.Top.Success(), .2)
+	s.Answers.Shed = 20
+	shedding := run(t, unlimited(2), s)
+	require.InDelta(t, .2, float64(shedding.Top.Calls)/float64(shedding.Calls), .02)
+	require.Greater(t, shedding.Top.Success(), .99)
+	require.InEpsilon(t, 100*30, shedding.Succeeded, .03)
+	require.Equal(t, shedding.Calls, shedding.Attempts, "what is refused is not sent again")
+}
+
 func TestServersBudgetsAreValidated(t *testing.T) {
 	_, err := fleet.Run(unlimited(2), fleet.Scenario{Load: fleet.Load{Rate: 1}, Answers: fleet.Answers{Budget: &budget.Fleet{Ratio: 2}}})
 	require.ErrorContains(t, err, "Answers.Budget.Ratio")
 	_, err = fleet.Run(unlimited(2), fleet.Scenario{Load: fleet.Load{Rate: 1}, Answers: fleet.Answers{Servers: -1}})
 	require.ErrorContains(t, err, "Answers.Servers")
+	_, err = fleet.Run(unlimited(2), fleet.Scenario{Load: fleet.Load{Rate: 1, Top: 2}, Answers: fleet.Answers{Shed: -1}})
+	require.ErrorContains(t, err, "Answers.Shed")
+	require.ErrorContains(t, err, "Load.Top")
 }

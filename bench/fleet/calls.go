@@ -28,6 +28,7 @@ type callState struct {
 	hop     uint8
 	began   int64
 	placed  []place // where its attempts were sent, if there are several replicas
+	top     bool    // of the most important calls
 }
 
 // attempt is one attempt, until both its caller and who was called are done with it.
@@ -40,6 +41,7 @@ type attempt struct {
 	bin     int32 // as its call's
 	hop     uint8
 	replica uint8
+	top     bool // as its call's
 	gone    bool // its caller has given up
 	silent  bool // no answer will come
 	outcome retry.Outcome
@@ -63,9 +65,12 @@ func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
 	who := s.bind(c)
 	c.machine = who.rules.Start(s.time, call.Options{Deadline: until, Hedge: true})
 	if parent == root {
-		c.bin = s.bins.call(s.now)
+		c.bin, c.top = s.bins.call(s.now), s.top(by)
+		if c.top {
+			s.tops.Calls++
+		}
 	} else {
-		c.bin = s.attempts.at(parent).bin
+		c.bin, c.top = s.attempts.at(parent).bin, s.attempts.at(parent).top
 	}
 	s.advance(slot, c)
 }
@@ -102,7 +107,7 @@ func (s *sim) advance(slot uint32, c *callState) {
 func (s *sim) send(slot uint32, c *callState, step call.Step) {
 	i := s.attempts.take()
 	a := s.attempts.at(i)
-	*a = attempt{call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, bin: c.bin, gen: a.gen + 1}
+	*a = attempt{call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, bin: c.bin, top: c.top, gen: a.gen + 1}
 	if step.Timeout > 0 && int64(step.Timeout) < c.limit-s.now {
 		a.expires = s.now + int64(step.Timeout)
 		s.schedule(a.expires, expire, i, a.gen)
@@ -123,6 +128,9 @@ func (s *sim) finish(slot uint32, c *callState, reason retry.Reason) {
 		s.bins.end(s.now, c.bin, ok)
 		if ok {
 			s.took.add(s.now - c.began)
+		}
+		if c.top && ok {
+			s.tops.Succeeded++
 		}
 	}
 	c.gen = gen + 1

@@ -8,6 +8,7 @@ type Result struct {
 	// Series is the run over time, in bins of Bin, from its start until the last call ended.
 	Series []Point
 	Bin    time.Duration
+	Top    Tally  // of the most important calls (Load.Top), without their attempts
 	Events uint64 // that the simulator handled
 	took   histogram
 }
@@ -166,7 +167,7 @@ func (b *bins) end(now int64, begun int32, ok bool) {
 }
 
 func (s *sim) result() *Result {
-	r := &Result{Series: s.bins.series, Bin: bin, Events: s.events, took: s.took}
+	r := &Result{Series: s.bins.series, Bin: bin, Events: s.events, took: s.took, Top: s.tops}
 	for _, p := range r.Series {
 		r.Calls += p.Calls
 		r.Succeeded += p.Succeeded

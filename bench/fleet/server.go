@@ -83,6 +83,10 @@ func (s *sim) leave(i uint32, more int64) {
 
 // enqueue is the server that does one attempt after another.
 func (s *sim) enqueue(v *server, i uint32) {
+	if s.sheds(s.attempts.at(i), v.inHand()) {
+		s.answer(i, retry.Outcome{Class: retry.Throttled, Forbidden: retry.ReasonNoRetry})
+		return
+	}
 	if v.Queue > 0 && v.queue.len() >= v.Queue {
 		s.answer(i, retry.Outcome{Class: retry.Throttled})
 		return
@@ -91,6 +95,14 @@ func (s *sim) enqueue(v *server, i uint32) {
 	if !v.busy {
 		s.work(v)
 	}
+}
+
+// inHand returns how many attempts wait or are being worked on.
+func (v *server) inHand() int {
+	if v.busy {
+		return v.queue.len() + 1
+	}
+	return v.queue.len()
 }
 
 // work takes the next attempt in hand.

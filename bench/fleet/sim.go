@@ -42,6 +42,7 @@ type sim struct {
 	calls    arena[callState]
 	attempts arena[attempt]
 	servers  []server
+	tops     Tally             // of the most important calls
 	answers  []*budget.Answers // of the servers, if they have any
 	timeline [][]conditions    // of each server, with the same times
 	era      int               // the conditions that hold now, in timeline

@@ -35,7 +35,7 @@ func (l *Limiter) Leave() { l.inFlight.Add(-1) }
 
 // shares are the parts of the limit, in percent, that are there for first attempts, from call.Sheddable up. Resends have
 // half: less than the first attempt of any call.
-var shares = [...]int64{60, 75, 90, 100}
+var shares = [...]int64{60, 70, 80, 100}
 
 const resendShare = 2
 
