@@ -2,6 +2,7 @@ package backoff
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -14,15 +15,17 @@ import (
 // and a run that takes longer than what is left of its period skips the slots that it covers. When the system's
 // clock is set, the slot after the next follows it.
 //
-// What run should do about its own failure is its business; its ctx is Every's. Every panics if period is not above
-// 0. A panic in run is not recovered.
-func Every(ctx context.Context, key string, period time.Duration, run func(ctx context.Context)) error {
+// A run that fails is repeated in its next slot. If its error says how long to wait, as a *retry.Error does
+// (RetryAfter), that is the first slot after so long, or after ten periods if that is sooner. The ctx of run is that
+// of Every. Every panics if period is not above 0. A panic in run is not recovered.
+func Every(ctx context.Context, key string, period time.Duration, run func(ctx context.Context) error) error {
 	phase := Phase(key, period)
 	timer := time.NewTimer(period)
 	defer timer.Stop()
+	pause := time.Duration(0)
 	for last := time.Duration(-1); ; {
 		now := time.Duration(time.Now().UnixNano())
-		wait := untilSlot(now, phase, period)
+		wait := pause + untilSlot(now+pause, phase, period)
 		if now+wait == last { // the timer was a little early by the system's clock
 			wait += period
 		}
@@ -35,8 +38,26 @@ func Every(ctx context.Context, key string, period time.Duration, run func(ctx c
 		if ctx.Err() != nil {
 			return stopped(ctx)
 		}
-		run(ctx)
+		pause = retryAfter(run(ctx), period)
 	}
+}
+
+const (
+	mostSkipped  = 10                   // periods that a run's error may ask to wait
+	longestPause = 365 * 24 * time.Hour // no arithmetic overflows with it
+)
+
+// retryAfter returns how long a run's error asks to wait.
+func retryAfter(err error, period time.Duration) time.Duration {
+	var asks interface{ RetryAfter() time.Duration }
+	if !errors.As(err, &asks) {
+		return 0
+	}
+	pause := min(max(asks.RetryAfter(), 0), longestPause)
+	if pause/mostSkipped >= period {
+		return mostSkipped * period
+	}
+	return pause
 }
 
 // untilSlot is how long after now the next time of the form n*period + phase comes: 0 if that is now.

@@ -3,6 +3,8 @@ package backoff_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,13 +22,14 @@ func TestMain(m *testing.M) { leak.Main(m) }
 func runs(t *testing.T, n int, key string, period time.Duration, takes func(run int) time.Duration) []time.Time {
 	var began []time.Time
 	ctx, cancel := context.WithCancel(t.Context())
-	err := backoff.Every(ctx, key, period, func(run context.Context) {
+	err := backoff.Every(ctx, key, period, func(run context.Context) error {
 		require.NoError(t, run.Err())
 		began = append(began, time.Now())
 		time.Sleep(takes(len(began)))
 		if len(began) == n {
 			cancel()
 		}
+		return nil
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	return began
@@ -79,7 +82,7 @@ func TestEveryStopsWithItsContext(t *testing.T) {
 		started := time.Now()
 		done := make(chan error, 1)
 		go func() {
-			done <- backoff.Every(ctx, "a", time.Hour, func(context.Context) { count++ })
+			done <- backoff.Every(ctx, "a", time.Hour, func(context.Context) error { count++; return nil })
 		}()
 		time.Sleep(150 * time.Minute)
 		cancel(drained)
@@ -98,7 +101,7 @@ func TestEveryDoesNotRunWhenItsContextIsDone(t *testing.T) {
 		defer cancel()
 		<-ctx.Done()
 		started := time.Now()
-		err := backoff.Every(ctx, "a", time.Hour, func(context.Context) { t.Error("ran") })
+		err := backoff.Every(ctx, "a", time.Hour, func(context.Context) error { t.Error("ran"); return nil })
 		require.Equal(t, context.DeadlineExceeded, err)
 		require.Equal(t, started, time.Now())
 	})
@@ -121,5 +124,59 @@ func TestEveryInEachPeriod(t *testing.T) {
 }
 
 func TestEveryPanicsWithoutAPeriod(t *testing.T) {
-	require.Panics(t, func() { _ = backoff.Every(t.Context(), "a", 0, func(context.Context) {}) })
+	require.Panics(t, func() { _ = backoff.Every(t.Context(), "a", 0, func(context.Context) error { return nil }) })
+}
+
+// askedWait is an error that says when to come back.
+type askedWait time.Duration
+
+func (askedWait) Error() string               { return "later" }
+func (w askedWait) RetryAfter() time.Duration { return time.Duration(w) }
+
+func TestEvery_WaitsAsARunsErrorSays(t *testing.T) {
+	const minute = time.Minute
+	for name, test := range map[string]struct {
+		err  error
+		next time.Duration // the slot after, from the run on
+	}{
+		"no error":     {nil, minute},
+		"any error":    {errors.New("down"), minute},
+		"negative":     {askedWait(-time.Hour), minute},
+		"short":        {askedWait(time.Second), minute},
+		"a period":     {askedWait(minute), minute},
+		"two and more": {fmt.Errorf("run: %w", askedWait(150*time.Second)), 3 * minute},
+		"for ever":     {askedWait(math.MaxInt64), 10 * minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				var began []time.Time
+				_ = backoff.Every(ctx, "a", minute, func(context.Context) error {
+					if began = append(began, time.Now()); len(began) == 3 {
+						cancel()
+					}
+					if len(began) == 1 {
+						return test.err
+					}
+					return nil
+				})
+				require.Equal(t, test.next, began[1].Sub(began[0]))
+				require.Equal(t, minute, began[2].Sub(began[1]))
+			})
+		})
+	}
+}
+
+func TestEvery_LongPeriodsDoNotOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		count := 0
+		_ = backoff.Every(ctx, "a", 100*365*24*time.Hour, func(context.Context) error {
+			if count++; count == 2 {
+				cancel()
+			}
+			return askedWait(math.MaxInt64)
+		})
+		require.Equal(t, 2, count)
+	})
 }

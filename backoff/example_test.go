@@ -67,10 +67,11 @@ func ExamplePhase() {
 func ExampleEvery() {
 	ctx, cancel := context.WithCancel(context.Background())
 	runs := 0
-	err := backoff.Every(ctx, "web1/refresh", time.Millisecond, func(context.Context) {
+	err := backoff.Every(ctx, "web1/refresh", time.Millisecond, func(context.Context) error {
 		if runs++; runs == 3 {
 			cancel()
 		}
+		return nil
 	})
 	fmt.Println(runs, err)
 	// Output: 3 context canceled

@@ -66,6 +66,7 @@ type Call struct {
 	reason    Reason        // why the call stopped
 	idle      time.Duration // since when no attempt is under way
 	waited    time.Duration
+	after     time.Duration // what the answer asks to wait
 }
 
 // never is later than any point in time.
@@ -234,6 +235,7 @@ func (c *Call) gaveUp(reason Reason) Reason {
 // answers makes an attempt's answer the call's.
 func (c *Call) answers(f *flight, o *Outcome) {
 	c.answer, c.kind, c.shadow = f.attempt, f.kind, o.Shadow && f.attempt > 1
+	c.after = max(o.After, 0)
 }
 
 // rejected decides after an attempt that no retry helps. An application's own refusal ends the

@@ -15,6 +15,7 @@ type Error struct {
 	Attempts    int           // how many were sent
 	Destination string        // of the policy; empty unless it came from For
 	Shadow      bool          // as in Report
+	After       time.Duration // as in Report
 	Waited      time.Duration // as in Report
 	Queued      time.Duration // as in Report
 	Last        error         // the last attempt's error; nil if none was sent, or for a response
@@ -58,6 +59,24 @@ func (e *Error) Unwrap() []error {
 		}
 	}
 	return errs
+}
+
+// comeBack is when to come back to a destination that does not say when.
+const comeBack = time.Second
+
+// RetryAfter returns how long whoever makes such calls in a loop should wait before the next, so that
+// calls which fail fast are not made faster than others: what the last answer asked for or, if it did
+// not, a second after a failure that retries did not help or were not allowed for. After a refusal
+// of this call alone (404, NOT_FOUND) it is 0.
+func (e *Error) RetryAfter() time.Duration {
+	if e.After > 0 {
+		return e.After
+	}
+	switch e.Reason {
+	case ReasonMaxAttempts, ReasonBudget, ReasonDeadline, ReasonNoRetry, ReasonHint, ReasonGate:
+		return comeBack
+	}
+	return 0
 }
 
 // Timeout reports whether the call ran out of time, its own or the last attempt's. Together with

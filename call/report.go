@@ -28,6 +28,7 @@ type Report struct {
 	Answer      int           // the attempt whose answer is the call's; 0 if none was sent
 	Hedged      bool          // that attempt was a hedge
 	Shadow      bool          // the answer is a refusal, perhaps only because an earlier attempt had its effect
+	After       time.Duration // how long the answer asks to wait; 0: it does not say
 	Waited      time.Duration // with no attempt under way
 	Queued      time.Duration // of this, for the budget's answer (budget.Later): ReasonBudget after it was not at once
 	Err         error         // the last attempt's error, nil for a response
@@ -41,7 +42,7 @@ func (r Report) Retries() int { return max(0, r.Attempts-1-r.Hedges-r.Unprocesse
 func (c *Call) Report() Report {
 	return Report{
 		Destination: c.rules.Destination, Reason: c.reason, Attempts: c.sent, Hedges: c.hedges, Unprocessed: c.free,
-		Answer: c.answer, Hedged: c.kind == budget.Hedge, Shadow: c.shadow, Waited: c.waited, Queued: c.queued,
+		Answer: c.answer, Hedged: c.kind == budget.Hedge, Shadow: c.shadow, After: c.after, Waited: c.waited, Queued: c.queued,
 		Budget: c.rules.Budget,
 	}
 }

@@ -26,6 +26,7 @@ func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry
 	case "false":
 		if o.Class != retry.Rejected || resp.StatusCode >= http.StatusInternalServerError {
 			o.Forbidden = retry.ReasonNoRetry
+			o.After = waitAsked(resp.Header, isThrottled(resp.StatusCode), now) // for whoever calls in a loop
 		}
 		return o
 	case "true":
@@ -34,10 +35,14 @@ func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry
 		}
 	}
 	if o.Class != retry.Rejected {
-		limited := resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
-		o.After = waitAsked(resp.Header, limited, now)
+		o.After = waitAsked(resp.Header, isThrottled(resp.StatusCode), now)
 	}
 	return o
+}
+
+// isThrottled reports whether the headers of rate limits count after a status.
+func isThrottled(code int) bool {
+	return code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable
 }
 
 // first returns the first value of a header, or "" if that is absent or too long to mean anything.

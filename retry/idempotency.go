@@ -6,19 +6,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 )
 
-// Idempotency says whether a request may have its effect twice.
+// Idempotency says whether a request may have its effect twice: [Undeclared], [Idempotent] or [NotIdempotent].
 type Idempotency uint8
-
-const (
-	// Undeclared leaves it to the transport's convention. Do takes its operation as idempotent: whoever passes one
-	// to Do asks for it to be repeated. HTTP goes by the method and the Idempotency-Key header, gRPC by the
-	// method's idempotency_level.
-	Undeclared Idempotency = iota
-	// Idempotent requests may be sent again after any failure that a retry may mend, and hedged.
-	Idempotent
-	// NotIdempotent requests are sent again only if they were provably unprocessed, and never hedged.
-	NotIdempotent
-)
 
 // WithIdempotency declares whether the call that is given the context may have its effect twice, which overrides every
 // convention: an operation of Do or DoValue, an HTTP request, a gRPC call. It says nothing of the calls that an

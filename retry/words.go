@@ -11,7 +11,7 @@ import (
 // Class sorts the outcomes of attempts by what they say about trying again; see [call.Class].
 type Class = call.Class
 
-// The classes of outcomes, the reasons why calls stop, and how important calls are.
+// The classes of outcomes, the reasons why calls stop, and what may be said of calls.
 const (
 	Success     = call.Success
 	Rejected    = call.Rejected    // do not retry: the request is wrong, or was refused for good
@@ -36,7 +36,19 @@ const (
 	ReasonCommitted     = call.ReasonCommitted     // part of the answer has reached the caller
 	ReasonGate          = call.ReasonGate          // the budget refused even the first attempt (budget.ClientThrottle)
 
+	// Whether a request may have its effect twice, for WithIdempotency:
+
+	// Undeclared leaves it to the transport's convention. Do takes its operation as idempotent: whoever passes one
+	// to Do asks for it to be repeated. HTTP goes by the method and the Idempotency-Key header, gRPC by the
+	// method's idempotency_level.
+	Undeclared = Idempotency(0)
+	// Idempotent requests may be sent again after any failure that a retry may mend, and hedged.
+	Idempotent = Idempotency(1)
+	// NotIdempotent requests are sent again only if they were provably unprocessed, and never hedged.
+	NotIdempotent = Idempotency(2)
+
 	// How important a call is, for WithCriticality:
+
 	Sheddable     = call.Sheddable     // partial or no answers are expected: batch jobs
 	SheddablePlus = call.SheddablePlus // the same for minutes, not hours
 	Critical      = call.Critical      // users notice; the default

@@ -22,8 +22,8 @@ func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	runs := 0
-	err := backoff.Every(ctx, "web1/refresh", period, func(ctx context.Context) {
-		// A run has until the next one. If it fails for good, the next run is the retry.
+	err := backoff.Every(ctx, "web1/refresh", period, func(ctx context.Context) error {
+		// A run has until the next one. If it fails for good, the next run is the retry, as soon as the error says.
 		ctx, stop := context.WithTimeout(ctx, period)
 		defer stop()
 		err := retry.Do(ctx, policy, refresh)
@@ -32,6 +32,7 @@ func main() {
 		if runs == 3 {
 			cancel()
 		}
+		return err
 	})
 	fmt.Println("ended:", err)
 }

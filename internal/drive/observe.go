@@ -42,8 +42,8 @@ func (p *Policy) Stopped(ctx context.Context, c *call.Call, last error, history 
 	}
 	p.spend(ctx, r.Reason)
 	e := &call.Error{
-		Reason: r.Reason, Attempts: r.Attempts, Destination: r.Destination, Shadow: r.Shadow, Waited: r.Waited,
-		Queued: r.Queued, Last: last, History: history,
+		Reason: r.Reason, Attempts: r.Attempts, Destination: r.Destination, Shadow: r.Shadow, After: r.After,
+		Waited: r.Waited, Queued: r.Queued, Last: last, History: history,
 	}
 	if r.Reason == call.ReasonCanceled || r.Reason == call.ReasonDeadline {
 		e.Ended = contextError(ctx)
