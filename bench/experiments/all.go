@@ -17,6 +17,7 @@ var All = []Experiment{
 	limits,
 	fleetBudget,
 	overload,
+	loop,
 	liveServers,
 	stackLive,
 	replicasLive,

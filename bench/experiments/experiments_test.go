@@ -22,7 +22,7 @@ func quickly(t *testing.T, e Experiment, seed uint64) []Row {
 func TestExperimentsAgreeWithTheirSources(t *testing.T) {
 	skipUnderRace(t)
 	published := map[string]int{
-		"retry-budget": 176, "outage": 32, "stack": 40, "metastable": 30, "brownout": 12, "spike": 15, "busy": 0, "fleet-budget": 0, "overload": 0,
+		"retry-budget": 176, "outage": 32, "stack": 40, "metastable": 30, "brownout": 12, "spike": 15, "busy": 0, "fleet-budget": 0, "overload": 0, "loop": 0,
 	}
 	for _, e := range All {
 		want, ok := published[e.Name]
@@ -86,6 +86,8 @@ func TestLimitsShowWhatNoProcessCanHold(t *testing.T) {
 	}
 	require.Greater(t, load["sparse 10000"], 1.3, "ten thousand clients of a call every ten seconds")
 	require.Greater(t, load["restart 1000"], 1.2, "a fleet that restarts during the outage")
+	require.Less(t, load["sparse, server 10000"], 1.02)
+	require.Less(t, load["restart, server 1000"], 1.02)
 	for _, held := range []string{"slow 1000", "hang 1000", "throttle 1000", "bursty 100"} {
 		require.Less(t, load[held], 1.21, held)
 	}

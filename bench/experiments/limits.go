@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
+	"github.com/evenkeel-go/evenkeel/budget"
 )
 
 var limits = Experiment{
@@ -14,6 +15,7 @@ var limits = Experiment{
 	Words: []Word{
 		{"sparse", "a call every ten seconds a client"},
 		{"restart", "every process is replaced during the first ten seconds"},
+		{"server", "the same with ten servers that have a budget.Fleet each"},
 		{"slow", "successes take 5 s"},
 		{"hang", "no answers, and attempt timeouts of 3 s"},
 		{"throttle", "the server says that it is overloaded, instead of failing"},
@@ -35,8 +37,11 @@ type limit struct {
 }
 
 func restarts(_ *fleet.Scenario, f *fleet.Fault) { f.Restart = true }
-func slow(s *fleet.Scenario, _ *fleet.Fault)     { s.Server.Latency = fleet.Constant(5 * time.Second) }
-func hangs(_ *fleet.Scenario, f *fleet.Fault)    { f.Fail, f.Hang = 0, 1 }
+func answers(s *fleet.Scenario, _ *fleet.Fault) {
+	s.Answers = fleet.Answers{Budget: &budget.Fleet{}, Servers: 10}
+}
+func slow(s *fleet.Scenario, _ *fleet.Fault)  { s.Server.Latency = fleet.Constant(5 * time.Second) }
+func hangs(_ *fleet.Scenario, f *fleet.Fault) { f.Fail, f.Hang = 0, 1 }
 func throttles(_ *fleet.Scenario, f *fleet.Fault) {
 	f.Fail, f.Throttle = 0, 1
 }
@@ -46,6 +51,8 @@ func minute(s *fleet.Scenario, f *fleet.Fault) { f.Load = float64(s.Clients) / 6
 var hardCases = []limit{
 	{"sparse", 10_000, 0, 0, func(*fleet.Scenario, *fleet.Fault) {}},
 	{"restart", 1000, 0, 0, restarts},
+	{"sparse, server", 10_000, 1.02, 1.02, answers},
+	{"restart, server", 1000, 1.02, 1.02, func(s *fleet.Scenario, f *fleet.Fault) { restarts(s, f); answers(s, f) }},
 	{"slow", 100, 1.21, 1.11, slow},
 	{"slow", 1000, 1.21, 1.11, slow},
 	{"hang", 100, 1.03, 1.03, hangs},

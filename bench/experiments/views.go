@@ -90,6 +90,9 @@ var views = map[string][]view{
 			label: "of its capacity, %",
 		},
 	},
+	"loop": {{
+		title: "Attempts in an outage, as a multiple of the usual", rows: []string{"pace"}, metrics: []string{"rate"}, label: "rate", log: true,
+	}},
 	"live": {{
 		title: "Attempts per call", rows: []string{"policy", "transport", "scenario"}, series: "metric",
 		metrics: []string{"load", "sim_load"}, label: loadLabel, floor: 1,

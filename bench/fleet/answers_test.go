@@ -58,3 +58,18 @@ func TestServersBudgetsAreValidated(t *testing.T) {
 	require.ErrorContains(t, err, "Answers.Shed")
 	require.ErrorContains(t, err, "Load.Top")
 }
+
+func TestClientsThatLoopCallOneAfterAnother(t *testing.T) {
+	s := fleet.Scenario{
+		Clients: 10, Load: fleet.Load{Rate: 1000, Loop: fleet.AtOnce}, Server: fleet.Server{Latency: fleet.Constant(99 * time.Millisecond)},
+		Faults:   []fleet.Fault{{From: 10 * time.Second, To: 20 * time.Second, Fail: 1}},
+		Duration: 30 * time.Second,
+	}
+	naive := run(t, unlimited(1), s)
+	require.InEpsilon(t, 1000, naive.Between(0, 10*time.Second).Calls, .02)
+	require.Greater(t, naive.Between(10*time.Second, 20*time.Second).Calls, 50_000)
+	s.Load.Loop = fleet.Paced
+	paced := run(t, unlimited(1), s)
+	require.LessOrEqual(t, paced.Between(10*time.Second, 20*time.Second).Calls, 1100)
+	require.InEpsilon(t, 900, paced.Between(21*time.Second, 30*time.Second).Calls, .05)
+}

@@ -121,7 +121,7 @@ func (s *sim) send(slot uint32, c *callState, step call.Step) {
 
 // finish ends a call: its client counts it, or its service answers.
 func (s *sim) finish(slot uint32, c *callState, reason retry.Reason) {
-	parent, gen := c.parent, c.gen
+	parent, gen, by := c.parent, c.gen, c.by
 	ok := reason == retry.ReasonSuccess
 	s.forsake(c, ok, reason == retry.ReasonDeadline)
 	if parent == root {
@@ -136,6 +136,7 @@ func (s *sim) finish(slot uint32, c *callState, reason retry.Reason) {
 	c.gen = gen + 1
 	s.calls.release(slot)
 	if parent == root {
+		s.goOn(by, reason)
 		return
 	}
 	o := retry.Outcome{}

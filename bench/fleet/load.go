@@ -30,6 +30,9 @@ func (s *sim) arrive(client uint32) {
 	for range s.load.Burst {
 		s.begin(0, client, root, s.patience())
 	}
+	if s.load.Loop != NoLoop {
+		return
+	}
 	gap := s.load.gap
 	if !s.load.Periodic {
 		gap *= s.rng.ExpFloat64()

@@ -35,6 +35,7 @@ type Load struct {
 	Rate     float64 // calls a second, of all clients together
 	Periodic bool    // each client calls at even intervals, from a random phase. Otherwise: a Poisson process
 	Top      float64 // share of the clients whose calls are CRITICAL_PLUS; those of others are CRITICAL
+	Loop     Loop    // calls follow each other instead; Rate only says how soon all clients have begun
 	Burst    int     // calls that a client makes at once, at the same overall rate; 0 means 1
 }
 
@@ -108,6 +109,7 @@ func (s Scenario) Validate() error {
 	bad(!(s.Load.Rate > 0 && s.Load.Rate <= 1e9), "Load.Rate", "must be above 0 and at most 1e9, not %v", s.Load.Rate)
 	bad(s.Load.Burst < 0, "Load.Burst", "must not be negative, not %d", s.Load.Burst)
 	bad(!(s.Load.Top >= 0 && s.Load.Top <= 1), "Load.Top", "must be between 0 and 1, not %v", s.Load.Top)
+	bad(s.Load.Loop > Paced, "Load.Loop", "must be NoLoop, AtOnce or Paced, not %d", s.Load.Loop)
 	span := func(field string, d time.Duration) { bad(d < 0, field, "must not be negative, not %v", d) }
 	span("Deadline", s.Deadline)
 	span("Duration", s.Duration)

@@ -42,6 +42,7 @@ type sim struct {
 	calls    arena[callState]
 	attempts arena[attempt]
 	servers  []server
+	paces    []retry.Pace      // of the clients, if they loop at one
 	tops     Tally             // of the most important calls
 	answers  []*budget.Answers // of the servers, if they have any
 	timeline [][]conditions    // of each server, with the same times
@@ -88,6 +89,9 @@ func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
 	}
 	for i := range scenario.Replicas.N {
 		s.servers = append(s.servers, server{Server: scenario.Server, rate: scenario.Server.Rate, number: uint32(i)})
+	}
+	if scenario.Load.Loop == Paced {
+		s.paces = make([]retry.Pace, scenario.Clients)
 	}
 	clients, err := newCallers(policy, scenario.Clients, s.rng.Float64)
 	if err != nil {
