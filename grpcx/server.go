@@ -58,7 +58,8 @@ func WithAttemptObserver(observe func(ctx context.Context, fullMethod string, at
 func UnaryServerInterceptor(opts ...ServerOption) grpc.UnaryServerInterceptor {
 	c := newServerConfig(opts)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		h, done, err := c.begin(ctx, info.FullMethod)
+		var h handling
+		done, err := c.begin(ctx, info.FullMethod, &h)
 		defer done()
 		if err != nil {
 			_ = grpc.SetTrailer(ctx, doNotRetry())
@@ -80,7 +81,9 @@ func UnaryServerInterceptor(opts ...ServerOption) grpc.UnaryServerInterceptor {
 func StreamServerInterceptor(opts ...ServerOption) grpc.StreamServerInterceptor {
 	c := newServerConfig(opts)
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		h, done, err := c.begin(stream.Context(), info.FullMethod)
+		s := &serverStream{ServerStream: stream}
+		h := &s.handling
+		done, err := c.begin(stream.Context(), info.FullMethod, h)
 		defer done()
 		if err != nil {
 			stream.SetTrailer(doNotRetry())
@@ -92,17 +95,22 @@ func StreamServerInterceptor(opts ...ServerOption) grpc.StreamServerInterceptor 
 				stream.SetTrailer(doNotRetry())
 			}
 		}()
-		err = handler(srv, &serverStream{stream, h.ctx})
+		err = handler(srv, s)
 		return err
 	}
 }
 
 type serverStream struct {
 	grpc.ServerStream
-	ctx context.Context
+	handling
 }
 
 func (s *serverStream) Context() context.Context { return s.ctx }
+
+func (s *serverStream) SendMsg(m any) error {
+	s.answered()
+	return s.ServerStream.SendMsg(m)
+}
 
 func newServerConfig(opts []ServerOption) *serverConfig {
 	c := new(serverConfig)
@@ -116,24 +124,25 @@ func newServerConfig(opts []ServerOption) *serverConfig {
 }
 
 // begin is what comes before the handler. done must be called in any case.
-func (c *serverConfig) begin(ctx context.Context, method string) (_ handling, done func(), _ error) {
+func (c *serverConfig) begin(ctx context.Context, method string, h *handling) (done func(), _ error) {
 	if c.attempt != nil {
 		c.attempt(ctx, method, IncomingAttempt(ctx))
 	}
 	switch {
 	case ctx.Err() == context.Canceled:
-		return handling{}, func() {}, errCanceled
+		return func() {}, errCanceled
 	case expired(ctx):
-		return handling{}, func() {}, errExpired
+		return func() {}, errExpired
 	}
 	criticality, said := incomingCriticality(ctx, c.trusts)
+	h.budget = c.budgetOf(ctx, method) // before the limiter: a user's key may panic
 	if c.limiter != nil && !c.limiter.Enter(IncomingAttempt(ctx), criticality) {
-		return handling{}, func() {}, errOverloaded
+		return func() {}, errOverloaded
 	}
+	h.limiter = c.limiter
 	if said {
 		ctx = layer.WithCriticality(ctx, criticality)
 	}
-	h := handling{limiter: c.limiter}
 	done = func() {}
 	if c.longest > 0 {
 		var cancel context.CancelFunc
@@ -141,8 +150,10 @@ func (c *serverConfig) begin(ctx context.Context, method string) (_ handling, do
 		done = cancel
 	}
 	h.ctx, h.mark = layer.With(ctx)
-	c.pay(&h, method)
-	return h, done, nil
+	if h.budget != nil {
+		h.request = h.budget.Begin()
+	}
+	return done, nil
 }
 
 var (

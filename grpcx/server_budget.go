@@ -2,6 +2,7 @@ package grpcx
 
 import (
 	"context"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -19,8 +20,8 @@ import (
 //
 // The budget is one for all calls of the interceptors that are given this value: pass the same to
 // the unary and the stream interceptor. It helps where budgets of clients cannot, because each
-// client makes one call, and costs a call that succeeds some 20 ns. A stream is taken for one that
-// fails or succeeds when its handler returns.
+// client makes one call, and costs a call that succeeds some 20 ns. A stream has succeeded with the
+// first message that it sends: no client repeats it after that.
 func WithRetryBudget(f budget.Fleet) ServerOption {
 	b := serve.NewBudgets("grpcx: WithRetryBudget", f, false)
 	return func(c *serverConfig) { c.budgets = b }
@@ -43,18 +44,26 @@ type handling struct {
 	mark    *layer.Mark
 	budget  *budget.Answers // nil: none
 	request int64           // its number there
+	settled atomic.Bool     // its end there has come
 	limiter *serve.Limiter  // nil: none
 }
 
-// pay sets the budget of a call, and counts the call there.
-func (c *serverConfig) pay(h *handling, method string) {
+// budgetOf returns the budget of a call, or nil.
+func (c *serverConfig) budgetOf(ctx context.Context, method string) *budget.Answers {
 	if c.budgets == nil {
-		return
+		return nil
 	}
-	if h.budget = c.budgets.One(); h.budget == nil {
-		h.budget = c.budgets.Of(c.budgetKey(h.ctx, method))
+	if one := c.budgets.One(); one != nil {
+		return one
 	}
-	h.request = h.budget.Begin()
+	return c.budgets.Of(c.budgetKey(ctx, method))
+}
+
+// answered ends a stream for the server's budget, which has sent a message.
+func (h *handling) answered() {
+	if h.budget != nil && !h.settled.Swap(true) {
+		h.budget.End(h.request, true)
+	}
 }
 
 // end ends a call for the server's budget and limit, and reports whether its answer must say "do not
@@ -63,7 +72,7 @@ func (h *handling) end(err error) (doNotRetry bool) {
 	if h.limiter != nil {
 		h.limiter.Leave()
 	}
-	if h.budget == nil {
+	if h.budget == nil || h.settled.Swap(true) {
 		return err != nil && h.mark.Spent()
 	}
 	code := codeOf(err)

@@ -97,6 +97,40 @@ func TestRetryBudget_EachKeyHasItsOwn(t *testing.T) {
 	}
 }
 
+// No client repeats a stream that has sent a message.
+func TestRetryBudget_AStreamThatHasSentAMessageIsNotPaidFor(t *testing.T) {
+	option := grpcx.WithRetryBudget(once)
+	for range 3 {
+		st := &fakeStream{ctx: t.Context()}
+		_ = grpcx.StreamServerInterceptor(option)(nil, sending{st}, &grpc.StreamServerInfo{}, func(_ any, s grpc.ServerStream) error {
+			require.NoError(t, s.SendMsg(nil))
+			return unavailable()
+		})
+		require.Empty(t, st.trailer)
+	}
+	require.Empty(t, pushback(t, option, true, unavailable), "there is one retry left")
+}
+
+type sending struct{ *fakeStream }
+
+func (sending) SendMsg(any) error { return nil }
+
+func TestRetryBudget_AKeyThatPanicsLeavesNothingInFlight(t *testing.T) {
+	serve := grpcx.UnaryServerInterceptor(grpcx.WithLoadShedding(1), grpcx.WithRetryBudgetBy(once, func(_ context.Context, method string) string {
+		if method == "" {
+			panic("a bug")
+		}
+		return method
+	}))
+	call := func(method string) (err error) {
+		defer func() { _ = recover() }()
+		_, err = serve(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: method}, func(context.Context, any) (any, error) { return nil, nil })
+		return err
+	}
+	_ = call("")
+	require.NoError(t, call(unaryCall))
+}
+
 func TestRetryBudget_MistakesAreNamed(t *testing.T) {
 	require.PanicsWithValue(t, "grpcx: WithRetryBudget: Open: must be between 0 (the default) and 1e6, not -1", func() {
 		grpcx.WithRetryBudget(budget.Fleet{Open: -1})
