@@ -7,17 +7,19 @@ import (
 	"time"
 )
 
-// Every calls run once in each period, at the [Phase] of key, until ctx is done, and returns then. The error is
-// ctx's own, and its cause as well where it has another.
+// Every calls run once in each period, at the [Phase] of key, until ctx is done, and returns then.
+// The error is ctx's own, and its cause as well where it has another.
 //
-// The slots lie on a grid from the Unix epoch, so they do not drift, however long run takes, and a restart does not
-// move them: the first run is in the next slot, not at once. Runs never overlap: they are calls on this goroutine,
-// and a run that takes longer than what is left of its period skips the slots that it covers. When the system's
-// clock is set, the slot after the next follows it.
+// The slots lie on a grid from the Unix epoch, so they do not drift, however long run takes, and a
+// restart does not move them: the first run is in the next slot, not at once. Runs never overlap:
+// they are calls on this goroutine, and a run that takes longer than what is left of its period
+// skips the slots that it covers. When the system's clock is set, the slot after the next follows
+// it.
 //
-// A run that fails is repeated in its next slot. If its error says how long to wait, as a *retry.Error does
-// (RetryAfter), that is the first slot after so long, or after ten periods if that is sooner. The ctx of run is that
-// of Every. Every panics if period is not above 0. A panic in run is not recovered.
+// A run that fails is repeated in its next slot. If its error says how long to wait, as a
+// *retry.Error does (RetryAfter), that is the first slot after so long, or after ten periods if
+// that is sooner. The ctx of run is that of Every. Every panics if period is not above 0. A panic
+// in run is not recovered.
 func Every(ctx context.Context, key string, period time.Duration, run func(ctx context.Context) error) error {
 	phase := Phase(key, period)
 	timer := time.NewTimer(period)
@@ -60,7 +62,8 @@ func retryAfter(err error, period time.Duration) time.Duration {
 	return pause
 }
 
-// untilSlot is how long after now the next time of the form n*period + phase comes: 0 if that is now.
+// untilSlot is how long after now the next time of the form n*period + phase comes: 0 if that is
+// now.
 func untilSlot(now, phase, period time.Duration) time.Duration {
 	into := now % period
 	if into < 0 { // before 1970

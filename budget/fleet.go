@@ -10,27 +10,28 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Fleet describes the retry budget of a server, which all its clients share because their calls meet there. For each
-// answer that invites a retry the server asks [Answers.Fail], and says "do not retry" if that reports false. So even a
-// client that lives for one call, which no budget of its own can help, costs little in an outage.
+// Fleet describes the retry budget of a server, which all its clients share because their calls
+// meet there. For each answer that invites a retry the server asks [Answers.Fail], and says "do
+// not retry" if that reports false. So even a client that lives for one call, which no budget of
+// its own can help, costs little in an outage.
 //
-// A retry that one server allows arrives at another one or never. So this is no [Spec]: what Fail grants is not ended,
-// and there is no waiting. The rule has two parts:
+// A retry that one server allows arrives at another one or never. So this is no [Spec]: what Fail
+// grants is not ended, and there is no waiting. The rule has two parts:
 //
 //   - A success earns Ratio of a retry, up to Burst. A new server starts with a full bucket.
-//   - A grant is open until a request that began after it succeeds. While as many are open as Open and a fifth of the
-//     requests in hand, nothing is granted.
+//   - A grant is open until a request that began after it succeeds. While as many are open as Open
+//     and a fifth of the requests in hand, nothing is granted.
 //
-// The second bounds what a server grants in an outage, to two if it has few requests in hand, however full its bucket
-// is; the first bounds the long run. The zero Fleet is a good budget.
+// The second bounds what a server grants in an outage, to two if it has few requests in hand,
+// however full its bucket is; the first bounds the long run. The zero Fleet is a good budget.
 type Fleet struct {
 	Ratio float64 // what a success earns, in retries; 0 means 0.12; at most 1
 	Burst float64 // what a full bucket holds, in retries; 0 means 20; between 1 and 1e6
 	Open  int     // how many grants may be open in an idle server; 0 means 2; at most 1e6
 }
 
-// openShare is how many of the requests in hand may be open grants. When every tenth fails, twice as many as usually
-// fail together: a grant is open for about as long as a request takes.
+// openShare is how many of the requests in hand may be open grants. When every tenth fails, twice
+// as many as usually fail together: a grant is open for about as long as a request takes.
 const openShare = 5
 
 // Validate reports every field that is out of its range.
@@ -68,8 +69,8 @@ func (f Fleet) NewDrained() *Answers {
 	}
 }
 
-// Answers decides for a server which of its answers may be retried; see [Fleet]. It is safe for concurrent use, and
-// has no clock.
+// Answers decides for a server which of its answers may be retried; see [Fleet]. It is safe for
+// concurrent use, and has no clock.
 type Answers struct {
 	ratio, full int64 // in millionths of a retry
 	least       int64 // grants that may be open
@@ -87,8 +88,9 @@ type Answers struct {
 // Begin counts a request that comes in, and returns its number. End must be called with it.
 func (a *Answers) Begin() (request int64) { return a.began.Add(1) }
 
-// End ends a request. succeeded reports whether its answer proves that the server works: a success, or a refusal of
-// the application's own. A request that was answered with "do not retry" or with an invitation has not succeeded.
+// End ends a request. succeeded reports whether its answer proves that the server works: a
+// success, or a refusal of the application's own. A request that was answered with "do not retry"
+// or with an invitation has not succeeded.
 func (a *Answers) End(request int64, succeeded bool) {
 	a.ended.Add(1)
 	if !succeeded || a.quiet.Load() {
@@ -103,8 +105,8 @@ func (a *Answers) End(request int64, succeeded bool) {
 	a.quiet.Store(a.tokens == a.full && a.open == 0)
 }
 
-// Fail reports whether the retry is affordable that a failed answer invites, and pays for it. It is called before
-// End, at most once a request.
+// Fail reports whether the retry is affordable that a failed answer invites, and pays for it. It
+// is called before End, at most once a request.
 func (a *Answers) Fail() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -13,8 +13,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// strangers is a model of clients that make one call each and remember nothing: each call is sent at most three times, at
-// once, to a server taken at random, for as long as the servers do not say "do not retry".
+// strangers is a model of clients that make one call each and remember nothing: each call is sent
+// at most three times, at once, to a server taken at random, for as long as the servers do not say
+// "do not retry".
 type strangers struct {
 	servers  int
 	rate     float64                 // calls a second in all
@@ -180,8 +181,8 @@ func TestFleet_ADrainedBudgetGrantsWhatWasEarned(t *testing.T) {
 	require.False(t, a.Fail())
 }
 
-// Whatever happens in whatever order, grants are at most the burst and what successes earn; and after the last
-// success they are at most Open and a fifth of what was in hand.
+// Whatever happens in whatever order, grants are at most the burst and what successes earn; and
+// after the last success they are at most Open and a fifth of what was in hand.
 func TestFleet_KeepsItsBoundsInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := budget.Fleet{

@@ -1,8 +1,8 @@
 package call
 
-// Criticality tells how important a call is, in the words of the book Site Reliability Engineering, chapter 21. A
-// server under overload refuses the least important first, and resends before first attempts. The zero value is
-// Critical.
+// Criticality tells how important a call is, in the words of the book Site Reliability
+// Engineering, chapter 21. A server under overload refuses the least important first, and resends
+// before first attempts. The zero value is Critical.
 type Criticality int8
 
 const (

@@ -64,10 +64,10 @@ func (e *Error) Unwrap() []error {
 // comeBack is when to come back to a destination that does not say when.
 const comeBack = time.Second
 
-// RetryAfter returns how long whoever makes such calls in a loop should wait before the next, so that
-// calls which fail fast are not made faster than others: what the last answer asked for or, if it did
-// not, a second after a failure that retries did not help or were not allowed for. After a refusal
-// of this call alone (404, NOT_FOUND) it is 0.
+// RetryAfter returns how long whoever makes such calls in a loop should wait before the next, so
+// that calls which fail fast are not made faster than others: what the last answer asked for or,
+// if it did not, a second after a failure that retries did not help or were not allowed for. After
+// a refusal of this call alone (404, NOT_FOUND) it is 0.
 func (e *Error) RetryAfter() time.Duration {
 	if e.After > 0 {
 		return e.After

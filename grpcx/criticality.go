@@ -12,8 +12,8 @@ import (
 
 const criticalityKey = "x-criticality"
 
-// sayCriticality adds to the outgoing metadata how important the call is, if anybody has said so and the caller's
-// metadata does not.
+// sayCriticality adds to the outgoing metadata how important the call is, if anybody has said so
+// and the caller's metadata does not.
 func sayCriticality(ctx context.Context) context.Context {
 	c, ok := layer.Criticality(ctx)
 	if !ok {
@@ -25,8 +25,8 @@ func sayCriticality(ctx context.Context) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, criticalityKey, c.String())
 }
 
-// incomingCriticality returns how important the client says that its call is, as far as it is believed. Of several
-// values the first counts.
+// incomingCriticality returns how important the client says that its call is, as far as it is
+// believed. Of several values the first counts.
 func incomingCriticality(ctx context.Context, trusts func(context.Context) bool) (c call.Criticality, said bool) {
 	values := metadata.ValueFromIncomingContext(ctx, criticalityKey)
 	if len(values) == 0 {
@@ -45,9 +45,9 @@ func incomingCriticality(ctx context.Context, trusts func(context.Context) bool)
 //
 // So resends and hedges are refused before any first attempt, and first attempts of the least
 // important calls before others (see retry.WithCriticality). Set limit to what the server handles
-// well at a time: its capacity in calls a second times the latency that is still good. The limit is
-// one for all interceptors that are given this value. A stream counts for as long as its handler
-// runs; where that is hours, leave the option out of the stream interceptor.
+// well at a time: its capacity in calls a second times the latency that is still good. The limit
+// is one for all interceptors that are given this value. A stream counts for as long as its
+// handler runs; where that is hours, leave the option out of the stream interceptor.
 func WithLoadShedding(limit int) ServerOption {
 	l := serve.NewLimiter("grpcx: WithLoadShedding", limit)
 	return func(c *serverConfig) { c.limiter = l }

@@ -12,16 +12,16 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
 
-// WithRetryBudget makes the server pay for the retries that its answers invite: those with any code
-// but OK, CANCELLED and those that the table in the package documentation rejects. An answer for
-// which the budget has nothing left says grpc-retry-pushback-ms: -1, which plain gRPC clients obey
-// too. So do an answer to a call that panicked, if an interceptor outside recovers it, and one that
-// came too late.
+// WithRetryBudget makes the server pay for the retries that its answers invite: those with any
+// code but OK, CANCELLED and those that the table in the package documentation rejects. An answer
+// for which the budget has nothing left says grpc-retry-pushback-ms: -1, which plain gRPC clients
+// obey too. So do an answer to a call that panicked, if an interceptor outside recovers it, and
+// one that came too late.
 //
 // The budget is one for all calls of the interceptors that are given this value: pass the same to
 // the unary and the stream interceptor. It helps where budgets of clients cannot, because each
-// client makes one call, and costs a call that succeeds some 20 ns. A stream has succeeded with the
-// first message that it sends: no client repeats it after that.
+// client makes one call, and costs a call that succeeds some 20 ns. A stream has succeeded with
+// the first message that it sends: no client repeats it after that.
 func WithRetryBudget(f budget.Fleet) ServerOption {
 	b := serve.NewBudgets("grpcx: WithRetryBudget", f, false)
 	return func(c *serverConfig) { c.budgets = b }
@@ -66,8 +66,8 @@ func (h *handling) answered() {
 	}
 }
 
-// end ends a call for the server's budget and limit, and reports whether its answer must say "do not
-// retry". err is what the handler returned.
+// end ends a call for the server's budget and limit, and reports whether its answer must say "do
+// not retry". err is what the handler returned.
 func (h *handling) end(err error) (doNotRetry bool) {
 	if h.limiter != nil {
 		h.limiter.Leave()

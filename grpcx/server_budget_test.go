@@ -22,8 +22,8 @@ import (
 // once is a server's budget of one retry.
 var once = budget.Fleet{Burst: 1, Open: 1}
 
-// pushback calls a server's interceptors with a handler that ends with err, or panics with it, and returns the
-// trailer's pushback.
+// pushback calls a server's interceptors with a handler that ends with err, or panics with it, and
+// returns the trailer's pushback.
 func pushback(t *testing.T, option grpcx.ServerOption, stream bool, end func() error) (said []string) {
 	t.Helper()
 	defer func() { _ = recover() }() // as an interceptor outside does
@@ -102,7 +102,9 @@ func TestRetryBudget_AStreamThatHasSentAMessageIsNotPaidFor(t *testing.T) {
 	option := grpcx.WithRetryBudget(once)
 	for range 3 {
 		st := &fakeStream{ctx: t.Context()}
-		_ = grpcx.StreamServerInterceptor(option)(nil, sending{st}, &grpc.StreamServerInfo{}, func(_ any, s grpc.ServerStream) error {
+		_ = grpcx.StreamServerInterceptor(option)(nil, sending{st}, &grpc.StreamServerInfo{}, func(
+			_ any, s grpc.ServerStream,
+		) error {
 			require.NoError(t, s.SendMsg(nil))
 			return unavailable()
 		})
@@ -116,12 +118,13 @@ type sending struct{ *fakeStream }
 func (sending) SendMsg(any) error { return nil }
 
 func TestRetryBudget_AKeyThatPanicsLeavesNothingInFlight(t *testing.T) {
-	serve := grpcx.UnaryServerInterceptor(grpcx.WithLoadShedding(1), grpcx.WithRetryBudgetBy(once, func(_ context.Context, method string) string {
+	byMethod := grpcx.WithRetryBudgetBy(once, func(_ context.Context, method string) string {
 		if method == "" {
 			panic("a bug")
 		}
 		return method
-	}))
+	})
+	serve := grpcx.UnaryServerInterceptor(grpcx.WithLoadShedding(1), byMethod)
 	call := func(method string) (err error) {
 		defer func() { _ = recover() }()
 		_, err = serve(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: method}, func(context.Context, any) (any, error) { return nil, nil })

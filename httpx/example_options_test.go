@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/httpx/fault"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -177,4 +178,21 @@ func ExampleWithMaxTimeout() {
 	req.Header.Set("Request-Timeout", "1h")
 	handler.ServeHTTP(httptest.NewRecorder(), req)
 	// Output: 10s
+}
+
+// The server pays for the retries that its failures invite, so that clients which live for one call cost little in an
+// outage.
+func ExampleWithRetryBudget() {
+	down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	handler := httpx.Handler(down, httpx.WithRetryBudget(budget.Fleet{}))
+	for range 4 {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+		fmt.Printf("%d %q\n", answer.Code, answer.Header().Get("X-Should-Retry"))
+	}
+	// Output:
+	// 503 ""
+	// 503 ""
+	// 503 "false"
+	// 503 "false"
 }

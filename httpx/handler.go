@@ -123,8 +123,9 @@ func tidy(r, inner *http.Request) {
 	}
 }
 
-// refuse answers a request that next is not called for. Of the statuses for a deadline that has passed, 408 would ask
-// for a retry and 503 would report overload; 504 says that time ran out on the way, as it did.
+// refuse answers a request that next is not called for. Of the statuses for a deadline that has
+// passed, 408 would ask for a retry and 503 would report overload; 504 says that time ran out on
+// the way, as it did.
 func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set(headerShouldRetry, "false")
 	http.Error(w, text, status)

@@ -73,17 +73,18 @@ func WithRetryBudgetBy(f budget.Fleet, key func(*http.Request) string) HandlerOp
 //	resent            50 %        40 %         35 %         30 %
 //
 // So resends and hedges are refused before any first attempt, and first attempts of the least
-// important calls before others (see [retry.WithCriticality]). Set limit to what the server handles
-// well at a time: its capacity in requests a second times the latency that is still good. The limit
-// is one for all Handlers that are given this value. CONNECT and Upgrade are not counted.
+// important calls before others (see [retry.WithCriticality]). Set limit to what the server
+// handles well at a time: its capacity in requests a second times the latency that is still good.
+// The limit is one for all Handlers that are given this value. CONNECT and Upgrade are not
+// counted.
 func WithLoadShedding(limit int) HandlerOption {
 	l := serve.NewLimiter("httpx: WithLoadShedding", limit)
 	return func(h *handler) { h.limiter = l }
 }
 
-// WithTrust says whose word counts on how important a request is. By default nobody's raises it above
-// CRITICAL: a request that says CRITICAL_PLUS is taken for CRITICAL. It may always be lower. Attempt
-// numbers are bounded, and a client can only worsen its own case by them.
+// WithTrust says whose word counts on how important a request is. By default nobody's raises it
+// above CRITICAL: a request that says CRITICAL_PLUS is taken for CRITICAL. It may always be lower.
+// Attempt numbers are bounded, and a client can only worsen its own case by them.
 func WithTrust(trusted func(*http.Request) bool) HandlerOption {
 	if trusted == nil {
 		panic("httpx: WithTrust: must not be nil")

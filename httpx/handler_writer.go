@@ -10,8 +10,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// writer adds "do not retry" to the header of an answer that fails after a call below was spent, or whose retry the
-// server's budget does not afford.
+// writer adds "do not retry" to the header of an answer that fails after a call below was spent,
+// or whose retry the server's budget does not afford.
 type writer struct {
 	http.ResponseWriter
 	mark    *layer.Mark
@@ -43,8 +43,8 @@ func (w *writer) begin() {
 	}
 }
 
-// decide adds "do not retry" to the header of an answer with this status, if it must say so. For the budget the
-// request ends here: what streams for hours is not in hand for as long.
+// decide adds "do not retry" to the header of an answer with this status, if it must say so. For
+// the budget the request ends here: what streams for hours is not in hand for as long.
 func (w *writer) decide(code int) {
 	w.decided = true
 	o := retry.Outcome{Alive: true}
@@ -60,7 +60,8 @@ func (w *writer) decide(code int) {
 	}
 }
 
-// unaffordable reports whether an answer invites a retry for which the budget has nothing left; if it has, it pays.
+// unaffordable reports whether an answer invites a retry for which the budget has nothing left; if
+// it has, it pays.
 func (w *writer) unaffordable(o retry.Outcome) bool {
 	switch {
 	case w.budget == nil || o.Class == retry.Rejected:
@@ -73,7 +74,8 @@ func (w *writer) unaffordable(o retry.Outcome) bool {
 	return !w.budget.Fail()
 }
 
-// end is called when the handler has returned, or panicked: then what recovers it may still answer with 500.
+// end is called when the handler has returned, or panicked: then what recovers it may still answer
+// with 500.
 func (w *writer) end(panicked bool) {
 	switch {
 	case w.decided:
@@ -102,8 +104,8 @@ func (w *writer) FlushError() error { return http.NewResponseController(w.Respon
 // Unwrap returns the writer below, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// wrapWriter returns wrapped as a writer that implements what the one below does. HTTP/1's can be flushed and hijacked,
-// HTTP/2's flushed and pushed to, and http.TimeoutHandler's only pushed to.
+// wrapWriter returns wrapped as a writer that implements what the one below does. HTTP/1's can be
+// flushed and hijacked, HTTP/2's flushed and pushed to, and http.TimeoutHandler's only pushed to.
 func wrapWriter(wrapped *writer) http.ResponseWriter {
 	w := wrapped.ResponseWriter
 	f, flushes := w.(http.Flusher)

@@ -20,7 +20,8 @@ import (
 // once is a server's budget of one retry.
 var once = budget.Fleet{Burst: 1, Open: 1}
 
-// answered returns what h answers to a GET, with what a panic of it has left to whoever recovers it.
+// answered returns what h answers to a GET, with what a panic of it has left to whoever recovers
+// it.
 func answered(h http.Handler, r *http.Request) (w *httptest.ResponseRecorder) {
 	w = httptest.NewRecorder()
 	defer func() {

@@ -298,3 +298,22 @@ func ExampleWithMaxDestinations() {
 	fmt.Println(first == policy.For("a"))
 	// Output: false
 }
+
+// A loop whose calls fail at once must not become a storm of first attempts.
+func ExamplePace() {
+	policy := retry.Must(retry.New(retry.Config{}))
+	send := func(context.Context) error { return nil }
+	ctx, sent := context.Background(), 0
+	var pace retry.Pace
+	for range 3 {
+		err := retry.Do(ctx, policy, send)
+		if err == nil {
+			sent++
+		}
+		if pace.Wait(ctx, err) != nil {
+			break
+		}
+	}
+	fmt.Println(sent)
+	// Output: 3
+}

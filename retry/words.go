@@ -38,13 +38,14 @@ const (
 
 	// Whether a request may have its effect twice, for WithIdempotency:
 
-	// Undeclared leaves it to the transport's convention. Do takes its operation as idempotent: whoever passes one
-	// to Do asks for it to be repeated. HTTP goes by the method and the Idempotency-Key header, gRPC by the
-	// method's idempotency_level.
+	// Undeclared leaves it to the transport's convention. Do takes its operation as idempotent:
+	// whoever passes one to Do asks for it to be repeated. HTTP goes by the method and the
+	// Idempotency-Key header, gRPC by the method's idempotency_level.
 	Undeclared = Idempotency(0)
 	// Idempotent requests may be sent again after any failure that a retry may mend, and hedged.
 	Idempotent = Idempotency(1)
-	// NotIdempotent requests are sent again only if they were provably unprocessed, and never hedged.
+	// NotIdempotent requests are sent again only if they were provably unprocessed, and never
+	// hedged.
 	NotIdempotent = Idempotency(2)
 
 	// How important a call is, for WithCriticality:
@@ -72,8 +73,9 @@ type PanicError = drive.PanicError
 func AttemptNumber(ctx context.Context) int { return drive.AttemptNumber(ctx) }
 
 // WithCriticality says how important the calls made under the context are: which of them a server
-// refuses first when it is overloaded. It travels with each request, over HTTP and gRPC, and from a
-// server's handler to the calls that it makes. A call that is less than [Critical] is never hedged.
+// refuses first when it is overloaded. It travels with each request, over HTTP and gRPC, and from
+// a server's handler to the calls that it makes. A call that is less than [Critical] is never
+// hedged.
 func WithCriticality(ctx context.Context, c call.Criticality) context.Context {
 	return layer.WithCriticality(ctx, min(max(c, Sheddable), CriticalPlus))
 }

@@ -8,15 +8,19 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Answers is what the server does about retries, as the servers of httpx and grpcx: it pays for those that its answers
-// invite (WithRetryBudget), and refuses what it has no room for (WithLoadShedding). The zero value does neither.
+// Answers is what the server does about retries, as the servers of httpx and grpcx: it pays for
+// those that its answers invite (WithRetryBudget), and refuses what it has no room for
+// (WithLoadShedding). The zero value does neither.
 type Answers struct {
-	// Budget is that of each server; nil: none. An answer that it does not afford says "do not retry".
+	// Budget is that of each server; nil: none. An answer that it does not afford says "do not
+	// retry".
 	Budget *budget.Fleet
-	// Servers is how many there are; each attempt goes to one at random. 0 means 1. They share the Server's capacity.
+	// Servers is how many there are; each attempt goes to one at random. 0 means 1. They share the
+	// Server's capacity.
 	Servers int
-	// Shed is the most attempts that may wait in a Server with a Rate; some of that is kept for what matters more, as
-	// httpx.WithLoadShedding does. What is refused is told not to retry. 0: none is refused.
+	// Shed is the most attempts that may wait in a Server with a Rate; some of that is kept for
+	// what matters more, as httpx.WithLoadShedding does. What is refused is told not to retry. 0:
+	// none is refused.
 	Shed int
 }
 

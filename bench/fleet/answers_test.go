@@ -23,7 +23,8 @@ func TestServersSayDoNotRetryWhenTheirBudgetIsSpent(t *testing.T) {
 	require.Greater(t, run(t, unlimited(3), s).Success(), .98)
 }
 
-// An attempt that is never answered is not in hand for ever: the server's budget would take its failures for few.
+// An attempt that is never answered is not in hand for ever: the server's budget would take its
+// failures for few.
 func TestServersBudgetsForgetWhatIsNeverAnswered(t *testing.T) {
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 100}, Duration: 20 * time.Second, Deadline: time.Second,

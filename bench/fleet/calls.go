@@ -107,7 +107,9 @@ func (s *sim) advance(slot uint32, c *callState) {
 func (s *sim) send(slot uint32, c *callState, step call.Step) {
 	i := s.attempts.take()
 	a := s.attempts.at(i)
-	*a = attempt{call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, bin: c.bin, top: c.top, gen: a.gen + 1}
+	*a = attempt{
+		call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, bin: c.bin, top: c.top, gen: a.gen + 1,
+	}
 	if step.Timeout > 0 && int64(step.Timeout) < c.limit-s.now {
 		a.expires = s.now + int64(step.Timeout)
 		s.schedule(a.expires, expire, i, a.gen)

@@ -47,8 +47,8 @@ func dead(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// haproxy runs one in front of a server with the given rules, and returns its address. The test is skipped where haproxy
-// is not installed.
+// haproxy runs one in front of a server with the given rules, and returns its address. The test is
+// skipped where haproxy is not installed.
 func haproxy(t *testing.T, server, rules string) string {
 	t.Helper()
 	binary, err := exec.LookPath("haproxy")

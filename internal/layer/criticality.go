@@ -14,8 +14,8 @@ func WithCriticality(ctx context.Context, c call.Criticality) context.Context {
 	return context.WithValue(ctx, criticality{}, c)
 }
 
-// Criticality returns what WithCriticality put on the context. Looking for it costs nothing to speak of in a process
-// that never does.
+// Criticality returns what WithCriticality put on the context. Looking for it costs nothing to
+// speak of in a process that never does.
 func Criticality(ctx context.Context) (c call.Criticality, ok bool) {
 	if seen.Load()&critical == 0 {
 		return 0, false

@@ -21,7 +21,8 @@ type Budgets struct {
 	keys  *dest.Table[string, *budget.Answers]
 }
 
-// NewBudgets returns the budgets that f describes. It panics if f is not valid, and says that option is at fault.
+// NewBudgets returns the budgets that f describes. It panics if f is not valid, and says that
+// option is at fault.
 func NewBudgets(option string, f budget.Fleet, keyed bool) *Budgets {
 	if err := f.Validate(); err != nil {
 		panic(option + ": " + err.Error())

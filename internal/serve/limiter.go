@@ -12,8 +12,8 @@ type Limiter struct {
 	inFlight atomic.Int64
 }
 
-// NewLimiter returns a Limiter of at most limit requests in flight. It panics if that makes no sense, and says that
-// option is at fault.
+// NewLimiter returns a Limiter of at most limit requests in flight. It panics if that makes no
+// sense, and says that option is at fault.
 func NewLimiter(option string, limit int) *Limiter {
 	if limit < 1 {
 		panic(option + ": must be at least 1")
@@ -33,13 +33,14 @@ func (l *Limiter) Enter(attempt int, c call.Criticality) bool {
 // Leave ends what Enter let in.
 func (l *Limiter) Leave() { l.inFlight.Add(-1) }
 
-// shares are the parts of the limit, in percent, that are there for first attempts, from call.Sheddable up. Resends have
-// half: less than the first attempt of any call.
+// shares are the parts of the limit, in percent, that are there for first attempts, from
+// call.Sheddable up. Resends have half: less than the first attempt of any call.
 var shares = [...]int64{60, 70, 80, 100}
 
 const resendShare = 2
 
-// Room returns how many requests may be in flight, this one included, for it to be handled: at least 1.
+// Room returns how many requests may be in flight, this one included, for it to be handled: at
+// least 1.
 func Room(limit int64, attempt int, c call.Criticality) int64 {
 	c = min(max(c, call.Sheddable), call.CriticalPlus)
 	room := limit * shares[c-call.Sheddable] / 100
@@ -49,8 +50,9 @@ func Room(limit int64, attempt int, c call.Criticality) int64 {
 	return max(room, 1)
 }
 
-// Incoming returns the criticality that the client of request r has named; "" means that it has not. One that is not
-// trusted may say that its call matters less than others, not more. A nil trusts trusts nobody.
+// Incoming returns the criticality that the client of request r has named; "" means that it has
+// not. One that is not trusted may say that its call matters less than others, not more. A nil
+// trusts trusts nobody.
 func Incoming[R any](name string, trusts func(R) bool, r R) (c call.Criticality, said bool) {
 	if name == "" {
 		return call.Critical, false
