@@ -11,6 +11,16 @@ const (
 	Hedge             // the one before is slow
 )
 
+var kindNames = [...]string{"first", "retry", "hedge"}
+
+// String returns the kind's name in logs, metrics and traces.
+func (k Kind) String() string {
+	if int(k) >= len(kindNames) {
+		return "unknown"
+	}
+	return kindNames[k]
+}
+
 // Evidence is what an attempt's end says of the destination.
 type Evidence uint8
 

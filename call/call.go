@@ -52,6 +52,7 @@ type Call struct {
 	queue                        // the wait for the budget's answer
 	shut    bool                 // the budget or the deadline refused a hedge of the latest attempt
 	hedgeAt time.Duration        // when the budget may be asked for a hedge again
+	asked   time.Duration        // the longest wait that a server asked for, if that is over Rules.MaxHint
 	notYet  time.Duration        // a server asked to be left alone until then
 	closed  Reason               // no further attempt, whatever becomes of those under way
 	wait    int                  // the number of the latest backoff

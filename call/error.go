@@ -18,6 +18,8 @@ type Error struct {
 	After       time.Duration // as in Report
 	Waited      time.Duration // as in Report
 	Queued      time.Duration // as in Report
+	Hint        time.Duration // as in Report
+	MaxHint     time.Duration // as in Report
 	Last        error         // the last attempt's error; nil if none was sent, or for a response
 	Ended       error         // what ended the caller's context, if that ended the call
 	History     []Failure     // the first failure and the latest, at most 8
@@ -27,11 +29,25 @@ type Error struct {
 type Failure struct {
 	Attempt int
 	Class   Class
-	Err     error
+	Status  string // as in Attempt
+	Err     error  // nil for a response
 }
 
-// Error returns the last attempt's text, or the context's if there is none, and then why the call
-// stopped.
+// String returns the failure in words, such as "attempt 2: HTTP 503 (throttled)".
+func (f Failure) String() string {
+	what := f.Status
+	if f.Err != nil {
+		what = f.Err.Error()
+	}
+	s := "attempt " + strconv.Itoa(f.Attempt) + ": "
+	if what == "" {
+		return s + f.Class.String()
+	}
+	return s + what + " (" + f.Class.String() + ")"
+}
+
+// Error returns the last attempt's text, or its status, or the context's if there is neither, and
+// then why the call stopped.
 func (e *Error) Error() string {
 	inner, ours := e.Last, ""
 	if inner == nil {
@@ -44,7 +60,14 @@ func (e *Error) Error() string {
 	if e.Attempts != 1 {
 		ours += "s"
 	}
-	if inner == nil {
+	if e.Reason == ReasonHint && e.MaxHint > 0 {
+		ours += ", hint of " + e.Hint.String() + " over MaxHint of " + e.MaxHint.String()
+	}
+	switch {
+	case inner != nil:
+	case len(e.History) > 0 && e.History[len(e.History)-1].Status != "":
+		return e.History[len(e.History)-1].Status + " (evenkeel: " + ours + ")"
+	default:
 		return "evenkeel: " + ours
 	}
 	return inner.Error() + " (evenkeel: " + ours + ")"

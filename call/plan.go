@@ -58,6 +58,7 @@ func (c *Call) plan(o *Outcome) Reason {
 	case o.Forbidden != ReasonNone:
 		return o.Forbidden
 	case c.rules.MaxHint > 0 && o.After > c.rules.MaxHint:
+		c.asked = o.After
 		return ReasonHint
 	}
 	hinted := o.After >= minHint

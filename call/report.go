@@ -1,6 +1,8 @@
 package call
 
 import (
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -15,7 +17,65 @@ type Attempt struct {
 	Took        time.Duration // until its end; 0 where Sent is zero
 	Waited      time.Duration // how long the call waited for it with no other attempt under way
 	Outcome     Outcome
-	Err         error // what the attempt returned, nil for a response
+	Status      string        // what the server answered, such as "HTTP 503"; empty without an answer, or outside HTTP and gRPC
+	Err         error         // what the attempt returned, nil for a response
+	Max         int           // how often its call may be sent in all, less than 1 for no limit
+	Lost        bool          // it was canceled because another attempt of the call had answered
+	Retrying    bool          // a retry is planned
+	Delay       time.Duration // until that is due
+}
+
+// String returns the attempt in words, such as "attempt 2 of 3 failed (HTTP 503), retrying in
+// 120ms". Of an error it has only the class, never the text, which may hold secrets.
+func (a Attempt) String() string {
+	s := "attempt " + strconv.Itoa(a.Number)
+	if a.Max > 0 {
+		s += " of " + strconv.Itoa(a.Max)
+	}
+	s += a.verb()
+	if what := a.result(); what != "" {
+		s += " (" + what + ")"
+	}
+	if a.Retrying {
+		s += ", retrying in " + rounded(a.Delay).String()
+	}
+	return s
+}
+
+func (a Attempt) verb() string {
+	switch {
+	case a.Lost:
+		return " lost the race"
+	case a.Outcome.Class == Success:
+		return " succeeded"
+	case a.Outcome.Class == Canceled:
+		return " was canceled"
+	}
+	return " failed"
+}
+
+// result returns what the attempt came to, unless its verb says it all.
+func (a Attempt) result() string {
+	var limit *TimeoutError
+	switch {
+	case errors.As(a.Err, &limit) && a.Outcome.Class == Timeout:
+		return limit.ours()
+	case a.Status != "" && a.Outcome.Class != Canceled:
+		return a.Status
+	case a.Outcome.Class == Canceled && a.Outcome.Forbidden == ReasonDeadline:
+		return ReasonDeadline.String()
+	case a.Outcome.Class == Success || a.Outcome.Class == Canceled:
+		return ""
+	}
+	return a.Outcome.Class.String()
+}
+
+// rounded returns d with as many digits as a reader wants.
+func rounded(d time.Duration) time.Duration {
+	if d >= time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(100 * time.Microsecond)
 }
 
 // Report describes a call, as observers are told of it when it has stopped.
@@ -31,6 +91,8 @@ type Report struct {
 	After       time.Duration // how long the answer asks to wait; 0: it does not say
 	Waited      time.Duration // with no attempt under way
 	Queued      time.Duration // of this, for the budget's answer (budget.Later): ReasonBudget after it was not at once
+	Hint        time.Duration // ReasonHint: the wait that the server asked for
+	MaxHint     time.Duration // ReasonHint: the longest that the policy allows
 	Err         error         // the last attempt's error, nil for a response
 	Budget      budget.Budget // the destination's, for an observer of its level (budget.Leveler)
 }
@@ -40,9 +102,22 @@ func (r Report) Retries() int { return max(0, r.Attempts-1-r.Hedges-r.Unprocesse
 
 // Report returns what has become of the call so far.
 func (c *Call) Report() Report {
-	return Report{
+	r := Report{
 		Destination: c.rules.Destination, Reason: c.reason, Attempts: c.sent, Hedges: c.hedges, Unprocessed: c.free,
 		Answer: c.answer, Hedged: c.kind == budget.Hedge, Shadow: c.shadow, After: c.after, Waited: c.waited, Queued: c.queued,
 		Budget: c.rules.Budget,
 	}
+	if c.reason == ReasonHint {
+		r.Hint, r.MaxHint = c.asked, c.rules.MaxHint
+	}
+	return r
+}
+
+// Planned returns how long after the latest Done the next retry is due. It reports false if none
+// is planned.
+func (c *Call) Planned() (time.Duration, bool) {
+	if !c.planned || c.reason != ReasonNone {
+		return 0, false
+	}
+	return max(0, c.due-c.at), true
 }

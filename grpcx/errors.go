@@ -108,5 +108,17 @@ func statusOf(err error) (_ *status.Status, ours bool) {
 	return status.FromContextError(err), false
 }
 
+// statusText returns the code of what an attempt returned, as observers and errors have it.
+func statusText(err error) string {
+	if err == nil {
+		return "gRPC OK"
+	}
+	st, ours := statusOf(err)
+	if ours {
+		return ""
+	}
+	return "gRPC " + st.Code().String()
+}
+
 // grpcStatus is implemented by the errors of package status.
 type grpcStatus interface{ GRPCStatus() *status.Status }

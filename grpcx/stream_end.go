@@ -121,9 +121,10 @@ func (s *clientStream) settle(a *streamAttempt) {
 func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
 	now := time.Now()
 	s.call.Done(now, a.Number, o)
-	a.Took, a.Outcome, a.Err = now.Sub(a.Sent), o, err
+	a.Took, a.Outcome, a.Status, a.Err = now.Sub(a.Sent), o, statusText(err), err
+	a.Delay, a.Retrying = s.call.Planned()
 	if o.Class != retry.Success {
-		s.remember(retry.Failure{Attempt: a.Number, Class: o.Class, Err: err})
+		s.remember(retry.Failure{Attempt: a.Number, Class: o.Class, Status: a.Status, Err: err})
 	}
 	if s.stopped() {
 		s.unseen = &a.Attempt

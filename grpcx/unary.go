@@ -155,6 +155,9 @@ func (u *unaryCall) Classify(_ context.Context, p *drive.Policy, r drive.Result[
 	return o
 }
 
+// Status returns the attempt's status code, in words.
+func (u *unaryCall) Status(_ *attempt, err error) string { return statusText(err) }
+
 // Discard has nothing to free: gRPC has ended the attempt.
 func (u *unaryCall) Discard(*attempt, error) {}
 

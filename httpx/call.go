@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
@@ -128,6 +129,17 @@ func retryable(o retry.Outcome) bool {
 		return o.Forbidden == retry.ReasonNone
 	}
 	return false
+}
+
+// Status returns the status line's code, in words.
+func (c *call) Status(resp *http.Response, _ error) string {
+	switch {
+	case resp == nil:
+		return ""
+	case resp.StatusCode == http.StatusOK: // the one that is worth no allocation
+		return "HTTP 200"
+	}
+	return "HTTP " + strconv.Itoa(resp.StatusCode)
 }
 
 // Discard frees the connection of an attempt that is not the answer, and stops its upload.

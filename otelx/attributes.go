@@ -30,7 +30,7 @@ const unknown = "unknown"
 var (
 	reasonNames = names(retry.Reason.String)
 	classNames  = names(retry.Class.String)
-	kindNames   = []string{budget.First: "first", budget.Retry: "retry", budget.Hedge: "hedge", 3: unknown}
+	kindNames   = names(budget.Kind.String)
 )
 
 func names[E ~uint8](name func(E) string) (all []string) {
@@ -44,5 +44,3 @@ func names[E ~uint8](name func(E) string) (all []string) {
 
 // index is where a value of an enumeration stands among its names.
 func index[E ~uint8](e E, names []string) int { return min(int(e), len(names)-1) }
-
-func kindName(k budget.Kind) string { return kindNames[index(k, kindNames)] }

@@ -53,7 +53,7 @@ func attemptSpan(ctx context.Context, t tracer, a retry.Attempt) {
 	class := a.Outcome.Class
 	attrs := []attribute.KeyValue{
 		attemptNumberKey.Int(a.Number),
-		attemptKindKey.String(kindName(a.Kind)),
+		attemptKindKey.String(a.Kind.String()),
 		attemptClassKey.String(class.String()),
 	}
 	if a.Destination != "" {

@@ -22,8 +22,10 @@ const (
 // Config is the rules of a policy as plain data, with JSON in and out. The zero value is a good
 // policy.
 type Config struct {
-	// MaxAttempts is how often a call is sent in all, hedges included. 0 means 3; 1 never retries,
-	// and httpx then does not send again what a live connection handed back, either.
+	// MaxAttempts is how often a call is sent in all, hedges included. 0 means 3; 1 never retries
+	// and never hedges. An attempt that a live connection handed back unprocessed (GOAWAY,
+	// REFUSED_STREAM) is sent again up to twice without being counted, by every driver; with 1,
+	// httpx and grpcx do not do that either.
 	MaxAttempts int
 	// Backoff is the wait before a retry. nil means backoff.FullJitter(50ms, 20s).
 	Backoff backoff.Strategy

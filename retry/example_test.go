@@ -95,7 +95,7 @@ func ExampleAfter() {
 		return retry.After(errors.New("429 Too Many Requests"), time.Hour) // longer than MaxHint
 	})
 	fmt.Println(err)
-	// Output: 429 Too Many Requests (evenkeel: hint_too_long after 1 attempt)
+	// Output: 429 Too Many Requests (evenkeel: hint_too_long after 1 attempt, hint of 1h0m0s over MaxHint of 2s)
 }
 
 func ExampleNew() {

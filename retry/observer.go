@@ -37,22 +37,37 @@ func (os observers) CallDone(ctx context.Context, r Report) {
 	}
 }
 
-// LogObserver writes one record for each call that stopped without success, at the given level,
-// and nothing else. It logs the destination, the reason and the counts, and neither errors nor
-// anything of a request: those may hold secrets.
-func LogObserver(l *slog.Logger, level slog.Level) Observer {
-	if l == nil {
+// LogObserver writes a record for each call that stopped without success, at the given level. If
+// a second level is given it also writes one at that for each attempt, except a first one that
+// succeeded: "attempt 2 of 3 failed (HTTP 503), retrying in 120ms". Records have the destination,
+// the status or class, the reason and the counts, and neither errors nor anything of a request:
+// those may hold secrets.
+func LogObserver(l *slog.Logger, level slog.Level, attempts ...slog.Level) Observer {
+	switch {
+	case l == nil:
 		panic("retry: LogObserver: nil logger")
+	case len(attempts) > 1:
+		panic("retry: LogObserver: more than one level for attempts")
 	}
-	return logObserver{l, level}
+	return logObserver{l, level, attempts}
 }
 
 type logObserver struct {
-	log   *slog.Logger
-	level slog.Level
+	log      *slog.Logger
+	level    slog.Level
+	attempts []slog.Level // at most one
 }
 
-func (logObserver) AttemptDone(context.Context, Attempt) {}
+func (o logObserver) AttemptDone(ctx context.Context, a Attempt) {
+	if len(o.attempts) == 0 || a.Number == 1 && a.Outcome.Class == Success || !o.log.Enabled(ctx, o.attempts[0]) {
+		return
+	}
+	o.log.LogAttrs(
+		ctx, o.attempts[0], a.String(),
+		slog.String("destination", a.Destination), slog.Int("attempt", a.Number), slog.String("kind", a.Kind.String()),
+		slog.String("class", a.Outcome.Class.String()), slog.String("status", a.Status), slog.Duration("took", a.Took),
+	)
+}
 
 func (o logObserver) CallDone(ctx context.Context, r Report) {
 	if r.Reason == ReasonSuccess || !o.log.Enabled(ctx, o.level) {

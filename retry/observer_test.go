@@ -31,7 +31,7 @@ func TestObserverOfASuccess(t *testing.T) {
 				start := time.Now()
 				_, err := retry.DoValue(t.Context(), testkit.Always(t, cfg, retry.WithObserver(w)).For("x"), play(act{after: time.Second}))
 				require.NoError(t, err)
-				require.Equal(t, []retry.Attempt{{Destination: "x", Number: 1, Sent: start, Took: time.Second}}, w.Attempts)
+				require.Equal(t, []retry.Attempt{{Destination: "x", Number: 1, Sent: start, Took: time.Second, Max: 3}}, w.Attempts)
 				require.Equal(t, []retry.Report{{Destination: "x", Reason: retry.ReasonSuccess, Attempts: 1, Answer: 1, Budget: free}}, w.Reports)
 				require.Equal(t, []string{"attempt 1", "call"}, w.Order)
 			})
@@ -49,8 +49,14 @@ func TestObserverOfAFailureAndARetry(t *testing.T) {
 					play(act{after: time.Minute, err: testkit.ErrDown}, act{after: ms}))
 				require.NoError(t, err)
 				require.Equal(t, []retry.Attempt{
-					{Number: 1, Sent: start, Took: time.Minute, Outcome: transient, Err: testkit.ErrDown},
-					{Number: 2, Kind: budget.Retry, Sent: start.Add(time.Minute + time.Second), Took: ms, Waited: time.Second},
+					{
+						Number: 1, Sent: start, Took: time.Minute, Outcome: transient, Err: testkit.ErrDown, Max: 3,
+						Retrying: true, Delay: time.Second,
+					},
+					{
+						Number: 2, Kind: budget.Retry, Sent: start.Add(time.Minute + time.Second), Took: ms,
+						Waited: time.Second, Max: 3,
+					},
 				}, w.Attempts)
 				require.Equal(t, []retry.Report{
 					{Reason: retry.ReasonSuccess, Attempts: 2, Answer: 2, Waited: time.Second, Budget: free},
@@ -75,9 +81,10 @@ func TestObserverOfAHedge(t *testing.T) {
 			byNumber[a.Number] = a
 		}
 		require.Equal(t, retry.Attempt{
-			Number: 1, Sent: start, Took: 11 * ms, Outcome: retry.Outcome{Class: retry.Canceled}, Err: context.Canceled,
+			Number: 1, Sent: start, Took: 11 * ms, Outcome: retry.Outcome{Class: retry.Canceled}, Err: context.Canceled, Max: 3,
+			Lost: true,
 		}, byNumber[1])
-		require.Equal(t, retry.Attempt{Number: 2, Kind: budget.Hedge, Sent: start.Add(10 * ms), Took: ms}, byNumber[2])
+		require.Equal(t, retry.Attempt{Number: 2, Kind: budget.Hedge, Sent: start.Add(10 * ms), Took: ms, Max: 3}, byNumber[2])
 		require.Equal(t, []retry.Report{
 			{Reason: retry.ReasonSuccess, Attempts: 2, Hedges: 1, Answer: 2, Hedged: true, Budget: free},
 		}, w.Reports)
@@ -187,6 +194,68 @@ func TestLogObserver(t *testing.T) {
 	require.Error(t, retry.Do(t.Context(), quiet, func(context.Context) error { return retry.Permanent(secret) }))
 	require.Empty(t, out.String(), "below the logger's level")
 	require.Panics(t, func() { retry.LogObserver(nil, slog.LevelInfo) })
+}
+
+func TestLogObserver_Attempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
+			Level: slog.LevelDebug,
+			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == slog.LevelKey || a.Key == slog.MessageKey {
+					return a
+				}
+				return slog.Attr{}
+			},
+		}))
+		o := retry.LogObserver(log, slog.LevelWarn, slog.LevelDebug)
+		p := testkit.Always(t, retry.Config{Backoff: backoff.Constant(120 * ms)}, retry.WithObserver(o))
+		secret := errors.New("card ending in SECRET refused")
+
+		require.NoError(t, retry.Do(t.Context(), p, func(context.Context) error { return nil }))
+		require.Empty(t, out.String(), "a first attempt that succeeds is not logged")
+		require.Error(t, retry.Do(t.Context(), p, func(context.Context) error { return secret }))
+		require.Equal(t, []string{
+			`level=DEBUG msg="attempt 1 of 3 failed (transient), retrying in 120ms"`,
+			`level=DEBUG msg="attempt 2 of 3 failed (transient), retrying in 120ms"`,
+			`level=DEBUG msg="attempt 3 of 3 failed (transient)"`,
+			`level=WARN msg="call stopped"`, "",
+		}, strings.Split(out.String(), "\n"))
+
+		out.Reset()
+		hedged := hedging(t, retry.Config{}, retry.WithObserver(o))
+		_, err := retry.DoValue(t.Context(), hedged, play(act{after: time.Hour}, act{after: ms}))
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{
+			`level=DEBUG msg="attempt 1 of 3 lost the race"`, `level=DEBUG msg="attempt 2 of 3 succeeded"`, "",
+		}, strings.Split(out.String(), "\n"))
+		require.Panics(t, func() { retry.LogObserver(log, slog.LevelInfo, slog.LevelInfo, slog.LevelInfo) })
+	})
+}
+
+func TestObserver_WhoGaveUp(t *testing.T) {
+	for name, want := range map[string]retry.Reason{"canceled": retry.ReasonCanceled, "deadline": retry.ReasonDeadline} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &testkit.Watcher{}
+				ctx, cancel := context.WithCancel(t.Context())
+				if want == retry.ReasonDeadline {
+					ctx, cancel = context.WithTimeout(t.Context(), 50*ms)
+				} else {
+					time.AfterFunc(50*ms, cancel)
+				}
+				defer cancel()
+				_, err := retry.DoValue(ctx, hedging(t, retry.Config{}, retry.WithObserver(w)),
+					play(act{after: time.Hour}, act{after: time.Hour}, act{after: time.Hour}))
+				require.Error(t, err)
+				require.NotEmpty(t, w.Attempts)
+				for _, a := range w.Attempts {
+					require.Equal(t, retry.Outcome{Class: retry.Canceled, Forbidden: want}, a.Outcome)
+					require.False(t, a.Lost)
+				}
+			})
+		})
+	}
 }
 
 // zeroWaited takes out the one figure that the machine's speed decides.

@@ -6,4 +6,4 @@ package timeout
 // its own time.
 //
 // A caller can be an attempt of another call, and its cause is then inherited: ask the caller's context first.
-var ErrAttempt error = &deadlineError{"evenkeel: the attempt's timeout passed"}
+var ErrAttempt error = &deadlineError{"context deadline exceeded (evenkeel: attempt timeout)"}

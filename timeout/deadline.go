@@ -32,7 +32,7 @@ func Left(ctx context.Context) (time.Duration, bool) {
 }
 
 // ErrReserved is the cause of a context that [Reserve] ended. It is a context.DeadlineExceeded.
-var ErrReserved error = &deadlineError{"evenkeel: only the time reserved is left before the deadline"}
+var ErrReserved error = &deadlineError{"context deadline exceeded (evenkeel: only the time reserved is left before the deadline)"}
 
 // A deadlineError is what net/http and others hand out in place of ctx.Err() once a context has a cause, so it has
 // to pass for context.DeadlineExceeded: by errors.Is, and as a net.Error that timed out.

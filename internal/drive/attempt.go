@@ -16,7 +16,8 @@ type result[T any] struct {
 	err     error
 	cancel  context.CancelFunc // nil: the attempt ran on the caller's context
 	outcome call.Outcome
-	held    bool // it came of an attempt, and nobody has disposed of it or handed it on
+	status  string // what the server answered, if somebody is going to know
+	held    bool   // it came of an attempt, and nobody has disposed of it or handed it on
 }
 
 // attempt makes one attempt on actx, which is ctx or, for a resend, made of it, and classifies it.
@@ -62,9 +63,21 @@ func (o Options) enter(actx context.Context, number int) (context.Context, *laye
 	return inside, inside
 }
 
-// sort classifies an attempt, on the context actx of its own if it was timed (nil if not; contexts are not compared:
-// one may be of a type that cannot be). What failed when the caller had given up says nothing.
+// sort classifies an attempt, and notes what the server answered if it is no success or somebody
+// observes the call.
 func (r *result[T]) sort(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
+	v, err := r.value, r.err
+	r.classify(ctx, actx, p, w, about, limit)
+	if r.outcome.Class != call.Success || p.Observer != nil {
+		if s, ok := w.(Statuser[T]); ok {
+			r.status = s.Status(v, err)
+		}
+	}
+}
+
+// classify finds the outcome of an attempt, on the context actx of its own if it was timed (nil if not; contexts are not compared:
+// one may be of a type that cannot be). What failed when the caller had given up says nothing.
+func (r *result[T]) classify(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
 	if r.err != nil && ctx.Err() != nil {
 		r.outcome = canceled(ctx)
 		return

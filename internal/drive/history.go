@@ -12,8 +12,7 @@ type history struct {
 	rest  []call.Failure
 }
 
-func (h *history) add(attempt int, class call.Class, err error) {
-	e := call.Failure{Attempt: attempt, Class: class, Err: err}
+func (h *history) add(e call.Failure) {
 	switch {
 	case h.first.Attempt == 0:
 		h.first = e

@@ -10,7 +10,7 @@ import (
 // AttemptDone tells the observer, if there is one, of an attempt.
 func (p *Policy) AttemptDone(ctx context.Context, a call.Attempt) {
 	if p.Observer != nil {
-		a.Destination = p.Destination
+		a.Destination, a.Max = p.Destination, max(p.MaxAttempts, 0)
 		p.Observer.AttemptDone(ctx, a)
 	}
 }
@@ -43,7 +43,7 @@ func (p *Policy) Stopped(ctx context.Context, c *call.Call, last error, history 
 	p.spend(ctx, r.Reason)
 	e := &call.Error{
 		Reason: r.Reason, Attempts: r.Attempts, Destination: r.Destination, Shadow: r.Shadow, After: r.After,
-		Waited: r.Waited, Queued: r.Queued, Last: last, History: history,
+		Waited: r.Waited, Queued: r.Queued, Hint: r.Hint, MaxHint: r.MaxHint, Last: last, History: history,
 	}
 	if r.Reason == call.ReasonCanceled || r.Reason == call.ReasonDeadline {
 		e.Ended = contextError(ctx)

@@ -138,12 +138,12 @@ func (r *race[T]) run(x racer, res *result[T]) {
 	actx := r.o.resend(x.ctx, x.step.Attempt)
 	res.attempt(x.ctx, actx, r.p, r.w, r.o, x.step.Attempt, x.step.Timeout)
 	now := time.Now()
-	err, outcome, over := r.land(now, x, res)
+	a := call.Attempt{
+		Number: x.step.Attempt, Kind: x.step.Kind, Sent: x.sent, Took: now.Sub(x.sent), Waited: x.waited,
+	}
+	over := r.land(now, &a, x, res)
 	if r.p.Observer != nil {
-		r.p.AttemptDone(r.ctx, call.Attempt{
-			Number: x.step.Attempt, Kind: x.step.Kind, Sent: x.sent, Took: now.Sub(x.sent), Waited: x.waited,
-			Outcome: outcome, Err: err,
-		})
+		r.p.AttemptDone(r.ctx, a)
 	}
 	if over {
 		return
@@ -156,21 +156,30 @@ func (r *race[T]) run(x racer, res *result[T]) {
 
 // land tells the call the outcome of an attempt, and reports whether the race is over. It leaves
 // in res what nobody needs any more: the attempt's result, or that of an earlier one whose place
-// it takes.
-func (r *race[T]) land(now time.Time, x racer, res *result[T]) (err error, o call.Outcome, over bool) {
+// it takes. It completes a.
+func (r *race[T]) land(now time.Time, a *call.Attempt, x racer, res *result[T]) (over bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	a.Status, a.Err = res.status, res.err
 	if r.over {
 		res.outcome = call.Outcome{Class: call.Canceled}
-		return res.err, res.outcome, true
+		switch reason := r.call.Report().Reason; reason {
+		case call.ReasonCanceled, call.ReasonDeadline:
+			res.outcome.Forbidden = reason
+		default:
+			a.Lost = true
+		}
+		a.Outcome = res.outcome
+		return true
 	}
 	if r.ctx.Err() != nil && res.outcome.Class != call.Success && res.outcome.Class != call.Rejected {
 		res.outcome = canceled(r.ctx)
 	}
-	err, o = res.err, res.outcome
+	o := res.outcome
+	a.Outcome = o
 	res.cancel = both(res.cancel, x.cancel)
 	if o.Class != call.Success {
-		r.history.add(x.step.Attempt, o.Class, err)
+		r.history.add(call.Failure{Attempt: x.step.Attempt, Class: o.Class, Status: a.Status, Err: a.Err})
 	}
 	r.call.Done(now, x.step.Attempt, o)
 	r.live = slices.DeleteFunc(r.live, func(l flying) bool { return l.attempt == x.step.Attempt })
@@ -181,7 +190,8 @@ func (r *race[T]) land(now time.Time, x racer, res *result[T]) (err error, o cal
 	if report.Reason != call.ReasonNone {
 		r.stop()
 	}
-	return err, o, r.over
+	a.Delay, a.Retrying = r.call.Planned()
+	return r.over
 }
 
 func both(a, b context.CancelFunc) context.CancelFunc {

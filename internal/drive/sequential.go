@@ -57,7 +57,8 @@ func (f *first[T]) succeed(ctx context.Context) Answer[T] {
 	f.p.Succeed(now, f.sent)
 	if f.p.Observer != nil {
 		f.p.AttemptDone(ctx, call.Attempt{
-			Number: 1, Sent: f.sent.Sent, Took: took(f.sent.Sent, now), Outcome: f.result.outcome, Err: f.result.err,
+			Number: 1, Sent: f.sent.Sent, Took: took(f.sent.Sent, now), Outcome: f.result.outcome,
+			Status: f.result.status, Err: f.result.err,
 		})
 		f.p.CallDone(ctx, call.Report{
 			Destination: f.p.Destination, Reason: call.ReasonSuccess, Attempts: 1, Answer: 1, Err: f.result.err,
@@ -142,18 +143,20 @@ func (s *sequence[T]) send(step call.Step) {
 	s.done(step, sent, waited)
 }
 
-// done tells the observer and the call the outcome of an attempt.
+// done tells the call and then the observer the outcome of an attempt.
 func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration) {
-	if s.result.outcome.Class != call.Success {
-		s.history.add(step.Attempt, s.result.outcome.Class, s.result.err)
+	o := s.result.outcome
+	if o.Class != call.Success {
+		s.history.add(call.Failure{Attempt: step.Attempt, Class: o.Class, Status: s.result.status, Err: s.result.err})
 	}
+	s.call.Done(s.now, step.Attempt, o)
 	if s.p.Observer != nil {
+		delay, retrying := s.call.Planned()
 		s.p.AttemptDone(s.ctx, call.Attempt{
-			Number: step.Attempt, Kind: step.Kind, Sent: sent, Took: took(sent, s.now), Waited: waited,
-			Outcome: s.result.outcome, Err: s.result.err,
+			Number: step.Attempt, Kind: step.Kind, Sent: sent, Took: took(sent, s.now), Waited: waited, Outcome: o,
+			Status: s.result.status, Err: s.result.err, Retrying: retrying, Delay: delay,
 		})
 	}
-	s.call.Done(s.now, step.Attempt, s.result.outcome)
 	if s.result.outcome.Class != call.Success {
 		s.now = time.Now() // observers and strategies take time
 	}

@@ -22,6 +22,13 @@ type Work[T any] interface {
 	Keep(v T, cancel context.CancelFunc) T
 }
 
+// Statuser is implemented by a Work whose servers answer with a status.
+type Statuser[T any] interface {
+	// Status returns the status that an attempt was answered with, in words: "HTTP 503". It is
+	// empty without an answer. It is called for observers and for failures.
+	Status(v T, err error) string
+}
+
 // Result is what an attempt returned.
 type Result[T any] struct {
 	Attempt int
