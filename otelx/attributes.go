@@ -1,6 +1,8 @@
 package otelx
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -13,8 +15,10 @@ const (
 	stopReasonKey    = attribute.Key("evenkeel.stop.reason")
 	attemptKindKey   = attribute.Key("evenkeel.attempt.kind")
 	attemptClassKey  = attribute.Key("evenkeel.attempt.class")
+	attemptStatusKey = attribute.Key("evenkeel.attempt.status")
 	attemptNumberKey = attribute.Key("evenkeel.attempt.number")
 	waitDurationKey  = attribute.Key("evenkeel.wait.duration")
+	budgetWaitedKey  = attribute.Key("evenkeel.budget.waited")
 	callAttemptsKey  = attribute.Key("evenkeel.call.attempts")
 	callHedgesKey    = attribute.Key("evenkeel.call.hedges")
 
@@ -32,6 +36,27 @@ var (
 	classNames  = names(retry.Class.String)
 	kindNames   = names(budget.Kind.String)
 )
+
+// Of attempts that were canceled the label says who canceled them: an impatient caller, his deadline
+// or another attempt of the same call. These two are no classes, and stand behind their names.
+var (
+	labelNames    = append(slices.Clip(classNames), "lost_race", "deadline")
+	lostRace      = len(classNames)
+	deadline      = len(classNames) + 1
+	savedByNumber = []string{"2", "3", "4", "5+"}
+)
+
+// label returns where the label of an attempt's class stands among the labelNames.
+func label(a *retry.Attempt) int {
+	switch {
+	case a.Outcome.Class != retry.Canceled:
+	case a.Lost:
+		return lostRace
+	case a.Outcome.Forbidden == retry.ReasonDeadline:
+		return deadline
+	}
+	return index(a.Outcome.Class, classNames)
+}
 
 func names[E ~uint8](name func(E) string) (all []string) {
 	for e := E(0); ; e++ {

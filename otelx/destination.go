@@ -21,11 +21,15 @@ const other = "other"
 // that succeeds at once costs no allocation.
 type destination struct {
 	calls    [][]metric.AddOption   // by reason
-	attempts [][][]metric.AddOption // by kind and class
+	attempts [][][]metric.AddOption // by kind and label
+	saved    [][]metric.AddOption   // by the number of the attempt that succeeded, from 2
 	wins     []metric.AddOption
 	waits    []metric.RecordOption
-	level    []metric.ObserveOption
-	budget   atomic.Pointer[leveler] // of the policy whose call ended last
+
+	refused, refusedLate []metric.AddOption // by the budget: at once, after a wait
+
+	level  []metric.ObserveOption
+	budget atomic.Pointer[leveler] // of the policy whose call ended last
 }
 
 // leveler is a budget that can tell its level.
@@ -42,12 +46,17 @@ func newDestination(attrs ...attribute.KeyValue) *destination {
 	d := &destination{
 		wins: []metric.AddOption{plain}, waits: []metric.RecordOption{plain}, level: []metric.ObserveOption{plain},
 	}
+	for _, number := range savedByNumber {
+		d.saved = append(d.saved, []metric.AddOption{with(attemptNumberKey.String(number))})
+	}
+	d.refused = []metric.AddOption{with(budgetWaitedKey.Bool(false))}
+	d.refusedLate = []metric.AddOption{with(budgetWaitedKey.Bool(true))}
 	for _, reason := range reasonNames {
 		d.calls = append(d.calls, []metric.AddOption{with(stopReasonKey.String(reason))})
 	}
 	for _, kind := range kindNames {
 		var classes [][]metric.AddOption
-		for _, class := range classNames {
+		for _, class := range labelNames {
 			classes = append(classes, []metric.AddOption{
 				with(attemptKindKey.String(kind), attemptClassKey.String(class)),
 			})

@@ -1,6 +1,6 @@
-// Package otelx turns what a policy's observer sees into OpenTelemetry metrics and traces. It depends on the
-// OpenTelemetry API only. Providers are passed in; without one that signal is off, and the global ones are used only
-// if WithGlobals says so.
+// Package otelx turns what a policy's observer sees into OpenTelemetry metrics and traces. It
+// depends on the OpenTelemetry API only. Providers are passed in; without one that signal is off,
+// and the global ones are used only if WithGlobals says so.
 //
 //	observer, err := otelx.NewObserver(otelx.WithMeterProvider(mp), otelx.WithTracerProvider(tp))
 //	policy, err := retry.New(retry.Config{}, retry.WithObserver(observer))
@@ -12,17 +12,24 @@
 //	name                   type            unit       attributes
 //	evenkeel.calls         counter         {call}     evenkeel.stop.reason, evenkeel.destination
 //	evenkeel.attempts      counter         {attempt}  evenkeel.attempt.kind, evenkeel.attempt.class, evenkeel.destination
+//	evenkeel.calls.saved   counter         {call}     evenkeel.attempt.number, evenkeel.destination
 //	evenkeel.hedge.wins    counter         {call}     evenkeel.destination
 //	evenkeel.call.wait     histogram       s          evenkeel.destination
 //	evenkeel.budget.level  gauge (async.)  1          evenkeel.destination
+//	evenkeel.budget.wait   histogram       s          evenkeel.destination
+//	evenkeel.budget.refusals  counter      {call}     evenkeel.budget.waited, evenkeel.destination
 //
 //	  - evenkeel.calls counts calls when they stop, those that succeeded as well.
 //	  - evenkeel.attempts counts attempts when they end. Its sum over evenkeel.calls is the load: 1 is one attempt a call.
+//	  - evenkeel.calls.saved counts calls that a retry made succeed, by the number of the attempt that did: 2, 3, 4, 5+.
 //	  - evenkeel.hedge.wins counts calls whose answer came from a hedge.
 //	  - evenkeel.call.wait is the time in which a call had no attempt under way. Calls that did not wait are left out.
 //	    Its buckets are those of grpc.client.call.retry_delay.
+//	  - evenkeel.budget.wait is the part of it in which the call waited for its budget to decide, by other calls' retries.
+//	  - evenkeel.budget.refusals counts calls that stopped because of their budget; evenkeel.budget.waited tells those
+//	    that had waited from those refused at once.
 //	  - evenkeel.budget.level is read when metrics are collected, for each destination that a call has ended for: 0 means
-//	    no retries now, 1 that the budget is full. Budgets that have no level (budget.Leveler) are left out. Where two
+//	    that retries are refused, 1 that none has failed lately; see budget.Leveler. Budgets that have no level (budget.Leveler) are left out. Where two
 //	    policies have a destination of the same name it is that of the call which ended last.
 //
 // gRPC's (gRFC A96), recorded once a call made through grpcx, and for no other:
@@ -33,17 +40,26 @@
 //	grpc.client.call.hedges               histogram  {hedge}              1, 2, 3, 4, 5
 //	grpc.client.call.retry_delay          histogram  s                    0 to 100, as gRFC A66 has them for latencies
 //
-// All four have the attributes grpc.method and grpc.target. Zero is never recorded. Transparent retries are attempts
-// that a live connection handed back and that were sent again for nothing; those that gRPC-Go makes by itself, below
-// the interceptors, are not seen here. Buckets are advice, which a view overrides.
+// All four have the attributes grpc.method and grpc.target. Zero is never recorded. Transparent
+// retries are attempts that a live connection handed back and that were sent again for nothing;
+// those that gRPC-Go makes by itself, below the interceptors, are not seen here. gRPC-Go 1.85
+// records none of the four. Once another version does, or where gRPC's own retries are on as well,
+// leave ours out by WithoutGRPCMetrics, or each call is counted twice. Buckets are advice, which a
+// view overrides.
 //
 // # Attributes
 //
-// Every value is of a small closed set, or bounded. None holds a URL, a message or anything else of a request.
+// Every value is of a small closed set, or bounded. None holds a URL, a message or anything else
+// of a request.
 //
 //	evenkeel.stop.reason    the names of retry.Reason: success, rejected, max_attempts, budget, deadline, …
 //	evenkeel.attempt.kind   first, retry, hedge
-//	evenkeel.attempt.class  the names of retry.Class: success, rejected, transient, throttled, timeout, …
+//	evenkeel.attempt.class  the names of retry.Class: success, rejected, transient, throttled, timeout, …; of attempts
+//	                        that were canceled also lost_race (another attempt of the call had answered) and deadline
+//	                        (the caller's had passed), so that canceled is the callers who gave up
+//	evenkeel.attempt.number of saved calls 2, 3, 4 or 5+
+//	evenkeel.attempt.status on spans of attempts: what the server answered, such as "HTTP 503"
+//	evenkeel.budget.waited  true, false
 //	evenkeel.destination    the destination's name (httpx: host, grpcx: target), absent for a policy's own; "other"
 //	                        once there are more than WithMaxDestinations allows
 //	grpc.method             package.Service/Method if the call has grpc.StaticMethod, as generated code does; else
@@ -61,22 +77,26 @@
 //
 // Spans for attempts are made by whoever instruments what is under evenkeel:
 //
-//   - httpx outside, otelhttp inside: one CLIENT span an attempt, as HTTP's semantic conventions ask, with
-//     http.request.resend_count if otelhttp is given WithClientTrace(otelx.ClientTrace). The events are on the
-//     caller's span. Prefer this order.
-//   - otelhttp outside, httpx inside: one CLIENT span a call, with the events on it. ClientTrace then adds nothing.
-//   - gRPC: otelgrpc's stats handler sits below the interceptors, so each attempt has a CLIENT span and metrics of its
-//     own, and the events are on the caller's span. gRPC-Go's own plugin (stats/opentelemetry) has interceptors as
-//     well: put its DialOption before grpcx.DialOptions, and it makes a span a call, which gets the events, and below
-//     that one an attempt; after them it would take each attempt for a call.
+//   - httpx outside, otelhttp inside: one CLIENT span an attempt, as HTTP's semantic conventions
+//     ask, with http.request.resend_count if otelhttp is given WithClientTrace(otelx.ClientTrace).
+//     The events are on the caller's span. Prefer this order.
+//   - otelhttp outside, httpx inside: one CLIENT span a call, with the events on it. ClientTrace
+//     then adds nothing.
+//   - gRPC: otelgrpc's stats handler sits below the interceptors, so each attempt has a CLIENT
+//     span and metrics of its own, and the events are on the caller's span. gRPC-Go's own plugin
+//     (stats/opentelemetry) has interceptors as well: put its DialOption before grpcx.DialOptions,
+//     and it makes a span a call, which gets the events, and below that one an attempt; after them
+//     it would take each attempt for a call.
 //   - retry.Do and DoValue: WithAttemptSpans.
 //
 // # Exemplars
 //
-// Measurements are made with the context of the call, so the SDK's exemplars point at the caller's span.
+// Measurements are made with the context of the call, so the SDK's exemplars point at the caller's
+// span.
 //
 // # Cost
 //
-// A call that succeeds at once adds one to each of two counters, with attributes made beforehand: no allocation, and
-// nothing on spans. An observer also makes a policy time its attempts. BenchmarkCall has the figures.
+// A call that succeeds at once adds one to each of two counters, with attributes made beforehand:
+// no allocation, and nothing on spans. An observer also makes a policy time its attempts.
+// BenchmarkCall has the figures.
 package otelx

@@ -63,6 +63,7 @@ func ExampleNewObserver() {
 	// evenkeel.calls evenkeel.stop.reason=success 1
 	// evenkeel.attempts evenkeel.attempt.class=success,evenkeel.attempt.kind=retry 1
 	// evenkeel.attempts evenkeel.attempt.class=transient,evenkeel.attempt.kind=first 1
+	// evenkeel.calls.saved evenkeel.attempt.number=2 1
 }
 
 func ExampleWithTracerProvider() {

@@ -112,3 +112,14 @@ func TestMethodsAndTargetsAreBounded(t *testing.T) {
 	}
 	require.Fail(t, "no series for the rest")
 }
+
+func TestGRPCsMetricsCanBeLeftToGRPC(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m), otelx.WithoutGRPCMetrics())
+	o.CallDone(rpc(t.Context(), "pkg.Service/Method", "dns:///host"), retry.Report{
+		Reason: retry.ReasonSuccess, Attempts: 7, Hedges: 1, Unprocessed: 2, Waited: time.Second,
+	})
+	for name := range m.collect(t) {
+		require.NotContains(t, name, "grpc.")
+	}
+}

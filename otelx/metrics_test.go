@@ -121,6 +121,58 @@ func TestAHedgeThatAnswersIsAWin(t *testing.T) {
 	})
 }
 
+func TestAttemptsThatWereCanceledSayByWhom(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m))
+	for label, a := range map[string]retry.Attempt{
+		"lost_race": {Lost: true, Outcome: retry.Outcome{Class: retry.Canceled}},
+		"deadline":  {Outcome: retry.Outcome{Class: retry.Canceled, Forbidden: retry.ReasonDeadline}},
+		"canceled":  {Outcome: retry.Outcome{Class: retry.Canceled, Forbidden: retry.ReasonCanceled}},
+		"rejected":  {Outcome: retry.Outcome{Class: retry.Rejected, Forbidden: retry.ReasonDeadline}},
+	} {
+		o.AttemptDone(t.Context(), a)
+		key := set("evenkeel.attempt.kind", "first", "evenkeel.attempt.class", label)
+		require.EqualValues(t, 1, m.counts(t, "evenkeel.attempts")[key], label)
+	}
+}
+
+func TestCallsThatARetrySavedAreCountedByTheAttemptThatDid(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m))
+	for _, answer := range []int{0, 1, 2, 2, 3, 5, 100} {
+		o.CallDone(t.Context(), retry.Report{Reason: retry.ReasonSuccess, Attempts: answer, Answer: answer})
+	}
+	o.CallDone(t.Context(), retry.Report{Reason: retry.ReasonSuccess, Attempts: 2, Answer: 2, Hedged: true, Hedges: 1})
+	o.CallDone(t.Context(), retry.Report{Reason: retry.ReasonMaxAttempts, Attempts: 3, Answer: 3})
+	require.Equal(t, map[attribute.Distinct]int64{
+		set("evenkeel.attempt.number", "2"):  2,
+		set("evenkeel.attempt.number", "3"):  1,
+		set("evenkeel.attempt.number", "5+"): 2,
+	}, m.counts(t, "evenkeel.calls.saved"))
+}
+
+func TestWaitsForTheBudgetStandApartFromItsRefusals(t *testing.T) {
+	m := newMeter()
+	o := observer(t, otelx.WithMeterProvider(m))
+	for _, r := range []retry.Report{
+		{Reason: retry.ReasonSuccess, Attempts: 2, Answer: 2, Waited: 3 * time.Second, Queued: 2 * time.Second},
+		{Reason: retry.ReasonBudget, Attempts: 1, Answer: 1, Waited: time.Second, Queued: time.Second},
+		{Reason: retry.ReasonBudget, Attempts: 1, Answer: 1},
+		{Reason: retry.ReasonMaxAttempts, Attempts: 3, Answer: 3, Waited: time.Second},
+	} {
+		o.CallDone(t.Context(), r)
+	}
+	refused := func(waited bool) attribute.Distinct {
+		set := attribute.NewSet(attribute.Bool("evenkeel.budget.waited", waited))
+		return set.Equivalent()
+	}
+	require.Equal(t, map[attribute.Distinct]int64{refused(true): 1, refused(false): 1}, m.counts(t, "evenkeel.budget.refusals"))
+	waits := m.collect(t)["evenkeel.budget.wait"].Data.(metricdata.Histogram[float64]).DataPoints
+	require.Len(t, waits, 1)
+	require.EqualValues(t, 2, waits[0].Count)
+	require.Equal(t, 3., waits[0].Sum)
+}
+
 func TestDestinationsAreBounded(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(2))
@@ -181,11 +233,14 @@ func TestDescriptionsAndUnits(t *testing.T) {
 	o := observer(t, otelx.WithMeterProvider(m))
 	o.AttemptDone(t.Context(), retry.Attempt{Number: 1})
 	o.CallDone(t.Context(), retry.Report{
-		Reason: retry.ReasonSuccess, Attempts: 2, Hedged: true, Waited: time.Second,
+		Reason: retry.ReasonSuccess, Attempts: 2, Hedged: true, Waited: time.Second, Queued: time.Second,
 	})
+	o.CallDone(t.Context(), retry.Report{Reason: retry.ReasonBudget, Attempts: 1})
+	o.CallDone(t.Context(), retry.Report{Reason: retry.ReasonSuccess, Attempts: 2, Answer: 2})
 	units := map[string]string{
 		"evenkeel.calls": "{call}", "evenkeel.attempts": "{attempt}", "evenkeel.hedge.wins": "{call}",
-		"evenkeel.call.wait": "s",
+		"evenkeel.call.wait": "s", "evenkeel.calls.saved": "{call}", "evenkeel.budget.wait": "s",
+		"evenkeel.budget.refusals": "{call}",
 	}
 	found := m.collect(t)
 	require.Len(t, found, len(units))

@@ -20,7 +20,7 @@ func NewObserver(opts ...Option) (retry.Observer, error) {
 	}
 	o := new(observer)
 	if c.meters != nil {
-		o.metrics, err = newMetrics(c.meters.Meter(scope), c.maxDestinations)
+		o.metrics, err = newMetrics(c.meters.Meter(scope), &c)
 		if err != nil {
 			return nil, fmt.Errorf("otelx: %w", err)
 		}

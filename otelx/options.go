@@ -12,8 +12,8 @@ import (
 )
 
 // defaultMaxDestinations bounds the values of evenkeel.destination. The SDK keeps at most 2,000 attribute sets an
-// instrument unless told otherwise, and evenkeel.attempts has up to 21 a destination.
-const defaultMaxDestinations = 90
+// instrument unless told otherwise, and evenkeel.attempts has up to 27 a destination.
+const defaultMaxDestinations = 70
 
 // Option sets up an Observer.
 type Option func(*config) error
@@ -23,6 +23,7 @@ type config struct {
 	tracers         trace.TracerProvider // nil: no events, no spans
 	globals         bool
 	attemptSpans    bool
+	withoutGRPC     bool
 	maxDestinations int
 }
 
@@ -69,7 +70,16 @@ func WithAttemptSpans() Option {
 	}
 }
 
-// WithMaxDestinations bounds how many destinations are told apart by the attribute evenkeel.destination, 90 unless
+// WithoutGRPCMetrics leaves out the four metrics that have gRPC's own names (gRFC A96), for a program whose gRPC records
+// them itself: a call would be in both. gRPC-Go 1.85 records none of them.
+func WithoutGRPCMetrics() Option {
+	return func(c *config) error {
+		c.withoutGRPC = true
+		return nil
+	}
+}
+
+// WithMaxDestinations bounds how many destinations are told apart by the attribute evenkeel.destination, 70 unless
 // told; those that come later are "other". With 0 the attribute is left out, and evenkeel.budget.level with it.
 func WithMaxDestinations(n int) Option {
 	return func(c *config) error {

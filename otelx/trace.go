@@ -30,7 +30,7 @@ func attemptEvents(ctx context.Context, a retry.Attempt) {
 	if a.Kind == budget.Hedge {
 		span.AddEvent(
 			"evenkeel.hedge", at(a.Sent),
-			trace.WithAttributes(attemptNumberKey.Int(a.Number), attemptClassKey.String(a.Outcome.Class.String())),
+			trace.WithAttributes(attemptNumberKey.Int(a.Number), attemptClassKey.String(labelNames[label(&a)])),
 		)
 	}
 }
@@ -54,10 +54,13 @@ func attemptSpan(ctx context.Context, t tracer, a retry.Attempt) {
 	attrs := []attribute.KeyValue{
 		attemptNumberKey.Int(a.Number),
 		attemptKindKey.String(a.Kind.String()),
-		attemptClassKey.String(class.String()),
+		attemptClassKey.String(labelNames[label(&a)]),
 	}
 	if a.Destination != "" {
 		attrs = append(attrs, destinationKey.String(a.Destination))
+	}
+	if a.Status != "" {
+		attrs = append(attrs, attemptStatusKey.String(a.Status))
 	}
 	_, span := t.Start(
 		ctx, "evenkeel.attempt", at(a.Sent), trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attrs...),

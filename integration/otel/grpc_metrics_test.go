@@ -117,3 +117,25 @@ func TestGRPCsPluginAndWeSayTheSameOfAnRPC(t *testing.T) {
 	require.Len(t, started, 1)
 	require.Equal(t, started[0].Attributes, retries.Attributes)
 }
+
+// Once gRPC-Go records gRFC A96 itself this fails, and otelx.WithoutGRPCMetrics has to be the default for grpcx.
+func TestGRPCsPluginRecordsNothingThatWeRecordToo(t *testing.T) {
+	var b backend
+	b.refuse.Store(2)
+	tel := newTelemetry()
+	conn := b.dial(t, append([]grpc.DialOption{tel.plugin()}, grpcx.DialOptions(tel.policy(t, retry.Config{}))...)...)
+	_, err := testgrpc.NewTestServiceClient(conn).UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
+	require.NoError(t, err)
+
+	var all metricdata.ResourceMetrics
+	require.NoError(t, tel.reader.Collect(t.Context(), &all))
+	require.Greater(t, len(all.ScopeMetrics), 1)
+	scopes := map[string]string{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			require.NotContains(t, scopes, m.Name, "two scopes record it")
+			scopes[m.Name] = scope.Scope.Name
+		}
+	}
+	require.Contains(t, scopes, "grpc.client.call.retries")
+}
