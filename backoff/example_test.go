@@ -49,7 +49,7 @@ func ExampleUnmarshalStrategy() {
 	fmt.Println(err)
 	// Output:
 	// 1.5s <nil>
-	// full_jitter.base: must be a duration like "250ms"
+	// full_jitter.base: must be a duration like "250ms", with a unit: "50s" for seconds
 	// full_jitter.max: unknown field
 	// full_jitter.cap: must be above 0, not -1s
 }

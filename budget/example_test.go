@@ -132,6 +132,6 @@ func ExampleUnmarshalSpec() {
 	fmt.Println(err)
 	// Output:
 	// {Unanswered:0 Waste:0.05 Patience:0s Waiting:0 Strict:false} <nil>
-	// adaptive.strcit: unknown field
+	// adaptive.strcit: unknown field (did you mean strict?)
 	// adaptive.waste: must be 0 (the default) or between 0.001 and 1, not 5
 }

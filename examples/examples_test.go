@@ -69,7 +69,7 @@ var outputs = map[string][]string{
 		"policy of 2 attempts: sent 2, stopped by max_attempts",
 		"policy of 5 attempts: sent 1, stopped by budget", // the first call's retry still counts
 		`load: max_attempts: must be a whole number, at least 1, or "unlimited"`,
-		"backof: unknown field",
+		"backof: unknown field (did you mean backoff?)",
 		"policy of 5 attempts: sent 1, stopped by budget",
 	},
 }

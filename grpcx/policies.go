@@ -61,9 +61,12 @@ type hedgeSpec struct {
 	nonFatal    codeSet
 }
 
+const mustBeAMethod = `must be "", "package.Service" or "package.Service/Method"`
+
 // NewPolicies gives each name its policy: "package.Service/Method" for a method,
-// "package.Service" for the other methods of a service, and "" for all others. The error lists
-// every name that is malformed or has a nil policy.
+// "package.Service" or "package.Service/*" for the other methods of a service, and "" or "*" for
+// all others. A leading slash may be there. The error lists every name that is malformed, comes
+// twice or has a nil policy. [CheckMethods] finds names that are misspelled.
 func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 	ps := newPolicies(nil)
 	var errs []error
@@ -71,10 +74,12 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 		key, ok := methodKey(name)
 		switch {
 		case !ok:
-			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name),
-				`must be "", "package.Service" or "package.Service/Method"`))
+			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), mustBeAMethod))
 		case byName[name] == nil:
 			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), "must not be nil"))
+		}
+		if _, twice := ps.byName[key]; ok && twice {
+			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), "named twice, with and without a slash or *"))
 		}
 		ps.byName[key] = len(ps.entries)
 		ps.entries = append(ps.entries, entry{names: []string{key}, policy: byName[name]})
@@ -123,10 +128,13 @@ func (ps *Policies) budget() budget.Spec {
 
 // methodKey returns the key by which a name is looked up.
 func methodKey(name string) (key string, ok bool) {
-	service, method, full := strings.Cut(name, "/")
-	switch {
-	case name == "":
+	if name == "" || name == "*" {
 		return "", true
+	}
+	service, method, full := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(name, "/"), "/*"), "/")
+	switch {
+	case strings.Contains(service+method, "*"):
+		return "", false
 	case service == "" || full && (method == "" || strings.Contains(method, "/")):
 		return "", false
 	}

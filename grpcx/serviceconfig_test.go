@@ -149,8 +149,8 @@ func TestServiceConfig_TheMostSpecificNameApplies(t *testing.T) {
 	require.Equal(t, 4, count(unaryCall))
 	require.Equal(t, 2, count(emptyCall))
 	require.Equal(t, 1, count("/other/Method"))
-	_, err = grpcx.NewPolicies(map[string]*retry.Policy{"/a/b": policy(t), "x": nil, "a/b/c": policy(t)})
-	require.ErrorContains(t, err, `"/a/b": must be`)
+	_, err = grpcx.NewPolicies(map[string]*retry.Policy{"//a/b": policy(t), "x": nil, "a/b/c": policy(t)})
+	require.ErrorContains(t, err, `"//a/b": must be`)
 	require.ErrorContains(t, err, `"x": must not be nil`)
 	require.ErrorContains(t, err, `"a/b/c": must be`)
 }

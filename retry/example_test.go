@@ -179,7 +179,7 @@ func ExampleConfig_UnmarshalJSON() {
 	// Output:
 	// 4 1.5s <nil>
 	// max_attempts: must be a whole number, at least 1, or "unlimited"
-	// max_hint: must be a duration like "250ms"
+	// max_hint: must be a duration like "250ms", with a unit: "250s" for seconds
 }
 
 func ExampleConfig_MarshalJSON() {

@@ -64,7 +64,9 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		read Config
 		errs []error
 	)
+	var known []string
 	take := func(field string, parse func(raw []byte) error) {
+		known = append(known, conf.Snake(field))
 		raw, ok := fields[conf.Snake(field)]
 		if !ok {
 			return
@@ -79,12 +81,25 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	take("AttemptTimeout", into(&read.AttemptTimeout, timeout.UnmarshalSpec))
 	take("Hedge", into(&read.Hedge, timeout.UnmarshalSpec))
 	take("MaxHint", func(raw []byte) (err error) { read.MaxHint, err = parseHint(raw); return err })
-	errs = append(errs, conf.Unknown(fields))
+	errs = append(errs, conf.Unknown(fields, known...))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	*c = read
 	return nil
+}
+
+// ParseConfig reads what MarshalJSON writes, as json.Unmarshal does, and also says the line and
+// column of what is no JSON. A null or an empty text is an error.
+func ParseConfig(data []byte) (Config, error) {
+	var c Config
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+		return c, errors.New("must be a JSON object, not null")
+	}
+	if err := c.UnmarshalJSON(data); err != nil {
+		return Config{}, err
+	}
+	return c, nil
 }
 
 func into[T any](dst *T, parse func([]byte) (T, error)) func([]byte) error {

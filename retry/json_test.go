@@ -242,3 +242,23 @@ func FuzzConfigJSON(f *testing.F) {
 		require.Equal(t, string(once), string(twice))
 	})
 }
+
+func TestParseConfig_SaysWhatIsNoJSONAndWhere(t *testing.T) {
+	cfg, err := retry.ParseConfig([]byte(`{"max_attempts": 5}`))
+	require.NoError(t, err)
+	require.Equal(t, retry.Config{MaxAttempts: 5}, cfg)
+	for text, want := range map[string]string{
+		"{\n  \"max_attempts\": 5,\n}": "line 3, column 1: ",
+		"":                             "is empty",
+		"null":                         "must be a JSON object, not null",
+		"\xef\xbb\xbf{}":               "byte order mark",
+		`{"MaxAttempts": 5}`:           "MaxAttempts: unknown field (did you mean max_attempts?)",
+		`{"max_hint": 5}`:              `max_hint: must be a duration like "250ms", with a unit: "5s" for seconds`,
+		`{"attempt_timeout": 5}`:       `attempt_timeout: must be a duration like "250ms", with a unit: "5s" for seconds`,
+		`{"budget": {"adaptive": {"Strict": true}}}`: "budget.adaptive.Strict: unknown field (did you mean strict?)",
+	} {
+		cfg, err := retry.ParseConfig([]byte(text))
+		require.ErrorContains(t, err, want, text)
+		require.Zero(t, cfg)
+	}
+}

@@ -48,7 +48,7 @@ func ExampleUnmarshalSpec() {
 	// Output:
 	// {"fixed":"250ms"}
 	// {"percentile":{"ceiling":"2s","rate":0.01}}
-	// percentile.ceilling: unknown field
+	// percentile.ceilling: unknown field (did you mean ceiling?)
 	// percentile.rate: must be 1e-05 to 0.5, not 7
 }
 

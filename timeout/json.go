@@ -1,6 +1,7 @@
 package timeout
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -33,7 +34,10 @@ func MarshalSpec(s Spec) ([]byte, error) {
 // to 0.5, not 7"), all of them joined by errors.Join.
 func UnmarshalSpec(data []byte) (Spec, error) {
 	var text string
-	if json.Unmarshal(data, &text) == nil && text != "" && strings.ContainsRune("+-.0123456789", rune(text[0])) {
+	if json.Unmarshal(data, &text) != nil {
+		text = string(bytes.TrimSpace(data)) // a number, which lacks a unit, or an object
+	}
+	if text != "" && strings.ContainsRune("+-.0123456789", rune(text[0])) {
 		return unmarshalFixed(data)
 	}
 	return specs.Unmarshal(data)

@@ -48,7 +48,7 @@ func TestJSONMistakesHaveTheirPaths(t *testing.T) {
 	for text, want := range map[string][]string{
 		``:                                       {"must be a name"},
 		`null`:                                   {"must be a name"},
-		`250`:                                    {"must be a name"},
+		`250`:                                    {`must be a duration like "250ms", with a unit: "250s" for seconds`},
 		`""`:                                     {"unknown name"},
 		`"forever"`:                              {"(known: fixed, percentile)"},
 		`"fixed"`:                                {"fixed: must be a duration"},

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
@@ -26,8 +25,8 @@ func load(file string) error {
 	if err != nil {
 		return err
 	}
-	var cfg retry.Config
-	if err := json.Unmarshal(data, &cfg); err != nil {
+	cfg, err := retry.ParseConfig(data)
+	if err != nil {
 		return err
 	}
 	next, err := current.Load().Reload(cfg)

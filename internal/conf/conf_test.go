@@ -1,6 +1,7 @@
 package conf_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -68,13 +69,22 @@ func TestObject(t *testing.T) {
 	require.Len(t, fields, 2)
 	require.Equal(t, `{"c": [2]}`, string(fields["b"]))
 	for in, want := range map[string]string{
-		``: "must be a JSON object", `1`: "must be a JSON object", `[]`: "must be a JSON object",
-		`{`: "must be a JSON object", `{"a"`: "must be a JSON object", `{"a":}`: "must be a JSON object",
-		`{"a":1`: "must be a JSON object", `{"a":1,}`: "must be a JSON object", `{a:1}`: "must be a JSON object",
-		`{"a":1}}`:             "must be one JSON object and nothing after it",
-		`{"a":1} {}`:           "must be one JSON object and nothing after it",
-		`{"a":1,"b":2,"a":1}`:  "a: given twice",
-		`{"a\u0062":1,"ab":1}`: "ab: given twice",
+		`1`: "must be a JSON object", `[]`: "must be a JSON object",
+		``:                           "must be a JSON object: is empty",
+		" \n":                        "must be a JSON object: is empty",
+		"\xef\xbb\xbf{}":             "must be a JSON object: begins with a byte order mark (BOM), save it as plain UTF-8",
+		"\xff\xfe{\x00}\x00":         "must be a JSON object: is UTF-16, save it as plain UTF-8",
+		`{`:                          "must be a JSON object: line 1, column 2: unexpected end of JSON input",
+		`{"a"`:                       "must be a JSON object: line 1, column 5: unexpected end of JSON input",
+		`{"a":}`:                     "must be a JSON object: line 1, column 6: invalid character '}' looking for beginning of value",
+		`{"a":1`:                     "must be a JSON object: line 1, column 7: unexpected end of JSON input",
+		"{\n\t\"ü\": 1,\n\t\"ü\" 2}": "must be a JSON object: line 3, column 6: invalid character '2' after object key",
+		`{"a":1,}`:                   "must be a JSON object: line 1, column 8: invalid character '}' looking for beginning of object key string",
+		`{a:1}`:                      "must be a JSON object: line 1, column 2: invalid character 'a' looking for beginning of object key string",
+		`{"a":1}}`:                   "must be one JSON object and nothing after it: line 1, column 8: invalid character '}' after top-level value",
+		"{\"a\":1}\n{}":              "must be one JSON object and nothing after it: line 2, column 1: invalid character '{' after top-level value",
+		`{"a":1,"b":2,"a":1}`:        "a: given twice",
+		`{"a\u0062":1,"ab":1}`:       "ab: given twice",
 	} {
 		_, err := conf.Object([]byte(in))
 		require.EqualError(t, err, want, in)
@@ -97,7 +107,11 @@ func TestDuration(t *testing.T) {
 	d, err := conf.Duration([]byte(` "1m0.25s" `))
 	require.NoError(t, err)
 	require.Equal(t, 60250*time.Millisecond, d)
-	for _, in := range []string{`1`, `"1"`, `null`, `""`, `"1 s"`, `"300y"`, `"99999999999h"`, `{}`, ``} {
+	for in, want := range map[string]string{`5`: "5s", `"5"`: "5s", ` 0.25 `: "0.25s"} {
+		_, err := conf.Duration([]byte(in))
+		require.EqualError(t, err, `must be a duration like "250ms", with a unit: "`+want+`" for seconds`, in)
+	}
+	for _, in := range []string{`1e3`, `"12345678901234567890"`, `null`, `""`, `"1 s"`, `"300y"`, `"99999999999h"`, `{}`, ``} {
 		_, err := conf.Duration([]byte(in))
 		require.EqualError(t, err, `must be a duration like "250ms"`, in)
 	}
@@ -109,4 +123,19 @@ func TestIsDuration(t *testing.T) {
 	require.False(t, conf.IsDuration(reflect.TypeFor[int64]()))
 	require.False(t, conf.IsDuration(reflect.TypeFor[int]()))
 	require.False(t, conf.IsDuration(reflect.TypeFor[float64]()))
+}
+
+func TestUnknown_DidYouMean(t *testing.T) {
+	known := []string{"max_attempts", "max_hint", "backoff", "throttled_backoff", "hedge"}
+	for name, meant := range map[string]string{
+		"MaxAttempts": "max_attempts", "max_attempt": "max_attempts", "max_hitn": "max_hint", "backof": "backoff",
+		"hegde": "hedge", "throttledBackoff": "throttled_backoff", "maxhint": "max_hint", "Hedge": "hedge",
+	} {
+		err := conf.Unknown(map[string]json.RawMessage{name: nil}, known...)
+		require.EqualError(t, err, name+": unknown field (did you mean "+meant+"?)")
+	}
+	for _, name := range []string{"retries", "x", "timeout", strings.Repeat("hedge", 100)} {
+		err := conf.Unknown(map[string]json.RawMessage{name: nil}, known...)
+		require.NotContains(t, err.Error(), "did you mean")
+	}
 }

@@ -15,15 +15,18 @@ import (
 
 // Object reads one JSON object, refusing a key that comes twice (encoding/json would keep the last).
 func Object(data []byte) (map[string]json.RawMessage, error) {
+	if err := syntax(data, mustBeObject); err != nil {
+		return nil, err
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("must be a JSON object")
+		return nil, errors.New(mustBeObject)
 	}
 	fields := map[string]json.RawMessage{}
 	for dec.More() {
 		t, err := dec.Token()
 		if err != nil {
-			return nil, errors.New("must be a JSON object")
+			return nil, errors.New(mustBeObject)
 		}
 		key, _ := t.(string)
 		if _, twice := fields[key]; twice {
@@ -31,12 +34,12 @@ func Object(data []byte) (map[string]json.RawMessage, error) {
 		}
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
-			return nil, errors.New("must be a JSON object")
+			return nil, errors.New(mustBeObject)
 		}
 		fields[key] = raw
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, errors.New("must be a JSON object")
+		return nil, errors.New(mustBeObject)
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("must be one JSON object and nothing after it")
@@ -49,12 +52,18 @@ func Object(data []byte) (map[string]json.RawMessage, error) {
 const MostErrors = 64
 
 // Unknown reports each field that nobody took.
-func Unknown(fields map[string]json.RawMessage) error {
+//
+// known are the names of the fields that there are, for one that is close.
+func Unknown(fields map[string]json.RawMessage, known ...string) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if len(errs) == MostErrors {
 			errs = append(errs, fmt.Errorf("and %d more unknown fields", len(fields)-MostErrors))
 			break
+		}
+		if meant := Nearest(name, known); meant != "" {
+			errs = append(errs, Errorf(shown(name), "unknown field (did you mean %s?)", meant))
+			continue
 		}
 		errs = append(errs, Errorf(shown(name), "unknown field"))
 	}
@@ -64,14 +73,17 @@ func Unknown(fields map[string]json.RawMessage) error {
 // Duration reads "250ms". A bare number is refused: nobody can tell its unit.
 func Duration(raw []byte) (time.Duration, error) {
 	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return 0, errors.New(`must be a duration like "250ms"`)
+	isText := json.Unmarshal(raw, &text) == nil
+	if d, err := time.ParseDuration(text); isText && err == nil {
+		return d, nil
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, errors.New(`must be a duration like "250ms"`)
+	if !isText {
+		text = string(bytes.TrimSpace(raw))
 	}
-	return d, nil
+	if _, err := time.ParseDuration(text + "s"); err == nil && len(text) < 20 {
+		return 0, fmt.Errorf(`must be a duration like "250ms", with a unit: %q for seconds`, text+"s")
+	}
+	return 0, errors.New(`must be a duration like "250ms"`)
 }
 
 // IsDuration reports whether t is time.Duration or a type made of it. Reflection cannot tell one made of int64

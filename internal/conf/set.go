@@ -101,12 +101,15 @@ func (s Set[T]) open(data []byte) (string, []byte, error) {
 	if json.Unmarshal(data, &name) == nil && name != nil {
 		return *name, []byte("{}"), nil
 	}
+	if err := syntax(data, mustBeName); err != nil {
+		return "", nil, err
+	}
 	fields, err := Object(data)
 	if twice := (*FieldError)(nil); errors.As(err, &twice) {
 		return "", nil, err
 	}
 	if err != nil {
-		return "", nil, errors.New(`must be a name, or an object with one name as its key`)
+		return "", nil, errors.New(mustBeName)
 	}
 	if len(fields) != 1 {
 		return "", nil, fmt.Errorf("must have one name as its key, not %d", len(fields))
@@ -140,9 +143,15 @@ func (s Set[T]) decode(body []byte, dst reflect.Value, depth int) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
+	var (
+		errs  []error
+		known []string
+	)
 	for i := range dst.NumField() {
 		key := Snake(dst.Type().Field(i).Name)
+		if dst.Type().Field(i).IsExported() {
+			known = append(known, key)
+		}
 		raw, ok := fields[key]
 		if !ok || !dst.Type().Field(i).IsExported() {
 			continue
@@ -151,7 +160,7 @@ func (s Set[T]) decode(body []byte, dst reflect.Value, depth int) error {
 		errs = append(errs, In(key, s.decode(raw, dst.Field(i), depth)))
 	}
 	unread := errors.Join(errs...)
-	return errors.Join(unread, Unknown(fields), invalid(dst, unread))
+	return errors.Join(unread, Unknown(fields, known...), invalid(dst, unread))
 }
 
 // invalid is what v's own Validate says, in JSON's spelling, but for fields that are in unread: it can only say of
