@@ -14,7 +14,7 @@ import (
 
 // published are the budgets of others, whose rules say nothing of a clock that is set.
 var published = []budget.Spec{
-	budget.TokenBucket{}, budget.GRPC{}, budget.AWS{}, budget.AWS{Mode: budget.AWS2026}, budget.Concurrency{},
+	budget.TokenBucket{}, budget.GRPC{}, budget.AWS{}, budget.AWS{Mode: budget.AWS2026}, budget.Concurrency{}, budget.Concurrency{Interval: time.Minute},
 	budget.Finagle{}, budget.Finagle{MinPerSecond: -1}, budget.Finagle{TTL: time.Minute}, budget.Ratio{},
 	budget.Ratio{Window: time.Second}, budget.ClientThrottle{Retries: budget.Finagle{}},
 	budget.ClientThrottle{Window: time.Hour, Retries: budget.Ratio{}},

@@ -18,7 +18,13 @@ import (
 type Concurrency struct {
 	Ratio float64 // retries to attempts; 0 means 0.2; at most 1
 	Min   int     // retries that are always allowed; 0 means 3; negative means none
+	// Interval, if it is set, lets Ratio be of the attempts sent in the last so much time, in place of those in flight:
+	// Envoy's budget_interval, which it has since 2026. Retries are still counted while they are in flight. At least
+	// 100ms; at most 1h.
+	Interval time.Duration
 }
+
+const intervalSlots = 10 // as in Envoy
 
 // Validate reports every field that is out of its range.
 func (c Concurrency) Validate() error {
@@ -29,12 +35,19 @@ func (c Concurrency) Validate() error {
 	if c.Min > 1e9 {
 		errs = append(errs, conf.Errorf("Min", "must be at most 1e9, not %d", c.Min))
 	}
+	if c.Interval != 0 && (c.Interval < 100*time.Millisecond || c.Interval > time.Hour) {
+		errs = append(errs, conf.Errorf("Interval", "must be 0 (none) or between 100ms and 1h0m0s, not %v", c.Interval))
+	}
 	return errors.Join(errs...)
 }
 
 // New returns a budget with nothing in flight.
 func (c Concurrency) New() Budget {
-	return &concurrency{ratio: cmp.Or(c.Ratio, 0.2), least: float64(max(cmp.Or(c.Min, 3), 0))}
+	ratio, least := cmp.Or(c.Ratio, 0.2), float64(max(cmp.Or(c.Min, 3), 0))
+	if c.Interval > 0 {
+		return &intervalConcurrency{ratio: ratio, least: least, window: newWindow(c.Interval, intervalSlots)}
+	}
+	return &concurrency{ratio: ratio, least: least}
 }
 
 type concurrency struct {

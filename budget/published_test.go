@@ -352,6 +352,7 @@ func TestALevelIsZeroJustWhenNoRetryIsAdmitted(t *testing.T) {
 		budget.Finagle{},
 		budget.Finagle{MinPerSecond: -1},
 		budget.Concurrency{},
+		budget.Concurrency{Interval: time.Second},
 		budget.Ratio{},
 		budget.ClientThrottle{Retries: budget.AWS{}},
 	} {
