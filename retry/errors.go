@@ -4,6 +4,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"reflect"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,12 +54,13 @@ func After(err error, d time.Duration) error {
 // Classify is the default classifier: an error marked Permanent is Rejected, one marked After is
 // Transient and waits as told, and the *Error of a call inside this one is Rejected (only one
 // layer retries). Any other is Transient. The end of a connection (io.EOF, ECONNRESET,
-// driver.ErrBadConn) has the Evidence budget.Lost. Unless it is that or a network's (it has a method
-// Timeout, as those of package net), no classifier knows it: its Evidence is budget.Unknown, and it
-// is retried from a small budget of its own. A policy does not ask about the error of an operation
-// that the attempt's timeout has ended, which is a Timeout, also for a call inside it that had
-// not stopped by then. Marks are found as errors.As finds them, but not inside an *Error;
-// Permanent outweighs the others.
+// driver.ErrBadConn) has the Evidence budget.Lost. Unless it is that or a network's (it has a
+// method Timeout, as those of package net), no classifier knows it: its Evidence is
+// budget.Unknown, and it is retried from a small budget of its own. A policy does not ask about
+// the error of an operation that the attempt's timeout has ended, which is a Timeout, also for a
+// call inside it that had not stopped by then. Marks are found as errors.As finds them, but not
+// inside an *Error; Permanent outweighs the others. A mark of cenkalti/backoff's Permanent or of
+// avast/retry-go's Unrecoverable, which a migration may leave behind, counts as one of Permanent.
 func Classify(err error) Outcome {
 	if err == nil {
 		return Outcome{}
@@ -78,6 +81,19 @@ func Classify(err error) Outcome {
 		o.Evidence = budget.Unknown
 	}
 	return o
+}
+
+// foreignPermanent reports whether err is another library's mark of an error that no retry helps
+// with, known by the name of its type: the library is not imported.
+func foreignPermanent(err error) bool {
+	t := reflect.TypeOf(err)
+	switch t.String() {
+	case "*backoff.PermanentError":
+		return strings.HasPrefix(t.Elem().PkgPath(), "github.com/cenkalti/backoff")
+	case "retry.unrecoverableError":
+		return strings.HasPrefix(t.PkgPath(), "github.com/avast/retry-go")
+	}
+	return false
 }
 
 // marks are what Classify looks for, in one walk: nearly every failure passes here, and most have
@@ -103,6 +119,11 @@ func (m *marks) find(err error) {
 			}
 		case interface{ Timeout() bool }:
 			m.network = true
+		default:
+			if foreignPermanent(err) {
+				m.permanent = true
+				return
+			}
 		}
 		switch err {
 		case io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn, syscall.ECONNRESET, syscall.EPIPE:
