@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -125,7 +126,7 @@ func or(text string) string {
 }
 
 // mistakes are the errors of a configuration, which say themselves what to do. The runbook has their form.
-var mistakes = regexp.MustCompile(`(^|: )must `)
+var mistakes = regexp.MustCompile(`(^|[ :])must `)
 
 // Whoever finds an error of ours in a log finds it in the runbook.
 func TestEveryErrorTextIsInTheRunbook(t *testing.T) {
@@ -151,5 +152,16 @@ func TestEveryReasonIsInTheRunbook(t *testing.T) {
 	require.NoError(t, err)
 	for r := retry.ReasonSuccess; r <= retry.ReasonGate; r++ {
 		require.Contains(t, string(page), "| `"+r.String()+"` |")
+	}
+}
+
+// docs/migrating.md says so to those who count their dependencies.
+func TestHTTPXImportsTheStandardLibraryOnly(t *testing.T) {
+	text, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../httpx").Output()
+	require.NoError(t, err)
+	for _, name := range strings.Fields(string(text)) {
+		first, _, _ := strings.Cut(name, "/")
+		own := strings.HasPrefix(name, "github.com/evenkeel-go/evenkeel/")
+		require.True(t, own || !strings.Contains(first, ".") || strings.HasPrefix(name, "vendor/"), name)
 	}
 }
