@@ -20,18 +20,12 @@ type bodies struct {
 	record *recording // of a body without GetBody
 
 	mu     sync.Mutex // GetBody is not called twice at a time
-	latest stopper
-	over   bool     // no further attempt will be made
-	aside  []*fence // of attempts that run side by side
+	reader *replay    // of the attempt under way
+	fences []*fence   // of the attempt under way; of all, if they run side by side
+	over   bool       // no further attempt will be made
 
 	fenced bool // each body is behind a fence
 	shared bool // attempts run side by side
-}
-
-// stopper is a body that an attempt still under way can be kept from reading on.
-type stopper interface {
-	stop()
-	broke() bool
 }
 
 // init looks at the request's body. begun says that it was handed out already, or will be once only.
@@ -63,9 +57,8 @@ func (b *bodies) next(attempt int) (io.ReadCloser, error) {
 	defer b.mu.Unlock()
 	switch {
 	case b.record != nil:
-		r := b.record.open()
-		b.latest = r
-		return r, nil
+		b.reader = b.record.open()
+		return b.reader, nil
 	case attempt > 1:
 		return b.copy()
 	case b.fenced:
@@ -74,14 +67,14 @@ func (b *bodies) next(attempt int) (io.ReadCloser, error) {
 	return nil, nil
 }
 
-// again is the GetBody of a fenced attempt: net/http sends some requests twice by itself.
+// again returns a new copy for the GetBody of a fenced attempt, and leaves the others as they are: net/http sends some
+// requests twice by itself, and what signs a request reads a copy first.
 func (b *bodies) again() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over {
 		return b.req.GetBody()
 	}
-	b.stopLatest()
 	return b.copy()
 }
 
@@ -107,11 +100,7 @@ func (b *bodies) fence(body io.ReadCloser) io.ReadCloser {
 		return body
 	}
 	f := &fence{body: body}
-	if b.shared {
-		b.aside = append(b.aside, f)
-	} else {
-		b.latest = f
-	}
+	b.fences = append(b.fences, f)
 	return f
 }
 
@@ -126,19 +115,19 @@ func (b *bodies) hold() bool {
 // cut keeps the latest attempt, which is over, from reading on: its upload may still be running. With hedges nobody
 // knows whose is the latest, and GetBody has to give copies that do not share a file's offset, as its contract says.
 func (b *bodies) cut() {
-	if !b.guarded() {
+	if !b.guarded() || b.shared {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stopLatest()
-}
-
-func (b *bodies) stopLatest() {
-	if b.latest != nil {
-		b.latest.stop()
-		b.latest = nil
+	if b.reader != nil {
+		b.reader.stop()
+		b.reader = nil
 	}
+	for _, f := range b.fences {
+		f.stop()
+	}
+	b.fences = nil
 }
 
 // end is called when no further attempt will be made. The latest may still be reading.
@@ -163,12 +152,12 @@ func (b *bodies) unused() {
 
 // broke reports whether an attempt failed because its body did.
 func (b *bodies) broke(err error) bool {
-	if _, ok := err.(*bodyError); ok {
+	if is[*bodyError](err) {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.latest != nil && b.latest.broke() || slices.ContainsFunc(b.aside, (*fence).broke)
+	return b.reader != nil && b.reader.broke() || slices.ContainsFunc(b.fences, (*fence).broke)
 }
 
 // bodyError is GetBody's error, which ends the call.

@@ -24,8 +24,11 @@ type call struct {
 	placed      bool   // the context of every attempt has a record for endpoints.Transport
 	bodies      bodies
 	shadows     shadows
-	watch       *cancelWatch // nil: none
-	first       outgoing     // of the first attempt, if its request is a copy
+	seen        *sighting       // by the latest attempt, if it is watched
+	hooks       context.Context // has the caller's ClientTrace for attempts side by side; nil: none
+	sent        *http.Request   // as the latest attempt, unless attempts run side by side; nil: as req
+	watch       *cancelWatch    // nil: none
+	first       outgoing        // of the first attempt, if its request is a copy
 }
 
 // outgoing is a copy of the request as an attempt sends it, with room for its headers and the
@@ -52,7 +55,9 @@ func (t *Transport) newCall(req *http.Request, p *drive.Policy) *call {
 
 // options returns how the call's attempts are made. A hedged call's bodies are read side by side.
 func (c *call) options(p *drive.Policy) drive.Options {
-	c.bodies.shared = p.Hedges() && c.hedgeable()
+	if c.bodies.shared = p.Hedges() && c.hedgeable(); c.bodies.shared {
+		c.hooks = serialized(c.req.Context())
+	}
 	return drive.Options{Hedge: c.bodies.shared, Opening: true, Numbers: true}
 }
 
@@ -84,7 +89,11 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 	if err != nil {
 		return nil, err
 	}
-	req := c.request(ctx, attempt, timed || c.placed, body)
+	ctx, traced := c.trace(ctx, timed)
+	req := c.request(ctx, attempt, timed || traced || c.placed, body)
+	if !c.bodies.shared {
+		c.sent = req
+	}
 	c.shadows.sent.Add(1)
 	resp, err := normalize(c.t.base.RoundTrip(req))
 	if resp != nil && resp.Request == req {
@@ -108,8 +117,11 @@ func (c *call) Classify(_ context.Context, _ *drive.Policy, r drive.Result[*http
 	default:
 		o = Classify(c.req, resp, err)
 	}
+	if err != nil {
+		o = c.proven(o)
+	}
 	o = c.correct(r.Attempt, resp, err, o)
-	if r.Ended && resp != nil { // it came too late to be read, but not to be heeded
+	if r.Ended && resp != nil { // it came too late to be read, but what it says about retrying counts
 		o = retry.Outcome{Class: retry.Timeout, Forbidden: o.Forbidden, After: o.After}
 	}
 	o = drive.Limit(o, c.idempotent)
@@ -145,7 +157,7 @@ func (c *call) Status(resp *http.Response, _ error) string {
 // Discard frees the connection of an attempt that is not the answer, and stops its upload.
 func (c *call) Discard(resp *http.Response, _ error) {
 	if resp != nil {
-		drain(resp)
+		drain(resp, c.abortion(resp))
 	}
 	c.bodies.cut()
 }

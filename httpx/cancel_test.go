@@ -3,6 +3,7 @@ package httpx_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -104,4 +105,40 @@ func TestAPanicLeavesNoWatchOfRequestCancel(t *testing.T) {
 	}), policy(t, nil))
 	req, _ := cancelable(t, t.Context())
 	require.PanicsWithValue(t, "oops", func() { _, _ = rt.RoundTrip(req) }) // goleak has the last word
+}
+
+// TestCancelRequest_IsACancellation has the caller give up by the deprecated http.Transport.CancelRequest, of which
+// neither the context nor the request knows.
+func TestCancelRequest_IsACancellation(t *testing.T) {
+	for name, stall := range map[string]func(*http.Transport) http.Handler{
+		"while the server is silent": func(*http.Transport) http.Handler {
+			return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		},
+		"while dialing": func(base *http.Transport) http.Handler {
+			base.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return nil
+		},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			t.Run(name+"/"+method, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var handler http.Handler
+					base := pipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+					handler = stall(base)
+					var seen recorder
+					req := request(t, method, "http://pipe/", nil)
+					//lint:ignore SA1019 people use it
+					time.AfterFunc(time.Second, func() { base.CancelRequest(req) })
+					_, err := httpx.NewTransport(base, policy(t, nil, retry.WithObserver(&seen))).RoundTrip(req)
+					require.ErrorContains(t, err, "request canceled")
+					require.Len(t, seen.attempts, 1)
+					require.Equal(t, retry.Canceled, seen.attempts[0].Outcome.Class)
+					require.Equal(t, retry.ReasonCanceled, seen.calls[0].Reason)
+				})
+			})
+		}
+	}
 }

@@ -292,7 +292,7 @@ func TestErrorTable(t *testing.T) {
 		"bad address":          {dial(&net.AddrError{Err: "missing port", Addr: "x"}), retry.Rejected, false},
 		"TLS alert":            {&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, retry.Rejected, false},
 		"TLS handshake":        {errors.New("net/http: TLS handshake timeout"), retry.Unprocessed, false},
-		"GOAWAY":               {goAway, retry.Unprocessed, true},
+		"GOAWAY, repeated":     {goAway, retry.Unprocessed, false},
 		"GOAWAY, body written": {fmt.Errorf("http2: Transport: cannot retry err [%v] after", goAway), retry.Unprocessed, true},
 	} {
 		o := httpx.Classify(nil, nil, test.err)

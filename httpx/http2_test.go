@@ -23,6 +23,8 @@ import (
 // all connections, from 1. It speaks HTTP/2 without TLS over net.Pipes.
 type rawHTTP2 struct {
 	react func(f *http2.Framer, n int, stream uint32)
+	// during, unless nil, sees the frames of requests that are not complete.
+	during func(conn net.Conn, f *http2.Framer, frame http2.Frame)
 
 	mu     sync.Mutex
 	n      int
@@ -77,8 +79,11 @@ func (s *rawHTTP2) serve(conn net.Conn) {
 		default:
 			continue
 		}
-		if ended {
+		switch {
+		case ended:
 			s.react(f, s.next(bodies[id].String()), id)
+		case s.during != nil:
+			s.during(conn, f, frame)
 		}
 	}
 }

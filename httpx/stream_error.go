@@ -2,12 +2,14 @@ package httpx
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 // Codes of HTTP/2 errors (RFC 9113, section 7).
 const (
+	noError          = 0x0
 	refusedStream    = 0x7
 	enhanceYourCalm  = 0xb
 	insecure         = 0xc
@@ -30,14 +32,69 @@ func streamErrorCode(err error) (uint32, bool) {
 	return e.Code, ok
 }
 
+// classifyStream sorts a stream that was reset. net/http has repeated a refused one by itself.
 func classifyStream(code uint32) retry.Outcome {
 	switch code {
 	case refusedStream: // RFC 9113, section 8.7: closed before any processing
-		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
+		return refusedForLong()
 	case enhanceYourCalm:
 		return retry.Outcome{Class: retry.Throttled}
 	case insecure, http11IsRequired:
 		return retry.Outcome{Class: retry.Rejected}
 	}
 	return retry.Outcome{Class: retry.Transient}
+}
+
+const (
+	// goAwayAbove begins the error of a connection's first stream, if the server's GOAWAY has an error and says that
+	// the stream was not processed. The code's name is the rest. net/http repeats others after such a GOAWAY.
+	goAwayAbove = "http2: Transport received GOAWAY from server ErrCode:"
+	// goAwayAndClosed begins the error of a stream that the server may have processed: it closed the connection after a
+	// GOAWAY. The code's name follows, and what the server wrote comes last.
+	goAwayAndClosed = "http2: server sent GOAWAY and closed the connection; "
+)
+
+// classifyGoAway sorts what net/http makes of a GOAWAY, by its code, if err is that.
+func classifyGoAway(err error) (retry.Outcome, bool) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		text := err.Error()
+		if name, ok := strings.CutPrefix(text, goAwayAbove); ok {
+			switch code := streamCodeOf(name); code {
+			case noError, refusedStream:
+				return retry.Outcome{Class: retry.Unprocessed, Alive: true}, true
+			case enhanceYourCalm, insecure, http11IsRequired:
+				return classifyStream(code), true
+			}
+			return retry.Outcome{Class: retry.Unprocessed}, true
+		}
+		if rest, ok := strings.CutPrefix(text, goAwayAndClosed); ok {
+			_, rest, _ = strings.Cut(rest, "ErrCode=")
+			name, _, _ := strings.Cut(rest, ",")
+			switch code := streamCodeOf(name); code {
+			case enhanceYourCalm, insecure, http11IsRequired:
+				return classifyStream(code), true
+			}
+			return retry.Outcome{}, false // a lost connection
+		}
+	}
+	return retry.Outcome{}, false
+}
+
+const otherCode = ^uint32(0)
+
+// streamCodeOf returns the code that has a name, as far as codes are told apart here.
+func streamCodeOf(name string) uint32 {
+	switch name {
+	case "NO_ERROR":
+		return noError
+	case "REFUSED_STREAM":
+		return refusedStream
+	case "ENHANCE_YOUR_CALM":
+		return enhanceYourCalm
+	case "INADEQUATE_SECURITY":
+		return insecure
+	case "HTTP_1_1_REQUIRED":
+		return http11IsRequired
+	}
+	return otherCode
 }

@@ -1,0 +1,101 @@
+package httpx
+
+import (
+	"cmp"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// drainBytes is how much of a failed response is read to save its connection; setting up another costs a
+	// round trip or three, the time it takes to read about so much.
+	drainBytes = 64 << 10
+	// drainTime is how long that may take. It runs during the wait before the next attempt.
+	drainTime = 100 * time.Millisecond
+)
+
+// drain reads a response's body to its end, so that its connection can be used again, and closes it. An endless or
+// stalled body is given up, and its connection with it. abort, which may be nil, breaks the connection.
+func drain(resp *http.Response, abort func()) {
+	body := resp.Body
+	switch {
+	case body == nil:
+	case body == http.NoBody:
+		body.Close()
+	case resp.Uncompressed && abort == nil:
+		body.Close() // see drainCompressed
+	case resp.Uncompressed:
+		drainCompressed(body, abort)
+	default:
+		d := &draining{body: body, left: drainBytes}
+		d.closing.Add(1)
+		timer := time.AfterFunc(drainTime, d.giveUp)
+		_, _ = io.Copy(io.Discard, d)
+		if timer.Stop() {
+			body.Close()
+			return
+		}
+		d.closing.Wait()
+	}
+}
+
+// draining is a body that is being drained, all in one piece.
+type draining struct {
+	body    io.ReadCloser
+	left    int
+	over    atomic.Bool
+	closing sync.WaitGroup // giveUp, once it has begun
+}
+
+// Read implements io.Reader.
+func (d *draining) Read(p []byte) (int, error) {
+	if d.left < 0 || d.over.Load() {
+		return 0, io.EOF
+	}
+	n, err := d.body.Read(p[:min(len(p), d.left+1)]) // one more, to see that there is no more
+	d.left -= n
+	return n, err
+}
+
+func (d *draining) giveUp() {
+	defer d.closing.Done()
+	d.over.Store(true)
+	d.body.Close() // unblocks the Read
+}
+
+// drainCompressed is drain for a body that net/http decompresses. Its Close waits for a Read that waits for the gzip
+// header (Go 1.26), so only abort ends the Read if the server stalls there. Without abort such a body must not be read.
+func drainCompressed(body io.ReadCloser, abort func()) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		_, _ = io.CopyN(io.Discard, body, drainBytes+1)
+		body.Close()
+	}()
+	timer := time.NewTimer(drainTime)
+	defer timer.Stop()
+	select {
+	case <-drained:
+		return
+	case <-timer.C:
+	}
+	abort()
+	timer.Reset(drainTime)
+	select {
+	case <-drained:
+	case <-timer.C: // never seen; the call goes on all the same
+	}
+}
+
+// abortion returns what breaks the connection that a response of the attempt sent last is read from, or nil if nothing
+// does. Over HTTP/2 a stream costs no connection, and attempts side by side have contexts of their own.
+func (c *call) abortion(resp *http.Response) func() {
+	base, ok := c.t.base.(*http.Transport)
+	if !ok || resp.ProtoMajor != 1 || c.bodies.shared {
+		return nil
+	}
+	return func() { base.CancelRequest(cmp.Or(c.sent, c.req)) } //lint:ignore SA1019 a context costs every call
+}

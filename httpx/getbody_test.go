@@ -1,0 +1,129 @@
+package httpx_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// replayable is a PUT whose GetBody is not one of http.NewRequest's. open is that GetBody.
+func replayable(t testing.TB, url string, open func() (io.ReadCloser, error)) *http.Request {
+	t.Helper()
+	req := request(t, http.MethodPut, url, nil)
+	body, err := open()
+	require.NoError(t, err)
+	req.Body, req.GetBody, req.ContentLength = body, open, int64(len("payload"))
+	return req
+}
+
+// TestGetBody_CalledByARoundTripperBelow has one look at the request's payload before it sends the request.
+func TestGetBody_CalledByARoundTripperBelow(t *testing.T) {
+	for name, look := range map[string]func(t *testing.T, r *http.Request){
+		"reads the copy": func(t *testing.T, r *http.Request) {
+			b := copyOf(t, r)
+			h := sha256.New()
+			_, _ = io.Copy(h, b)
+			b.Close()
+			r.Header.Set("X-Content-Sha256", fmt.Sprintf("%x", h.Sum(nil)))
+		},
+		"reads some of the copy": func(t *testing.T, r *http.Request) {
+			b := copyOf(t, r)
+			_, _ = b.Read(make([]byte, 3))
+			b.Close()
+		},
+		"reads several copies": func(t *testing.T, r *http.Request) {
+			a, b := copyOf(t, r), copyOf(t, r)
+			for _, c := range []io.ReadCloser{b, a} {
+				text, err := io.ReadAll(c)
+				require.NoError(t, err)
+				require.Equal(t, "payload", string(text))
+				c.Close()
+			}
+		},
+		"leaves the copy open": func(t *testing.T, r *http.Request) { copyOf(t, r) },
+		"sends the copy": func(t *testing.T, r *http.Request) {
+			b := copyOf(t, r)
+			r.Body.Close()
+			r.Body = b
+		},
+		"in the middle of the body": func(t *testing.T, r *http.Request) {
+			first := make([]byte, 3)
+			_, err := io.ReadFull(r.Body, first)
+			require.NoError(t, err)
+			copyOf(t, r).Close()
+			r.Body = closer{io.MultiReader(strings.NewReader(string(first)), r.Body), new(atomic.Int32)}
+		},
+	} {
+		for way, p := range policies(t) {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				codes := []int{503, 500}
+				if way == "never" {
+					codes = nil
+				}
+				s := serve(t, codes...)
+				base := &http.Transport{}
+				defer base.CloseIdleConnections()
+				signer := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+					r = r.Clone(r.Context())
+					look(t, r)
+					return base.RoundTrip(r)
+				})
+				open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("payload")), nil }
+				resp, err := httpx.NewTransport(signer, p).RoundTrip(replayable(t, s.URL, open))
+				require.NoError(t, err)
+				require.Equal(t, 200, resp.StatusCode)
+				text(t, resp)
+				require.Len(t, s.Bodies, len(codes)+1)
+				for _, body := range s.Bodies {
+					require.Equal(t, "payload", body)
+				}
+			})
+		}
+	}
+}
+
+func copyOf(t *testing.T, r *http.Request) io.ReadCloser {
+	b, err := r.GetBody()
+	require.NoError(t, err)
+	return b
+}
+
+func TestGetBody_FailsForARoundTripperBelow(t *testing.T) {
+	gone := errors.New("file is gone")
+	for name, wrap := range map[string]func(error) error{
+		"bare":    func(err error) error { return err },
+		"wrapped": func(err error) error { return fmt.Errorf("sign: %w", err) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var sent, opened atomic.Int32
+			signer := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+				sent.Add(1)
+				r.Body.Close()
+				_, err := r.GetBody()
+				return nil, wrap(err)
+			})
+			open := func() (io.ReadCloser, error) {
+				if opened.Add(1) > 1 {
+					return nil, gone
+				}
+				return io.NopCloser(strings.NewReader("payload")), nil
+			}
+			_, err := httpx.NewTransport(signer, policy(t, nil)).RoundTrip(replayable(t, "http://h/", open))
+			require.ErrorIs(t, err, gone)
+			require.EqualValues(t, 1, sent.Load())
+			stopped, ok := errors.AsType[*retry.Error](err)
+			require.True(t, ok)
+			require.Equal(t, retry.ReasonRejected, stopped.Reason)
+		})
+	}
+}

@@ -1,0 +1,108 @@
+package httpx
+
+import (
+	"context"
+	"net/http/httptrace"
+	"reflect"
+	"sync"
+	"sync/atomic"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// sighting is what an attempt's httptrace.ClientTrace has seen.
+type sighting struct {
+	httptrace.ClientTrace
+	asked  atomic.Bool // for a connection
+	had    atomic.Bool // one
+	reused atomic.Bool // the latest, which had been used before
+	reader *replay     // of the request's body, or nil
+}
+
+// watch returns a context on which the base tells s of connections.
+func (s *sighting) watch(ctx context.Context) context.Context {
+	s.GetConn = func(string) { s.asked.Store(true) }
+	s.GotConn = func(info httptrace.GotConnInfo) {
+		s.had.Store(true)
+		s.reused.Store(info.Reused)
+		if s.reader != nil {
+			s.reader.reopen()
+		}
+	}
+	return httptrace.WithClientTrace(ctx, &s.ClientTrace)
+}
+
+// unsent reports whether the attempt, which is over, has got no connection. A base that does not say when it asks for
+// one proves nothing.
+func (s *sighting) unsent() bool { return s != nil && s.asked.Load() && !s.had.Load() }
+
+// trace returns the context to send an attempt on, and whether it is another than ctx. Connections are watched where
+// what is seen can decide something: whether an attempt that timed out, or failed in a TLS handshake, was sent.
+func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
+	switch {
+	case c.bodies.shared && c.hooks == nil, c.once:
+		return ctx, false
+	case c.bodies.shared:
+		return &tracedContext{ctx, c.hooks}, true
+	}
+	c.seen = nil
+	if !timed && c.bodies.record == nil && !c.handshakes() {
+		return ctx, false
+	}
+	c.seen = &sighting{reader: c.bodies.reader}
+	return c.seen.watch(ctx), true
+}
+
+// handshakes reports whether an error of TLS may have to be told from one of its handshake: if that failed, nothing was
+// sent, and the request can be sent again whatever its method.
+func (c *call) handshakes() bool {
+	return !c.idempotent && c.req.URL != nil && c.req.URL.Scheme == "https"
+}
+
+// proven is o of an attempt that failed, for which no connection was had if the trace says so.
+func (c *call) proven(o retry.Outcome) retry.Outcome {
+	if (o.Class == retry.Transient || o.Class == retry.Timeout) && c.seen.unsent() {
+		o.Class, o.Alive, o.Evidence = retry.Unprocessed, false, budget.None
+	}
+	return o
+}
+
+// serialized returns a context with the caller's ClientTrace as attempts side by side share it, one hook at a time, or
+// nil if ctx has none.
+func serialized(ctx context.Context) context.Context {
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	copied := *trace
+	fields := reflect.ValueOf(&copied).Elem()
+	for i := range fields.NumField() {
+		hook := fields.Field(i)
+		if hook.Kind() != reflect.Func || hook.IsNil() {
+			continue
+		}
+		bare := reflect.ValueOf(hook.Interface())
+		hook.Set(reflect.MakeFunc(hook.Type(), func(args []reflect.Value) []reflect.Value {
+			mu.Lock()
+			defer mu.Unlock()
+			return bare.Call(args)
+		}))
+	}
+	return httptrace.WithClientTrace(context.Background(), &copied)
+}
+
+// tracedContext is a context with another trace: WithClientTrace adds to the one that is there.
+type tracedContext struct {
+	context.Context
+	trace context.Context
+}
+
+// Value implements context.Context.
+func (c *tracedContext) Value(key any) any {
+	if v := c.trace.Value(key); v != nil {
+		return v
+	}
+	return c.Context.Value(key)
+}
