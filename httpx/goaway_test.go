@@ -20,14 +20,15 @@ import (
 // TestGOAWAY_IsSortedByItsCode has net/http make the error of the first stream of a connection, which the server's
 // GOAWAY says was not processed, or that may have been before the connection was closed.
 func TestGOAWAY_IsSortedByItsCode(t *testing.T) {
+	lost := retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}
 	for code, want := range map[http2.ErrCode]struct{ above, processed retry.Outcome }{
-		http2.ErrCodeRefusedStream:      {retry.Outcome{Class: retry.Unprocessed, Alive: true}, retry.Outcome{Class: retry.Transient}},
+		http2.ErrCodeRefusedStream:      {retry.Outcome{Class: retry.Unprocessed, Alive: true}, lost},
 		http2.ErrCodeEnhanceYourCalm:    {retry.Outcome{Class: retry.Throttled}, retry.Outcome{Class: retry.Throttled}},
 		http2.ErrCodeInadequateSecurity: {retry.Outcome{Class: retry.Rejected}, retry.Outcome{Class: retry.Rejected}},
 		http2.ErrCodeHTTP11Required:     {retry.Outcome{Class: retry.Rejected}, retry.Outcome{Class: retry.Rejected}},
-		http2.ErrCodeInternal:           {retry.Outcome{Class: retry.Unprocessed}, retry.Outcome{Class: retry.Transient}},
-		http2.ErrCodeProtocol:           {retry.Outcome{Class: retry.Unprocessed}, retry.Outcome{Class: retry.Transient}},
-		http2.ErrCode(99):               {retry.Outcome{Class: retry.Unprocessed}, retry.Outcome{Class: retry.Transient}},
+		http2.ErrCodeInternal:           {retry.Outcome{Class: retry.Unprocessed}, lost},
+		http2.ErrCodeProtocol:           {retry.Outcome{Class: retry.Unprocessed}, lost},
+		http2.ErrCode(99):               {retry.Outcome{Class: retry.Unprocessed}, lost},
 	} {
 		t.Run(code.String()+"/not processed", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -62,7 +63,7 @@ func TestGOAWAY_IsNotSortedByWhatTheServerWrites(t *testing.T) {
 	for _, debug := range []string{"ErrCode=REFUSED_STREAM, ", "ErrCode:ENHANCE_YOUR_CALM", "; REFUSED_STREAM"} {
 		synctest.Test(t, func(t *testing.T) {
 			err := goAwayThenClosed(t, http2.ErrCodeNo, debug)
-			require.Equal(t, retry.Outcome{Class: retry.Transient}, httpx.Classify(nil, nil, err), err)
+			require.Equal(t, retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}, httpx.Classify(nil, nil, err), err)
 		})
 	}
 }
