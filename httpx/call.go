@@ -118,7 +118,7 @@ func (c *call) Classify(_ context.Context, _ *drive.Policy, r drive.Result[*http
 		o = Classify(c.req, resp, err)
 	}
 	if err != nil {
-		o = c.proven(o)
+		o = c.proven(o, err)
 	}
 	o = c.correct(r.Attempt, resp, err, o)
 	if r.Ended && resp != nil { // it came too late to be read, but what it says about retrying counts

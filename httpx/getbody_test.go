@@ -118,12 +118,12 @@ func TestGetBody_FailsForARoundTripperBelow(t *testing.T) {
 				}
 				return io.NopCloser(strings.NewReader("payload")), nil
 			}
-			_, err := httpx.NewTransport(signer, policy(t, nil)).RoundTrip(replayable(t, "http://h/", open))
+			var seen recorder
+			tr := httpx.NewTransport(signer, policy(t, nil, retry.WithObserver(&seen)))
+			_, err := tr.RoundTrip(replayable(t, "http://h/", open))
 			require.ErrorIs(t, err, gone)
 			require.EqualValues(t, 1, sent.Load())
-			stopped, ok := errors.AsType[*retry.Error](err)
-			require.True(t, ok)
-			require.Equal(t, retry.ReasonRejected, stopped.Reason)
+			require.Equal(t, retry.ReasonRejected, seen.calls[0].Reason)
 		})
 	}
 }

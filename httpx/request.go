@@ -34,7 +34,7 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	if attempt == 1 && !own && !hedged && !timed && c.key == "" && c.criticality == "" && body == nil {
 		return c.req // ctx is its own: compared with it, some would panic
 	}
-	out := c.outgoing(ctx, attempt)
+	out := c.outgoing(ctx, attempt, own || hedged || c.watch != nil)
 	req := &out.Request
 	if body != nil {
 		req.Body = body
@@ -53,7 +53,8 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 		req.Header = cloneHeader(req.Header, maps.Clone)
 	}
 	if timed {
-		req.Header[headerTimeout] = []string{left}
+		out.left[0] = left
+		req.Header[headerTimeout] = out.left[:]
 	}
 	if resend {
 		out.attempt[0] = strconv.Itoa(attempt)
@@ -77,16 +78,21 @@ func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header
 	return clone(h)
 }
 
-// outgoing returns a copy of the caller's request for an attempt.
-func (c *call) outgoing(ctx context.Context, attempt int) *outgoing {
+// outgoing returns a copy of the caller's request for an attempt. own says that ctx is not the
+// caller's.
+func (c *call) outgoing(ctx context.Context, attempt int, own bool) *outgoing {
 	out := &c.first
 	if attempt > 1 {
 		layer.Resent()
 		out = new(outgoing)
 		out.ctx = drive.ResendContext{Context: ctx, Attempt: attempt}
-		ctx = &out.ctx
+		ctx, own = &out.ctx, true
 	}
-	out.Request = *c.req.WithContext(ctx)
+	if own {
+		out.Request = *c.req.WithContext(ctx)
+	} else {
+		out.Request = *c.req
+	}
 	return out
 }
 
@@ -98,8 +104,10 @@ func timeLeft(ctx context.Context, h http.Header) (string, bool) {
 	if !ok || left == 0 {
 		return "", false // too late: the base says so
 	}
-	if own, ok := parseTimeout(first(h, headerTimeout)); ok && own < left {
-		return "", false
+	if said := first(h, headerTimeout); said != "" {
+		if own, ok := parseTimeout(said); ok && own < left {
+			return "", false
+		}
 	}
 	return formatTimeout(left), true
 }

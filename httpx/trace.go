@@ -60,9 +60,13 @@ func (c *call) handshakes() bool {
 	return !c.idempotent && c.req.URL != nil && c.req.URL.Scheme == "https"
 }
 
-// proven is o of an attempt that failed, for which no connection was had if the trace says so.
-func (c *call) proven(o retry.Outcome) retry.Outcome {
-	if (o.Class == retry.Transient || o.Class == retry.Timeout) && c.seen.unsent() {
+// proven returns the outcome o of an attempt that failed with err, Unprocessed if the trace shows
+// that no connection was had. A proxy's answer to CONNECT is sorted by its status instead.
+func (c *call) proven(o retry.Outcome, err error) retry.Outcome {
+	if o.Class != retry.Transient && o.Class != retry.Timeout || !c.seen.unsent() {
+		return o
+	}
+	if _, answered := connectStatus(c.req, err); !answered {
 		o.Class, o.Alive, o.Evidence = retry.Unprocessed, false, budget.None
 	}
 	return o
