@@ -13,8 +13,9 @@ import (
 	"sync/atomic"
 )
 
-// bodies hands each attempt of a call its request body: the first the original, the others GetBody's or, of a body
-// without GetBody, what a recording has kept. Each is closed by whom it is handed to.
+// bodies hands each attempt of a call its request body: the first the original, the others
+// GetBody's or, of a body without GetBody, what a recording has kept. Each is closed by whom it is
+// handed to.
 type bodies struct {
 	req    *http.Request
 	record *recording // of a body without GetBody
@@ -28,7 +29,8 @@ type bodies struct {
 	shared bool // attempts run side by side
 }
 
-// init looks at the request's body. begun says that it was handed out already, or will be once only.
+// init looks at the request's body. begun says that it was handed out already, or will be once
+// only.
 func (b *bodies) init(req *http.Request, limit int, begun bool) {
 	b.req = req
 	switch {
@@ -67,8 +69,8 @@ func (b *bodies) next(attempt int) (io.ReadCloser, error) {
 	return nil, nil
 }
 
-// again returns a new copy for the GetBody of a fenced attempt, and leaves the others as they are: net/http sends some
-// requests twice by itself, and what signs a request reads a copy first.
+// again returns a new copy for the GetBody of a fenced attempt, and leaves the others as they are:
+// net/http sends some requests twice by itself, and what signs a request reads a copy first.
 func (b *bodies) again() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -112,8 +114,9 @@ func (b *bodies) hold() bool {
 	return b.copies()
 }
 
-// cut keeps the latest attempt, which is over, from reading on: its upload may still be running. With hedges nobody
-// knows whose is the latest, and GetBody has to give copies that do not share a file's offset, as its contract says.
+// cut keeps the latest attempt, which is over, from reading on: its upload may still be running.
+// With hedges nobody knows whose is the latest, and GetBody has to give copies that do not share a
+// file's offset, as its contract says.
 func (b *bodies) cut() {
 	if !b.guarded() || b.shared {
 		return
@@ -166,9 +169,10 @@ type bodyError struct{ err error }
 func (e *bodyError) Error() string { return fmt.Sprintf("httpx: GetBody: %v", e.err) }
 func (e *bodyError) Unwrap() error { return e.err }
 
-// inMemory reports whether the request's GetBody is one that http.NewRequest makes for a bytes.Buffer, bytes.Reader or
-// strings.Reader: its copies share nothing that changes, and no fence is needed. This is the common case, and the one
-// that has to be free: looking at the Body itself costs 11 ns, comparing the function's code 2.
+// inMemory reports whether the request's GetBody is one that http.NewRequest makes for a
+// bytes.Buffer, bytes.Reader or strings.Reader: its copies share nothing that changes, and no
+// fence is needed. This is the common case, and the one that has to be free: looking at the Body
+// itself costs 11 ns, comparing the function's code 2.
 func inMemory(req *http.Request) bool {
 	if req.GetBody == nil {
 		return false
@@ -192,9 +196,9 @@ func getBodyOf(body io.Reader) uintptr {
 
 var errCut = errors.New("httpx: the attempt that reads this body is over")
 
-// fence stands between an attempt and its body. GetBody often rewinds one file instead of opening another, and a
-// response may arrive while the upload is still running: without a fence the old attempt would read away bytes of the
-// next.
+// fence stands between an attempt and its body. GetBody often rewinds one file instead of opening
+// another, and a response may arrive while the upload is still running: without a fence the old
+// attempt would read away bytes of the next.
 type fence struct {
 	body   io.ReadCloser
 	failed atomic.Bool // Read came to an error
@@ -223,7 +227,8 @@ func (f *fence) Close() error {
 	return f.body.Close()
 }
 
-// stop returns when nobody reads the body, and nobody will. Close unblocks a Read (as http.Request.Body demands).
+// stop returns when nobody reads the body, and nobody will. Close unblocks a Read (as
+// http.Request.Body demands).
 func (f *fence) stop() {
 	f.Close()
 	f.mu.Lock()

@@ -199,7 +199,8 @@ func TestAResponseDuringTheUploadThenARetryIsNoRace(t *testing.T) {
 				s.StartTLS()
 				defer s.Close()
 				c := s.Client()
-				// A server that stops reading may reset the connection before its answer is read: more attempts.
+				// A server that stops reading may reset the connection before its answer is read:
+				// more attempts.
 				p := policy(t, func(c *retry.Config) { c.MaxAttempts, c.Budget = 10, budget.Unlimited{} })
 				c.Transport = httpx.NewTransport(c.Transport, p, httpx.WithBodyBuffer(4<<20))
 				req := request(t, http.MethodPut, s.URL, nil)

@@ -33,9 +33,10 @@ type cancelWatch struct {
 	watching sync.WaitGroup
 }
 
-// heedCancel is the context of a call that may wait: of Request.Cancel the base knows, but nobody looks at it between
-// attempts. It is the caller's own, and there is no watch, if that has a deadline: which of the two is heeded is
-// undefined then, says net/http, and calls under http.Client.Timeout, which sets both for the same instant, pay nothing.
+// heedCancel is the context of a call that may wait: of Request.Cancel the base knows, but nobody
+// looks at it between attempts. It is the caller's own, and there is no watch, if that has a
+// deadline: which of the two is heeded is undefined then, says net/http, and calls under
+// http.Client.Timeout, which sets both for the same instant, pay nothing.
 func (c *call) heedCancel() (context.Context, *cancelWatch) {
 	ctx := c.req.Context()
 	cancel := c.req.Cancel //lint:ignore SA1019 see above
@@ -82,9 +83,9 @@ func (w *cancelWatch) end() {
 // cancelGrace is how long awaitCancel waits.
 const cancelGrace = 10 * time.Millisecond
 
-// awaitCancel lets http.Client say that it was its Timeout. That sets a deadline on the context and a timer of its
-// own beside it, which closes Request.Cancel, and the error says "Client.Timeout exceeded" only if the timer came
-// first. Both are due at the same instant.
+// awaitCancel lets http.Client say that it was its Timeout. That sets a deadline on the context
+// and a timer of its own beside it, which closes Request.Cancel, and the error says
+// "Client.Timeout exceeded" only if the timer came first. Both are due at the same instant.
 func (c *call) awaitCancel() {
 	cancel := c.req.Cancel //lint:ignore SA1019 see above
 	if cancel == nil || c.req.Context().Err() != context.DeadlineExceeded {

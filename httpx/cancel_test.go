@@ -107,8 +107,8 @@ func TestAPanicLeavesNoWatchOfRequestCancel(t *testing.T) {
 	require.PanicsWithValue(t, "oops", func() { _, _ = rt.RoundTrip(req) }) // goleak has the last word
 }
 
-// TestCancelRequest_IsACancellation has the caller give up by the deprecated http.Transport.CancelRequest, of which
-// neither the context nor the request knows.
+// TestCancelRequest_IsACancellation has the caller give up by the deprecated
+// http.Transport.CancelRequest, of which neither the context nor the request knows.
 func TestCancelRequest_IsACancellation(t *testing.T) {
 	for name, stall := range map[string]func(*http.Transport) http.Handler{
 		"while the server is silent": func(*http.Transport) http.Handler {

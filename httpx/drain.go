@@ -10,15 +10,16 @@ import (
 )
 
 const (
-	// drainBytes is how much of a failed response is read to save its connection; setting up another costs a
-	// round trip or three, the time it takes to read about so much.
+	// drainBytes is how much of a failed response is read to save its connection; setting up
+	// another costs a round trip or three, the time it takes to read about so much.
 	drainBytes = 64 << 10
 	// drainTime is how long that may take. It runs during the wait before the next attempt.
 	drainTime = 100 * time.Millisecond
 )
 
-// drain reads a response's body to its end, so that its connection can be used again, and closes it. An endless or
-// stalled body is given up, and its connection with it. abort, which may be nil, breaks the connection.
+// drain reads a response's body to its end, so that its connection can be used again, and closes
+// it. An endless or stalled body is given up, and its connection with it. abort, which may be nil,
+// breaks the connection.
 func drain(resp *http.Response, abort func()) {
 	body := resp.Body
 	switch {
@@ -66,8 +67,9 @@ func (d *draining) giveUp() {
 	d.body.Close() // unblocks the Read
 }
 
-// drainCompressed is drain for a body that net/http decompresses. Its Close waits for a Read that waits for the gzip
-// header (Go 1.26), so only abort ends the Read if the server stalls there. Without abort such a body must not be read.
+// drainCompressed is drain for a body that net/http decompresses. Its Close waits for a Read that
+// waits for the gzip header (Go 1.26), so only abort ends the Read if the server stalls there.
+// Without abort such a body must not be read.
 func drainCompressed(body io.ReadCloser, abort func()) {
 	drained := make(chan struct{})
 	go func() {
@@ -90,8 +92,9 @@ func drainCompressed(body io.ReadCloser, abort func()) {
 	}
 }
 
-// abortion returns what breaks the connection that a response of the attempt sent last is read from, or nil if nothing
-// does. Over HTTP/2 a stream costs no connection, and attempts side by side have contexts of their own.
+// abortion returns what breaks the connection that a response of the attempt sent last is read
+// from, or nil if nothing does. Over HTTP/2 a stream costs no connection, and attempts side by
+// side have contexts of their own.
 func (c *call) abortion(resp *http.Response) func() {
 	base, ok := c.t.base.(*http.Transport)
 	if !ok || resp.ProtoMajor != 1 || c.bodies.shared {

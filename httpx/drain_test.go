@@ -17,8 +17,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 )
 
-// TestAStalledGzipErrorBodyDoesNotStallTheRetry stalls before and behind the gzip header: net/http decompresses as the
-// body is read.
+// TestAStalledGzipErrorBodyDoesNotStallTheRetry stalls before and behind the gzip header: net/http
+// decompresses as the body is read.
 func TestAStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	for name, begin := range map[string]func(io.Writer){
 		"before its header": func(io.Writer) {},

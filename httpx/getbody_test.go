@@ -26,7 +26,8 @@ func replayable(t testing.TB, url string, open func() (io.ReadCloser, error)) *h
 	return req
 }
 
-// TestGetBody_CalledByARoundTripperBelow has one look at the request's payload before it sends the request.
+// TestGetBody_CalledByARoundTripperBelow has one look at the request's payload before it sends the
+// request.
 func TestGetBody_CalledByARoundTripperBelow(t *testing.T) {
 	for name, look := range map[string]func(t *testing.T, r *http.Request){
 		"reads the copy": func(t *testing.T, r *http.Request) {

@@ -17,8 +17,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// TestGOAWAY_IsSortedByItsCode has net/http make the error of the first stream of a connection, which the server's
-// GOAWAY says was not processed, or that may have been before the connection was closed.
+// TestGOAWAY_IsSortedByItsCode has net/http make the error of the first stream of a connection,
+// which the server's GOAWAY says was not processed, or that may have been before the connection
+// was closed.
 func TestGOAWAY_IsSortedByItsCode(t *testing.T) {
 	lost := retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}
 	for code, want := range map[http2.ErrCode]struct{ above, processed retry.Outcome }{
@@ -77,8 +78,8 @@ func TestGOAWAY_ThatAsksForCalmIsPaidFor(t *testing.T) {
 	})
 }
 
-// TestREFUSED_STREAM_ThatNetHTTPHasRepeatedIsPaidFor has a server refuse everything, which net/http has tried eight
-// times, for a minute, before anybody hears of it.
+// TestREFUSED_STREAM_ThatNetHTTPHasRepeatedIsPaidFor has a server refuse everything, which
+// net/http has tried eight times, for a minute, before anybody hears of it.
 func TestREFUSED_STREAM_ThatNetHTTPHasRepeatedIsPaidFor(t *testing.T) {
 	var seen recorder
 	for name, test := range map[string]struct {

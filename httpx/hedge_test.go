@@ -34,7 +34,8 @@ func hedging(t testing.TB, change func(*retry.Config)) *retry.Policy {
 	})
 }
 
-// plan answers the nth request with codes[n] after delays[n], or not at all once the client has gone.
+// plan answers the nth request with codes[n] after delays[n], or not at all once the client has
+// gone.
 func plan(sent *atomic.Int32, codes []int, delays ...time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		n := int(sent.Add(1)) - 1

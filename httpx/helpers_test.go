@@ -30,8 +30,8 @@ func switchToEcho(w http.ResponseWriter) {
 	_ = rw.Flush()
 }
 
-// onceBusy answers the first request with a 503 of that header, whose body is stall's, and all others with an empty 200.
-// One request at a time.
+// onceBusy answers the first request with a 503 of that header, whose body is stall's, and all
+// others with an empty 200. One request at a time.
 func onceBusy(header http.Header, stall func(w http.ResponseWriter, r *http.Request)) http.HandlerFunc {
 	first := true
 	return func(w http.ResponseWriter, r *http.Request) {

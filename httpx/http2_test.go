@@ -19,8 +19,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// rawHTTP2 is a server that does to each stream, once its request is complete, what react says: n counts streams over
-// all connections, from 1. It speaks HTTP/2 without TLS over net.Pipes.
+// rawHTTP2 is a server that does to each stream, once its request is complete, what react says: n
+// counts streams over all connections, from 1. It speaks HTTP/2 without TLS over net.Pipes.
 type rawHTTP2 struct {
 	react func(f *http2.Framer, n int, stream uint32)
 	// during, unless nil, sees the frames of requests that are not complete.

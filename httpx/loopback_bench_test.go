@@ -20,8 +20,8 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkLoopback compares a bare client with a wrapped one over loopback, 16 callers, all well. Machines drift: run
-// it with -count and compare neighbours.
+// BenchmarkLoopback compares a bare client with a wrapped one over loopback, 16 callers, all well.
+// Machines drift: run it with -count and compare neighbours.
 func BenchmarkLoopback(b *testing.B) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	defer s.Close()

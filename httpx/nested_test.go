@@ -22,7 +22,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// byStatus is a base that answers by the host's name: "503.test", "404.test", "refused.test", anything else with 200.
+// byStatus is a base that answers by the host's name: "503.test", "404.test", "refused.test",
+// anything else with 200.
 type byStatus struct {
 	mu   sync.Mutex
 	sent map[string]int
@@ -52,7 +53,8 @@ func lavish() retry.Config {
 	return retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None(), Budget: budget.Unlimited{}}
 }
 
-// visit makes a request and makes an error of its status, as most operations do. What it wraps says nothing of ours.
+// visit makes a request and makes an error of its status, as most operations do. What it wraps
+// says nothing of ours.
 func visit(ctx context.Context, rt http.RoundTripper, method, host string) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+host+"/", nil)
 	if err != nil {
@@ -233,7 +235,8 @@ func TestNested_AnAttemptsOwnTimeoutIsStillRetried(t *testing.T) {
 	})
 }
 
-// The request above hears of it, too: a service whose own call was exhausted says "do not retry", through Do.
+// The request above hears of it, too: a service whose own call was exhausted says "do not retry",
+// through Do.
 func TestNested_AHandlerAroundAnOperationSaysDoNotRetry(t *testing.T) {
 	rt := httpx.NewTransport(&byStatus{}, retry.Must(retry.New(lavish())))
 	for _, host := range []string{"503.test", "404.test"} {

@@ -28,7 +28,8 @@ func readAll(req *http.Request) error {
 	return err
 }
 
-// A policy that never retries keeps nothing to send again, so it does not for what is handed back unprocessed either.
+// A policy that never retries keeps nothing to send again, so it does not for what is handed back
+// unprocessed either.
 func TestMaxAttempts1SendsOnceAlsoWhatIsHandedBack(t *testing.T) {
 	n := 0
 	handedBack := errors.New("http2: Transport received Server's graceful shutdown GOAWAY")

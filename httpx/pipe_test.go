@@ -12,7 +12,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// pipeListener is a listener whose connections are net.Pipes, which a synctest bubble can see through.
+// pipeListener is a listener whose connections are net.Pipes, which a synctest bubble can see
+// through.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -58,8 +59,8 @@ func unencryptedHTTP2() *http.Protocols {
 	return p
 }
 
-// pipeServer serves h over net.Pipes until the test ends, for a client inside the same bubble: over HTTP/1, unless told
-// otherwise.
+// pipeServer serves h over net.Pipes until the test ends, for a client inside the same bubble:
+// over HTTP/1, unless told otherwise.
 func pipeServer(t testing.TB, h http.Handler, protocols ...*http.Protocols) *http.Transport {
 	t.Helper()
 	l := newPipeListener()

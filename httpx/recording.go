@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// recording is a request body without GetBody. It is read as the attempts ask for it, and kept up to a limit.
+// recording is a request body without GetBody. It is read as the attempts ask for it, and kept up
+// to a limit.
 type recording struct {
 	source io.ReadCloser
 	limit  int
@@ -46,8 +47,9 @@ type replay struct {
 	grace   *time.Timer // calls expire
 }
 
-// readGrace is how long a Read may take to return after its reader was closed before the source is closed too. Most
-// return at once, and the recording stays complete; one of a pipe may never return.
+// readGrace is how long a Read may take to return after its reader was closed before the source is
+// closed too. Most return at once, and the recording stays complete; one of a pipe may never
+// return.
 const readGrace = 10 * time.Millisecond
 
 var errBodyClosed = errors.New("httpx: read on a closed request body")
@@ -70,8 +72,8 @@ func (r *recording) hold() bool {
 	return r.held
 }
 
-// release ends the call's use of the recording: no further reader will be opened. It does not wait for a Read, as the
-// Close of some sources does.
+// release ends the call's use of the recording: no further reader will be opened. It does not wait
+// for a Read, as the Close of some sources does.
 func (r *recording) release() {
 	r.mu.Lock()
 	r.held, r.final, r.limit = false, true, 0
@@ -113,7 +115,8 @@ func (r *replay) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// begin answers a Read without the source, or counts it as one that waits for the source until end.
+// begin answers a Read without the source, or counts it as one that waits for the source until
+// end.
 func (r *replay) begin(p []byte) (n int, err error, done bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,15 +160,16 @@ func (r *replay) fromKept(p []byte) (n int, err error, done bool) {
 	return 0, nil, len(p) == 0
 }
 
-// awaitDecision holds back an attempt that has answered while it still uploads: what goes beyond the limit could be
-// neither kept, if there is another attempt, nor lost.
+// awaitDecision holds back an attempt that has answered while it still uploads: what goes beyond
+// the limit could be neither kept, if there is another attempt, nor lost.
 func (r *replay) awaitDecision() {
 	for r.held && r.at >= len(r.kept) && len(r.kept) >= r.limit && !r.stopped && !r.shut {
 		r.decided.Wait()
 	}
 }
 
-// keep remembers what the source gave. A reader that was stopped meanwhile has read on behalf of the next.
+// keep remembers what the source gave. A reader that was stopped meanwhile has read on behalf of
+// the next.
 func (r *replay) keep(p []byte, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,11 +188,13 @@ func (r *replay) keep(p []byte, err error) {
 // unrepeatable reports whether no attempt can come after this one.
 func (r *recording) unrepeatable() bool { return r.over || r.final }
 
-// Close ends this attempt's use of the body. A Read under way returns, at the cost of a later attempt if the source has
-// to be closed for that. An attempt that has been answered lets it go on for the next.
+// Close ends this attempt's use of the body. A Read under way returns, at the cost of a later
+// attempt if the source has to be closed for that. An attempt that has been answered lets it go on
+// for the next.
 //
-// The body can be read all the same until the attempt is over, and waits no longer than readGrace: net/http closes the
-// body of a request that found its connection unusable, and then sends that very request on another (see reopen).
+// The body can be read all the same until the attempt is over, and waits no longer than readGrace:
+// net/http closes the body of a request that found its connection unusable, and then sends that
+// very request on another (see reopen).
 func (r *replay) Close() error {
 	r.mu.Lock()
 	r.shut = true

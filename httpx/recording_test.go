@@ -34,8 +34,8 @@ var aborts = map[string]func(conn net.Conn, f *http2.Framer, stream uint32){
 	"connection lost": func(c net.Conn, _ *http2.Framer, _ uint32) { c.Close() },
 }
 
-// TestAbortedUpload_ReturnsAtOnce has a server give up a request whose body, a pipe that nobody writes to any more, is
-// being read.
+// TestAbortedUpload_ReturnsAtOnce has a server give up a request whose body, a pipe that nobody
+// writes to any more, is being read.
 func TestAbortedUpload_ReturnsAtOnce(t *testing.T) {
 	for fault, abort := range aborts {
 		for _, written := range []string{"", "hello"} {
@@ -100,7 +100,8 @@ func TestAbortedUpload_SaysWhyItIsNotRepeated(t *testing.T) {
 	})
 }
 
-// TestAReadUnderWay_IsLeftToTheNextAttempt has attempts end while their body is being read, without a need to unblock it.
+// TestAReadUnderWay_IsLeftToTheNextAttempt has attempts end while their body is being read,
+// without a need to unblock it.
 func TestAReadUnderWay_IsLeftToTheNextAttempt(t *testing.T) {
 	for _, written := range []string{"", "hello"} {
 		for name, test := range map[string]struct {
@@ -176,8 +177,8 @@ func TestAnEarlyAnswer_DoesNotWaitForTheBodyToBeClosed(t *testing.T) {
 	})
 }
 
-// TestAClosedBody_IsReadOnOnAnotherConnection has a base that closes the body of a request whose connection it finds
-// unusable, and sends it on another: net/http does so if nothing was read.
+// TestAClosedBody_IsReadOnOnAnotherConnection has a base that closes the body of a request whose
+// connection it finds unusable, and sends it on another: net/http does so if nothing was read.
 func TestAClosedBody_IsReadOnOnAnotherConnection(t *testing.T) {
 	for name, traced := range map[string]bool{"known from the trace": true, "not known": false} {
 		t.Run(name, func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// keep hands the context of the attempt that answers to its response: it ends when the body is closed or read to its
-// end, and not before.
+// keep hands the context of the attempt that answers to its response: it ends when the body is
+// closed or read to its end, and not before.
 func keep(resp *http.Response, cancel context.CancelFunc) *http.Response {
 	if resp == nil || resp.Body == nil || resp.Body == http.NoBody {
 		cancel()

@@ -12,7 +12,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// TestTheResponsesRequestIsTheCallersAndCanBeSentAgain is for those who log resp.Request, or send it once more.
+// TestTheResponsesRequestIsTheCallersAndCanBeSentAgain is for those who log resp.Request, or send
+// it once more.
 func TestTheResponsesRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 	type key struct{}
 	for name, p := range policies(t) {
@@ -45,7 +46,8 @@ func TestTheResponsesRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 	}
 }
 
-// TestARequestThatTheBaseSaysItSentIsLeftInTheResponse is for a base that sends another: it knows better.
+// TestARequestThatTheBaseSaysItSentIsLeftInTheResponse is for a base that sends another: it knows
+// better.
 func TestARequestThatTheBaseSaysItSentIsLeftInTheResponse(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()

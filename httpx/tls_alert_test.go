@@ -43,7 +43,8 @@ func TestTLSAlerts_AreSortedByWhatTheyMean(t *testing.T) {
 	}
 }
 
-// tlsServer is a server whose first handshakes fail with internal_error, as many as fail says. It counts requests.
+// tlsServer is a server whose first handshakes fail with internal_error, as many as fail says. It
+// counts requests.
 func tlsServer(t *testing.T, h2 bool, fail int32) (s *httptest.Server, got, handshakes *atomic.Int32) {
 	got, handshakes = new(atomic.Int32), new(atomic.Int32)
 	s = httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got.Add(1) }))
@@ -94,8 +95,8 @@ func TestATLSHandshakeThatFails_PaysForEachAttempt(t *testing.T) {
 	}
 }
 
-// garbler is a connection that spoils one byte, once told to: the other side's in the records that it reads, its own
-// in those that it writes.
+// garbler is a connection that spoils one byte, once told to: the other side's in the records that
+// it reads, its own in those that it writes.
 type garbler struct {
 	net.Conn
 	read, write *atomic.Bool
@@ -117,8 +118,8 @@ func (c garbler) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// TestATLSAlertAfterTheHandshake_IsALostConnection has a record arrive damaged: one side or the other answers with
-// bad_record_mac, and nobody knows whether the request was processed.
+// TestATLSAlertAfterTheHandshake_IsALostConnection has a record arrive damaged: one side or the
+// other answers with bad_record_mac, and nobody knows whether the request was processed.
 func TestATLSAlertAfterTheHandshake_IsALostConnection(t *testing.T) {
 	for _, op := range []string{"remote error", "local error"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {

@@ -33,12 +33,13 @@ func (s *sighting) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &s.ClientTrace)
 }
 
-// unsent reports whether the attempt, which is over, has got no connection. A base that does not say when it asks for
-// one proves nothing.
+// unsent reports whether the attempt, which is over, has got no connection. A base that does not
+// say when it asks for one proves nothing.
 func (s *sighting) unsent() bool { return s != nil && s.asked.Load() && !s.had.Load() }
 
-// trace returns the context to send an attempt on, and whether it is another than ctx. Connections are watched where
-// what is seen can decide something: whether an attempt that timed out, or failed in a TLS handshake, was sent.
+// trace returns the context to send an attempt on, and whether it is another than ctx. Connections
+// are watched where what is seen can decide something: whether an attempt that timed out, or
+// failed in a TLS handshake, was sent.
 func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
 	switch {
 	case c.bodies.shared && c.hooks == nil, c.once:
@@ -54,8 +55,8 @@ func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
 	return c.seen.watch(ctx), true
 }
 
-// handshakes reports whether an error of TLS may have to be told from one of its handshake: if that failed, nothing was
-// sent, and the request can be sent again whatever its method.
+// handshakes reports whether an error of TLS may have to be told from one of its handshake: if
+// that failed, nothing was sent, and the request can be sent again whatever its method.
 func (c *call) handshakes() bool {
 	return !c.idempotent && c.req.URL != nil && c.req.URL.Scheme == "https"
 }
@@ -72,8 +73,8 @@ func (c *call) proven(o retry.Outcome, err error) retry.Outcome {
 	return o
 }
 
-// serialized returns a context with the caller's ClientTrace as attempts side by side share it, one hook at a time, or
-// nil if ctx has none.
+// serialized returns a context with the caller's ClientTrace as attempts side by side share it,
+// one hook at a time, or nil if ctx has none.
 func serialized(ctx context.Context) context.Context {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace == nil {

@@ -69,7 +69,8 @@ func TestAnAttemptThatTimesOutWithoutAConnection_IsSentAgainWhateverItsMethod(t 
 	}
 }
 
-// TestAnAttemptThatWaitsForAConnectionUntilItTimesOut_WasNotSent has all connections that the client may have in use.
+// TestAnAttemptThatWaitsForAConnectionUntilItTimesOut_WasNotSent has all connections that the
+// client may have in use.
 func TestAnAttemptThatWaitsForAConnectionUntilItTimesOut_WasNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got atomic.Int32
@@ -98,7 +99,8 @@ func TestAnAttemptThatWaitsForAConnectionUntilItTimesOut_WasNotSent(t *testing.T
 	})
 }
 
-// TestAnAttemptThatMayHaveBeenSent_IsNoProof has bases that do not say enough, or say that there was a connection.
+// TestAnAttemptThatMayHaveBeenSent_IsNoProof has bases that do not say enough, or say that there
+// was a connection.
 func TestAnAttemptThatMayHaveBeenSent_IsNoProof(t *testing.T) {
 	for name, tell := range map[string]func(*httptrace.ClientTrace){
 		"says nothing":          func(*httptrace.ClientTrace) {},

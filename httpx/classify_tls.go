@@ -7,8 +7,9 @@ import (
 	"slices"
 )
 
-// passing are the TLS alerts that may not come again: something went wrong on the way or in the server. All others say
-// that the two sides do not agree on certificates, versions, names or the like, and will not next time.
+// passing are the TLS alerts that may not come again: something went wrong on the way or in the
+// server. All others say that the two sides do not agree on certificates, versions, names or the
+// like, and will not next time.
 var passing = []tls.AlertError{
 	10, // unexpected_message
 	20, // bad_record_mac
@@ -20,8 +21,9 @@ var passing = []tls.AlertError{
 	90, // user_canceled
 }
 
-// tlsAlert reports whether err stands for a TLS alert, the server's or our own, and whether that is a passing one.
-// crypto/tls exports the type of alerts for QUIC only; its own have the same texts.
+// tlsAlert reports whether err stands for a TLS alert, the server's or our own, and whether that
+// is a passing one. crypto/tls exports the type of alerts for QUIC only; its own have the same
+// texts.
 func tlsAlert(err error) (passes, ok bool) {
 	if alert, ok := errors.AsType[tls.AlertError](err); ok {
 		return slices.Contains(passing, alert), true

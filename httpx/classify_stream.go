@@ -16,9 +16,9 @@ const (
 	http11IsRequired = 0xd
 )
 
-// streamError has the shape of net/http's own error for an HTTP/2 stream that was reset, which is not exported. That
-// one lets itself be copied by errors.As into any struct with the same fields, so that golang.org/x/net/http2 need not
-// be imported to see the code.
+// streamError has the shape of net/http's own error for an HTTP/2 stream that was reset, which is
+// not exported. That one lets itself be copied by errors.As into any struct with the same fields,
+// so that golang.org/x/net/http2 need not be imported to see the code.
 type streamError struct {
 	StreamID uint32
 	Code     uint32
@@ -46,11 +46,13 @@ func classifyStream(code uint32) retry.Outcome {
 }
 
 const (
-	// goAwayAbove begins the error of a connection's first stream, if the server's GOAWAY has an error and says that
-	// the stream was not processed. The code's name is the rest. net/http repeats others after such a GOAWAY.
+	// goAwayAbove begins the error of a connection's first stream, if the server's GOAWAY has an
+	// error and says that the stream was not processed. The code's name is the rest. net/http
+	// repeats others after such a GOAWAY.
 	goAwayAbove = "http2: Transport received GOAWAY from server ErrCode:"
-	// goAwayAndClosed begins the error of a stream that the server may have processed: it closed the connection after a
-	// GOAWAY. The code's name follows, and what the server wrote comes last.
+	// goAwayAndClosed begins the error of a stream that the server may have processed: it closed
+	// the connection after a GOAWAY. The code's name follows, and what the server wrote comes
+	// last.
 	goAwayAndClosed = "http2: server sent GOAWAY and closed the connection; "
 )
 
