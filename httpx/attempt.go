@@ -13,7 +13,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// call is one call, as drive.Work.
+// call implements drive.Work for one request.
 type call struct {
 	t           *Transport
 	req         *http.Request // the caller's

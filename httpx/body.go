@@ -13,9 +13,9 @@ import (
 	"sync/atomic"
 )
 
-// bodies hands each attempt of a call its request body: the first the original, the others
-// GetBody's or, of a body without GetBody, what a recording has kept. Each is closed by whom it is
-// handed to.
+// bodies provides the request body of each attempt of a call: the original to the first, and to
+// later ones a copy by GetBody or, without GetBody, what a recording has kept. The receiver of a
+// body closes it.
 type bodies struct {
 	req    *http.Request
 	record *recording // of a body without GetBody
@@ -29,12 +29,12 @@ type bodies struct {
 	shared bool // attempts run side by side
 }
 
-// init looks at the request's body. begun says that it was handed out already, or will be once
-// only.
-func (b *bodies) init(req *http.Request, limit int, begun bool) {
+// init prepares the bodies of req. A recording keeps up to limit bytes. With once only one attempt
+// will be made, and nothing is kept.
+func (b *bodies) init(req *http.Request, limit int, once bool) {
 	b.req = req
 	switch {
-	case b.none() || begun || inMemory(req):
+	case b.none() || once || inMemory(req):
 	case req.GetBody != nil:
 		b.fenced = true
 	default:
@@ -50,7 +50,7 @@ func (b *bodies) none() bool { return b.req.Body == nil || b.req.Body == http.No
 // copies reports whether attempts can each read a copy of their own at the same time.
 func (b *bodies) copies() bool { return b.none() || b.req.GetBody != nil }
 
-// next is the body of an attempt, or nil if that is the request's own.
+// next returns the body of an attempt, or nil if that is the request's own.
 func (b *bodies) next(attempt int) (io.ReadCloser, error) {
 	if b.none() {
 		return nil, nil
@@ -82,7 +82,7 @@ func (b *bodies) again() (io.ReadCloser, error) {
 
 var errNoCopy = errors.New("neither a body nor an error")
 
-// copy is another body of GetBody's.
+// copy returns another body by GetBody.
 func (b *bodies) copy() (io.ReadCloser, error) {
 	if b.req.GetBody == nil {
 		return nil, &bodyError{errNoCopy}

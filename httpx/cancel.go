@@ -25,7 +25,7 @@ func (c *call) canceled() bool {
 
 var errCanceled = errors.New("httpx: Request.Cancel is closed")
 
-// cancelWatch has a context end when Request.Cancel is closed.
+// cancelWatch cancels a context when Request.Cancel is closed.
 type cancelWatch struct {
 	cancel   context.CancelCauseFunc
 	kept     bool
@@ -33,11 +33,11 @@ type cancelWatch struct {
 	watching sync.WaitGroup
 }
 
-// heedCancel is the context of a call that may wait: of Request.Cancel the base knows, but nobody
-// looks at it between attempts. It is the caller's own, and there is no watch, if that has a
-// deadline: which of the two is heeded is undefined then, says net/http, and calls under
-// http.Client.Timeout, which sets both for the same instant, pay nothing.
-func (c *call) heedCancel() (context.Context, *cancelWatch) {
+// watchCancel returns the context of the call, which ends when Request.Cancel is closed: the base
+// watches that channel during an attempt, but nothing would between attempts. If the caller's
+// context has a deadline it is returned as it is, without a watch: http.Client.Timeout sets both
+// for the same instant, and net/http leaves open which of two cancellations counts.
+func (c *call) watchCancel() (context.Context, *cancelWatch) {
 	ctx := c.req.Context()
 	cancel := c.req.Cancel //lint:ignore SA1019 see above
 	if cancel == nil || c.once {
@@ -59,7 +59,7 @@ func (c *call) heedCancel() (context.Context, *cancelWatch) {
 	return ctx, w
 }
 
-// keep hands the watch's context to the response that answers.
+// keep releases the watch's context when the body of the call's response is done.
 func (w *cancelWatch) keep(resp *http.Response) *http.Response {
 	if w == nil || resp == nil {
 		return resp
@@ -68,7 +68,7 @@ func (w *cancelWatch) keep(resp *http.Response) *http.Response {
 	return keep(resp, func() { w.cancel(nil) })
 }
 
-// end is called when the call is over.
+// end stops the watch. Call it when the call is over.
 func (w *cancelWatch) end() {
 	if w == nil {
 		return
@@ -83,9 +83,9 @@ func (w *cancelWatch) end() {
 // cancelGrace is how long awaitCancel waits.
 const cancelGrace = 10 * time.Millisecond
 
-// awaitCancel lets http.Client say that it was its Timeout. That sets a deadline on the context
-// and a timer of its own beside it, which closes Request.Cancel, and the error says
-// "Client.Timeout exceeded" only if the timer came first. Both are due at the same instant.
+// awaitCancel waits for Request.Cancel to be closed if the deadline has passed. http.Client.Timeout
+// sets a deadline on the context and a timer that closes Request.Cancel at the same instant, and
+// its error says "Client.Timeout exceeded" only if the timer has fired when RoundTrip returns.
 func (c *call) awaitCancel() {
 	cancel := c.req.Cancel //lint:ignore SA1019 see above
 	if cancel == nil || c.req.Context().Err() != context.DeadlineExceeded {

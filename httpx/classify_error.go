@@ -46,34 +46,31 @@ func classifyError(err error) retry.Outcome {
 	return retry.Outcome{Class: retry.Transient}
 }
 
-// refusedForLong returns the outcome of a request that net/http has repeated by itself for a
-// minute, each time to be refused. It is safe to repeat, but that is an overload, and has cost the
-// server eight requests: another is paid for.
+// refusedForLong returns the outcome of a request that the server refused again and again while
+// net/http repeated it by itself, for a minute and eight times. It is safe to repeat, but a sign of
+// overload, so that another attempt is paid for.
 func refusedForLong() retry.Outcome { return retry.Outcome{Class: retry.Unprocessed} }
 
-// net/http makes these errors with errors.New or fmt.Errorf and exports none of them: there is
-// only the text to go by. The tests produce most with net/http itself, so that a change there is
-// seen.
+// net/http makes these errors with errors.New or fmt.Errorf and exports none of them, so only the
+// text identifies them. The tests produce most with net/http itself, to notice a change there.
 var (
-	// repeated is what a stream comes to that the server's GOAWAY says was not processed, or that
-	// found no room on its connection, where net/http repeats it by itself.
+	// repeated begins the error of a stream that the server's GOAWAY left unprocessed, or that
+	// found no room on its connection. net/http has repeated such a request by itself.
 	repeated = []string{
 		"http2: Transport received Server's graceful shutdown GOAWAY",
 		"http2: client conn not usable",
 	}
-	// handedBack is what net/http says of what it wants to repeat and cannot, for lack of GetBody.
+	// handedBack begins the error of a request that net/http would repeat if it had GetBody.
 	handedBack = []string{"net/http: cannot rewind body after connection loss"}
-	// canceled is what http.Transport.CancelRequest and Request.Cancel come to, also before there
-	// is a connection.
+	// canceled begins the error after http.Transport.CancelRequest or Request.Cancel, also before
+	// there is a connection.
 	canceled = []string{"net/http: request canceled"}
-	// lost is what becomes of requests whose connection has ended, beside the errors of package
-	// net.
+	// lost begins the errors of requests whose connection ended that are not of package net.
 	lost = []string{
 		"http: server closed idle connection", "http2: client connection lost", "http2: client conn is closed",
 		"http2: client connection force closed via ClientConn.Close", goAwayAndClosed,
 	}
-	// refused is what net/http says of a request that is wrong, or of an answer that will be no
-	// better next time.
+	// refused is in errors of requests that are wrong, and of answers that stay the same.
 	refused = []string{
 		"unsupported protocol scheme", "http2: unsupported scheme", "http: no Host in request URL",
 		"http: nil Request.URL", "http: nil Request.Header", "net/http: invalid header ", "net/http: invalid trailer ",
@@ -83,15 +80,15 @@ var (
 		"can't write control character in Request.URL", "http: server gave HTTP response to HTTPS client",
 		"Proxy Authentication Required", // of an answer to CONNECT there is only the status text
 	}
-	// notConnected is what comes before a request is written.
+	// notConnected begins errors that come before the request is written.
 	notConnected = []string{"net/http: TLS handshake timeout", "http2: client conn could not be established"}
 )
 
-// ended are the errors of a connection that has ended (see also errno.go).
+// ended lists the errors of a connection that has ended (see also classify_errno.go).
 var ended = []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed}
 
-// cannotRepeat begins the error that net/http makes of one it would have repeated the request
-// after by itself.
+// cannotRepeat begins the text in which net/http wraps an error after which it could not repeat the
+// request.
 const cannotRepeat = "http2: Transport: cannot retry err ["
 
 // wasHandedBack reports whether the request was not processed, the connection works, and nobody

@@ -56,7 +56,8 @@ const (
 	goAwayAndClosed = "http2: server sent GOAWAY and closed the connection; "
 )
 
-// classifyGoAway sorts what net/http makes of a GOAWAY, by its code, if err is that.
+// classifyGoAway sorts an error that net/http made of a GOAWAY by the code in its text. It reports
+// false for any other error.
 func classifyGoAway(err error) (retry.Outcome, bool) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		text := err.Error()

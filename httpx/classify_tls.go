@@ -7,9 +7,8 @@ import (
 	"slices"
 )
 
-// passing are the TLS alerts that may not come again: something went wrong on the way or in the
-// server. All others say that the two sides do not agree on certificates, versions, names or the
-// like, and will not next time.
+// passing lists the TLS alerts that may not come again: something went wrong on the way or in the
+// server. All others mean that the two sides do not agree on certificates, versions or names.
 var passing = []tls.AlertError{
 	10, // unexpected_message
 	20, // bad_record_mac
@@ -21,9 +20,8 @@ var passing = []tls.AlertError{
 	90, // user_canceled
 }
 
-// tlsAlert reports whether err stands for a TLS alert, the server's or our own, and whether that
-// is a passing one. crypto/tls exports the type of alerts for QUIC only; its own have the same
-// texts.
+// tlsAlert reports whether err is a TLS alert, of either side, and whether that is a passing one.
+// crypto/tls exports the type of alerts for QUIC only; its own have the same texts.
 func tlsAlert(err error) (passes, ok bool) {
 	if alert, ok := errors.AsType[tls.AlertError](err); ok {
 		return slices.Contains(passing, alert), true

@@ -7,22 +7,22 @@
 //
 // # What a Transport does
 //
-// It sends the caller's own request, and if that succeeds it has done nothing else: no
-// allocation, no clock, no lock. After a failure that a retry may mend (Classify has the table,
-// WithClassifier changes it) it waits as the policy and the server say, and sends a copy. Each
-// host has its own budget and latency estimate; WithDestination names others. WithPolicyFunc
-// chooses the policy of each request, which is also how policies are reloaded.
+// It sends the caller's own request unless a header, a timeout or a body has to be added. After a
+// failure that another attempt may not meet ([Classify] has the table, [WithClassifier] changes it)
+// it waits as the policy and the server say, and sends a copy. Each host has its own budget and
+// latency estimate; [WithDestination] names others. [WithPolicyFunc] chooses the policy of each
+// request, which is also how policies are reloaded.
 //
-// What comes back is the truth: the last response as it was, its body open, with a nil error, or
-// an *retry.Error that unwraps to the last attempt's error. ReportFrom(resp.Request.Context())
-// says why a call stopped that ended with a response; retry.WithObserver hears of every attempt.
-// A policy of MaxAttempts 1 is transparent.
+// A call that stops without success returns the last response as it was, its body open, with a nil
+// error, or an error that wraps the last attempt's. [ReportFrom] of resp.Request.Context() returns
+// why a call stopped that ended with a response; [retry.WithObserver] is called for every attempt.
+// A policy of MaxAttempts 1 adds nothing to the base.
 //
 // # What is sent twice
 //
 // A request with an effect is repeated only if it provably never reached the application (a
 // refused connection, REFUSED_STREAM, a GOAWAY that excludes it, a proxy that had no tunnel for
-// it), or if somebody vouched for it: its method (those that IANA's registry has as idempotent),
+// it), or if something declares that it may be: its method (those that IANA's registry has as idempotent),
 // an Idempotency-Key or X-Idempotency-Key header, WithIdempotencyKey, or retry.WithIdempotency on
 // its context, which overrides the rest. Only such requests are hedged, of those that have
 // effects by their method only PUT and DELETE, and neither CONNECT nor an Upgrade. net/http

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// recording is a request body without GetBody. It is read as the attempts ask for it, and kept up
-// to a limit.
+// recording reads a request body without GetBody as attempts ask for it, and keeps it up to a
+// limit for the attempts that follow.
 type recording struct {
 	source io.ReadCloser
 	limit  int

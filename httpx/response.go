@@ -47,7 +47,7 @@ type heldConn struct {
 	io.Writer
 }
 
-// CloseWrite is what net/http's own has as well.
+// CloseWrite closes the sending side, as that of net/http's own connection does.
 func (c *heldConn) CloseWrite() error {
 	if w, ok := c.ReadCloser.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()

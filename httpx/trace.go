@@ -11,7 +11,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// sighting is what an attempt's httptrace.ClientTrace has seen.
+// sighting records what an attempt's httptrace.ClientTrace has seen.
 type sighting struct {
 	httptrace.ClientTrace
 	asked  atomic.Bool // for a connection
@@ -20,7 +20,7 @@ type sighting struct {
 	reader *replay     // of the request's body, or nil
 }
 
-// watch returns a context on which the base tells s of connections.
+// watch returns a context with s as its ClientTrace.
 func (s *sighting) watch(ctx context.Context) context.Context {
 	s.GetConn = func(string) { s.asked.Store(true) }
 	s.GotConn = func(info httptrace.GotConnInfo) {
@@ -37,9 +37,9 @@ func (s *sighting) watch(ctx context.Context) context.Context {
 // say when it asks for one proves nothing.
 func (s *sighting) unsent() bool { return s != nil && s.asked.Load() && !s.had.Load() }
 
-// trace returns the context to send an attempt on, and whether it is another than ctx. Connections
-// are watched where what is seen can decide something: whether an attempt that timed out, or
-// failed in a TLS handshake, was sent.
+// trace returns the context to send an attempt on, and reports whether that is not ctx. It watches
+// connections only where they can decide something: whether an attempt that timed out, or failed
+// in a TLS handshake, was sent.
 func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
 	switch {
 	case c.bodies.shared && c.hooks == nil, c.once:
@@ -55,8 +55,8 @@ func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
 	return c.seen.watch(ctx), true
 }
 
-// handshakes reports whether an error of TLS may have to be told from one of its handshake: if
-// that failed, nothing was sent, and the request can be sent again whatever its method.
+// handshakes reports whether it matters if an attempt failed in its TLS handshake: then nothing was
+// sent, and the request can be sent again whatever its method.
 func (c *call) handshakes() bool {
 	return !c.idempotent && c.req.URL != nil && c.req.URL.Scheme == "https"
 }
@@ -98,7 +98,7 @@ func serialized(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(context.Background(), &copied)
 }
 
-// tracedContext is a context with another trace: WithClientTrace adds to the one that is there.
+// tracedContext replaces the trace of a Context: WithClientTrace would add to it.
 type tracedContext struct {
 	context.Context
 	trace context.Context

@@ -72,7 +72,7 @@ func (t *Transport) nested(req *http.Request) (*http.Response, error) {
 func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	p := drive.Of(t.policyFor(req))
 	c := t.newCall(req, p)
-	ctx, watch := c.heedCancel()
+	ctx, watch := c.watchCancel()
 	defer watch.end()
 	if placement.InUse() {
 		ctx, c.placed = placement.Start(ctx, p.Observer, true), true
