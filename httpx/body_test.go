@@ -39,7 +39,7 @@ func request(t testing.TB, method, url string, body io.Reader) *http.Request {
 	return req
 }
 
-func TestFirstAttemptSendsTheOriginalBodyAndEveryBodyIsClosed(t *testing.T) {
+func TestBody_FirstAttemptSendsTheOriginalBodyAndEveryBodyIsClosed(t *testing.T) {
 	s := serve(t, 503, 503)
 	var original, copies, made atomic.Int32
 	req := request(t, http.MethodPut, s.URL, closer{strings.NewReader("pay 5"), &original})
@@ -60,7 +60,7 @@ func TestFirstAttemptSendsTheOriginalBodyAndEveryBodyIsClosed(t *testing.T) {
 	}
 }
 
-func TestGetBodysErrorIsReturnedWrappedAndEndsTheCall(t *testing.T) {
+func TestBody_GetBodysErrorIsReturnedWrappedAndEndsTheCall(t *testing.T) {
 	s := serve(t, 503, 503, 503)
 	gone := errors.New("file is gone")
 	req := request(t, http.MethodPut, s.URL, strings.NewReader("pay 5"))
@@ -73,7 +73,7 @@ func TestGetBodysErrorIsReturnedWrappedAndEndsTheCall(t *testing.T) {
 	require.Equal(t, retry.ReasonRejected, stopped.Reason)
 }
 
-func TestABodyWithoutGetBodyIsSentOnceWithTheRealAnswer(t *testing.T) {
+func TestBody_ABodyWithoutGetBodyIsSentOnceWithTheRealAnswer(t *testing.T) {
 	t.Run("response", func(t *testing.T) {
 		s := serve(t, 503)
 		resp, err := client(t, policy(t, nil)).Do(request(t, http.MethodPut, s.URL, io.MultiReader(strings.NewReader("pay 5"))))
@@ -100,7 +100,7 @@ func TestABodyWithoutGetBodyIsSentOnceWithTheRealAnswer(t *testing.T) {
 	})
 }
 
-func TestABodyThatNobodyReadIsReplayableWithoutGetBody(t *testing.T) {
+func TestBody_ABodyThatNobodyReadIsReplayableWithoutGetBody(t *testing.T) {
 	s := serve(t)
 	var closed atomic.Int32
 	sent := 0
@@ -119,7 +119,7 @@ func TestABodyThatNobodyReadIsReplayableWithoutGetBody(t *testing.T) {
 	require.EqualValues(t, 1, closed.Load())
 }
 
-func TestBufferedBodyIsReplayedUpToTheLimit(t *testing.T) {
+func TestBody_BufferedBodyIsReplayedUpToTheLimit(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		size     int
@@ -168,7 +168,7 @@ func early(codes ...int) (http.HandlerFunc, func() []string) {
 	}, func() []string { mu.Lock(); defer mu.Unlock(); return bodies }
 }
 
-func TestAResponseDuringTheUploadThenARetryIsNoRace(t *testing.T) {
+func TestBody_AResponseDuringTheUploadThenARetryIsNoRace(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB, more than the sockets hold
 	path := filepath.Join(t.TempDir(), "upload")
 	require.NoError(t, os.WriteFile(path, content, 0o600))
@@ -217,7 +217,7 @@ func TestAResponseDuringTheUploadThenARetryIsNoRace(t *testing.T) {
 	}
 }
 
-func TestABodyThatFailsIsNotRetried(t *testing.T) {
+func TestBody_ABodyThatFailsIsNotRetried(t *testing.T) {
 	s := serve(t)
 	broken := errors.New("disk error")
 	for _, get := range []func() (io.ReadCloser, error){
@@ -242,7 +242,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-func TestTheRequestIsTheSameAfterTheCall(t *testing.T) {
+func TestBody_TheRequestIsTheSameAfterTheCall(t *testing.T) {
 	s := serve(t, 503, 503)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -262,7 +262,7 @@ func TestTheRequestIsTheSameAfterTheCall(t *testing.T) {
 	require.Equal(t, before.ContentLength, req.ContentLength)
 }
 
-func TestNoBodyAndNilAreReplayed(t *testing.T) {
+func TestBody_NoBodyAndNilAreReplayed(t *testing.T) {
 	for _, body := range []io.ReadCloser{nil, http.NoBody} {
 		s := serve(t, 503, 500)
 		req := request(t, http.MethodPut, s.URL, nil)
@@ -275,7 +275,7 @@ func TestNoBodyAndNilAreReplayed(t *testing.T) {
 	}
 }
 
-func TestNothingSentStillClosesTheBody(t *testing.T) {
+func TestBody_NothingSentStillClosesTheBody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, opts := range map[string][]httpx.Option{"plain": nil, "buffered": {httpx.WithBodyBuffer(10)}} {
@@ -310,7 +310,7 @@ func (r *recorder) CallDone(_ context.Context, c retry.Report) {
 	r.calls = append(r.calls, c)
 }
 
-func TestAnAttemptThatIsOverReadsNoMoreOfTheBody(t *testing.T) {
+func TestBody_AnAttemptThatIsOverReadsNoMoreOfTheBody(t *testing.T) {
 	const content = "pay 5 and not a byte less"
 	shared := strings.NewReader(content)
 	rewind := func() (io.ReadCloser, error) {
@@ -348,54 +348,4 @@ func TestAnAttemptThatIsOverReadsNoMoreOfTheBody(t *testing.T) {
 			require.Equal(t, content, string(got), "%s, %s", name, way)
 		}
 	}
-}
-
-func TestARecordingGoesOnWhereAnAttemptThatIsOverStillReads(t *testing.T) {
-	source, feed := io.Pipe()
-	var uploads sync.WaitGroup
-	defer uploads.Wait()
-	var got []byte
-	sent := 0
-	laggard := roundTripFunc(func(r *http.Request) (*http.Response, error) {
-		if sent++; sent == 1 {
-			reading := make(chan struct{})
-			uploads.Go(func() {
-				_, _ = r.Body.Read(make([]byte, 4))
-				close(reading)
-				_, _ = r.Body.Read(make([]byte, 4)) // is in the source when the next attempt begins
-				r.Body.Close()
-			})
-			_, _ = io.WriteString(feed, "pay ")
-			<-reading
-			return &http.Response{StatusCode: 503, Body: http.NoBody}, nil
-		}
-		uploads.Go(func() {
-			_, _ = io.WriteString(feed, "5 and")
-			_, _ = io.WriteString(feed, " more")
-			feed.Close()
-		})
-		got, _ = io.ReadAll(r.Body)
-		r.Body.Close()
-		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
-	})
-	resp, err := httpx.NewTransport(laggard, policy(t, nil), httpx.WithBodyBuffer(100)).RoundTrip(
-		request(t, http.MethodPut, "http://h/", source))
-	require.NoError(t, err)
-	require.Equal(t, 200, resp.StatusCode)
-	require.Equal(t, "pay 5 and more", string(got))
-}
-
-func TestARecordingIsReadableAfterCloseWithinItsAttempt(t *testing.T) {
-	var got []byte
-	again := roundTripFunc(func(r *http.Request) (*http.Response, error) {
-		r.Body.Close() // as net/http's HTTP/2 does when a connection turns out to be unusable
-		got, _ = io.ReadAll(r.Body)
-		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
-	})
-	var closed atomic.Int32
-	req := request(t, http.MethodPost, "http://h/", closer{strings.NewReader("pay 5"), &closed})
-	_, err := httpx.NewTransport(again, policy(t, nil)).RoundTrip(req)
-	require.NoError(t, err)
-	require.Equal(t, "pay 5", string(got))
-	require.EqualValues(t, 1, closed.Load())
 }

@@ -2,6 +2,7 @@ package httpx_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -26,7 +27,7 @@ func cancelable(t testing.TB, ctx context.Context) (*http.Request, chan struct{}
 	return req, cancel
 }
 
-func TestRequestCancelEndsAWait(t *testing.T) {
+func TestCancel_OfTheRequestEndsAWait(t *testing.T) {
 	for _, way := range []string{"plain", "timed", "hedged"} {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -49,7 +50,7 @@ func TestRequestCancelEndsAWait(t *testing.T) {
 	}
 }
 
-func TestRequestCancelDuringAnAttemptIsACancellation(t *testing.T) {
+func TestCancel_OfTheRequestDuringAnAttemptIsACancellation(t *testing.T) {
 	for _, way := range []string{"plain", "timed", "hedged"} {
 		t.Run(way, func(t *testing.T) {
 			for range 100 { // net/http and the watch look at it at the same time
@@ -70,7 +71,7 @@ func waiting(c retry.Config) retry.Config {
 	return c
 }
 
-func TestARequestWithCancelKeepsItsBodyAndLeavesNothing(t *testing.T) {
+func TestCancel_ARequestWithCancelKeepsItsBodyAndLeavesNothing(t *testing.T) {
 	for way, p := range policies(t) {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -96,7 +97,7 @@ func TestARequestWithCancelKeepsItsBodyAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAPanicLeavesNoWatchOfRequestCancel(t *testing.T) {
+func TestCancel_APanicLeavesNoWatchOfRequestCancel(t *testing.T) {
 	rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		if retry.AttemptNumber(req.Context()) > 1 {
 			panic("oops")
@@ -141,4 +142,35 @@ func TestCancelRequest_IsACancellation(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestCancel_DuringTheWaitReturnsWithTheCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) {
+			sent.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, policy(t, func(c *retry.Config) { c.ThrottledBackoff = backoff.Constant(time.Minute) }))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		shutdown := errors.New("shutting down")
+		time.AfterFunc(time.Second, func() { cancel(shutdown) })
+		start := time.Now()
+		_, err := c.Do(get(t, ctx, "http://pipe/"))
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, shutdown)
+		require.Equal(t, time.Second, time.Since(start))
+		require.EqualValues(t, 1, sent.Load())
+	})
+}
+
+func TestCancel_WithACauseDuringAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := pipeClient(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, policy(t, nil))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		shutdown := errors.New("shutting down")
+		time.AfterFunc(time.Second, func() { cancel(shutdown) })
+		_, err := c.Do(get(t, ctx, "http://pipe/"))
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, shutdown)
+	})
 }

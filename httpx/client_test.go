@@ -54,7 +54,7 @@ func everyWay(t *testing.T, h http.Handler, test func(t *testing.T, url string, 
 	}
 }
 
-func TestRedirect307KeepsTheBody(t *testing.T) {
+func TestClient_Redirect307KeepsTheBody(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/from", http.RedirectHandler("/to", http.StatusTemporaryRedirect))
 	mux.HandleFunc("/to", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
@@ -71,7 +71,7 @@ func TestRedirect307KeepsTheBody(t *testing.T) {
 	})
 }
 
-func TestARedirectAfterARetryStillHasItsBody(t *testing.T) {
+func TestClient_ARedirectAfterARetryStillHasItsBody(t *testing.T) {
 	failed := false
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -91,7 +91,7 @@ func TestARedirectAfterARetryStillHasItsBody(t *testing.T) {
 	require.Equal(t, "/to", resp.Request.URL.Path)
 }
 
-func TestCookiesAndGzip(t *testing.T) {
+func TestClient_CookiesAndGzip(t *testing.T) {
 	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := r.Cookie("session"); err == nil {
 			_, _ = io.WriteString(w, c.Value)
@@ -110,7 +110,7 @@ func TestCookiesAndGzip(t *testing.T) {
 	})
 }
 
-func TestTrailersArrive(t *testing.T) {
+func TestClient_TrailersArrive(t *testing.T) {
 	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Trailer", "X-Sum")
@@ -126,7 +126,7 @@ func TestTrailersArrive(t *testing.T) {
 	})
 }
 
-func TestSwitchingProtocolsIsLeftAlone(t *testing.T) {
+func TestClient_SwitchingProtocolsIsLeftAlone(t *testing.T) {
 	for name, p := range policies(t) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -152,7 +152,7 @@ func TestSwitchingProtocolsIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestInformationalResponsesAndExpectContinue(t *testing.T) {
+func TestClient_InformationalResponsesAndExpectContinue(t *testing.T) {
 	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", "</a>")
 		w.WriteHeader(http.StatusEarlyHints)
@@ -177,7 +177,7 @@ func TestInformationalResponsesAndExpectContinue(t *testing.T) {
 	})
 }
 
-func TestARefusedExpectationIsRetriedWithTheBodyUntouched(t *testing.T) {
+func TestClient_ARefusedExpectationIsRetriedWithTheBodyUntouched(t *testing.T) {
 	n := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n++; n == 1 {
@@ -196,7 +196,7 @@ func TestARefusedExpectationIsRetriedWithTheBodyUntouched(t *testing.T) {
 	require.Equal(t, "pay 5", text(t, resp))
 }
 
-func TestSlowReaderGetsEveryByte(t *testing.T) {
+func TestClient_SlowReaderGetsEveryByte(t *testing.T) {
 	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for range 16 {
 			_, _ = w.Write(make([]byte, 32<<10))
@@ -212,7 +212,7 @@ func TestSlowReaderGetsEveryByte(t *testing.T) {
 	})
 }
 
-func TestIdleConnectionsSurviveAnExhaustedCall(t *testing.T) {
+func TestClient_IdleConnectionsSurviveAnExhaustedCall(t *testing.T) {
 	s := serve(t, 503, 503, 503)
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
@@ -239,16 +239,7 @@ type idler struct {
 
 func (i *idler) CloseIdleConnections() { i.closed++ }
 
-func TestCloseIdleConnectionsIsForwarded(t *testing.T) {
-	base := &idler{}
-	tr := httpx.NewTransport(base, nil)
-	(&http.Client{Transport: tr}).CloseIdleConnections()
-	require.Equal(t, 1, base.closed)
-	require.Same(t, base, tr.Unwrap())
-	httpx.NewTransport(roundTripFunc(nil), nil).CloseIdleConnections() // has none to forward to
-}
-
-func TestAPolicyThatNeverRetriesReturnsTheVeryValues(t *testing.T) {
+func TestClient_APolicyThatNeverRetriesReturnsTheVeryValues(t *testing.T) {
 	deadlined, stop := context.WithTimeout(t.Context(), time.Hour)
 	defer stop()
 	for name, opts := range map[string][]retry.Option{"plain": nil, "observed": {retry.WithObserver(new(recorder))}} {
@@ -279,7 +270,7 @@ func TestAPolicyThatNeverRetriesReturnsTheVeryValues(t *testing.T) {
 	}
 }
 
-func TestTheFirstAttemptIsTheCallersOwnRequest(t *testing.T) {
+func TestClient_TheFirstAttemptIsTheCallersOwnRequest(t *testing.T) {
 	var got *http.Request
 	tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		got = r
@@ -295,92 +286,7 @@ func TestTheFirstAttemptIsTheCallersOwnRequest(t *testing.T) {
 	}
 }
 
-func TestPolicyFuncChoosesAndReloadsWithoutANewBudget(t *testing.T) {
-	s := serve(t, many(100, 503)...)
-	patient, never := policy(t, nil), policy(t, func(c *retry.Config) { c.MaxAttempts = 1 })
-	var current atomic.Pointer[retry.Policy]
-	current.Store(patient)
-	c := client(t, never, httpx.WithPolicyFunc(func(r *http.Request) *retry.Policy {
-		if r.URL.Path == "/once" {
-			return nil
-		}
-		return current.Load()
-	}))
-	send := func(path string) int {
-		before := s.count()
-		resp, err := c.Get(s.URL + path)
-		require.NoError(t, err)
-		text(t, resp)
-		return s.count() - before
-	}
-	require.Equal(t, 1, send("/once"))
-	require.Equal(t, 3, send("/"))
-	for send("/") > 1 { // until the budget is spent
-	}
-	reloaded, err := patient.Reload(quick())
-	require.NoError(t, err)
-	current.Store(reloaded)
-	require.Equal(t, 1, send("/"), "a reload must not refill the budget")
-}
-
-func TestDestinationNamesTheBudget(t *testing.T) {
-	s := serve(t, many(100, 503)...)
-	var seen recorder
-	c := client(t, policy(t, nil, retry.WithObserver(&seen)), httpx.WithDestination(func(r *http.Request) string {
-		return r.Header.Get("X-Shard")
-	}))
-	for _, shard := range []string{"a", "b", ""} {
-		req := request(t, http.MethodGet, s.URL, nil)
-		req.Header.Set("X-Shard", shard)
-		resp, err := c.Do(req)
-		require.NoError(t, err)
-		text(t, resp)
-		require.Equal(t, shard, seen.calls[len(seen.calls)-1].Destination)
-	}
-}
-
-func TestManyHostsHaveEachTheirOwnPolicy(t *testing.T) {
-	var seen recorder
-	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
-	}), policy(t, nil, retry.WithObserver(&seen)))
-	for range 20 {
-		for i := range 100 {
-			host := strings.Repeat("h", i%10+1) + string(rune('a'+i/10))
-			_, err := tr.RoundTrip(request(t, http.MethodGet, "http://"+host, nil))
-			require.NoError(t, err)
-			require.Equal(t, host, seen.calls[len(seen.calls)-1].Destination)
-		}
-	}
-}
-
-func TestOptionsPanicOnNonsense(t *testing.T) {
-	for name, option := range map[string]func(){
-		"WithPolicyFunc":  func() { httpx.WithPolicyFunc(nil) },
-		"WithDestination": func() { httpx.WithDestination(nil) },
-		"WithClassifier":  func() { httpx.WithClassifier(nil) },
-		"WithBodyBuffer":  func() { httpx.WithBodyBuffer(-1) },
-		"WithMaxTimeout":  func() { httpx.WithMaxTimeout(0) },
-		"OnAttempt":       func() { httpx.OnAttempt(nil) },
-		"Handler":         func() { httpx.Handler(nil) },
-	} {
-		func() {
-			defer func() { require.Contains(t, recover(), name) }()
-			option()
-		}()
-	}
-}
-
-func TestABaseThatReturnsNothingIsAnError(t *testing.T) {
-	nothing := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
-	for _, p := range policies(t) {
-		resp, err := httpx.NewTransport(nothing, p).RoundTrip(request(t, http.MethodGet, "http://h/", nil))
-		require.Nil(t, resp)
-		require.ErrorContains(t, err, "neither a response nor an error")
-	}
-}
-
-func TestSlowReaderGetsEveryByteAfterARetryUnderAnAttemptTimeout(t *testing.T) {
+func TestClient_SlowReaderGetsEveryByteAfterARetryUnderAnAttemptTimeout(t *testing.T) {
 	for name, protocols := range map[string]*http.Protocols{"h1": nil, "h2": unencryptedHTTP2()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -404,7 +310,7 @@ func TestSlowReaderGetsEveryByteAfterARetryUnderAnAttemptTimeout(t *testing.T) {
 	}
 }
 
-func TestAnExhaustedBudgetGivesTheLastResponseAndTheReason(t *testing.T) {
+func TestClient_AnExhaustedBudgetGivesTheLastResponseAndTheReason(t *testing.T) {
 	s := serve(t, many(1000, 503)...)
 	c := client(t, policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{} }))
 	for range 100 {

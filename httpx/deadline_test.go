@@ -79,7 +79,7 @@ func TestDeadlineHeaders_WhereZeroIsNoTimeout(t *testing.T) {
 	}
 }
 
-func TestOpensTunnel(t *testing.T) {
+func TestUpgrade_OpensTunnel(t *testing.T) {
 	for upgrade, want := range map[string]bool{
 		"websocket": true, "WebSocket": true, "echo": true, "h2c, websocket": true, "SPDY/3.1": true, "tcp": true,
 		"h2c": false, "H2C": false, "HTTP/2.0": false, "TLS/1.2": false, "TLS/1.2, HTTP/1.1": false, "": false, " , ": false,

@@ -1,6 +1,6 @@
-// Package httpx brings a [retry.Policy] to net/http: an http.RoundTripper for clients that
-// retries and hedges within a budget, and an http.Handler for servers that takes part in
-// deadlines and in "only one layer retries".
+// Package httpx brings a [retry.Policy] to net/http: an http.RoundTripper for clients that retries
+// and hedges within a budget, and an http.Handler for servers that takes part in deadlines and in
+// "only one layer retries".
 //
 //	client := http.Client{Transport: httpx.NewTransport(nil, nil)}       // good defaults
 //	http.ListenAndServe(addr, httpx.Handler(mux))
@@ -8,10 +8,10 @@
 // # What a Transport does
 //
 // It sends the caller's own request unless a header, a timeout or a body has to be added. After a
-// failure that another attempt may not meet ([Classify] has the table, [WithClassifier] changes it)
-// it waits as the policy and the server say, and sends a copy. Each host has its own budget and
-// latency estimate; [WithDestination] names others. [WithPolicyFunc] chooses the policy of each
-// request, which is also how policies are reloaded.
+// failure that another attempt may not meet ([Classify] has the table, [WithClassifier] changes
+// it) it waits as the policy and the server say, and sends a copy. Each host has its own budget
+// and latency estimate; [WithDestination] names others. [WithPolicyFunc] chooses the policy of
+// each request, which is also how policies are reloaded.
 //
 // A call that stops without success returns the last response as it was, its body open, with a nil
 // error, or an error that wraps the last attempt's. [ReportFrom] of resp.Request.Context() returns
@@ -22,12 +22,12 @@
 //
 // A request with an effect is repeated only if it provably never reached the application (a
 // refused connection, REFUSED_STREAM, a GOAWAY that excludes it, a proxy that had no tunnel for
-// it), or if something declares that it may be: its method (those that IANA's registry has as idempotent),
-// an Idempotency-Key or X-Idempotency-Key header, WithIdempotencyKey, or retry.WithIdempotency on
-// its context, which overrides the rest. Only such requests are hedged, of those that have
-// effects by their method only PUT and DELETE, and neither CONNECT nor an Upgrade. net/http
-// repeats some requests by itself, when a connection it kept turns out to be closed; those
-// replays are below this package and below any budget.
+// it), or if something declares that it may be: its method (those that IANA's registry has as
+// idempotent), an Idempotency-Key or X-Idempotency-Key header, WithIdempotencyKey, or
+// retry.WithIdempotency on its context, which overrides the rest. Only such requests are hedged,
+// of those that have effects by their method only PUT and DELETE, and neither CONNECT nor an
+// Upgrade. net/http repeats some requests by itself, when a connection it kept turns out to be
+// closed; those replays are below this package and below any budget.
 //
 // A second copy may be refused because of the first: 404 to DELETE, 412 to a conditional PUT, 409
 // to a POST with a key that is still being handled. Such an answer never beats an attempt under
@@ -45,22 +45,22 @@
 // An attempt timeout bounds the time until the response's header; the body then lives as long as
 // it is read. A context's deadline, and http.Client.Timeout, span all attempts and the body. The
 // time left goes along in Request-Timeout, and resends carry X-Retry-Attempt, counted from 1, so
-// that the first resend says 2 and a first attempt says nothing. WithoutHeaders sends neither.
-// The deadline of CONNECT or an Upgrade (a WebSocket) is that of the handshake, and stays here.
-// The deprecated Request.Cancel ends the call as well; beside a context's deadline, only with the
+// that the first resend says 2 and a first attempt says nothing. WithoutHeaders sends neither. The
+// deadline of CONNECT or an Upgrade (a WebSocket) is that of the handshake, and stays here. The
+// deprecated Request.Cancel ends the call as well; beside a context's deadline, only with the
 // attempt that it cancels.
 //
 // The body of a response that is not the answer is read to its end, up to 64 KiB and 100 ms, so
 // that its connection can be used again. A hedge that loses is cancelled, which on HTTP/1 closes
-// its connection: a client that hedges much should use HTTP/2, or expect to dial more. Each hop
-// of a redirect is a call of its own.
+// its connection: a client that hedges much should use HTTP/2, or expect to dial more. Each hop of
+// a redirect is a call of its own.
 //
 // # Servers
 //
 // Handler puts the client's deadline on the request's context, refuses work whose time is up,
-// tells which attempt a request is, and answers "do not retry" (X-Should-Retry: false) when a
-// call further down was exhausted and the handler failed for it. The calls need only be made
-// under the request's context, over HTTP or gRPC.
+// tells which attempt a request is, and answers "do not retry" (X-Should-Retry: false) when a call
+// further down was exhausted and the handler failed for it. The calls need only be made under the
+// request's context, over HTTP or gRPC.
 //
 // Package fault makes clients and servers fail on purpose, for tests.
 package httpx

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,9 +18,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 )
 
-// TestAStalledGzipErrorBodyDoesNotStallTheRetry stalls before and behind the gzip header: net/http
+// TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry stalls before and behind the gzip header: net/http
 // decompresses as the body is read.
-func TestAStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
+func TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	for name, begin := range map[string]func(io.Writer){
 		"before its header": func(io.Writer) {},
 		"behind its header": func(w io.Writer) { z := gzip.NewWriter(w); _, _ = z.Write([]byte("busy")); _ = z.Flush() },
@@ -43,7 +44,7 @@ func TestAStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	}
 }
 
-func TestACompressed503IsDrainedAndOneConnectionIsEnough(t *testing.T) {
+func TestDrain_ACompressed503IsDrainedAndOneConnectionIsEnough(t *testing.T) {
 	var sent, dialled atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -82,7 +83,7 @@ func (b *trickle) Close() error {
 	return nil
 }
 
-func TestABodyThatReadsOnAfterCloseDoesNotStallTheRetry(t *testing.T) {
+func TestDrain_ABodyThatReadsOnAfterCloseDoesNotStallTheRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var body trickle
 		rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -114,7 +115,7 @@ func (b *counting) Read(p []byte) (int, error) {
 
 func (b *counting) Close() error { return nil }
 
-func TestNoMoreIsDrainedThanAConnectionIsWorth(t *testing.T) {
+func TestDrain_NoMoreIsDrainedThanAConnectionIsWorth(t *testing.T) {
 	body := &counting{Reader: endless{}}
 	rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		if req.Header.Get("X-Retry-Attempt") == "" {
@@ -130,3 +131,57 @@ func TestNoMoreIsDrainedThanAConnectionIsWorth(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestDrain_Two503AreDrainedAndOneConnectionIsEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &answers{codes: []int{503, 503}}
+		var dialled atomic.Int32
+		req := request(t, http.MethodGet, "http://pipe/", nil)
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			GotConn: func(i httptrace.GotConnInfo) {
+				if !i.Reused {
+					dialled.Add(1)
+				}
+			},
+		}))
+		resp, err := pipeClient(t, s.handle, policy(t, nil)).Do(req)
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		require.Equal(t, "OK", text(t, resp))
+		require.Equal(t, 3, s.count())
+		require.EqualValues(t, 1, dialled.Load())
+		require.Equal(t, []string{"", "2", "3"}, []string{
+			s.Seen[0].Header.Get("X-Retry-Attempt"), s.Seen[1].Header.Get("X-Retry-Attempt"), s.Seen[2].Header.Get("X-Retry-Attempt"),
+		})
+	})
+}
+
+func TestDrain_EndlessErrorBodyDoesNotStallTheRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := pipeClient(t, onceBusy(nil, func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 32<<10)); err != nil {
+					return
+				}
+			}
+		}), policy(t, nil))
+		start := time.Now()
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		text(t, resp)
+		require.LessOrEqual(t, time.Since(start), 200*time.Millisecond)
+	})
+}
+
+func TestDrain_StalledErrorBodyDoesNotStallTheRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := pipeClient(t, onceBusy(http.Header{"Content-Length": {"10"}}, stalled), policy(t, nil))
+		start := time.Now()
+		resp, err := c.Get("http://pipe/")
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		text(t, resp)
+		require.LessOrEqual(t, time.Since(start), 200*time.Millisecond)
+	})
+}

@@ -2,6 +2,7 @@ package httpx_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -49,7 +50,7 @@ func plan(sent *atomic.Int32, codes []int, delays ...time.Duration) http.Handler
 	}
 }
 
-func TestHedgeAFast503AndASlower200The200Wins(t *testing.T) {
+func TestHedge_AFast503AndASlower200The200Wins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		p := hedging(t, func(c *retry.Config) { c.MaxAttempts = 2 })
@@ -64,7 +65,7 @@ func TestHedgeAFast503AndASlower200The200Wins(t *testing.T) {
 	})
 }
 
-func TestHedgeAFast404AndASlower200The404IsTheAnswer(t *testing.T) {
+func TestHedge_AFast404AndASlower200The404IsTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		c := pipeClient(t, plan(&sent, []int{200, 404}, time.Minute, 0), hedging(t, nil))
@@ -77,7 +78,7 @@ func TestHedgeAFast404AndASlower200The404IsTheAnswer(t *testing.T) {
 	})
 }
 
-func TestHedgedBodiesAreCopiesOfTheirOwn(t *testing.T) {
+func TestHedge_BodiesAreCopiesOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		c := pipeClient(t, plan(&sent, []int{200, 200, 200}, time.Minute, time.Minute, 0), hedging(t, nil))
@@ -91,7 +92,7 @@ func TestHedgedBodiesAreCopiesOfTheirOwn(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotIdempotentOrHasNoCopyIsNotHedged(t *testing.T) {
+func TestHedge_WhatIsNotIdempotentOrHasNoCopyIsNotHedged(t *testing.T) {
 	for name, make := range map[string]func(testing.TB) *http.Request{
 		"POST": func(t testing.TB) *http.Request {
 			return request(t, http.MethodPost, "http://pipe/", strings.NewReader("x"))
@@ -122,7 +123,7 @@ func TestWhatIsNotIdempotentOrHasNoCopyIsNotHedged(t *testing.T) {
 	}
 }
 
-func TestHedgeAFailureBringsTheNextAttemptAfterItsBackoffNotTheDelay(t *testing.T) {
+func TestHedge_AFailureBringsTheNextAttemptAfterItsBackoffNotTheDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		p := hedging(t, func(c *retry.Config) { c.Backoff = backoff.Constant(10 * time.Millisecond) })
@@ -136,7 +137,7 @@ func TestHedgeAFailureBringsTheNextAttemptAfterItsBackoffNotTheDelay(t *testing.
 	})
 }
 
-func TestRetriesAndHedgesTogetherStayWithinMaxAttempts(t *testing.T) {
+func TestHedge_RetriesAndHedgesTogetherStayWithinMaxAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		second := time.Second
@@ -151,7 +152,7 @@ func TestRetriesAndHedgesTogetherStayWithinMaxAttempts(t *testing.T) {
 	})
 }
 
-func TestTheWinnersContextIsReleasedWhenItsBodyIsClosedOrRead(t *testing.T) {
+func TestHedge_TheWinnersContextIsReleasedWhenItsBodyIsClosedOrRead(t *testing.T) {
 	for _, how := range []string{"close", "read"} {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
@@ -181,7 +182,7 @@ func TestTheWinnersContextIsReleasedWhenItsBodyIsClosedOrRead(t *testing.T) {
 	}
 }
 
-func TestALoserThatAnswersAfterTheRaceIsClosed(t *testing.T) {
+func TestHedge_ALoserThatAnswersAfterTheRaceIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent, closed atomic.Int32
 		deaf := roundTripFunc(func(*http.Request) (*http.Response, error) { // ignores its context
@@ -198,7 +199,7 @@ func TestALoserThatAnswersAfterTheRaceIsClosed(t *testing.T) {
 	})
 }
 
-func TestAHedgeThatIsNotNeededIsNotSentAndNothingWaits(t *testing.T) {
+func TestHedge_AHedgeThatIsNotNeededIsNotSentAndNothingWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		c := pipeClient(t, plan(&sent, []int{200}, 0), hedging(t, nil))
@@ -212,7 +213,7 @@ func TestAHedgeThatIsNotNeededIsNotSentAndNothingWaits(t *testing.T) {
 	})
 }
 
-func TestABudgetThatRunsOutMidCallLeavesTheAttemptsInFlightAlone(t *testing.T) {
+func TestHedge_ABudgetThatRunsOutMidCallLeavesTheAttemptsInFlightAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		p := hedging(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{}; c.MaxAttempts = retry.Unlimited })
@@ -232,7 +233,7 @@ func TestABudgetThatRunsOutMidCallLeavesTheAttemptsInFlightAlone(t *testing.T) {
 	})
 }
 
-func TestLosersOnHTTP2LeaveTheirConnectionUsable(t *testing.T) {
+func TestHedge_LosersOnHTTP2LeaveTheirConnectionUsable(t *testing.T) {
 	var dialled atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hedged" && r.Header.Get("X-Retry-Attempt") == "" {
@@ -260,4 +261,60 @@ func TestLosersOnHTTP2LeaveTheirConnectionUsable(t *testing.T) {
 		text(t, resp)
 	}
 	require.EqualValues(t, 1, dialled.Load())
+}
+
+// A trailer is written while the body is read, into the one map there is.
+func TestHedge_NeverARequestWithTrailers(t *testing.T) {
+	n := 0
+	tr := httpx.NewTransport(tripper(func(req *http.Request) (*http.Response, error) {
+		n++
+		time.Sleep(20 * time.Millisecond)
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, readAll(req)
+	}), retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(time.Millisecond), Budget: budget.Unlimited{}})))
+	req, err := http.NewRequest(http.MethodPut, "http://memory.test/", strings.NewReader("abc"))
+	require.NoError(t, err)
+	req.Trailer = http.Header{"X-Sum": nil}
+	_, err = tr.RoundTrip(req)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+}
+
+func TestHedge_ABodyThatFailsIsTheCallersFault(t *testing.T) {
+	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
+		var seen reportsOf
+		tr := httpx.NewTransport(tripper(func(req *http.Request) (*http.Response, error) { return nil, readAll(req) }),
+			retry.Must(retry.New(retry.Config{Hedge: hedge}, retry.WithObserver(&seen))))
+		req, err := http.NewRequest(http.MethodPut, "http://memory.test/", burning{})
+		require.NoError(t, err)
+		req.GetBody = func() (io.ReadCloser, error) { return burning{}, nil }
+		_, err = tr.RoundTrip(req)
+		require.EqualError(t, err, "disk on fire")
+		require.Equal(t, 1, seen[0].Attempts, hedge)
+		require.Equal(t, retry.ReasonRejected, seen[0].Reason, hedge)
+	}
+}
+
+func TestHedge_OverABaseThatChangesHeaders(t *testing.T) {
+	// It must not, and many do, where it is safe as long as a request is sent once.
+	signing := base(func(req *http.Request) (*http.Response, error) {
+		for i := range 2000 {
+			req.Header.Set(fmt.Sprint("X-Signature-", i%7), "s")
+			req.Header.Add("X-Trace", "t")
+		}
+		if retry.AttemptNumber(req.Context()) < 3 {
+			return reply(503, http.NoBody), nil
+		}
+		return reply(200, http.NoBody), nil
+	})
+	p := hedging(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(1) })
+	for _, opts := range [][]httpx.Option{nil, {httpx.WithoutHeaders()}} {
+		for range 20 {
+			req := request(t, http.MethodGet, "http://h/", nil)
+			req.Header["X-Trace"] = make([]string, 0, 10000)
+			_, err := httpx.NewTransport(signing, p, opts...).RoundTrip(req)
+			require.NoError(t, err)
+			require.Equal(t, http.Header{"X-Trace": {}}, req.Header)
+			require.Equal(t, []string{""}, req.Header["X-Trace"][:1])
+		}
+	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestRateLimitForms(t *testing.T) {
+func TestHints_RateLimitForms(t *testing.T) {
 	for v, want := range map[string]time.Duration{
 		`"default";r=0;t=30`:                    30 * time.Second,
 		`"a";r=0;t=3, "b";r=0;t=5, "c";r=1;t=9`: 5 * time.Second,

@@ -138,7 +138,7 @@ func (s *rawHTTP2) transport(t testing.TB) *http.Transport {
 // stream is a body without GetBody, so that net/http does not replay it by itself.
 func stream(body string) io.Reader { return io.MultiReader(strings.NewReader(body)) }
 
-func TestREFUSED_STREAMIsReplayedEvenForPOST(t *testing.T) {
+func TestHTTP2_REFUSED_STREAMIsReplayedEvenForPOST(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
 			if n <= 2 {
@@ -161,7 +161,7 @@ func TestREFUSED_STREAMIsReplayedEvenForPOST(t *testing.T) {
 	})
 }
 
-func TestREFUSED_STREAMForEverEnds(t *testing.T) {
+func TestHTTP2_REFUSED_STREAMForEverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) { _ = f.WriteRSTStream(id, http2.ErrCodeRefusedStream) }}
 		tr := httpx.NewTransport(s.transport(t), policy(t, nil), httpx.WithBodyBuffer(100))
@@ -173,7 +173,7 @@ func TestREFUSED_STREAMForEverEnds(t *testing.T) {
 	})
 }
 
-func TestGOAWAYAboveTheLastStreamIsReplayedEvenForPOST(t *testing.T) {
+func TestHTTP2_GOAWAYAboveTheLastStreamIsReplayedEvenForPOST(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
 			if n == 1 {
@@ -192,7 +192,7 @@ func TestGOAWAYAboveTheLastStreamIsReplayedEvenForPOST(t *testing.T) {
 	})
 }
 
-func TestGOAWAYReplayedByNetHTTPStillHasTheBody(t *testing.T) {
+func TestHTTP2_GOAWAYReplayedByNetHTTPStillHasTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
 			if n == 1 {
@@ -209,7 +209,7 @@ func TestGOAWAYReplayedByNetHTTPStillHasTheBody(t *testing.T) {
 	})
 }
 
-func TestStreamErrorsBySentCode(t *testing.T) {
+func TestHTTP2_StreamErrorsBySentCode(t *testing.T) {
 	for code, class := range map[http2.ErrCode]retry.Class{
 		http2.ErrCodeEnhanceYourCalm: retry.Throttled,
 		http2.ErrCodeInternal:        retry.Transient,
@@ -226,7 +226,7 @@ func TestStreamErrorsBySentCode(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatDiesUnderARequestIsNotTakenForUnprocessed(t *testing.T) {
+func TestHTTP2_AConnectionThatDiesUnderARequestIsNotTakenForUnprocessed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) {
 			_ = f.WriteGoAway(id, http2.ErrCodeInternal, nil) // this stream may have been processed

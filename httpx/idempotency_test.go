@@ -98,3 +98,74 @@ func TestMethods_AWordOfTheCallersGoesBeforeTheRegistry(t *testing.T) {
 		})
 	}
 }
+
+func TestIdempotency_APOSTIsSentOnceUnlessDeclared(t *testing.T) {
+	for name, test := range map[string]struct {
+		set      func(*http.Request)
+		attempts int
+	}{
+		"alone":                        {func(*http.Request) {}, 1},
+		"Idempotency-Key":              {func(r *http.Request) { r.Header.Set("Idempotency-Key", "k") }, 3},
+		"X-Idempotency-Key":            {func(r *http.Request) { r.Header.Set("X-Idempotency-Key", "k") }, 3},
+		"a nil key, which is not sent": {func(r *http.Request) { r.Header["Idempotency-Key"] = nil }, 3},
+		"declared": {func(r *http.Request) {
+			*r = *r.WithContext(retry.WithIdempotency(r.Context(), retry.Idempotent))
+		}, 3},
+		"declared not, with a key": {func(r *http.Request) {
+			r.Header.Set("Idempotency-Key", "k")
+			*r = *r.WithContext(retry.WithIdempotency(r.Context(), retry.NotIdempotent))
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, 500, 500)
+			req := request(t, http.MethodPost, s.URL, strings.NewReader("pay 5"))
+			test.set(req)
+			resp, err := client(t, policy(t, nil)).Do(req)
+			require.NoError(t, err)
+			text(t, resp)
+			require.Equal(t, test.attempts, s.count())
+			if test.attempts == 1 {
+				stopped, _ := httpx.ReportFrom(resp.Request.Context())
+				require.Equal(t, retry.ReasonNotIdempotent, stopped.Reason)
+			}
+		})
+	}
+}
+
+func TestIdempotency_AKeyIsStableWithinACallAndNewForTheNext(t *testing.T) {
+	s := serve(t, 500, 503)
+	c := client(t, policy(t, nil), httpx.WithIdempotencyKey())
+	keys := func() []string {
+		var ks []string
+		for _, r := range s.Seen {
+			ks = append(ks, r.Header.Get("Idempotency-Key"))
+		}
+		return ks
+	}
+	post := func(method string) {
+		req := request(t, method, s.URL, strings.NewReader("pay 5"))
+		resp, err := c.Do(req)
+		require.NoError(t, err)
+		require.Equal(t, "OK", text(t, resp))
+		require.Empty(t, req.Header)
+	}
+	post(http.MethodPost)
+	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, keys()[0])
+	require.Equal(t, keys()[0], keys()[1])
+	require.Equal(t, keys()[0], keys()[2])
+	post(http.MethodPatch)
+	require.NotEqual(t, keys()[0], keys()[3])
+	post(http.MethodPut)
+	require.Empty(t, keys()[4])
+}
+
+func TestIdempotency_AKeyOfTheCallerIsKept(t *testing.T) {
+	s := serve(t)
+	req := request(t, http.MethodPost, s.URL, nil)
+	req.Header.Set("X-Idempotency-Key", "mine")
+	resp, err := client(t, policy(t, nil), httpx.WithIdempotencyKey()).Do(req)
+	require.NoError(t, err)
+	text(t, resp)
+	require.NotContains(t, s.Seen[0].Header, "Idempotency-Key")
+	require.Equal(t, "mine", s.Seen[0].Header.Get("X-Idempotency-Key"))
+}

@@ -22,10 +22,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// TestAHundredThousandCallsLeakNothing makes 10^5 calls under one long-lived cancellable parent,
+// TestLeak_AHundredThousandCallsLeakNothing makes 10^5 calls under one long-lived cancellable parent,
 // 30 % of whose attempts fail, and wants connections, goroutines and heap to be what they were.
 // (Timers and contexts are on the heap.)
-func TestAHundredThousandCallsLeakNothing(t *testing.T) {
+func TestLeak_AHundredThousandCallsLeakNothing(t *testing.T) {
 	calls := 100_000
 	if testing.Short() || underRace { // the detector takes minutes for as many
 		calls = 5_000

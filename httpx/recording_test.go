@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -240,4 +241,54 @@ func TestACanceledUpload_ClosesItsBody(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestRecording_IsReadableAfterCloseWithinItsAttempt(t *testing.T) {
+	var got []byte
+	again := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		r.Body.Close() // as net/http's HTTP/2 does when a connection turns out to be unusable
+		got, _ = io.ReadAll(r.Body)
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	})
+	var closed atomic.Int32
+	req := request(t, http.MethodPost, "http://h/", closer{strings.NewReader("pay 5"), &closed})
+	_, err := httpx.NewTransport(again, policy(t, nil)).RoundTrip(req)
+	require.NoError(t, err)
+	require.Equal(t, "pay 5", string(got))
+	require.EqualValues(t, 1, closed.Load())
+}
+
+func TestRecording_GoesOnWhereAnAttemptThatIsOverStillReads(t *testing.T) {
+	source, feed := io.Pipe()
+	var uploads sync.WaitGroup
+	defer uploads.Wait()
+	var got []byte
+	sent := 0
+	laggard := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		if sent++; sent == 1 {
+			reading := make(chan struct{})
+			uploads.Go(func() {
+				_, _ = r.Body.Read(make([]byte, 4))
+				close(reading)
+				_, _ = r.Body.Read(make([]byte, 4)) // is in the source when the next attempt begins
+				r.Body.Close()
+			})
+			_, _ = io.WriteString(feed, "pay ")
+			<-reading
+			return &http.Response{StatusCode: 503, Body: http.NoBody}, nil
+		}
+		uploads.Go(func() {
+			_, _ = io.WriteString(feed, "5 and")
+			_, _ = io.WriteString(feed, " more")
+			feed.Close()
+		})
+		got, _ = io.ReadAll(r.Body)
+		r.Body.Close()
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	})
+	resp, err := httpx.NewTransport(laggard, policy(t, nil), httpx.WithBodyBuffer(100)).RoundTrip(
+		request(t, http.MethodPut, "http://h/", source))
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	require.Equal(t, "pay 5 and more", string(got))
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestRetryAfterIsWaitedForInEveryForm(t *testing.T) {
+func TestTiming_RetryAfterIsWaitedForInEveryForm(t *testing.T) {
 	type header = func() http.Header
 	one := func(name, value string) header { return func() http.Header { return http.Header{name: {value}} } }
 	after := func(d time.Duration, layout string) header { // within the bubble's time
@@ -78,7 +78,7 @@ func TestRetryAfterIsWaitedForInEveryForm(t *testing.T) {
 	}
 }
 
-func TestAHintLongerThanMaxHintHandsOverTheResponse(t *testing.T) {
+func TestTiming_AHintLongerThanMaxHintHandsOverTheResponse(t *testing.T) {
 	for _, hint := range []string{"61", "1e9", "99999999999999999999999999", strings.Repeat("9", 200)} {
 		synctest.Test(t, func(t *testing.T) {
 			var sent atomic.Int32
@@ -105,37 +105,7 @@ func TestAHintLongerThanMaxHintHandsOverTheResponse(t *testing.T) {
 	}
 }
 
-func TestEndlessErrorBodyDoesNotStallTheRetry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := pipeClient(t, onceBusy(nil, func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				if _, err := w.Write(make([]byte, 32<<10)); err != nil {
-					return
-				}
-			}
-		}), policy(t, nil))
-		start := time.Now()
-		resp, err := c.Get("http://pipe/")
-		require.NoError(t, err)
-		require.Equal(t, 200, resp.StatusCode)
-		text(t, resp)
-		require.LessOrEqual(t, time.Since(start), 200*time.Millisecond)
-	})
-}
-
-func TestStalledErrorBodyDoesNotStallTheRetry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := pipeClient(t, onceBusy(http.Header{"Content-Length": {"10"}}, stalled), policy(t, nil))
-		start := time.Now()
-		resp, err := c.Get("http://pipe/")
-		require.NoError(t, err)
-		require.Equal(t, 200, resp.StatusCode)
-		text(t, resp)
-		require.LessOrEqual(t, time.Since(start), 200*time.Millisecond)
-	})
-}
-
-func TestAttemptTimeoutIsRetriedAndTheCallersDeadlineIsNot(t *testing.T) {
+func TestTiming_AttemptTimeoutIsRetriedAndTheCallersDeadlineIsNot(t *testing.T) {
 	silent := func(sent *atomic.Int32) http.HandlerFunc {
 		return func(_ http.ResponseWriter, r *http.Request) {
 			sent.Add(1)
@@ -177,7 +147,7 @@ func get(t testing.TB, ctx context.Context, url string) *http.Request {
 	return req
 }
 
-func TestWaitPastTheDeadlineReturnsAtOnceWithTheLastResponse(t *testing.T) {
+func TestTiming_WaitPastTheDeadlineReturnsAtOnceWithTheLastResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, statuses(503), policy(t, func(c *retry.Config) { c.ThrottledBackoff = backoff.Constant(time.Minute) }))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -194,38 +164,7 @@ func TestWaitPastTheDeadlineReturnsAtOnceWithTheLastResponse(t *testing.T) {
 	})
 }
 
-func TestCancelDuringTheWaitReturnsWithTheCause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var sent atomic.Int32
-		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) {
-			sent.Add(1)
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}, policy(t, func(c *retry.Config) { c.ThrottledBackoff = backoff.Constant(time.Minute) }))
-		ctx, cancel := context.WithCancelCause(t.Context())
-		shutdown := errors.New("shutting down")
-		time.AfterFunc(time.Second, func() { cancel(shutdown) })
-		start := time.Now()
-		_, err := c.Do(get(t, ctx, "http://pipe/"))
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, shutdown)
-		require.Equal(t, time.Second, time.Since(start))
-		require.EqualValues(t, 1, sent.Load())
-	})
-}
-
-func TestCancelWithACauseDuringAnAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := pipeClient(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, policy(t, nil))
-		ctx, cancel := context.WithCancelCause(t.Context())
-		shutdown := errors.New("shutting down")
-		time.AfterFunc(time.Second, func() { cancel(shutdown) })
-		_, err := c.Do(get(t, ctx, "http://pipe/"))
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, shutdown)
-	})
-}
-
-func TestClientTimeoutSpansAllAttemptsAndSaysThatItWasTheTimeout(t *testing.T) {
+func TestTiming_ClientTimeoutSpansAllAttemptsAndSaysThatItWasTheTimeout(t *testing.T) {
 	for range 50 { // two timers are due at once, in no particular order
 		synctest.Test(t, func(t *testing.T) {
 			var sent atomic.Int32
@@ -249,7 +188,7 @@ func TestClientTimeoutSpansAllAttemptsAndSaysThatItWasTheTimeout(t *testing.T) {
 	}
 }
 
-func TestClientTimeoutSaysSoUnderEveryPolicy(t *testing.T) {
+func TestTiming_ClientTimeoutSaysSoUnderEveryPolicy(t *testing.T) {
 	for name := range policies(t) {
 		for range 30 {
 			synctest.Test(t, func(t *testing.T) {
@@ -262,7 +201,7 @@ func TestClientTimeoutSaysSoUnderEveryPolicy(t *testing.T) {
 	}
 }
 
-func TestEachAttemptSaysWhatIsLeftOfTheDeadline(t *testing.T) {
+func TestTiming_EachAttemptSaysWhatIsLeftOfTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var left, attempts []string
 		c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -283,7 +222,7 @@ func TestEachAttemptSaysWhatIsLeftOfTheDeadline(t *testing.T) {
 	})
 }
 
-func TestWithoutHeadersSendsNone(t *testing.T) {
+func TestTiming_WithoutHeadersSendsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []http.Header
 		c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -303,7 +242,7 @@ func TestWithoutHeadersSendsNone(t *testing.T) {
 	})
 }
 
-func TestSlowBodyOutlivesTheAttemptTimeout(t *testing.T) {
+func TestTiming_SlowBodyOutlivesTheAttemptTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := true
 		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -327,7 +266,7 @@ func TestSlowBodyOutlivesTheAttemptTimeout(t *testing.T) {
 	})
 }
 
-func TestNoWaitAfterTheLastAttempt(t *testing.T) {
+func TestTiming_NoWaitAfterTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, statuses(500), policy(t, func(c *retry.Config) { c.Backoff = backoff.Constant(time.Second) }))
 		start := time.Now()
@@ -336,4 +275,24 @@ func TestNoWaitAfterTheLastAttempt(t *testing.T) {
 		text(t, resp)
 		require.Equal(t, 2*time.Second, time.Since(start), "three attempts, two waits")
 	})
+}
+
+func TestTiming_ACallersOwnRequestTimeoutIsNotMadeLonger(t *testing.T) {
+	s := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for _, own := range []string{"2s", "2"} {
+		req := request(t, http.MethodGet, s.URL, nil).WithContext(ctx)
+		req.Header.Set("Request-Timeout", own)
+		resp, err := client(t, policy(t, nil)).Do(req)
+		require.NoError(t, err)
+		text(t, resp)
+		require.Equal(t, own, s.Seen[s.count()-1].Header.Get("Request-Timeout"))
+	}
+	req := request(t, http.MethodGet, s.URL, nil).WithContext(ctx)
+	req.Header.Set("Request-Timeout", "5h") // a proxy's client's, that has become too long
+	resp, err := client(t, policy(t, nil)).Do(req)
+	require.NoError(t, err)
+	text(t, resp)
+	require.NotEqual(t, "5h", s.Seen[2].Header.Get("Request-Timeout"))
 }

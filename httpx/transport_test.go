@@ -4,17 +4,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
-	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/internal/leak"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -91,62 +86,19 @@ func text(t testing.TB, resp *http.Response) string {
 	return string(b)
 }
 
-func TestTwo503AreDrainedAndOneConnectionIsEnough(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &answers{codes: []int{503, 503}}
-		var dialled atomic.Int32
-		req := request(t, http.MethodGet, "http://pipe/", nil)
-		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-			GotConn: func(i httptrace.GotConnInfo) {
-				if !i.Reused {
-					dialled.Add(1)
-				}
-			},
-		}))
-		resp, err := pipeClient(t, s.handle, policy(t, nil)).Do(req)
-		require.NoError(t, err)
-		require.Equal(t, 200, resp.StatusCode)
-		require.Equal(t, "OK", text(t, resp))
-		require.Equal(t, 3, s.count())
-		require.EqualValues(t, 1, dialled.Load())
-		require.Equal(t, []string{"", "2", "3"}, []string{
-			s.Seen[0].Header.Get("X-Retry-Attempt"), s.Seen[1].Header.Get("X-Retry-Attempt"), s.Seen[2].Header.Get("X-Retry-Attempt"),
-		})
-	})
-}
-
-func TestReplayedPOSTSendsIdenticalBytes(t *testing.T) {
-	s := serve(t, 503, 500)
-	req, err := http.NewRequest(http.MethodPost, s.URL, strings.NewReader("pay 5"))
-	require.NoError(t, err)
-	req.Header.Set("Idempotency-Key", "k1")
-	before := req.Header.Clone()
-	resp, err := client(t, policy(t, nil)).Do(req)
-	require.NoError(t, err)
-	require.Equal(t, "OK", text(t, resp))
-	require.Equal(t, []string{"pay 5", "pay 5", "pay 5"}, s.Bodies)
-	require.Equal(t, before, req.Header)
-}
-
-func TestOneFailingHostDoesNotDrainAnothersBudget(t *testing.T) {
-	bad, good := serve(t, many(100, 503)...), serve(t, 503, 503)
-	c := client(t, policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{} }))
-	for range 20 {
-		resp, err := c.Get(bad.URL)
-		require.NoError(t, err)
-		text(t, resp)
-	}
-	require.Less(t, bad.count(), 60, "the bad host's own budget is spent")
-	resp, err := c.Get(good.URL)
-	require.NoError(t, err)
-	require.Equal(t, 200, resp.StatusCode)
-	text(t, resp)
-}
-
 func many(n, code int) []int {
 	codes := make([]int, n)
 	for i := range codes {
 		codes[i] = code
 	}
 	return codes
+}
+
+func TestTransport_CloseIdleConnectionsIsForwarded(t *testing.T) {
+	base := &idler{}
+	tr := httpx.NewTransport(base, nil)
+	(&http.Client{Transport: tr}).CloseIdleConnections()
+	require.Equal(t, 1, base.closed)
+	require.Same(t, base, tr.Unwrap())
+	httpx.NewTransport(roundTripFunc(nil), nil).CloseIdleConnections() // has none to forward to
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// TestTheResponsesRequestIsTheCallersAndCanBeSentAgain is for those who log resp.Request, or send
+// TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain is for those who log resp.Request, or send
 // it once more.
-func TestTheResponsesRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
+func TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 	type key struct{}
 	for name, p := range policies(t) {
 		for _, codes := range [][]int{{200}, {404}, {503}, {500, 429, 404}} {
@@ -46,9 +46,9 @@ func TestTheResponsesRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 	}
 }
 
-// TestARequestThatTheBaseSaysItSentIsLeftInTheResponse is for a base that sends another: it knows
+// TestResponse_ARequestThatTheBaseSaysItSentIsLeftInTheResponse is for a base that sends another: it knows
 // better.
-func TestARequestThatTheBaseSaysItSentIsLeftInTheResponse(t *testing.T) {
+func TestResponse_ARequestThatTheBaseSaysItSentIsLeftInTheResponse(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
 	base := &http.Transport{}

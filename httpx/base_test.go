@@ -2,7 +2,6 @@ package httpx_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/retry"
-	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 // base is a RoundTripper that a test makes up.
@@ -25,7 +23,7 @@ func reply(code int, body io.ReadCloser) *http.Response {
 	return &http.Response{StatusCode: code, Header: http.Header{}, Body: body}
 }
 
-func TestABaseThatReturnsAResponseAndAnErrorLeavesNoBodyOpen(t *testing.T) {
+func TestBase_ThatReturnsAResponseAndAnErrorLeavesNoBodyOpen(t *testing.T) {
 	for name, p := range map[string]*retry.Policy{
 		"plain": policy(t, nil), "never": policy(t, func(c *retry.Config) { c.MaxAttempts = 1 }),
 		"hedged": hedging(t, nil),
@@ -50,7 +48,7 @@ type funcContext struct {
 	_ func()
 }
 
-func TestAContextThatCannotBeCompared(t *testing.T) {
+func TestBase_IsSentAContextThatCannotBeCompared(t *testing.T) {
 	for name, p := range policies(t) {
 		s := serve(t)
 		body := io.NopCloser(strings.NewReader("abc"))
@@ -61,27 +59,11 @@ func TestAContextThatCannotBeCompared(t *testing.T) {
 	}
 }
 
-func TestHedgesOverABaseThatChangesHeaders(t *testing.T) {
-	// It must not, and many do, where it is safe as long as a request is sent once.
-	signing := base(func(req *http.Request) (*http.Response, error) {
-		for i := range 2000 {
-			req.Header.Set(fmt.Sprint("X-Signature-", i%7), "s")
-			req.Header.Add("X-Trace", "t")
-		}
-		if retry.AttemptNumber(req.Context()) < 3 {
-			return reply(503, http.NoBody), nil
-		}
-		return reply(200, http.NoBody), nil
-	})
-	p := hedging(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(1) })
-	for _, opts := range [][]httpx.Option{nil, {httpx.WithoutHeaders()}} {
-		for range 20 {
-			req := request(t, http.MethodGet, "http://h/", nil)
-			req.Header["X-Trace"] = make([]string, 0, 10000)
-			_, err := httpx.NewTransport(signing, p, opts...).RoundTrip(req)
-			require.NoError(t, err)
-			require.Equal(t, http.Header{"X-Trace": {}}, req.Header)
-			require.Equal(t, []string{""}, req.Header["X-Trace"][:1])
-		}
+func TestBase_ThatReturnsNothingIsAnError(t *testing.T) {
+	nothing := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
+	for _, p := range policies(t) {
+		resp, err := httpx.NewTransport(nothing, p).RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+		require.Nil(t, resp)
+		require.ErrorContains(t, err, "neither a response nor an error")
 	}
 }

@@ -29,7 +29,7 @@ func counted(base http.RoundTripper, n *atomic.Int32) http.RoundTripper {
 	})
 }
 
-func TestStatusTable(t *testing.T) {
+func TestClassify_StatusTable(t *testing.T) {
 	classes := map[int]retry.Class{
 		200: retry.Success, 204: retry.Success, 304: retry.Success, 308: retry.Success,
 		400: retry.Rejected, 401: retry.Rejected, 404: retry.Rejected, 409: retry.Rejected, 417: retry.Rejected,
@@ -54,7 +54,7 @@ func TestStatusTable(t *testing.T) {
 	}
 }
 
-func TestOneOptionChangesTheTable(t *testing.T) {
+func TestClassify_OneOptionChangesTheTable(t *testing.T) {
 	s := serve(t, 409, 501, 200)
 	c := client(t, policy(t, nil), httpx.WithClassifier(
 		func(req *http.Request, resp *http.Response, err error) retry.Outcome {
@@ -71,7 +71,7 @@ func TestOneOptionChangesTheTable(t *testing.T) {
 	require.Equal(t, 3, s.count())
 }
 
-func TestAClassifierMayRefuseA200(t *testing.T) {
+func TestClassify_AClassifierMayRefuseA200(t *testing.T) {
 	s := serve(t)
 	c := client(t, policy(t, nil), httpx.WithClassifier(func(*http.Request, *http.Response, error) retry.Outcome {
 		return retry.Outcome{Class: retry.Transient}
@@ -82,7 +82,7 @@ func TestAClassifierMayRefuseA200(t *testing.T) {
 	require.Equal(t, 3, s.count())
 }
 
-func TestGETThatFailsThreeTimesGetsTheLastResponse(t *testing.T) {
+func TestClassify_GETThatFailsThreeTimesGetsTheLastResponse(t *testing.T) {
 	s := serve(t, 500, 500, 500, 500)
 	var seen recorder
 	resp, err := client(t, policy(t, nil, retry.WithObserver(&seen))).Get(s.URL)
@@ -99,7 +99,7 @@ func TestGETThatFailsThreeTimesGetsTheLastResponse(t *testing.T) {
 	require.Equal(t, retry.ReasonMaxAttempts, seen.calls[0].Reason)
 }
 
-func TestASuccessAndA404TellNothing(t *testing.T) {
+func TestClassify_ASuccessAndA404TellNothing(t *testing.T) {
 	for _, code := range []int{200, 404} {
 		s := serve(t, code)
 		resp, err := client(t, policy(t, nil)).Get(s.URL)
@@ -110,78 +110,7 @@ func TestASuccessAndA404TellNothing(t *testing.T) {
 	}
 }
 
-func TestPOSTIsSentOnceUnlessVouchedFor(t *testing.T) {
-	for name, test := range map[string]struct {
-		set      func(*http.Request)
-		attempts int
-	}{
-		"alone":                        {func(*http.Request) {}, 1},
-		"Idempotency-Key":              {func(r *http.Request) { r.Header.Set("Idempotency-Key", "k") }, 3},
-		"X-Idempotency-Key":            {func(r *http.Request) { r.Header.Set("X-Idempotency-Key", "k") }, 3},
-		"a nil key, which is not sent": {func(r *http.Request) { r.Header["Idempotency-Key"] = nil }, 3},
-		"declared": {func(r *http.Request) {
-			*r = *r.WithContext(retry.WithIdempotency(r.Context(), retry.Idempotent))
-		}, 3},
-		"declared not, with a key": {func(r *http.Request) {
-			r.Header.Set("Idempotency-Key", "k")
-			*r = *r.WithContext(retry.WithIdempotency(r.Context(), retry.NotIdempotent))
-		}, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := serve(t, 500, 500)
-			req := request(t, http.MethodPost, s.URL, strings.NewReader("pay 5"))
-			test.set(req)
-			resp, err := client(t, policy(t, nil)).Do(req)
-			require.NoError(t, err)
-			text(t, resp)
-			require.Equal(t, test.attempts, s.count())
-			if test.attempts == 1 {
-				stopped, _ := httpx.ReportFrom(resp.Request.Context())
-				require.Equal(t, retry.ReasonNotIdempotent, stopped.Reason)
-			}
-		})
-	}
-}
-
-func TestIdempotencyKeyIsStableWithinACallAndNewForTheNext(t *testing.T) {
-	s := serve(t, 500, 503)
-	c := client(t, policy(t, nil), httpx.WithIdempotencyKey())
-	keys := func() []string {
-		var ks []string
-		for _, r := range s.Seen {
-			ks = append(ks, r.Header.Get("Idempotency-Key"))
-		}
-		return ks
-	}
-	post := func(method string) {
-		req := request(t, method, s.URL, strings.NewReader("pay 5"))
-		resp, err := c.Do(req)
-		require.NoError(t, err)
-		require.Equal(t, "OK", text(t, resp))
-		require.Empty(t, req.Header)
-	}
-	post(http.MethodPost)
-	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, keys()[0])
-	require.Equal(t, keys()[0], keys()[1])
-	require.Equal(t, keys()[0], keys()[2])
-	post(http.MethodPatch)
-	require.NotEqual(t, keys()[0], keys()[3])
-	post(http.MethodPut)
-	require.Empty(t, keys()[4])
-}
-
-func TestIdempotencyKeyOfTheCallerIsKept(t *testing.T) {
-	s := serve(t)
-	req := request(t, http.MethodPost, s.URL, nil)
-	req.Header.Set("X-Idempotency-Key", "mine")
-	resp, err := client(t, policy(t, nil), httpx.WithIdempotencyKey()).Do(req)
-	require.NoError(t, err)
-	text(t, resp)
-	require.NotContains(t, s.Seen[0].Header, "Idempotency-Key")
-	require.Equal(t, "mine", s.Seen[0].Header.Get("X-Idempotency-Key"))
-}
-
-func TestConnectionRefusedIsRetriedWhateverTheMethod(t *testing.T) {
+func TestClassify_ConnectionRefusedIsRetriedWhateverTheMethod(t *testing.T) {
 	const nobody = "127.0.0.1:1" // a port that a test let go of may be anybody's by the time that it is dialled
 	var sent atomic.Int32
 	tr := httpx.NewTransport(counted(&http.Transport{}, &sent), policy(t, nil))
@@ -192,7 +121,7 @@ func TestConnectionRefusedIsRetriedWhateverTheMethod(t *testing.T) {
 	require.Equal(t, retry.Unprocessed, stopped.History[0].Class)
 }
 
-func TestWhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
+func TestClassify_WhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
 	tlsServer := httptest.NewTLSServer(http.NotFoundHandler())
 	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0)
 	defer tlsServer.Close()
@@ -255,13 +184,13 @@ func TestWhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
 	}
 }
 
-func TestHTTPAnswerToHTTPSKeepsItsHint(t *testing.T) {
+func TestClassify_HTTPAnswerToHTTPSKeepsItsHint(t *testing.T) {
 	s := serve(t)
 	_, err := client(t, policy(t, nil)).Get("https" + strings.TrimPrefix(s.URL, "http"))
 	require.ErrorIs(t, err, http.ErrSchemeMismatch)
 }
 
-func TestErrorTable(t *testing.T) {
+func TestClassify_ErrorTable(t *testing.T) {
 	goAway := errors.New("http2: Transport received Server's graceful shutdown GOAWAY")
 	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 	for name, test := range map[string]struct {
@@ -306,7 +235,7 @@ type timeoutError struct{}
 func (timeoutError) Error() string { return "net/http: timeout awaiting response headers" }
 func (timeoutError) Timeout() bool { return true }
 
-func TestAServerThatAcceptsAndHangsUpEndsAfterMaxAttempts(t *testing.T) {
+func TestClassify_AServerThatAcceptsAndHangsUpEndsAfterMaxAttempts(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var accepted atomic.Int32
@@ -333,7 +262,7 @@ func TestAServerThatAcceptsAndHangsUpEndsAfterMaxAttempts(t *testing.T) {
 	require.EqualValues(t, 3, accepted.Load())
 }
 
-func TestXShouldRetryIsObeyed(t *testing.T) {
+func TestClassify_XShouldRetryIsObeyed(t *testing.T) {
 	answer := func(code int, word string) (*http.Response, int) {
 		n := 0
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -359,7 +288,7 @@ func TestXShouldRetryIsObeyed(t *testing.T) {
 	require.Equal(t, 3, n)
 }
 
-func TestOnlyOneOfTwoNestedTransportsRetries(t *testing.T) {
+func TestClassify_OnlyOneOfTwoNestedTransportsRetries(t *testing.T) {
 	s := serve(t, many(20, 503)...)
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
@@ -373,4 +302,44 @@ func TestOnlyOneOfTwoNestedTransportsRetries(t *testing.T) {
 	stopped, ok := errors.AsType[*retry.Error](err)
 	require.True(t, ok)
 	require.Equal(t, 1, stopped.Attempts)
+}
+
+func TestClassify_TextsOfOthersProveNothing(t *testing.T) {
+	for name, err := range map[string]error{
+		"URL":         &url.Error{Op: "Post", URL: "http://h/?q=; REFUSED_STREAM", Err: io.EOF},
+		"URL 2":       &url.Error{Op: "Post", URL: "http://h/?q=http2: client conn not usable", Err: io.EOF},
+		"URL 3":       &url.Error{Op: "Post", URL: "http://h/?q=net/http: TLS handshake timeout", Err: io.EOF},
+		"status":      errors.New(`malformed HTTP status code "; REFUSED_STREAM"`),
+		"status 2":    errors.New(`malformed HTTP response "http2: client conn not usable"`),
+		"header":      errors.New("malformed MIME header line: net/http: TLS handshake timeout"),
+		"goaway":      errors.New(`http2: server sent GOAWAY and closed the connection; debug="; REFUSED_STREAM"`),
+		"not refused": errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; PROTOCOL_ERROR] after"),
+	} {
+		require.Equal(t, retry.Transient, httpx.Classify(nil, nil, err).Class, name)
+		wrapped := fmt.Errorf("my base: %w", err)
+		require.Equal(t, retry.Transient, httpx.Classify(nil, nil, wrapped).Class, name)
+	}
+	goAway := errors.New("http2: Transport received Server's graceful shutdown GOAWAY")
+	for _, err := range []error{
+		&url.Error{Op: "Post", URL: "http://h/", Err: goAway}, fmt.Errorf("my base: %w", goAway),
+		errors.New("http2: Transport: cannot retry err [stream error: stream ID 5; REFUSED_STREAM] after"),
+		errors.New("net/http: TLS handshake timeout"),
+	} {
+		require.Equal(t, retry.Unprocessed, httpx.Classify(nil, nil, err).Class, err)
+	}
+}
+
+func TestClassify_XShouldRetryInAnyCase(t *testing.T) {
+	for _, v := range []string{"False", "FALSE", " false "} {
+		var sent atomic.Int32
+		odd := base(func(*http.Request) (*http.Response, error) {
+			sent.Add(1)
+			resp := reply(503, http.NoBody)
+			resp.Header.Set("X-Should-Retry", v)
+			return resp, nil
+		})
+		_, err := httpx.NewTransport(odd, policy(t, nil)).RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, sent.Load(), v)
+	}
 }
