@@ -99,8 +99,8 @@ func (c serverClock) until(t time.Time) time.Duration { return min(max(t.Sub(c.n
 
 // parseRetryAfter reads seconds or a date (RFC 9110, section 10.2.3).
 func (c serverClock) parseRetryAfter(v string) (time.Duration, bool) {
-	if d, ok := c.parseWait(v, time.Second, epoch); ok {
-		return d, true
+	if d, ok := c.parseWait(v, time.Second, epoch); ok || v == "" {
+		return d, ok
 	}
 	t, err := http.ParseTime(v)
 	if err != nil {
