@@ -28,13 +28,12 @@ type call struct {
 	hooks       context.Context // has the caller's ClientTrace for attempts side by side; nil: none
 	sent        *http.Request   // as the latest attempt, unless attempts run side by side; nil: as req
 	watch       *cancelWatch    // nil: none
-	first       outgoing        // of the first attempt, if its request is a copy
+	first       additions       // of the first attempt
+	plain       http.Request    // what the first attempt sends, if that is a copy on the caller's context
 }
 
-// outgoing is a copy of the request as an attempt sends it, with room for its headers and the
-// context of a resend.
-type outgoing struct {
-	http.Request
+// additions has room for what an attempt adds to the request.
+type additions struct {
 	attempt [1]string
 	left    [1]string
 	ctx     drive.ResendContext

@@ -34,8 +34,7 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	if attempt == 1 && !own && !hedged && !timed && c.key == "" && c.criticality == "" && body == nil {
 		return c.req // ctx is its own: compared with it, some would panic
 	}
-	out := c.outgoing(ctx, attempt, own || hedged || c.watch != nil)
-	req := &out.Request
+	req, added := c.outgoing(ctx, attempt, own || hedged || c.watch != nil)
 	if body != nil {
 		req.Body = body
 		if c.bodies.fenced {
@@ -53,12 +52,12 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 		req.Header = cloneHeader(req.Header, maps.Clone)
 	}
 	if timed {
-		out.left[0] = left
-		req.Header[headerTimeout] = out.left[:]
+		added.left[0] = left
+		req.Header[headerTimeout] = added.left[:]
 	}
 	if resend {
-		out.attempt[0] = strconv.Itoa(attempt)
-		req.Header[headerAttempt] = out.attempt[:]
+		added.attempt[0] = strconv.Itoa(attempt)
+		req.Header[headerAttempt] = added.attempt[:]
 	}
 	if c.key != "" {
 		req.Header[headerKey] = []string{c.key}
@@ -78,22 +77,20 @@ func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header
 	return clone(h)
 }
 
-// outgoing returns a copy of the caller's request for an attempt. own says that ctx is not the
-// caller's.
-func (c *call) outgoing(ctx context.Context, attempt int, own bool) *outgoing {
-	out := &c.first
-	if attempt > 1 {
+// outgoing returns a copy of the caller's request for an attempt, and room for what is added to it.
+// own says that ctx is not the caller's.
+func (c *call) outgoing(ctx context.Context, attempt int, own bool) (*http.Request, *additions) {
+	added := &c.first
+	switch {
+	case attempt > 1:
 		layer.Resent()
-		out = new(outgoing)
-		out.ctx = drive.ResendContext{Context: ctx, Attempt: attempt}
-		ctx, own = &out.ctx, true
+		added = &additions{ctx: drive.ResendContext{Context: ctx, Attempt: attempt}}
+		return c.req.WithContext(&added.ctx), added
+	case own:
+		return c.req.WithContext(ctx), added
 	}
-	if own {
-		out.Request = *c.req.WithContext(ctx)
-	} else {
-		out.Request = *c.req
-	}
-	return out
+	c.plain = *c.req
+	return &c.plain, added
 }
 
 // timeLeft returns the value of Request-Timeout for an attempt that is sent now. An attempt

@@ -49,9 +49,10 @@ func TestAnAttemptThatTimesOutWithoutAConnection_IsSentAgainWhateverItsMethod(t 
 					synctest.Test(t, func(t *testing.T) {
 						var got atomic.Int32
 						base := pipeServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got.Add(1) }))
-						dial, dials := base.DialContext, 0
+						var dials atomic.Int32
+						dial := base.DialContext
 						base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-							if dials++; dials == 1 {
+							if dials.Add(1) == 1 {
 								return hole(ctx)
 							}
 							return dial(ctx, network, addr)
