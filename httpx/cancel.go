@@ -83,9 +83,10 @@ func (w *cancelWatch) end() {
 // cancelGrace is how long awaitCancel waits.
 const cancelGrace = 10 * time.Millisecond
 
-// awaitCancel waits for Request.Cancel to be closed if the deadline has passed. http.Client.Timeout
-// sets a deadline on the context and a timer that closes Request.Cancel at the same instant, and
-// its error says "Client.Timeout exceeded" only if the timer has fired when RoundTrip returns.
+// awaitCancel waits for Request.Cancel to be closed if the deadline has passed.
+// http.Client.Timeout sets a deadline on the context and a timer that closes Request.Cancel at the
+// same instant, and its error says "Client.Timeout exceeded" only if the timer has fired when
+// RoundTrip returns.
 func (c *call) awaitCancel() {
 	cancel := c.req.Cancel //lint:ignore SA1019 see above
 	if cancel == nil || c.req.Context().Err() != context.DeadlineExceeded {

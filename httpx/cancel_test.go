@@ -22,7 +22,7 @@ import (
 func cancelable(t testing.TB, ctx context.Context) (*http.Request, chan struct{}) {
 	cancel := make(chan struct{})
 	req := get(t, ctx, "http://pipe/")
-	//lint:ignore SA1019 net/http heeds it
+	//lint:ignore SA1019 net/http honors it
 	req.Cancel = cancel
 	return req, cancel
 }

@@ -47,8 +47,8 @@ func classifyError(err error) retry.Outcome {
 }
 
 // refusedForLong returns the outcome of a request that the server refused again and again while
-// net/http repeated it by itself, for a minute and eight times. It is safe to repeat, but a sign of
-// overload, so that another attempt is paid for.
+// net/http repeated it by itself, for a minute and eight times. It is safe to repeat, but a sign
+// of overload, so that another attempt is paid for.
 func refusedForLong() retry.Outcome { return retry.Outcome{Class: retry.Unprocessed} }
 
 // net/http makes these errors with errors.New or fmt.Errorf and exports none of them, so only the
@@ -87,8 +87,8 @@ var (
 // ended lists the errors of a connection that has ended (see also classify_errno.go).
 var ended = []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed}
 
-// cannotRepeat begins the text in which net/http wraps an error after which it could not repeat the
-// request.
+// cannotRepeat begins the text in which net/http wraps an error after which it could not repeat
+// the request.
 const cannotRepeat = "http2: Transport: cannot retry err ["
 
 // wasHandedBack reports whether the request was not processed, the connection works, and nobody

@@ -18,8 +18,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 )
 
-// TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry stalls before and behind the gzip header: net/http
-// decompresses as the body is read.
+// TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry stalls before and behind the gzip header:
+// net/http decompresses as the body is read.
 func TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	for name, begin := range map[string]func(io.Writer){
 		"before its header": func(io.Writer) {},

@@ -22,9 +22,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// TestLeak_AHundredThousandCallsLeakNothing makes 10^5 calls under one long-lived cancellable parent,
-// 30 % of whose attempts fail, and wants connections, goroutines and heap to be what they were.
-// (Timers and contexts are on the heap.)
+// TestLeak_AHundredThousandCallsLeakNothing makes 10^5 calls under one long-lived cancellable
+// parent, 30 % of whose attempts fail, and wants connections, goroutines and heap to be what they
+// were. (Timers and contexts are on the heap.)
 func TestLeak_AHundredThousandCallsLeakNothing(t *testing.T) {
 	calls := 100_000
 	if testing.Short() || underRace { // the detector takes minutes for as many

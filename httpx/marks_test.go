@@ -24,7 +24,7 @@ var (
 	errUnusable = errors.New("http2: client conn not usable")
 )
 
-// What a RoundTripper below ours marks, by retry.Permanent and retry.After, is heeded as Do does
+// What a RoundTripper below ours marks, by retry.Permanent and retry.After, is honored as Do does
 // it.
 func TestMarks_APermanentErrorOfTheBaseEndsTheCall(t *testing.T) {
 	for name, err := range map[string]error{

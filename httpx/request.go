@@ -77,8 +77,8 @@ func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header
 	return clone(h)
 }
 
-// outgoing returns a copy of the caller's request for an attempt, and room for what is added to it.
-// own says that ctx is not the caller's.
+// outgoing returns a copy of the caller's request for an attempt, and room for what is added to
+// it. own says that ctx is not the caller's.
 func (c *call) outgoing(ctx context.Context, attempt int, own bool) (*http.Request, *additions) {
 	added := &c.first
 	switch {

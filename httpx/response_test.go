@@ -46,8 +46,8 @@ func TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 	}
 }
 
-// TestResponse_ARequestThatTheBaseSaysItSentIsLeftInTheResponse is for a base that sends another: it knows
-// better.
+// TestResponse_ARequestThatTheBaseSaysItSentIsLeftInTheResponse is for a base that sends another:
+// it knows better.
 func TestResponse_ARequestThatTheBaseSaysItSentIsLeftInTheResponse(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()

@@ -55,8 +55,8 @@ func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
 	return c.seen.watch(ctx), true
 }
 
-// handshakes reports whether it matters if an attempt failed in its TLS handshake: then nothing was
-// sent, and the request can be sent again whatever its method.
+// handshakes reports whether it matters if an attempt failed in its TLS handshake: then nothing
+// was sent, and the request can be sent again whatever its method.
 func (c *call) handshakes() bool {
 	return !c.idempotent && c.req.URL != nil && c.req.URL.Scheme == "https"
 }
