@@ -144,24 +144,31 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	s := t.pick(placement.From(ctx), time.Now())
-	returned := false
-	defer func() { // a panic or runtime.Goexit in a hook of the caller's trace, or in the body
-		if !returned {
+	var resp *http.Response
+	reported, kept := false, false
+	defer func() { // an error; or a panic or runtime.Goexit in the body, a trace's hook or who is told of events
+		if kept {
+			return
+		}
+		if !reported {
 			t.end(ctx, s, outlier.Ignored, 0)
-			t.release(s.endpoint)
+		}
+		t.release(s.endpoint)
+		if resp != nil && resp.Body != nil {
+			resp.Body.Close()
 		}
 	}()
 	if s.changed {
 		t.publish(ctx, s.call, s.event)
 	}
 	resp, err := s.endpoint.send(req)
-	returned = true
+	reported = true
 	t.done(ctx, s, resp, err)
 	if err != nil {
-		t.release(s.endpoint)
 		return nil, err
 	}
 	t.count(s.endpoint, resp)
+	kept = true
 	return resp, nil
 }
 

@@ -341,6 +341,45 @@ func TestPanic_InATraceLeavesNothing(t *testing.T) {
 	})
 }
 
+func TestPanic_InOnChangeLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, "a", "b")
+		f.servers[0].do(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done() // the body goes on until it is closed
+		})
+		told := 0
+		e := endpoints.New("orders", endpoints.Addrs("a", "b"), endpoints.Config{
+			Base: f.base(), Policy: endpoints.LeastRequests, SetAside: &outlier.Config{},
+			OnChange: func(context.Context, outlier.Event) { told++; panic("told") },
+		})
+		req, err := http.NewRequest(http.MethodGet, "http://orders/", nil)
+		require.NoError(t, err)
+		c := client(t, e)
+		for told == 0 {
+			func() {
+				defer func() { _ = recover() }()
+				if resp, err := e.RoundTrip(req); assert.NoError(t, err) {
+					resp.Body.Close()
+				}
+			}()
+		}
+		f.servers[0].do(answers(healthy))
+		time.Sleep(10 * time.Second)
+		before := f.calls()
+		for range 20 {
+			func() {
+				defer func() { _ = recover() }() // the one that takes it back
+				_, _, err := get(c, "http://orders/")
+				assert.NoError(t, err)
+			}()
+		}
+		after := f.calls()
+		assert.Equal(t, []int64{10, 10}, []int64{after[0] - before[0], after[1] - before[1]})
+	})
+}
+
 func TestUpgrade_BodyStaysWritable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a")

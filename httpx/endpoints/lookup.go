@@ -2,6 +2,7 @@ package endpoints
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -52,10 +53,20 @@ func (t *Transport) refresh(age time.Duration) *lookup {
 func (t *Transport) run(l *lookup) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
-	found, err := t.resolve(ctx)
+	var found []Endpoint
+	err := errExited
+	defer func() { t.conclude(l, found, err) }() // also after a runtime.Goexit: callers wait for it
+	found, err = t.resolve(ctx)
 	if err == nil && len(found) == 0 {
 		err = errNone
 	}
+}
+
+// errExited is the error of a lookup whose Resolver did not return.
+var errExited = errors.New("the resolver called runtime.Goexit")
+
+// conclude takes over what a lookup found.
+func (t *Transport) conclude(l *lookup, found []Endpoint, err error) {
 	t.mu.Lock()
 	var left []*endpoint
 	if err == nil {

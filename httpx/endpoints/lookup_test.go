@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,6 +103,25 @@ func TestLookup_TheFirstFails(t *testing.T) {
 		require.ErrorAs(t, err, &dns)
 		require.ErrorContains(t, err, "no such host (endpoints of orders)")
 		l.set(nil, "a")
+		_, _, err = get(c, "http://orders/")
+		require.NoError(t, err)
+	})
+}
+
+func TestLookup_AResolverThatExitsLeavesNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, "a")
+		var n atomic.Int64
+		find := func(context.Context) ([]endpoints.Endpoint, error) {
+			if n.Add(1) == 1 {
+				runtime.Goexit()
+			}
+			return []endpoints.Endpoint{{Addr: "a"}}, nil
+		}
+		c := client(t, endpoints.New("orders", find, endpoints.Config{Base: f.base()}))
+		c.Timeout = time.Minute
+		_, _, err := get(c, "http://orders/")
+		require.ErrorContains(t, err, "runtime.Goexit (endpoints of orders)")
 		_, _, err = get(c, "http://orders/")
 		require.NoError(t, err)
 	})
