@@ -144,6 +144,9 @@ func (c *Call) nextHedge() Step {
 	permit, answer := c.admit(budget.Hedge, budget.Silent, c.held)
 	switch answer {
 	case budget.Later:
+		if permit != 0 { // nothing waits with it: an attempt is under way
+			c.settle(false, permit, budget.None)
+		}
 		c.hedgeAt = later(c.at, c.interval())
 		return c.nextHedge()
 	case budget.Refused:

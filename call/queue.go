@@ -34,6 +34,7 @@ type pending struct {
 // queue is a planned attempt's wait for a budget that has said Later.
 type queue struct {
 	waiting bool
+	counted bool // by the budget, which is a Waiter
 	since   time.Duration
 	every   time.Duration // how long after the latest question the next one comes
 	ticket  budget.Permit // what the budget returned with Later; 0: it counts and stops no waiting calls
@@ -70,10 +71,12 @@ func (c *Call) ask() (step Step, over bool) {
 // again puts the question off, or returns why it is not asked again.
 func (c *Call) again() Reason {
 	if !c.waiting {
-		if w, ok := c.rules.Budget.(Waiter); ok && c.ticket == 0 && !w.Waiting(1) {
+		w, ok := c.rules.Budget.(Waiter)
+		counted := ok && c.ticket == 0
+		if counted && !w.Waiting(1) {
 			return ReasonBudget
 		}
-		c.waiting, c.since, c.every = true, c.at, 0
+		c.waiting, c.counted, c.since, c.every = true, counted, c.at, 0
 	}
 	end := later(c.since, max(patience, 3*c.rules.usual()))
 	if c.ticket != 0 {
@@ -108,8 +111,9 @@ func (c *Call) leave() {
 		c.rules.Budget.End(c.now, c.ticket, budget.None)
 		c.ticket = 0
 	}
-	if w, ok := c.rules.Budget.(Waiter); ok {
-		w.Waiting(-1)
+	if c.counted {
+		c.counted = false
+		c.rules.Budget.(Waiter).Waiting(-1)
 	}
 }
 

@@ -235,3 +235,39 @@ func TestAWaitingCallsPermitIsPassedOnOrEnded(t *testing.T) {
 		require.True(t, roomFor(b, now))
 	})
 }
+
+// ticketQueue returns a permit with Later, and is a Waiter as well.
+type ticketQueue struct{ *fakeQueue }
+
+func (q ticketQueue) Ask(
+	now time.Time, k budget.Kind, because budget.Evidence, held budget.Permit,
+) (budget.Permit, budget.Answer) {
+	permit, answer := q.fakeQueue.Ask(now, k, because, held)
+	if answer == budget.Later {
+		permit = q.Issue(k)
+	}
+	return permit, answer
+}
+
+func TestAQueueThatCountsItselfIsNotToldOfWaitingCalls(t *testing.T) {
+	q := ticketQueue{queueOf(budget.Later)}
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
+	require.Equal(t, call.Wait, c.Next(now).Op)
+	require.Zero(t, q.waiting)
+	c.Cancel(now, call.ReasonCanceled)
+	require.Zero(t, q.waiting, "and not of their end")
+	q.Settled(t)
+}
+
+func TestAHedgeThatIsNotYetGrantedLeavesNoPermitOpen(t *testing.T) {
+	q := ticketQueue{queueOf(budget.Later, budget.Later, budget.Granted)}
+	now := time.Unix(0, 0)
+	r := rules(call.Rules{Budget: q, Hedge: timeout.Fixed(time.Second)})
+	c := r.Start(now, call.Options{Hedge: true})
+	require.Equal(t, budget.First, c.Next(now).Kind)
+	at, _, last := follow(&c, now)
+	require.Equal(t, budget.Hedge, last.Kind)
+	c.Done(at, 2, call.Outcome{})
+	q.Settled(t)
+}
