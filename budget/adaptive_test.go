@@ -200,6 +200,25 @@ func TestAdaptive_Waiting(t *testing.T) {
 		_, answer = ask(b, 0.1, failed, fail(b, 0.1, failed))
 		require.Equal(t, budget.Later, answer, "one has left")
 	})
+	t.Run("is_bounded_in_number_however_long_it_lasts", func(t *testing.T) {
+		b, under, waits := open(budget.Adaptive{Waiting: 1, Patience: time.Minute})
+		for when := 0.25; when < 59; when += 0.25 {
+			if int(when*4)%32 == 0 { // the retries under way are replaced by others
+				for i := range under {
+					b.End(at(when), under[i], nothing)
+					under[i] = granted(t, b, when, failed, fail(b, when, failed))
+				}
+			}
+			var answer budget.Answer
+			waits, answer = ask(b, when, failed, waits)
+			require.Equal(t, budget.Later, answer, when)
+			_, answer = ask(b, when, failed, fail(b, when, failed))
+			require.Equal(t, budget.Refused, answer, when)
+		}
+		b.End(at(59), waits, nothing)
+		_, answer := ask(b, 59, failed, fail(b, 59, failed))
+		require.Equal(t, budget.Later, answer, "it has left")
+	})
 	t.Run("forgets_calls_that_never_came_back", func(t *testing.T) {
 		b, _, _ := open(budget.Adaptive{Waiting: 1})
 		_, answer := ask(b, 1, failed, fail(b, 1, failed))

@@ -3,7 +3,7 @@ package budget
 import "time"
 
 // A permit of adaptive, from its lowest bit: the stamp at its attempt's sending, 30 bits; when a
-// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; and two flags.
+// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; two flags; and two bits of a call that waits.
 // Stamps and ticks come around: an attempt that takes longer than half a billion others, or 37
 // hours, is misjudged, once.
 const (
@@ -17,6 +17,8 @@ const (
 	kindShift   = stampBits + tickBits
 	unknownFlag = Permit(1) << 60 // a retry after an error that no classifier knows
 	waitFlag    = Permit(1) << 61 // of a call that waits
+	spanShift   = 62              // of such a call: the span in which it asked last, two bits
+	spanMask    = 3
 )
 
 const (
@@ -55,19 +57,20 @@ func (b *adaptive) mayWait(held Permit) bool {
 	return float64(b.waiting.sum()) < max(float64(b.most), b.recent/10)
 }
 
-// wait counts a call as waiting, since the time in its permit if it did before.
+// wait counts a call as waiting, since the time in its permit if it did before. It is counted by
+// the span in which it asked last: it may wait for longer than a span, and asks all the time.
 func (b *adaptive) wait(held Permit) Permit {
 	b.waitedAt = b.elapsed
 	if held&waitFlag == 0 {
 		held = held&^(tickMask<<stampBits) | Permit(b.now())<<stampBits | waitFlag
 	}
-	b.waiting.addAt(b.elapsed, held.tick(), 1)
-	return held
+	b.waiting.add(b.elapsed, 1)
+	return held&^(spanMask<<spanShift) | Permit(b.waiting.now&spanMask)<<spanShift
 }
 
 func (b *adaptive) stopWaiting(p Permit) {
 	if p&waitFlag != 0 {
-		b.waiting.remove(b.elapsed, p.tick())
+		b.waiting.remove(b.elapsed, uint64(p)>>spanShift, spanMask)
 	}
 }
 
@@ -135,16 +138,14 @@ func (s *bySpan) add(elapsed time.Duration, n int) {
 	s.n[s.now&1] += n
 }
 
-// addAt adds what began at a tick, unless that is forgotten.
-func (s *bySpan) addAt(elapsed time.Duration, began uint64, n int) {
+// remove takes off what was added in a span, of which only the bits in mask are known, unless
+// that is forgotten.
+func (s *bySpan) remove(elapsed time.Duration, at, mask uint64) {
 	s.move(elapsed)
-	const spans = tickMask >> span
-	switch at := began >> span; at {
-	case s.now & spans:
-		s.n[s.now&1] = max(0, s.n[s.now&1]+n)
-	case (s.now - 1) & spans:
-		s.n[(s.now-1)&1] = max(0, s.n[(s.now-1)&1]+n)
+	switch at {
+	case s.now & mask:
+		s.n[s.now&1] = max(0, s.n[s.now&1]-1)
+	case (s.now - 1) & mask:
+		s.n[(s.now-1)&1] = max(0, s.n[(s.now-1)&1]-1)
 	}
 }
-
-func (s *bySpan) remove(elapsed time.Duration, began uint64) { s.addAt(elapsed, began, -1) }
