@@ -283,19 +283,17 @@ func (c *conn) UpdateState(s balancer.State) {
 	c.ClientConn.UpdateState(s)
 }
 
-// send tells the group of an attempt, and publishes what follows.
-func (b *lb) send(call *placement.Call, now time.Time, be *backend) (a outlier.Attempt, counted bool) {
+// send tells the group of an attempt, and returns the event that follows, if one does.
+func (b *lb) send(
+	call *placement.Call, now time.Time, be *backend,
+) (a outlier.Attempt, e outlier.Event, counted, changed bool) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	if be.outlier == nil {
-		b.mu.Unlock()
-		return a, false
+		return a, e, false, false
 	}
-	a, e, changed := b.group.Send(now, be.outlier, call != nil && call.Timed)
-	b.mu.Unlock()
-	if changed {
-		b.publish(call, e)
-	}
-	return a, true
+	a, e, changed = b.group.Send(now, be.outlier, call != nil && call.Timed)
+	return a, e, true, changed
 }
 
 // report tells the group of an attempt that has ended, and publishes what follows.

@@ -128,16 +128,26 @@ func (b *lb) sent(ctx context.Context, call *placement.Call, now time.Time, c *c
 	if c.backend == nil {
 		return c.PickResult
 	}
-	attempt, counted := b.send(call, now, c.backend)
+	attempt, e, counted, changed := b.send(call, now, c.backend)
 	if call == nil && !counted {
 		return c.PickResult
 	}
 	done, a := c.Done, call.Sent(b, c.backend)
 	c.Done = func(info balancer.DoneInfo) {
-		b.done(ctx, call, a, now, attempt, info)
 		if done != nil {
-			done(info)
+			defer done(info) // also if who is told of an event panics
 		}
+		b.done(ctx, call, a, now, attempt, info)
+	}
+	if changed {
+		told := false
+		defer func() {
+			if !told {
+				c.Done(balancer.DoneInfo{})
+			}
+		}()
+		b.publish(call, e)
+		told = true
 	}
 	return c.PickResult
 }
