@@ -77,6 +77,9 @@ func (e *endpoint) relocate(h http.Header, named *url.URL) {
 			return
 		}
 		to.RawPath = slashed(rest)
+		if strings.HasPrefix(rest, "//") { // alone it would read as another host
+			to.Scheme, to.Host = named.Scheme, named.Host
+		}
 	}
 	h.Set("Location", to.String())
 }
