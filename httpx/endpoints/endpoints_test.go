@@ -196,6 +196,8 @@ func TestRedirects_StayWithTheHost(t *testing.T) {
 		"http://elsewhere/v1/n":   "http://elsewhere/v1/n",
 		"http://a/v1/x%2Fy":       "http://orders/x%2Fy",
 		"http://orders/v1/direct": "http://orders/v1/direct",
+		"//a/v1/next":             "http://orders/next",
+		"//elsewhere/v1/n":        "http://elsewhere/v1/n",
 		"/v1//elsewhere/x":        "http://orders//elsewhere/x",
 		"http://a/v1//elsewhere":  "http://orders//elsewhere",
 	} {

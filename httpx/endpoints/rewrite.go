@@ -57,6 +57,9 @@ func (e *endpoint) relocate(h http.Header, named *url.URL) {
 	if err != nil || to.Opaque != "" {
 		return
 	}
+	if to.Scheme == "" && to.Host != "" {
+		to.Scheme = e.URL.Scheme
+	}
 	prefix := e.prefix()
 	switch {
 	case to.Scheme == "" && to.Host == "": // on the same server
