@@ -49,7 +49,11 @@ func TestLookup_RefreshesInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, l := newFleet(t, "a", "b"), new(lookups)
 		l.set(nil, "a")
-		c := client(t, endpoints.New("orders", l.find, endpoints.Config{Base: f.base()}))
+		find := func(ctx context.Context) ([]endpoints.Endpoint, error) {
+			time.Sleep(time.Millisecond) // so that the request is first
+			return l.find(ctx)
+		}
+		c := client(t, endpoints.New("orders", find, endpoints.Config{Base: f.base()}))
 		ask := func() string {
 			from, _, err := get(c, "http://orders/")
 			require.NoError(t, err)
