@@ -89,6 +89,8 @@ func (c *Call) Next(now time.Time) Step {
 		return Step{Op: Stop, Attempt: c.answer, Reason: c.reason}
 	case c.sent == 0:
 		return c.first()
+	case c.planned && c.rules.off():
+		return c.drop(ReasonDisabled)
 	case c.planned && c.at < c.due:
 		return Step{Op: Wait, At: c.start.Add(c.due)}
 	case c.planned:
@@ -126,7 +128,7 @@ func (c *Call) retry() Step {
 
 // nextHedge is asked only while attempts are under way and none is planned.
 func (c *Call) nextHedge() Step {
-	if !c.hedge || c.shut || c.closed != ReasonNone || c.spent() {
+	if !c.hedge || c.shut || c.closed != ReasonNone || c.spent() || c.rules.off() {
 		return Step{Op: Wait}
 	}
 	delay := c.rules.Hedge.Timeout()
@@ -144,7 +146,7 @@ func (c *Call) nextHedge() Step {
 	permit, answer := c.admit(budget.Hedge, budget.Silent, c.held)
 	switch answer {
 	case budget.Later:
-		if permit != 0 { // nothing waits with it: an attempt is under way
+		if permit != 0 { // while an attempt is under way nothing waits
 			c.settle(false, permit, budget.None)
 		}
 		c.hedgeAt = later(c.at, c.interval())

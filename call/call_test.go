@@ -59,6 +59,7 @@ type callModel struct {
 	max      int
 	maxHint  time.Duration
 	mayHedge bool
+	off      bool // retries and hedges are switched off
 	now      time.Time
 	deadline time.Time
 
@@ -83,7 +84,7 @@ func newCallModel(t *rapid.T) *callModel {
 	m.book.Refuse = func(budget.Kind) bool { return rapid.IntRange(0, 5).Draw(t, "refuse") == 0 }
 	r := &call.Rules{
 		MaxAttempts: m.max, MaxHint: m.maxHint, Budget: m.book, Backoff: anyDelay{t}, ThrottledBackoff: anyDelay{t},
-		Rand: func() float64 { return rapid.Float64Range(0, 0.999).Draw(t, "u") },
+		Rand: func() float64 { return rapid.Float64Range(0, 0.999).Draw(t, "u") }, Off: func() bool { return m.off },
 	}
 	if rapid.Bool().Draw(t, "has a queue") {
 		m.queue = &fakeQueue{Ledger: m.book, say: func() budget.Answer {
@@ -142,6 +143,7 @@ func (m *callModel) next(t *rapid.T) {
 
 func (m *callModel) sentOne(t *rapid.T, step call.Step) {
 	require.Nil(t, m.stop, "a send after a stop")
+	require.False(t, m.off && m.sent > 0, "a second attempt although these are switched off")
 	require.False(t, m.closed, "a send although a server said no, or asked for too much")
 	require.False(t, m.now.Before(m.notYet), "a send before the end of a wait that a server asked for")
 	m.sent++
@@ -186,7 +188,7 @@ func (m *callModel) settled(t *rapid.T) {
 		m.spare.Settled(t)
 	}
 	if m.queue != nil {
-		require.Zero(t, m.queue.waiting, "a call that has stopped waits for the budget's answer")
+		require.Empty(t, m.queue.tickets, "a call that has stopped waits for the budget's answer")
 	}
 }
 
@@ -273,6 +275,7 @@ func TestCallHoldsItsLawsUnderAnySchedule(t *testing.T) {
 				m.now = m.lastDue
 				m.next(t)
 			},
+			"switch": func(t *rapid.T) { m.off = rapid.IntRange(0, 3).Draw(t, "off") == 0 },
 			"cancel": func(t *rapid.T) {
 				if rapid.IntRange(0, 9).Draw(t, "really") != 0 {
 					t.Skip("not yet")
@@ -321,8 +324,8 @@ type fakeQueue struct {
 	*testkit.Ledger
 	say      func() budget.Answer
 	hopeless func() bool
-	full     bool
-	waiting  int
+	tickets  map[budget.Permit]bool // of calls that wait
+	last     budget.Permit
 }
 
 func (q *fakeQueue) Hopeless(time.Time, budget.Evidence, budget.Permit) bool {
@@ -333,20 +336,27 @@ func (q *fakeQueue) Ask(
 	now time.Time, k budget.Kind, because budget.Evidence, held budget.Permit,
 ) (budget.Permit, budget.Answer) {
 	q.Asked = append(q.Asked, testkit.Ask{Kind: k, Because: because, Held: held})
-	answer := q.say()
-	if answer != budget.Granted {
+	delete(q.tickets, held)
+	switch answer := q.say(); answer {
+	case budget.Later:
+		if q.tickets == nil {
+			q.tickets, q.last = map[budget.Permit]bool{}, 1<<32
+		}
+		q.last++
+		q.tickets[q.last] = true
+		return q.last, answer
+	case budget.Refused:
 		return 0, answer
 	}
 	q.Admits++
 	return q.Issue(k), budget.Granted
 }
 
-func (q *fakeQueue) Waiting(delta int) bool {
-	if q.full && delta > 0 {
-		return false
+func (q *fakeQueue) End(now time.Time, p budget.Permit, e budget.Evidence) {
+	if !q.tickets[p] {
+		q.Ledger.End(now, p, e)
 	}
-	q.waiting += delta
-	return true
+	delete(q.tickets, p)
 }
 
 // rules returns rules that wait a constant time, unless r says otherwise.

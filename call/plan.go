@@ -24,7 +24,7 @@ const (
 // handedBack resends an attempt that a live connection gave back unprocessed, in its own place:
 // at once, with the permit it had, and not counted.
 func (c *Call) handedBack(f *flight) bool {
-	if c.free == maxFree || c.planned || c.closed != ReasonNone || c.at < c.notYet || c.tooLate(c.at) {
+	if c.free == maxFree || c.planned || c.closed != ReasonNone || c.at < c.notYet || c.tooLate(c.at) || c.rules.off() {
 		return false
 	}
 	c.free++
@@ -70,6 +70,8 @@ func (c *Call) plan(o *Outcome) Reason {
 		return c.postpone()
 	case c.spent():
 		return ReasonMaxAttempts
+	case c.rules.off():
+		return ReasonDisabled
 	}
 	delay, ok := c.delay(o, hinted)
 	if !ok {

@@ -9,17 +9,7 @@ import (
 const (
 	firstAsk = 20 * time.Millisecond  // how soon a budget that says Later is asked again
 	lastAsk  = 200 * time.Millisecond // and how often in the end
-	// patience is how long a call asks at least; it asks three times as long as an attempt
-	// usually takes.
-	patience = time.Second
 )
-
-// Waiter is implemented by a budget.Queue that bounds how many calls wait for its answer.
-type Waiter interface {
-	// Waiting adds delta, 1 or -1, to the number of calls that wait. It reports false, and does
-	// not count the call, if there is no room for one more: that call stops.
-	Waiting(delta int) bool
-}
 
 // pending is the next attempt, while it is planned.
 type pending struct {
@@ -31,13 +21,13 @@ type pending struct {
 	permit  budget.Permit
 }
 
-// queue is a planned attempt's wait for a budget that has said Later.
+// queue is a planned attempt's wait for a budget that has said Later. It ends when the budget
+// says something else: how many calls wait, and for how long, is the budget's to bound.
 type queue struct {
 	waiting bool
-	counted bool // by the budget, which is a Waiter
 	since   time.Duration
 	every   time.Duration // how long after the latest question the next one comes
-	ticket  budget.Permit // what the budget returned with Later; 0: it counts and stops no waiting calls
+	ticket  budget.Permit // what the budget returned with Later, to be passed on or ended; 0: nothing
 	queued  time.Duration // how long it was, in all
 }
 
@@ -61,31 +51,15 @@ func (c *Call) ask() (step Step, over bool) {
 			return Step{Op: Wait, At: c.start.Add(c.due)}, true
 		}
 	}
-	c.withdraw()
-	if c.n == 0 {
-		c.stop(reason)
-	}
-	return c.Next(c.now), true
+	return c.drop(reason), true
 }
 
 // again puts the question off, or returns why it is not asked again.
 func (c *Call) again() Reason {
 	if !c.waiting {
-		w, ok := c.rules.Budget.(Waiter)
-		counted := ok && c.ticket == 0
-		if counted && !w.Waiting(1) {
-			return ReasonBudget
-		}
-		c.waiting, c.counted, c.since, c.every = true, counted, c.at, 0
+		c.waiting, c.since, c.every = true, c.at, 0
 	}
-	end := later(c.since, max(patience, 3*c.rules.usual()))
-	if c.ticket != 0 {
-		end = never
-	}
-	if c.at >= end {
-		return ReasonBudget
-	}
-	due := min(later(c.at, c.interval()), end)
+	due := later(c.at, c.interval())
 	if c.tooLate(due) {
 		return ReasonDeadline
 	}
@@ -111,10 +85,15 @@ func (c *Call) leave() {
 		c.rules.Budget.End(c.now, c.ticket, budget.None)
 		c.ticket = 0
 	}
-	if c.counted {
-		c.counted = false
-		c.rules.Budget.(Waiter).Waiting(-1)
+}
+
+// drop gives up the planned attempt, and with it the call unless an attempt is under way.
+func (c *Call) drop(reason Reason) Step {
+	c.withdraw()
+	if c.n == 0 {
+		c.stop(reason)
 	}
+	return c.Next(c.now)
 }
 
 // withdraw gives up the planned attempt.

@@ -96,40 +96,28 @@ func TestLaterIsAskedAgainEverLessOften(t *testing.T) {
 	report := c.Report()
 	require.Equal(t, at.Sub(now), report.Queued)
 	require.Equal(t, at.Sub(now), report.Waited)
-	require.Zero(t, q.waiting)
+	require.Empty(t, q.tickets)
 	q.Settled(t)
 }
 
-func TestLaterEndsWithThePatience(t *testing.T) {
-	for name, c := range map[string]struct {
-		limit timeout.Limit
-		want  time.Duration
-	}{
-		"a second":                      {nil, time.Second},
-		"three times the usual latency": {hedgeUsual(time.Minute), 3 * time.Minute},
-		"a quick destination":           {hedgeUsual(time.Millisecond), time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			q := queueOf(budget.Later)
-			now := time.Unix(0, 0)
-			r := rules(call.Rules{Budget: q, Backoff: backoff.None(), AttemptTimeout: c.limit})
-			machine := failed(r, now, call.Options{})
-			at, _, last := follow(&machine, now)
-			require.Equal(t, call.Step{Op: call.Stop, Attempt: 1, Reason: call.ReasonBudget}, last)
-			require.Equal(t, c.want, at.Sub(now))
-			require.Equal(t, c.want, machine.Report().Queued)
-			require.Zero(t, q.waiting)
-			q.Settled(t)
-		})
+// How long a call waits is the budget's to say.
+func TestLaterLastsAsLongAsTheBudgetSaysSo(t *testing.T) {
+	q := queueOf(budget.Later)
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
+	for range 1000 {
+		step := c.Next(now)
+		require.Equal(t, call.Wait, step.Op)
+		require.Len(t, q.tickets, 1)
+		require.LessOrEqual(t, step.At.Sub(now), 300*time.Millisecond)
+		now = step.At
 	}
+	q.say = func() budget.Answer { return budget.Refused }
+	require.Equal(t, call.Step{Op: call.Stop, Attempt: 1, Reason: call.ReasonBudget}, c.Next(now))
+	require.Equal(t, now.Sub(time.Unix(0, 0)), c.Report().Queued)
+	require.Empty(t, q.tickets)
+	q.Settled(t)
 }
-
-// hedgeUsual is a limit that has learned what an attempt takes.
-type hedgeUsual time.Duration
-
-func (u hedgeUsual) Timeout() time.Duration                 { return time.Hour }
-func (u hedgeUsual) Usual() time.Duration                   { return time.Duration(u) }
-func (u hedgeUsual) Observe(time.Time, time.Duration, bool) {}
 
 func TestLaterEndsBeforeTheDeadline(t *testing.T) {
 	q := queueOf(budget.Later)
@@ -138,16 +126,7 @@ func TestLaterEndsBeforeTheDeadline(t *testing.T) {
 	at, _, last := follow(&c, now)
 	require.Equal(t, call.Step{Op: call.Stop, Attempt: 1, Reason: call.ReasonDeadline}, last)
 	require.Less(t, at.Sub(now), 100*time.Millisecond)
-	require.Zero(t, q.waiting)
-}
-
-func TestAQueueBoundsHowManyWait(t *testing.T) {
-	q := queueOf(budget.Later)
-	q.full = true
-	now := time.Unix(0, 0)
-	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
-	require.Equal(t, call.ReasonBudget, c.Next(now).Reason)
-	require.Zero(t, q.waiting)
+	require.Empty(t, q.tickets)
 }
 
 func TestACallThatIsCanceledWaitsNoMore(t *testing.T) {
@@ -155,9 +134,9 @@ func TestACallThatIsCanceledWaitsNoMore(t *testing.T) {
 	now := time.Unix(0, 0)
 	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
 	require.Equal(t, call.Wait, c.Next(now).Op)
-	require.Equal(t, 1, q.waiting)
+	require.Len(t, q.tickets, 1)
 	c.Cancel(now.Add(time.Millisecond), call.ReasonCanceled)
-	require.Zero(t, q.waiting)
+	require.Empty(t, q.tickets)
 	require.Equal(t, time.Millisecond, c.Report().Queued)
 	q.Settled(t)
 }
@@ -172,6 +151,7 @@ func TestAHedgeThatIsNotYetGrantedIsAskedForAgain(t *testing.T) {
 	require.Equal(t, 3, waits)
 	require.Equal(t, (1000+20+30)*time.Millisecond, at.Sub(now))
 	require.Zero(t, c.Report().Queued, "an attempt is under way")
+	require.Empty(t, q.tickets)
 	c.Done(at, 2, call.Outcome{})
 	q.Settled(t)
 }
@@ -234,40 +214,4 @@ func TestAWaitingCallsPermitIsPassedOnOrEnded(t *testing.T) {
 		c.Cancel(now, call.ReasonCanceled)
 		require.True(t, roomFor(b, now))
 	})
-}
-
-// ticketQueue returns a permit with Later, and is a Waiter as well.
-type ticketQueue struct{ *fakeQueue }
-
-func (q ticketQueue) Ask(
-	now time.Time, k budget.Kind, because budget.Evidence, held budget.Permit,
-) (budget.Permit, budget.Answer) {
-	permit, answer := q.fakeQueue.Ask(now, k, because, held)
-	if answer == budget.Later {
-		permit = q.Issue(k)
-	}
-	return permit, answer
-}
-
-func TestAQueueThatCountsItselfIsNotToldOfWaitingCalls(t *testing.T) {
-	q := ticketQueue{queueOf(budget.Later)}
-	now := time.Unix(0, 0)
-	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
-	require.Equal(t, call.Wait, c.Next(now).Op)
-	require.Zero(t, q.waiting)
-	c.Cancel(now, call.ReasonCanceled)
-	require.Zero(t, q.waiting, "and not of their end")
-	q.Settled(t)
-}
-
-func TestAHedgeThatIsNotYetGrantedLeavesNoPermitOpen(t *testing.T) {
-	q := ticketQueue{queueOf(budget.Later, budget.Later, budget.Granted)}
-	now := time.Unix(0, 0)
-	r := rules(call.Rules{Budget: q, Hedge: timeout.Fixed(time.Second)})
-	c := r.Start(now, call.Options{Hedge: true})
-	require.Equal(t, budget.First, c.Next(now).Kind)
-	at, _, last := follow(&c, now)
-	require.Equal(t, budget.Hedge, last.Kind)
-	c.Done(at, 2, call.Outcome{})
-	q.Settled(t)
 }

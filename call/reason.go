@@ -18,11 +18,13 @@ const (
 	ReasonCanceled                    // the caller gave up
 	ReasonCommitted                   // part of the answer has reached the caller
 	ReasonGate                        // the budget refused even the first attempt (budget.ClientThrottle)
+	ReasonDisabled                    // Rules.Off switched retries off
 )
 
 var reasonNames = [...]string{
 	"none", "success", "rejected", "max_attempts", "budget", "deadline", "no_retry", "hint_too_long",
 	"not_idempotent", "not_replayable", "canceled", "committed", "gate",
+	"disabled",
 }
 
 // String returns the reason's name in errors, logs, metrics and traces.

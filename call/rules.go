@@ -23,6 +23,7 @@ type Rules struct {
 	AttemptTimeout   timeout.Limit    // how long an attempt may take; nil: without limit
 	Hedge            timeout.Limit    // how long an attempt may be silent before a hedge; nil never hedges
 	Rand             func() float64   // the source of jitter, in [0, 1); nil: math/rand/v2
+	Off              func() bool      // reports whether retries and hedges are switched off now; nil: never
 }
 
 // Options describe one call.
@@ -72,6 +73,9 @@ func (r *Rules) unit() float64 {
 
 // spent reports whether a call that was sent so often may not be sent again.
 func (r *Rules) spent(sent int) bool { return r.MaxAttempts > 0 && sent >= r.MaxAttempts }
+
+// off reports whether nothing is sent a second time now.
+func (r *Rules) off() bool { return r.Off != nil && r.Off() }
 
 // attemptTimeout returns what the next attempt may take, 0 for no limit.
 func (r *Rules) attemptTimeout() time.Duration {

@@ -258,7 +258,7 @@ func TestEachNameOfTheCodeIsInTheDocs(t *testing.T) {
 func TestEachReasonAndClassIsInTheDocs(t *testing.T) {
 	page, err := os.ReadFile("../docs/metrics.md")
 	require.NoError(t, err)
-	for r := retry.ReasonSuccess; r <= retry.ReasonGate; r++ {
+	for r := retry.ReasonSuccess; r <= retry.ReasonDisabled; r++ {
 		require.Contains(t, string(page), "| `"+r.String()+"` |")
 	}
 	for c := retry.Success; c <= retry.Canceled; c++ {

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
@@ -64,6 +65,20 @@ func WithRand(random func() float64) Option {
 			return conf.Errorf("WithRand", "must not be nil")
 		}
 		r.random = random
+		return nil
+	}
+}
+
+// WithSwitch lets off switch retries and hedges off, for as long as it is true, for everything
+// that uses the policy: a call then makes one attempt, and one that waits for its next attempt
+// stops (ReasonDisabled) when that is due at the latest. Attempts under way go on. Budgets and
+// latency estimates are told of first attempts as always, so that nothing is lost meanwhile.
+func WithSwitch(off *atomic.Bool) Option {
+	return func(r *rules) error {
+		if off == nil {
+			return conf.Errorf("WithSwitch", "must not be nil")
+		}
+		r.off = off.Load
 		return nil
 	}
 }

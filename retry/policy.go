@@ -29,6 +29,7 @@ type rules struct {
 	classifier func(error) Outcome // what WithClassifier gave, nil if nothing
 	permanent  []error             // what WithPermanent gave
 	classify   func(error) Outcome // what these come to
+	off        func() bool         // nil: never
 	observed   bool                // the observer is one of the options of this New or Reload
 	maxDests   int
 }
@@ -93,7 +94,7 @@ func (f *family) newPolicy(at *place, was Config, old state, drained bool) *Poli
 	p.drive = drive.Policy{Classify: r.classify, Explicit: r.classifier != nil, Rules: call.Rules{
 		Destination: at.Key, MaxAttempts: r.cfg.MaxAttempts, Backoff: r.cfg.Backoff,
 		ThrottledBackoff: r.cfg.ThrottledBackoff, MaxHint: r.cfg.MaxHint, Budget: s.budget,
-		AttemptTimeout: s.attempt, Hedge: s.hedge, Rand: r.random,
+		AttemptTimeout: s.attempt, Hedge: s.hedge, Rand: r.random, Off: r.off,
 	}}
 	if r.observer != nil {
 		p.drive.Observer = r.observer

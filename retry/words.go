@@ -35,6 +35,7 @@ const (
 	ReasonCanceled      = call.ReasonCanceled      // the caller gave up
 	ReasonCommitted     = call.ReasonCommitted     // part of the answer has reached the caller
 	ReasonGate          = call.ReasonGate          // the budget refused even the first attempt (budget.ClientThrottle)
+	ReasonDisabled      = call.ReasonDisabled      // WithSwitch switched retries off
 
 	// Whether a request may have its effect twice, for WithIdempotency:
 

@@ -109,11 +109,6 @@ func (b queuedBudget) Hopeless(now time.Time, because budget.Evidence, held budg
 	return b.spends.(budget.Queue).Hopeless(now, because, held)
 }
 
-func (b queuedBudget) Waiting(delta int) bool {
-	w, ok := b.spends.(call.Waiter)
-	return !ok || w.Waiting(delta)
-}
-
 // limits are what an attempt may take, by process.
 type limits struct {
 	spec timeout.Spec
