@@ -9,6 +9,7 @@ import (
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -16,7 +17,7 @@ import (
 // watched is a policy of two attempts that w observes.
 func watched(w *testkit.Watcher) *retry.Policy {
 	return retry.Must(retry.New(
-		retry.Config{MaxAttempts: 2, Backoff: backoff.None()}, retry.WithObserver(w),
+		retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.Unlimited{}}, retry.WithObserver(w),
 	))
 }
 
