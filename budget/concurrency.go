@@ -11,16 +11,17 @@ import (
 )
 
 // Concurrency is Envoy's retry budget
-// (https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/circuit_breaker.proto): a retry is allowed
-// while fewer retries are in flight than Ratio of all attempts in flight, or than Min. An attempt is in flight from
-// its admission, so a retry that waits for its backoff counts, as it does in Envoy. Envoy's code also rounds the
-// limit down to a whole number, which its documentation does not say and this does not do.
+// (https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/circuit_breaker.proto): a
+// retry is allowed while fewer retries are in flight than Ratio of all attempts in flight, or than
+// Min. An attempt is in flight from its admission, so a retry that waits for its backoff counts,
+// as it does in Envoy. Envoy's code also rounds the limit down to a whole number, which its
+// documentation does not say and this does not do.
 type Concurrency struct {
 	Ratio float64 // retries to attempts; 0 means 0.2; at most 1
 	Min   int     // retries that are always allowed; 0 means 3; negative means none
-	// Interval, if it is set, lets Ratio be of the attempts sent in the last so much time, in place of those in flight:
-	// Envoy's budget_interval, which it has since 2026. Retries are still counted while they are in flight. At least
-	// 100ms; at most 1h.
+	// Interval, if it is set, lets Ratio be of the attempts sent in the last so much time, in
+	// place of those in flight: Envoy's budget_interval, which it has since 2026. Retries are
+	// still counted while they are in flight. At least 100ms; at most 1h.
 	Interval time.Duration
 }
 

@@ -12,7 +12,8 @@ import (
 
 const outage = time.Minute // when it begins
 
-// Before an outage nothing has failed, so that the series of failures do not exist yet, or one attempt in a hundred has.
+// Before an outage nothing has failed, so that the series of failures do not exist yet, or one
+// attempt in a hundred has.
 func TestAlerts_InAnOutageThePageComesWithin30Seconds(t *testing.T) {
 	for name, before := range map[string]float64{"nothing failed before": 0, "something had failed before": 0.01} {
 		for _, rate := range []int{2, 50} {

@@ -33,7 +33,8 @@ func panelsOf(t *testing.T) []panel {
 	return dashboard.Panels
 }
 
-// documented returns the names of the metrics and labels in docs/metrics.md, as Prometheus has them.
+// documented returns the names of the metrics and labels in docs/metrics.md, as Prometheus has
+// them.
 func documented(t *testing.T) (metrics, labels []string) {
 	page, err := os.ReadFile("../docs/metrics.md")
 	require.NoError(t, err)

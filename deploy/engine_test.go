@@ -31,7 +31,8 @@ import (
 // scrapes is how often Prometheus reads the metrics.
 const scrapes = 10 * time.Second
 
-// load is calls of one client under the default policy to a server that fails some of them with a 503.
+// load is calls of one client under the default policy to a server that fails some of them with a
+// 503.
 type load struct {
 	perSecond int
 	lasts     time.Duration
@@ -45,7 +46,8 @@ type sample struct {
 	value  float64
 }
 
-// run makes the calls in a bubble, where an hour takes seconds, and returns what Prometheus would have scraped.
+// run makes the calls in a bubble, where an hour takes seconds, and returns what Prometheus would
+// have scraped.
 func (l load) run(t *testing.T) (samples []sample) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := prometheus.NewRegistry()
@@ -123,7 +125,8 @@ func rulesOf(t *testing.T) []rulefmt.Rule {
 	return groups.Groups[0].Rules
 }
 
-// evaluate runs the rules every five seconds over samples, and returns how long after the start each fired first.
+// evaluate runs the rules every five seconds over samples, and returns how long after the start
+// each fired first.
 func evaluate(t *testing.T, samples []sample) map[string]time.Duration {
 	require.NotEmpty(t, samples)
 	db := teststorage.New(t)

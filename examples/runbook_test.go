@@ -21,7 +21,8 @@ import (
 // verbs are what fmt replaces, and what the runbook writes as an ellipsis.
 var verbs = regexp.MustCompile(`%[#+]?[vdqsTw]`)
 
-// errorTexts returns the text of every error and panic that the library makes, by the place where it does.
+// errorTexts returns the text of every error and panic that the library makes, by the place where
+// it does.
 func errorTexts(t *testing.T) map[string]string {
 	texts := map[string]string{}
 	for _, root := range []string{"call", "retry", "httpx", "grpcx", "otelx", "budget", "backoff", "timeout", "internal"} {
@@ -125,7 +126,8 @@ func or(text string) string {
 	return text
 }
 
-// mistakes are the errors of a configuration, which say themselves what to do. The runbook has their form.
+// mistakes are the errors of a configuration, which say themselves what to do. The runbook has
+// their form.
 var mistakes = regexp.MustCompile(`(^|[ :])must `)
 
 // Whoever finds an error of ours in a log finds it in the runbook.

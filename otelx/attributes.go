@@ -37,8 +37,9 @@ var (
 	kindNames   = names(budget.Kind.String)
 )
 
-// Of attempts that were canceled the label says who canceled them: an impatient caller, his deadline
-// or another attempt of the same call. These two are no classes, and stand behind their names.
+// Of attempts that were canceled the label says who canceled them: an impatient caller, his
+// deadline or another attempt of the same call. These two are no classes, and stand behind their
+// names.
 var (
 	labelNames    = append(slices.Clip(classNames), "lost_race", "deadline")
 	lostRace      = len(classNames)

@@ -17,8 +17,8 @@ import (
 // other stands for all that are too many to be told apart.
 const other = "other"
 
-// destination is what is recorded with, for calls to one destination: options that are made once, so that a call
-// that succeeds at once costs no allocation.
+// destination is what is recorded with, for calls to one destination: options that are made once,
+// so that a call that succeeds at once costs no allocation.
 type destination struct {
 	calls    [][]metric.AddOption   // by reason
 	attempts [][][]metric.AddOption // by kind and label

@@ -9,28 +9,32 @@
 //
 // evenkeel's own:
 //
-//	name                   type            unit       attributes
-//	evenkeel.calls         counter         {call}     evenkeel.stop.reason, evenkeel.destination
-//	evenkeel.attempts      counter         {attempt}  evenkeel.attempt.kind, evenkeel.attempt.class, evenkeel.destination
-//	evenkeel.calls.saved   counter         {call}     evenkeel.attempt.number, evenkeel.destination
-//	evenkeel.hedge.wins    counter         {call}     evenkeel.destination
-//	evenkeel.call.wait     histogram       s          evenkeel.destination
-//	evenkeel.budget.level  gauge (async.)  1          evenkeel.destination
-//	evenkeel.budget.wait   histogram       s          evenkeel.destination
-//	evenkeel.budget.refusals  counter      {call}     evenkeel.budget.waited, evenkeel.destination
+//		name                      type            unit       attributes besides evenkeel.destination
+//		evenkeel.calls            counter         {call}     evenkeel.stop.reason
+//		evenkeel.attempts         counter         {attempt}  evenkeel.attempt.kind, .class
+//		evenkeel.calls.saved      counter         {call}     evenkeel.attempt.number
+//		evenkeel.hedge.wins       counter         {call}
+//		evenkeel.call.wait        histogram       s
+//		evenkeel.budget.level     gauge (async.)  1
+//		evenkeel.budget.wait      histogram       s
+//		evenkeel.budget.refusals  counter         {call}     evenkeel.budget.waited
 //
 //	  - evenkeel.calls counts calls when they stop, those that succeeded as well.
-//	  - evenkeel.attempts counts attempts when they end. Its sum over evenkeel.calls is the load: 1 is one attempt a call.
-//	  - evenkeel.calls.saved counts calls that a retry made succeed, by the number of the attempt that did: 2, 3, 4, 5+.
+//	  - evenkeel.attempts counts attempts when they end. Its sum over evenkeel.calls is the load: 1
+//	    is one attempt a call.
+//	  - evenkeel.calls.saved counts calls that a retry made succeed, by the number of the attempt
+//	    that did: 2, 3, 4, 5+.
 //	  - evenkeel.hedge.wins counts calls whose answer came from a hedge.
-//	  - evenkeel.call.wait is the time in which a call had no attempt under way. Calls that did not wait are left out.
-//	    Its buckets are those of grpc.client.call.retry_delay.
-//	  - evenkeel.budget.wait is the part of it in which the call waited for its budget to decide, by other calls' retries.
-//	  - evenkeel.budget.refusals counts calls that stopped because of their budget; evenkeel.budget.waited tells those
-//	    that had waited from those refused at once.
-//	  - evenkeel.budget.level is read when metrics are collected, for each destination that a call has ended for: 0 means
-//	    that retries are refused, 1 that none has failed lately; see budget.Leveler. Budgets that have no level (budget.Leveler) are left out. Where two
-//	    policies have a destination of the same name it is that of the call which ended last.
+//	  - evenkeel.call.wait is the time in which a call had no attempt under way. Calls that did not
+//	    wait are left out. Its buckets are those of grpc.client.call.retry_delay.
+//	  - evenkeel.budget.wait is the part of that time in which the call waited for other calls'
+//	    retries to decide whether it gets one.
+//	  - evenkeel.budget.refusals counts calls that their budget stopped, after such a wait or at
+//	    once.
+//	  - evenkeel.budget.level is read when metrics are collected, for each destination that a call
+//	    has ended for: 0 means that retries are refused, 1 that none has failed lately. Budgets that
+//	    are no [budget.Leveler] are left out. Where two policies have a destination of the same name
+//	    it is that of the call which ended last.
 //
 // gRPC's (gRFC A96), recorded once a call made through grpcx, and for no other:
 //
@@ -38,7 +42,7 @@
 //	grpc.client.call.retries              histogram  {retry}              1, 2, 3, 4, 5
 //	grpc.client.call.transparent_retries  histogram  {transparent_retry}  1, 2, 3, 4, 5, 10
 //	grpc.client.call.hedges               histogram  {hedge}              1, 2, 3, 4, 5
-//	grpc.client.call.retry_delay          histogram  s                    0 to 100, as gRFC A66 has them for latencies
+//	grpc.client.call.retry_delay          histogram  s                    0 to 100: gRFC A66's
 //
 // All four have the attributes grpc.method and grpc.target. Zero is never recorded. Transparent
 // retries are attempts that a live connection handed back and that were sent again for nothing;
@@ -52,28 +56,28 @@
 // Every value is of a small closed set, or bounded. None holds a URL, a message or anything else
 // of a request.
 //
-//	evenkeel.stop.reason    the names of retry.Reason: success, rejected, max_attempts, budget, deadline, …
-//	evenkeel.attempt.kind   first, retry, hedge
-//	evenkeel.attempt.class  the names of retry.Class: success, rejected, transient, throttled, timeout, …; of attempts
-//	                        that were canceled also lost_race (another attempt of the call had answered) and deadline
-//	                        (the caller's had passed), so that canceled is the callers who gave up
-//	evenkeel.attempt.number of saved calls 2, 3, 4 or 5+
-//	evenkeel.attempt.status on spans of attempts: what the server answered, such as "HTTP 503"
-//	evenkeel.budget.waited  true, false
-//	evenkeel.destination    the destination's name (httpx: host, grpcx: target), absent for a policy's own; "other"
-//	                        once there are more than WithMaxDestinations allows
-//	grpc.method             package.Service/Method if the call has grpc.StaticMethod, as generated code does; else
-//	                        "other", and so is every method and target after the first 1,000 pairs
-//	grpc.target             the connection's canonical target
+//	evenkeel.stop.reason     the names of retry.Reason: success, rejected, max_attempts, …
+//	evenkeel.attempt.kind    first, retry, hedge
+//	evenkeel.attempt.class   the names of retry.Class: success, rejected, transient, …; and of those
+//	                         that are canceled lost_race (another attempt of the call answered) and
+//	                         deadline (the caller's had passed)
+//	evenkeel.attempt.number  of saved calls 2, 3, 4 or 5+
+//	evenkeel.attempt.status  on spans of attempts: what the server answered, such as "HTTP 503"
+//	evenkeel.budget.waited   true, false
+//	evenkeel.destination     the destination's name (httpx: host, grpcx: target), absent for a
+//	                         policy's own; "other" once there are more than WithMaxDestinations
+//	grpc.method              package.Service/Method if the call has grpc.StaticMethod, as generated
+//	                         code does; else "other", as after the first 1,000 pairs with targets
+//	grpc.target              the connection's canonical target
 //
 // # Traces
 //
 // The span that is current where a call is made gets events, if it is recording:
 //
-//	evenkeel.wait   when a wait began: evenkeel.wait.duration (s), evenkeel.attempt.number of the attempt that waited
-//	evenkeel.hedge  when a hedge was sent: evenkeel.attempt.number, evenkeel.attempt.class of what it came to
-//	evenkeel.stop   when a call stopped: evenkeel.stop.reason, evenkeel.call.attempts, evenkeel.call.hedges; not for
-//	                calls that succeeded at once
+//	evenkeel.wait   when a wait began: evenkeel.wait.duration (s), evenkeel.attempt.number
+//	evenkeel.hedge  when a hedge was sent: evenkeel.attempt.number, evenkeel.attempt.class
+//	evenkeel.stop   when a call stopped, unless it succeeded at once: evenkeel.stop.reason,
+//	                evenkeel.call.attempts, evenkeel.call.hedges
 //
 // Spans for attempts are made by whoever instruments what is under evenkeel:
 //

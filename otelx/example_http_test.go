@@ -17,7 +17,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// instrumented stands for otelhttp.NewTransport(base, otelhttp.WithClientTrace(otelx.ClientTrace)).
+// instrumented stands for otelhttp.NewTransport(base,
+// otelhttp.WithClientTrace(otelx.ClientTrace)).
 type instrumented struct {
 	tracer trace.Tracer
 	base   http.RoundTripper
@@ -74,7 +75,8 @@ func ExampleWithGlobals() {
 	// Output: 5 <nil>
 }
 
-// A client that talks to any number of hosts, such as a crawler, leaves the attribute evenkeel.destination out.
+// A client that talks to any number of hosts, such as a crawler, leaves the attribute
+// evenkeel.destination out.
 func ExampleWithMaxDestinations() {
 	_, err := otelx.NewObserver(otelx.WithGlobals(), otelx.WithMaxDestinations(0))
 	fmt.Println(err)

@@ -15,8 +15,8 @@ import (
 // maxRPCs bounds the pairs of method and target. Both are fixed by the program, so few come near.
 const maxRPCs = 1000
 
-// grpcMetrics are those of gRFC A96 for retries and hedges, recorded once a call. A count of zero is not recorded, nor
-// is a delay: gRPC's own implementations see to that.
+// grpcMetrics are those of gRFC A96 for retries and hedges, recorded once a call. A count of zero
+// is not recorded, nor is a delay: gRPC's own implementations see to that.
 type grpcMetrics struct {
 	retries     metric.Int64Histogram
 	transparent metric.Int64Histogram

@@ -10,9 +10,10 @@ import (
 // scope names this package to meters and tracers.
 const scope = "github.com/evenkeel-go/evenkeel/otelx"
 
-// NewObserver makes an observer for retry.WithObserver; one may serve any number of policies. A signal whose provider
-// is not passed in is off, so without options it does nothing. It is safe for concurrent use and has nothing to close.
-// The error names every option that is wrong, or is the provider's, which refused an instrument.
+// NewObserver makes an observer for retry.WithObserver; one may serve any number of policies. A
+// signal whose provider is not passed in is off, so without options it does nothing. It is safe
+// for concurrent use and has nothing to close. The error names every option that is wrong, or is
+// the provider's, which refused an instrument.
 func NewObserver(opts ...Option) (retry.Observer, error) {
 	c, err := newConfig(opts)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// defaultMaxDestinations bounds the values of evenkeel.destination. The SDK keeps at most 2,000 attribute sets an
-// instrument unless told otherwise, and evenkeel.attempts has up to 27 a destination.
+// defaultMaxDestinations bounds the values of evenkeel.destination. The SDK keeps at most 2,000
+// attribute sets an instrument unless told otherwise, and evenkeel.attempts has up to 27 a
+// destination.
 const defaultMaxDestinations = 70
 
 // Option sets up an Observer.
@@ -38,8 +39,8 @@ func WithMeterProvider(mp metric.MeterProvider) Option {
 	}
 }
 
-// WithTracerProvider turns traces on: events on the caller's span, whichever provider that came from, and, with
-// WithAttemptSpans, spans made by tp.
+// WithTracerProvider turns traces on: events on the caller's span, whichever provider that came
+// from, and, with WithAttemptSpans, spans made by tp.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(c *config) error {
 		if tp == nil {
@@ -50,8 +51,8 @@ func WithTracerProvider(tp trace.TracerProvider) Option {
 	}
 }
 
-// WithGlobals takes each provider that is not passed in from otel.GetMeterProvider and otel.GetTracerProvider. They
-// may be set later than the Observer is made.
+// WithGlobals takes each provider that is not passed in from otel.GetMeterProvider and
+// otel.GetTracerProvider. They may be set later than the Observer is made.
 func WithGlobals() Option {
 	return func(c *config) error {
 		c.globals = true
@@ -59,10 +60,10 @@ func WithGlobals() Option {
 	}
 }
 
-// WithAttemptSpans makes a span of each attempt, a child of the caller's. It is for retry.Do and DoValue, whose
-// attempts nothing else may trace: otelhttp and otelgrpc make a span an attempt themselves. The span is made when
-// the attempt has ended, with the times at which it began and ended; what the attempt itself traced is its sibling.
-// It needs a TracerProvider.
+// WithAttemptSpans makes a span of each attempt, a child of the caller's. It is for retry.Do and
+// DoValue, whose attempts nothing else may trace: otelhttp and otelgrpc make a span an attempt
+// themselves. The span is made when the attempt has ended, with the times at which it began and
+// ended; what the attempt itself traced is its sibling. It needs a TracerProvider.
 func WithAttemptSpans() Option {
 	return func(c *config) error {
 		c.attemptSpans = true
@@ -70,8 +71,9 @@ func WithAttemptSpans() Option {
 	}
 }
 
-// WithoutGRPCMetrics leaves out the four metrics that have gRPC's own names (gRFC A96), for a program whose gRPC records
-// them itself: a call would be in both. gRPC-Go 1.85 records none of them.
+// WithoutGRPCMetrics leaves out the four metrics that have gRPC's own names (gRFC A96), for a
+// program whose gRPC records them itself: a call would be in both. gRPC-Go 1.85 records none of
+// them.
 func WithoutGRPCMetrics() Option {
 	return func(c *config) error {
 		c.withoutGRPC = true
@@ -79,8 +81,9 @@ func WithoutGRPCMetrics() Option {
 	}
 }
 
-// WithMaxDestinations bounds how many destinations are told apart by the attribute evenkeel.destination, 70 unless
-// told; those that come later are "other". With 0 the attribute is left out, and evenkeel.budget.level with it.
+// WithMaxDestinations bounds how many destinations are told apart by the attribute
+// evenkeel.destination, 70 unless told; those that come later are "other". With 0 the attribute is
+// left out, and evenkeel.budget.level with it.
 func WithMaxDestinations(n int) Option {
 	return func(c *config) error {
 		if n < 0 {

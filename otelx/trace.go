@@ -14,8 +14,8 @@ import (
 
 type tracer = trace.Tracer
 
-// attemptEvents says on the caller's span what a resend was: one that had to wait, or a hedge. The event stands where
-// it happened and not where we heard of it: that is when the attempt has ended.
+// attemptEvents says on the caller's span what a resend was: one that had to wait, or a hedge. The
+// event stands where it happened and not where we heard of it: that is when the attempt has ended.
 func attemptEvents(ctx context.Context, a retry.Attempt) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {

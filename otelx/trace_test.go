@@ -184,8 +184,8 @@ func TestResendCountIsOneForTheFirstResendAndAbsentBefore(t *testing.T) {
 	})
 }
 
-// Another attempt of an operation is no resend of the requests that it makes, nor is a resend one of the requests that
-// are made for it.
+// Another attempt of an operation is no resend of the requests that it makes, nor is a resend one
+// of the requests that are made for it.
 func TestResendCountIsTheRequestsOwn(t *testing.T) {
 	var counts []int64
 	see := below(func(ctx context.Context) {

@@ -16,7 +16,8 @@ import (
 // maxJSON bounds a Config in JSON, in bytes.
 const maxJSON = 64 << 10
 
-// MarshalJSON writes the fields that are set: durations as "250ms", strategies, budgets and timeouts by name.
+// MarshalJSON writes the fields that are set: durations as "250ms", strategies, budgets and
+// timeouts by name.
 func (c Config) MarshalJSON() ([]byte, error) {
 	out := map[string]json.RawMessage{}
 	var errs []error
@@ -46,9 +47,9 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. Its error names every unknown field, every value that is out of range
-// and every one of the wrong kind, by its path; c is then unchanged. As encoding/json has it, null leaves c as it is;
-// in place of a field's value null is an error.
+// UnmarshalJSON reads what MarshalJSON writes. Its error names every unknown field, every value
+// that is out of range and every one of the wrong kind, by its path; c is then unchanged. As
+// encoding/json has it, null leaves c as it is; in place of a field's value null is an error.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
 		return nil

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Object reads one JSON object, refusing a key that comes twice (encoding/json would keep the last).
+// Object reads one JSON object, refusing a key that comes twice (encoding/json would keep the
+// last).
 func Object(data []byte) (map[string]json.RawMessage, error) {
 	if err := syntax(data, mustBeObject); err != nil {
 		return nil, err
@@ -47,8 +48,8 @@ func Object(data []byte) (map[string]json.RawMessage, error) {
 	return fields, nil
 }
 
-// MostErrors bounds the mistakes that are named of one list or object: a text of a megabyte that is wrong all over would be
-// an error of twenty.
+// MostErrors bounds the mistakes that are named of one list or object: a text of a megabyte that
+// is wrong all over would be an error of twenty.
 const MostErrors = 64
 
 // Unknown reports each field that nobody took.
@@ -86,14 +87,16 @@ func Duration(raw []byte) (time.Duration, error) {
 	return 0, errors.New(`must be a duration like "250ms"`)
 }
 
-// IsDuration reports whether t is time.Duration or a type made of it. Reflection cannot tell one made of int64
-// from one made of time.Duration, so configuration has no named int64 that is something else.
+// IsDuration reports whether t is time.Duration or a type made of it. Reflection cannot tell one
+// made of int64 from one made of time.Duration, so configuration has no named int64 that is
+// something else.
 func IsDuration(t reflect.Type) bool {
 	return t == reflect.TypeFor[time.Duration]() ||
 		t.Kind() == reflect.Int64 && t.PkgPath() != "" && t.ConvertibleTo(reflect.TypeFor[time.Duration]())
 }
 
-// plain reads a number, a string or a truth value. null, which encoding/json takes for "leave it", is refused.
+// plain reads a number, a string or a truth value. null, which encoding/json takes for "leave it",
+// is refused.
 func plain(raw []byte, dst reflect.Value) error {
 	null := bytes.Equal(bytes.TrimSpace(raw), []byte("null"))
 	if null || json.Unmarshal(raw, dst.Addr().Interface()) != nil {

@@ -11,17 +11,18 @@ import (
 	"time"
 )
 
-// maxDepth bounds the nesting of a value of a set inside another: configuration may come from a stranger.
+// maxDepth bounds the nesting of a value of a set inside another: configuration may come from a
+// stranger.
 const maxDepth = 16
 
-// Set is an open set of plain structs (or named durations) that JSON knows by name, each with its defaults:
-// {"full_jitter": {"base": "50ms", "cap": "20s"}}. An empty set of fields may be written as the bare name,
-// "adaptive"; a named duration is written as its value, {"fixed": "250ms"}. A value with a method
-// Validate() error is asked once it is read.
+// Set is an open set of plain structs (or named durations) that JSON knows by name, each with its
+// defaults: {"full_jitter": {"base": "50ms", "cap": "20s"}}. An empty set of fields may be written
+// as the bare name, "adaptive"; a named duration is written as its value, {"fixed": "250ms"}. A
+// value with a method Validate() error is asked once it is read.
 type Set[T any] map[string]T
 
-// Marshal writes v by its name, without the fields that have their default. A value whose type is not in the set,
-// or that Unmarshal would refuse as nested too deep, is an error.
+// Marshal writes v by its name, without the fields that have their default. A value whose type is
+// not in the set, or that Unmarshal would refuse as nested too deep, is an error.
 func (s Set[T]) Marshal(v T) ([]byte, error) { return s.marshal(v, 0) }
 
 func (s Set[T]) marshal(v T, depth int) ([]byte, error) {
@@ -68,7 +69,8 @@ func (s Set[T]) encode(v, defaults reflect.Value, depth int) (json.RawMessage, e
 	return json.Marshal(out)
 }
 
-// Unmarshal reads one value by its name. Every mistake is reported, each with its path in JSON's spelling.
+// Unmarshal reads one value by its name. Every mistake is reported, each with its path in JSON's
+// spelling.
 func (s Set[T]) Unmarshal(data []byte) (T, error) { return s.unmarshal(data, 0) }
 
 var errTooDeep = fmt.Errorf("nested more than %d deep", maxDepth)
@@ -163,8 +165,8 @@ func (s Set[T]) decode(body []byte, dst reflect.Value, depth int) error {
 	return errors.Join(unread, Unknown(fields, known...), invalid(dst, unread))
 }
 
-// invalid is what v's own Validate says, in JSON's spelling, but for fields that are in unread: it can only say of
-// them that they are not set.
+// invalid is what v's own Validate says, in JSON's spelling, but for fields that are in unread: it
+// can only say of them that they are not set.
 func invalid(v reflect.Value, unread error) error {
 	checked, ok := v.Interface().(interface{ Validate() error })
 	if !ok {

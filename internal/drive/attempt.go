@@ -51,7 +51,8 @@ func (r *result[T]) attempt(
 	r.sort(ctx, actx, p, w, Result[T]{Attempt: number, Ended: late, Inside: inside}, limit)
 }
 
-// enter returns the context that Send is given, and of an operation's attempt what is known of the calls made in it.
+// enter returns the context that Send is given, and of an operation's attempt what is known of the
+// calls made in it.
 func (o Options) enter(actx context.Context, number int) (context.Context, *layer.Attempt) {
 	if !o.Operation {
 		return actx, nil
@@ -75,8 +76,9 @@ func (r *result[T]) sort(ctx, actx context.Context, p *Policy, w Work[T], about 
 	}
 }
 
-// classify finds the outcome of an attempt, on the context actx of its own if it was timed (nil if not; contexts are not compared:
-// one may be of a type that cannot be). What failed when the caller had given up says nothing.
+// classify finds the outcome of an attempt, on the context actx of its own if it was timed (nil if
+// not; contexts are not compared: one may be of a type that cannot be). What failed when the
+// caller had given up says nothing.
 func (r *result[T]) classify(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
 	if r.err != nil && ctx.Err() != nil {
 		r.outcome = canceled(ctx)
@@ -154,8 +156,9 @@ func (r *result[T]) discard(w Work[T]) {
 	w.Discard(v, r.err)
 }
 
-// ResendContext is the context of a resend: it carries the attempt's number for AttemptNumber, and all else of the
-// Context in it. It is for drivers that have room for it in what they allocate for an attempt anyway (Options.Numbers).
+// ResendContext is the context of a resend: it carries the attempt's number for AttemptNumber, and
+// all else of the Context in it. It is for drivers that have room for it in what they allocate for
+// an attempt anyway (Options.Numbers).
 type ResendContext struct {
 	context.Context
 	Attempt int

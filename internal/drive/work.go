@@ -46,8 +46,8 @@ type Result[T any] struct {
 type Options struct {
 	Hedge   bool // attempts may run side by side
 	Opening bool // the attempt timeout bounds only Send and not the use of its result; it is then no deadline of ctx
-	// Operation says that an attempt is an operation in which other calls may be made: what was declared of the call is not
-	// of these, and Result.Inside knows of them.
+	// Operation says that an attempt is an operation in which other calls may be made: what was
+	// declared of the call is not of these, and Result.Inside knows of them.
 	Operation bool
 	Numbers   bool // Send puts the number of a resend on its context by itself, as a ResendContext
 }
