@@ -81,6 +81,9 @@ func (c *command) perform(ctx context.Context, stdout, stderr io.Writer) error {
 	})
 	bar.close()
 	err = errors.Join(err, out.finish(results))
+	if ctx.Err() == nil && out.tables != nil {
+		err = errors.Join(err, judge(out.tables, c.user, c.seed))
+	}
 	if len(results) < len(c.chosen) {
 		return errors.Join(err, errInterrupted)
 	}

@@ -283,3 +283,26 @@ func TestInterrupt_PrintsWhatIsDone(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(decode(t, string(data))), 52)
 }
+
+func TestAPolicyEndsWithAVerdict(t *testing.T) {
+	folder := t.TempDir()
+	naive, fine := filepath.Join(folder, "naive.json"), filepath.Join(folder, "fine.json")
+	require.NoError(t, os.WriteFile(naive, []byte(`{"max_attempts": 4, "budget": "unlimited", "attempt_timeout": "1s"}`), 0o600))
+	require.NoError(t, os.WriteFile(fine, []byte(`{"max_attempts": 2}`), 0o600))
+	stdout, stderr, status := bench(t, "-quick", "-run", "occ$", "-policy", naive, "-policy", fine)
+	require.Zero(t, status, stderr)
+	for _, name := range []string{"outage", "partial outage", "bursts", "steady failures", "metastable"} {
+		require.Regexp(t, `(?m)^  `+name+` .*x \(1\.\d\dx\) .*(survives|does not survive)$`, stdout)
+	}
+	first, second, found := strings.Cut(stdout[strings.Index(stdout, "naive (the default)"):], "fine (the default)")
+	require.True(t, found)
+	require.Regexp(t, `(?m)^  metastable .* does not survive$`, first)
+	require.Regexp(t, `(?m)^  outage .* does not survive$`, first)
+	require.Contains(t, first, "metastable: goodput is not back")
+	require.NotContains(t, second, "does not survive")
+	for line := range strings.Lines(first + second) {
+		if !strings.Contains(line, "goodput") {
+			require.LessOrEqual(t, utf8.RuneCountInString(line), 81, line)
+		}
+	}
+}
