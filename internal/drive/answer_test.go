@@ -50,7 +50,6 @@ func TestTheAnswerIsKeptUntilTheNextAttemptIsGranted(t *testing.T) {
 		"refused later": {
 			answers: []budget.Answer{budget.Later, budget.Later, budget.Refused}, status: 501, reason: call.ReasonBudget,
 		},
-		"never answered": {answers: []budget.Answer{budget.Later}, status: 501, reason: call.ReasonBudget},
 		"too late": {
 			answers: []budget.Answer{budget.Later}, deadline: 1500 * ms, status: 501, reason: call.ReasonDeadline,
 		},
