@@ -8,27 +8,30 @@ import (
 )
 
 // Cap makes the delays of another strategy that are above max into max. Put it inside of jitter,
-// Full(Cap(curve, max)): outside, all the delays above max become the same one. It panics if of is nil or invalid,
-// or max is not above 0.
+// Full(Cap(curve, max)): outside, all the delays above max become the same one. It panics if of is
+// nil or invalid, or max is not above 0.
 func Cap(of Strategy, max time.Duration) Strategy { return wrap(must("Cap", capped{of, max})) }
 
-// Floor makes the delays of another strategy that are below min into min. It panics if of is nil or invalid, or min
-// is negative.
+// Floor makes the delays of another strategy that are below min into min. It panics if of is nil
+// or invalid, or min is negative.
 func Floor(of Strategy, min time.Duration) Strategy { return wrap(must("Floor", floored{of, min})) }
 
-// Full puts full jitter on a curve: a time drawn evenly between 0 and the curve's delay. The curve should have no
-// jitter of its own, which would use the same random number. It panics if of is nil or invalid.
+// Full puts full jitter on a curve: a time drawn evenly between 0 and the curve's delay. The curve
+// should have no jitter of its own, which would use the same random number. It panics if of is nil
+// or invalid.
 func Full(of Strategy) Strategy { return wrap(must("Full", full{of})) }
 
-// Equal puts equal jitter on a curve: half of the curve's delay and a time drawn evenly from the other half. The
-// curve should have no jitter of its own, which would use the same random number. It panics if of is nil or invalid.
+// Equal puts equal jitter on a curve: half of the curve's delay and a time drawn evenly from the
+// other half. The curve should have no jitter of its own, which would use the same random number.
+// It panics if of is nil or invalid.
 func Equal(of Strategy) Strategy { return wrap(must("Equal", equal{of})) }
 
-// Proportional multiplies a curve's delay by a number drawn evenly from [1-by, 1+by). gRPC's retries are
-// Proportional(curve, 0.2) (gRFC A6), those of cenkalti/backoff Proportional(curve, 0.5), and both put it on the
-// capped curve as this does: the jitter survives the cap, and the longest delay is 1+by times the cap. With 0 it is
-// the curve itself. The curve should have no jitter of its own, which would use the same random number. It panics if
-// of is nil or invalid, or by is not within 0 and 1.
+// Proportional multiplies a curve's delay by a number drawn evenly from [1-by, 1+by). gRPC's
+// retries are Proportional(curve, 0.2) (gRFC A6), those of cenkalti/backoff Proportional(curve,
+// 0.5), and both put it on the capped curve as this does: the jitter survives the cap, and the
+// longest delay is 1+by times the cap. With 0 it is the curve itself. The curve should have no
+// jitter of its own, which would use the same random number. It panics if of is nil or invalid, or
+// by is not within 0 and 1.
 func Proportional(of Strategy, by float64) Strategy {
 	return wrap(must("Proportional", proportional{of, by}))
 }

@@ -13,18 +13,19 @@ func None() Strategy { return none{} }
 // Constant always waits d. It has no jitter; see [Proportional]. It panics if d is negative.
 func Constant(d time.Duration) Strategy { return must("Constant", constant(d)) }
 
-// Linear waits base, 2*base, 3*base and so on, at most cap. It has no jitter; see [Full] and [Equal].
-// It panics unless 0 < base <= cap.
+// Linear waits base, 2*base, 3*base and so on, at most cap. It has no jitter; see [Full] and
+// [Equal]. It panics unless 0 < base <= cap.
 func Linear(base, cap time.Duration) Strategy { return must("Linear", linear{base, cap}) }
 
-// Exponential waits base, 2*base, 4*base and so on, at most cap. It has no jitter: [FullJitter] and [EqualJitter]
-// are this curve with it. It panics unless 0 < base <= cap.
+// Exponential waits base, 2*base, 4*base and so on, at most cap. It has no jitter: [FullJitter]
+// and [EqualJitter] are this curve with it. It panics unless 0 < base <= cap.
 func Exponential(base, cap time.Duration) Strategy {
 	return must("Exponential", exponential{base, cap})
 }
 
-// Fibonacci waits base, base, 2*base, 3*base, 5*base and so on, at most cap: a curve that grows more gently than
-// [Exponential], by 1.618 a step. It has no jitter; see [Full] and [Equal]. It panics unless 0 < base <= cap.
+// Fibonacci waits base, base, 2*base, 3*base, 5*base and so on, at most cap: a curve that grows
+// more gently than [Exponential], by 1.618 a step. It has no jitter; see [Full] and [Equal]. It
+// panics unless 0 < base <= cap.
 func Fibonacci(base, cap time.Duration) Strategy { return must("Fibonacci", fibonacci{base, cap}) }
 
 type none struct{}
@@ -62,8 +63,8 @@ func (e exponential) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	return doubled(e.Base, e.Cap, wait)
 }
 
-// doubled is min(cap, base * 2^(wait-1)) without an overflow on the way. A shift that is too far, or a wait below
-// 1, has to be sorted out first: Go panics at a negative shift.
+// doubled is min(cap, base * 2^(wait-1)) without an overflow on the way. A shift that is too far,
+// or a wait below 1, has to be sorted out first: Go panics at a negative shift.
 func doubled(base, cap time.Duration, wait int) time.Duration {
 	shift := uint(max(wait, 1) - 1)
 	if base > cap>>min(shift, 63) {
@@ -88,8 +89,8 @@ func (f fibonacci) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	return b
 }
 
-// unit takes u as what the caller promised, a number in [0, 1), whatever it is: NaN and negative numbers are 0, and
-// from 1 up it is the greatest number below 1.
+// unit takes u as what the caller promised, a number in [0, 1), whatever it is: NaN and negative
+// numbers are 0, and from 1 up it is the greatest number below 1.
 func unit(u float64) float64 {
 	const below1 = 1 - 0x1p-53
 	if u >= 0 && u <= below1 {
@@ -101,10 +102,12 @@ func unit(u float64) float64 {
 	return 0
 }
 
-// part is d*u, never above d: u is below 1 by 2^-53 at least, which outweighs what a d above 2^53 is rounded up by.
+// part is d*u, never above d: u is below 1 by 2^-53 at least, which outweighs what a d above 2^53
+// is rounded up by.
 func part(d time.Duration, u float64) time.Duration { return time.Duration(float64(d) * u) }
 
-// saturated is the duration nearest to f, which is not negative and may be more than a duration holds.
+// saturated is the duration nearest to f, which is not negative and may be more than a duration
+// holds.
 func saturated(f float64) time.Duration {
 	if f >= math.MaxInt64 {
 		return math.MaxInt64

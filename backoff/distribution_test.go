@@ -54,7 +54,8 @@ func TestKolmogorovSmirnovFindsAnUnevenSpread(t *testing.T) {
 	require.Greater(t, distance(samples, off), 2.2253/math.Sqrt(clients))
 }
 
-// One draw first and a cut after is the article's formula to the letter; a cap of no bounds leaves it to Cap.
+// One draw first and a cut after is the article's formula to the letter; a cap of no bounds leaves
+// it to Cap.
 func TestCapOverDecorrelatedIsTheArticlesFormula(t *testing.T) {
 	const base, cap = 5 * time.Millisecond, 2 * time.Second
 	s := backoff.Cap(backoff.DecorrelatedJitter(base, math.MaxInt64), cap)
@@ -100,7 +101,8 @@ func TestJitterSurvivesTheCap(t *testing.T) {
 	}
 }
 
-// polly is the published formula with the state that it keeps between waits: the waits of one call, in medians.
+// polly is the published formula with the state that it keeps between waits: the waits of one
+// call, in medians.
 func polly(rng *rand.Rand, waits int) []float64 {
 	var all []float64
 	prev := 0.0
@@ -130,7 +132,8 @@ func TestSmoothDecorrelatedIsDistributedAsPolly(t *testing.T) {
 	}
 }
 
-// What splitting one random number costs: the same mean, and a spread that is about 30 % wider, as documented.
+// What splitting one random number costs: the same mean, and a spread that is about 30 % wider, as
+// documented.
 func TestSmoothDecorrelatedTimeOfALateRetry(t *testing.T) {
 	const waits, median = 8, time.Second
 	s := backoff.SmoothDecorrelated(median, math.MaxInt64)

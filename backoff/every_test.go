@@ -18,7 +18,8 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// runs starts Every, whose runs take what takes says of their number, and returns when each of n of them began.
+// runs starts Every, whose runs take what takes says of their number, and returns when each of n
+// of them began.
 func runs(t *testing.T, n int, key string, period time.Duration, takes func(run int) time.Duration) []time.Time {
 	var began []time.Time
 	ctx, cancel := context.WithCancel(t.Context())

@@ -149,8 +149,8 @@ func (steps) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	return time.Duration((wait+1)/2) * time.Second
 }
 
-// list waits as its list says, and then wants no further attempt. It must remember where it is, so each call gets an
-// instance of its own.
+// list waits as its list says, and then wants no further attempt. It must remember where it is, so
+// each call gets an instance of its own.
 type list []time.Duration
 
 func (l list) NewCall() backoff.Strategy { return &walk{left: l} }

@@ -30,7 +30,8 @@ var strategies = conf.Set[Strategy]{
 // A strategy from elsewhere has no name, and is an error.
 func MarshalStrategy(s Strategy) ([]byte, error) { return strategies.Marshal(s) }
 
-// UnmarshalStrategy reads what [MarshalStrategy] writes. It is strict: an unknown name or field, a field given
-// twice, a duration without a unit and a value that the constructor would panic at are errors, each with its path
-// ("full_jitter.base: must be above 0, not 0s"), all of them joined by errors.Join.
+// UnmarshalStrategy reads what [MarshalStrategy] writes. It is strict: an unknown name or field, a
+// field given twice, a duration without a unit and a value that the constructor would panic at are
+// errors, each with its path ("full_jitter.base: must be above 0, not 0s"), all of them joined by
+// errors.Join.
 func UnmarshalStrategy(data []byte) (Strategy, error) { return strategies.Unmarshal(data) }

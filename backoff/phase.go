@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Phase is the place of key within period, from 0 up to but not including period. The same key and period give the
-// same place in every process and every version of this package, and keys are spread evenly. With a host's name for
-// key, each host of a fleet gets its own slot for periodic work, and what runs there can be foretold; with the name
-// of the work in it too, as in "host7/refresh", one host's different works are apart as well.
-// It panics if period is not above 0.
+// Phase is the place of key within period, from 0 up to but not including period. The same key and
+// period give the same place in every process and every version of this package, and keys are
+// spread evenly. With a host's name for key, each host of a fleet gets its own slot for periodic
+// work, and what runs there can be foretold; with the name of the work in it too, as in
+// "host7/refresh", one host's different works are apart as well. It panics if period is not above
+// 0.
 func Phase(key string, period time.Duration) time.Duration {
 	if period <= 0 {
 		panic(fmt.Sprintf("backoff.Phase: period: must be above 0, not %v", period))
@@ -19,8 +20,8 @@ func Phase(key string, period time.Duration) time.Duration {
 	return time.Duration(place)
 }
 
-// hash is FNV-1a, 64 bits, and the finalizer of MurmurHash3 over it: FNV alone leaves the high bits of short keys
-// that differ in their last characters, such as host1 and host2, almost equal.
+// hash is FNV-1a, 64 bits, and the finalizer of MurmurHash3 over it: FNV alone leaves the high
+// bits of short keys that differ in their last characters, such as host1 and host2, almost equal.
 func hash(key string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(key) {

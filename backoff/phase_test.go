@@ -12,7 +12,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 )
 
-// The numbers are from a second implementation, in another language. They never change: a fleet that is half upgraded keeps its slots.
+// The numbers are from a second implementation, in another language. They never change: a fleet
+// that is half upgraded keeps its slots.
 func TestPhaseNeverChanges(t *testing.T) {
 	for key, want := range map[string]time.Duration{
 		"":                 56206166903,
@@ -36,7 +37,8 @@ func TestPhaseIsWithinThePeriod(t *testing.T) {
 	})
 }
 
-// Names as fleets have them, which differ in few characters, and a period that is short in nanoseconds.
+// Names as fleets have them, which differ in few characters, and a period that is short in
+// nanoseconds.
 func TestPhaseIsSpreadEvenlyOverHosts(t *testing.T) {
 	const hosts, slots = 10_000, 100
 	for _, name := range []string{"host%d", "%d", "web-%05d.eu-west-1.compute.internal", "10.0.%d.1", "pod-7f9c%x-refresh"} {
@@ -53,8 +55,8 @@ func TestPhaseIsSpreadEvenlyOverHosts(t *testing.T) {
 				d := float64(n) - hosts/slots
 				chi2 += d * d / (hosts / slots)
 			}
-			// Chi-square with 99 degrees of freedom: mean 99, sd 14.1; 0.1 % of random spreads are above 149 and
-			// 0.1 % below 61 (too even to be a hash).
+			// Chi-square with 99 degrees of freedom: mean 99, sd 14.1; 0.1 % of random spreads are
+			// above 149 and 0.1 % below 61 (too even to be a hash).
 			require.Less(t, chi2, 149.0, "%s over %v", name, period)
 			require.Greater(t, chi2, 61.0, "%s over %v", name, period)
 			if period > slots {

@@ -5,19 +5,20 @@ import (
 	"time"
 )
 
-// SmoothDecorrelated spreads the retries of a crowd over time without spikes: the formula of George Polevoy that
-// Polly calls DecorrelatedJitterBackoffV2 and uses for exponential backoff with jitter. The medians of the waits are
-// 0.9, 1.1, 2, 4, 8 times median, and so on.
+// SmoothDecorrelated spreads the retries of a crowd over time without spikes: the formula of
+// George Polevoy that Polly calls DecorrelatedJitterBackoffV2 and uses for exponential backoff
+// with jitter. The medians of the waits are 0.9, 1.1, 2, 4, 8 times median, and so on.
 //
-// There, retry number n comes at F(n-1+U) after the first attempt, with F(t) = 2^t * tanh(sqrt(4t)) and U drawn
-// evenly from [0, 1), and the wait is the difference to the retry before. That needs the U of the retry before. A
-// Strategy keeps nothing, so here each wait draws both from its one random number: every wait is distributed exactly
-// as Polly's. What is lost is that a late retry there shortens the wait after it, so the time of a later retry has
-// the same mean, and a standard deviation that is about 30 % greater.
+// There, retry number n comes at F(n-1+U) after the first attempt, with F(t) = 2^t *
+// tanh(sqrt(4t)) and U drawn evenly from [0, 1), and the wait is the difference to the retry
+// before. That needs the U of the retry before. A Strategy keeps nothing, so here each wait draws
+// both from its one random number: every wait is distributed exactly as Polly's. What is lost is
+// that a late retry there shortens the wait after it, so the time of a later retry has the same
+// mean, and a standard deviation that is about 30 % greater.
 //
-// Where the longest wait that the formula may give is above cap, the whole range is scaled down to end at cap, so
-// that the jitter survives (Polly cuts, and many clients wait for exactly its MaxDelay). It panics unless
-// 0 < median <= cap.
+// Where the longest wait that the formula may give is above cap, the whole range is scaled down to
+// end at cap, so that the jitter survives (Polly cuts, and many clients wait for exactly its
+// MaxDelay). It panics unless 0 < median <= cap.
 func SmoothDecorrelated(median, cap time.Duration) Strategy {
 	return must("SmoothDecorrelated", smoothDecorrelated{median, cap})
 }
@@ -29,7 +30,8 @@ func (s smoothDecorrelated) Validate() error {
 }
 
 func (s smoothDecorrelated) Delay(wait int, _ time.Duration, u float64) time.Duration {
-	// By wait 64 a nanosecond has passed the longest duration, and only the scale would grow from there.
+	// By wait 64 a nanosecond has passed the longest duration, and only the scale would grow from
+	// there.
 	n := float64(min(max(wait, 1), 64))
 	now, before := split(unit(u))
 	longest := smooth(n)

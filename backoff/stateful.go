@@ -1,6 +1,7 @@
 package backoff
 
-// A negative delay, which only a Stateful may give, passes through every wrapper of this package: it means stop.
+// A negative delay, which only a Stateful may give, passes through every wrapper of this package:
+// it means stop.
 
 // wrapper is a strategy made of another one.
 type wrapper interface {
@@ -17,8 +18,8 @@ func wrap(w wrapper) Strategy {
 	return w
 }
 
-// stateful hands NewCall on to the strategy inside. Only wrappers of a Stateful pay for the value that each call
-// then needs.
+// stateful hands NewCall on to the strategy inside. Only wrappers of a Stateful pay for the value
+// that each call then needs.
 type stateful struct{ wrapper }
 
 func (s stateful) NewCall() Strategy { return s.over(s.inner().(Stateful).NewCall()) }

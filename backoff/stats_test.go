@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireDistributed is the Kolmogorov-Smirnov test: the greatest distance between the samples' distribution and
-// cdf stays below what it exceeds for one random set of samples in 10,000 if the two are the same (2.2253/sqrt(n)).
-// Seeds are fixed, so a failure is never bad luck.
+// requireDistributed is the Kolmogorov-Smirnov test: the greatest distance between the samples'
+// distribution and cdf stays below what it exceeds for one random set of samples in 10,000 if the
+// two are the same (2.2253/sqrt(n)). Seeds are fixed, so a failure is never bad luck.
 func requireDistributed(t *testing.T, samples []float64, cdf func(float64) float64) {
 	t.Helper()
 	require.Less(t, distance(samples, cdf), 2.2253/math.Sqrt(float64(len(samples))))

@@ -9,7 +9,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// must panics with the constructor's and the argument's name if s is nonsense, as regexp.MustCompile does.
+// must panics with the constructor's and the argument's name if s is nonsense, as
+// regexp.MustCompile does.
 func must[S Strategy](constructor string, s S) S {
 	if err := conf.Spelled(Validate(s)); err != nil {
 		panic(fmt.Sprintf("backoff.%s: %s", constructor, strings.ReplaceAll(err.Error(), "\n", "; ")))
@@ -17,9 +18,9 @@ func must[S Strategy](constructor string, s S) S {
 	return s
 }
 
-// Validate reports every mistake in a strategy of this package, nested ones included, joined by errors.Join. Only
-// one that was read from somewhere can have any: the constructors panic. A strategy from elsewhere is asked for its
-// own Validate() error, if it has one; nil is a mistake.
+// Validate reports every mistake in a strategy of this package, nested ones included, joined by
+// errors.Join. Only one that was read from somewhere can have any: the constructors panic. A
+// strategy from elsewhere is asked for its own Validate() error, if it has one; nil is a mistake.
 func Validate(s Strategy) error {
 	if s == nil {
 		return errors.New("must be a strategy, not nil")

@@ -1,5 +1,5 @@
-// Command bench is the failing fleet: it simulates what the field has published about retries, and what evenkeel
-// does under the same conditions, and says how far the two agree.
+// Command bench is the failing fleet: it simulates what the field has published about retries, and
+// what evenkeel does under the same conditions, and says how far the two agree.
 //
 //	go run ./bench                     everything
 //	go run ./bench -list               the experiments
@@ -7,8 +7,9 @@
 //	go run ./bench -policy mine.json   a policy of your own as one more row everywhere
 //	go run ./bench -html report.html   a page with charts, to read or to send
 //
-// The figures depend on -seed alone: neither on the machine nor on the number of cores (except those that measure
-// the machine). Each experiment is printed when it is done, and what is done is printed when the command is interrupted.
+// The figures depend on -seed alone: neither on the machine nor on the number of cores (except
+// those that measure the machine). Each experiment is printed when it is done, and what is done is
+// printed when the command is interrupted.
 package main
 
 import (
@@ -98,8 +99,8 @@ func list(w io.Writer, chosen []experiments.Experiment) {
 	t.Flush()
 }
 
-// failures joins what went wrong: experiments that failed and, if asked, figures that are off. How fast the machine is
-// counts for nothing.
+// failures joins what went wrong: experiments that failed and, if asked, figures that are off. How
+// fast the machine is counts for nothing.
 func failures(results []experiments.Performed, check bool) error {
 	var errs []error
 	for _, r := range results {

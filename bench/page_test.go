@@ -17,7 +17,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
-// fake is results of every experiment without running it: each has all its policies' kinds of figures.
+// fake is results of every experiment without running it: each has all its policies' kinds of
+// figures.
 func fake(policies ...string) []experiments.Performed {
 	var all []experiments.Performed
 	for _, e := range experiments.All {

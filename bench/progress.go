@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// progress shows on stderr what is under way: on a terminal in one line that is rewritten, otherwise in a line for each
-// experiment that is done.
+// progress shows on stderr what is under way: on a terminal in one line that is rewritten,
+// otherwise in a line for each experiment that is done.
 type progress struct {
 	w        io.Writer
 	all      int

@@ -28,8 +28,8 @@ func browser(t *testing.T) string {
 	return ""
 }
 
-// rendered is what a browser made of a page: texts of one picture whose boxes overlap or leave the picture, and how far
-// the page is wider than the screen.
+// rendered is what a browser made of a page: texts of one picture whose boxes overlap or leave the
+// picture, and how far the page is wider than the screen.
 type rendered struct {
 	Texts    int
 	Overlaps []string
@@ -80,7 +80,8 @@ func render(t *testing.T, page string, width int) (r rendered) {
 	return r
 }
 
-// The report on a phone and on a desk, with real figures and with names that are as long as a user's file's.
+// The report on a phone and on a desk, with real figures and with names that are as long as a
+// user's file's.
 func TestReport_InABrowser(t *testing.T) {
 	browser(t)
 	file := filepath.Join(t.TempDir(), "report.html")

@@ -243,7 +243,8 @@ func TestAdaptive_Waiting(t *testing.T) {
 	})
 }
 
-// Ten of a hundred calls that are sent at once fail, and a tenth of their retries: that is a bad moment, not an outage.
+// Ten of a hundred calls that are sent at once fail, and a tenth of their retries: that is a bad
+// moment, not an outage.
 func TestAdaptive_SuccessesSentWithTheFailurePayInAdvance(t *testing.T) {
 	b := budget.Adaptive{}.New()
 	batch := make([]budget.Permit, 20)

@@ -7,8 +7,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// AWS is the retry quota of the AWS SDKs' standard mode: 500 tokens a client. A retry costs some, by what the
-// failure was, and gives them back when it succeeds; other successes earn one.
+// AWS is the retry quota of the AWS SDKs' standard mode: 500 tokens a client. A retry costs some,
+// by what the failure was, and gives them back when it succeeds; other successes earn one.
 type AWS struct {
 	Mode AWSMode // "" means AWSStandard
 }

@@ -64,7 +64,8 @@ func with(f fleet, change func(*fleet)) fleet {
 	return f
 }
 
-// Retries that succeed are not rationed: a load of 1 + p + p² is what three attempts cost, and what fails of it is bounded.
+// Retries that succeed are not rationed: a load of 1 + p + p² is what three attempts cost, and
+// what fails of it is bounded.
 func TestRandomFailures(t *testing.T) {
 	for p, want := range map[float64]bars{
 		0.01: {load: 1.012, strictLoad: 1.012, success: 0.9999, strictSuccess: 0.9997},
@@ -144,7 +145,8 @@ func TestBursts(t *testing.T) {
 	t.Run("0.1", bars{with(steady(100, 0.1), burst), 1.12, 1.12, 0.998, 0.998}.test)
 }
 
-// A destination that is dead for 30 s of each minute: the tenth outage costs what the first one did.
+// A destination that is dead for 30 s of each minute: the tenth outage costs what the first one
+// did.
 func TestFlapping(t *testing.T) {
 	flap := fleet{clients: 1000, rate: 1, fail: func(t float64) float64 {
 		if int(t)%60 < 30 {
@@ -172,13 +174,15 @@ func TestOneCallAMinute(t *testing.T) {
 	t.Run("0.1", bars{f, 1.12, 1.11, 0.995, 0.98}.test)
 }
 
-// The outage of a destination that is called once a minute: ten calls a client, of which the first has two retries.
+// The outage of a destination that is called once a minute: ten calls a client, of which the first
+// has two retries.
 func TestAnOutageAtOneCallAMinute(t *testing.T) {
 	f := fleet{clients: 1000, every: 60, fail: outageAt(600), seconds: 1200, from: 600, to: 1200}
 	t.Run("1000", bars{f, 1.51, 1.43, 0, 0}.test)
 }
 
-// What no rule inside one process can hold: the numbers are the point of these two, not bars to be proud of.
+// What no rule inside one process can hold: the numbers are the point of these two, not bars to be
+// proud of.
 
 func TestTenThousandClientsOfACallEveryTenSeconds(t *testing.T) {
 	f := fleet{clients: 10_000, rate: 0.1, fail: outageAt(30), seconds: 40, from: 30, to: 40}

@@ -35,17 +35,17 @@ const (
 	Unknown                    // an error that no classifier knows: it may have nothing to do with the destination
 )
 
-// Permit is a budget's own record of one attempt: what it cost, and when it was admitted. It means nothing to
-// anybody else, and must be ended exactly once.
+// Permit is a budget's own record of one attempt: what it cost, and when it was admitted. It means
+// nothing to anybody else, and must be ended exactly once.
 type Permit uint64
 
-// Budget says whether one more attempt is affordable. It is safe for concurrent use; each method is one atomic
-// decision. A budget that is Timeless may be given the zero time.
+// Budget says whether one more attempt is affordable. It is safe for concurrent use; each method
+// is one atomic decision. A budget that is Timeless may be given the zero time.
 type Budget interface {
 	// Begin is told of a call's first attempt, which no budget refuses.
 	Begin(now time.Time) Permit
-	// Admit asks for one more attempt of kind k. because is what the last attempt's end, or its silence, said;
-	// held is the permit of the call's last attempt, which may be ended already.
+	// Admit asks for one more attempt of kind k. because is what the last attempt's end, or its
+	// silence, said; held is the permit of the call's last attempt, which may be ended already.
 	Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool)
 	// End is told what became of an attempt, exactly once for each permit.
 	End(now time.Time, p Permit, e Evidence)
@@ -60,37 +60,42 @@ const (
 	Later                 // not yet: retries under way will decide, so ask again soon
 )
 
-// Queue is a Budget that is asked when a retry is due, not when its call failed, and that may answer Later. Admit of
-// a Queue is Ask without patience: it reports whether the answer is Granted.
+// Queue is a Budget that is asked when a retry is due, not when its call failed, and that may
+// answer Later. Admit of a Queue is Ask without patience: it reports whether the answer is
+// Granted.
 type Queue interface {
 	Budget
 	// Ask requests one more attempt of kind k now. An attempt that is granted is sent at once, or ended as Unsent. With
 	// Later comes a ticket, unless it is 0: the call passes it as held when it asks again, about every 0.2 s, and ends
 	// it with None if it stops waiting instead. How many calls wait, and for how long, is the Queue's to bound.
 	Ask(now time.Time, k Kind, because Evidence, held Permit) (Permit, Answer)
-	// Hopeless reports whether Ask for a retry would answer Refused now, so that a call that fails in an outage stops
-	// without waiting for its retry to be due. It changes nothing.
+	// Hopeless reports whether Ask for a retry would answer Refused now, so that a call that fails
+	// in an outage stops without waiting for its retry to be due. It changes nothing.
 	Hopeless(now time.Time, because Evidence, held Permit) bool
 }
 
-// Spec is plain data that describes a budget; a policy makes one budget of it for each destination.
+// Spec is plain data that describes a budget; a policy makes one budget of it for each
+// destination.
 type Spec interface {
 	Validate() error // every mistake, joined, each with its field's name
 	New() Budget     // a budget in the state of a new process
 }
 
-// Timeless is implemented by a Budget that never looks at the time. Others cost a call that succeeds two clock reads.
+// Timeless is implemented by a Budget that never looks at the time. Others cost a call that
+// succeeds two clock reads.
 type Timeless interface{ Timeless() }
 
-// Leveler is implemented by a Budget that can tell how much of it is left, from 0 (no retries now) to 1 (full).
+// Leveler is implemented by a Budget that can tell how much of it is left, from 0 (no retries now)
+// to 1 (full).
 type Leveler interface{ Level() float64 }
 
-// Gate is implemented by a Budget that may refuse even a first attempt, which only the user can ask for
-// (ClientThrottle). u is a random number in [0, 1).
+// Gate is implemented by a Budget that may refuse even a first attempt, which only the user can
+// ask for (ClientThrottle). u is a random number in [0, 1).
 type Gate interface {
 	Allow(now time.Time, u float64) bool
 }
 
-// Stateless is implemented by a Budget in which a first attempt leaves nothing behind until it ends, so that one
-// which never ends (its operation panicked) costs nothing. Drivers guard the first attempts of all others.
+// Stateless is implemented by a Budget in which a first attempt leaves nothing behind until it
+// ends, so that one which never ends (its operation panicked) costs nothing. Drivers guard the
+// first attempts of all others.
 type Stateless interface{ Stateless() }

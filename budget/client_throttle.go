@@ -9,11 +9,12 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// ClientThrottle is adaptive throttling on the client's side, of the book Site Reliability Engineering, chapter 21
-// (https://sre.google/sre-book/handling-overload/): it refuses even first attempts, at random, with probability
-// max(0, (requests - K*accepts) / (requests + 1)) over the last two minutes. Requests counts the attempts that the
-// application wanted, the refused ones too; accepts those that ended Alive. An attempt that ended None is not
-// counted at all. Only a policy that names it refuses first attempts. Retries are Retries' to admit.
+// ClientThrottle is adaptive throttling on the client's side, of the book Site Reliability
+// Engineering, chapter 21 (https://sre.google/sre-book/handling-overload/): it refuses even first
+// attempts, at random, with probability max(0, (requests - K*accepts) / (requests + 1)) over the
+// last two minutes. Requests counts the attempts that the application wanted, the refused ones
+// too; accepts those that ended Alive. An attempt that ended None is not counted at all. Only a
+// policy that names it refuses first attempts. Retries are Retries' to admit.
 type ClientThrottle struct {
 	K       float64       // 0 means 2; between 1 and 1000: lower refuses more
 	Window  time.Duration // 0 means 2m; between 1s and 1h
@@ -66,7 +67,8 @@ type clientThrottle struct {
 	window window // a sums requests, b accepts
 }
 
-// Allow counts a first attempt, and says whether it may be sent; Begin must follow exactly when it may.
+// Allow counts a first attempt, and says whether it may be sent; Begin must follow exactly when it
+// may.
 func (b *clientThrottle) Allow(now time.Time, u float64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +79,8 @@ func (b *clientThrottle) Allow(now time.Time, u float64) bool {
 }
 
 func (b *clientThrottle) refusal() float64 {
-	// What is not counted after all may have left the window before it was taken back: hence the 0.
+	// What is not counted after all may have left the window before it was taken back: hence the
+	// 0.
 	requests, accepts := float64(max(b.window.sum.a, 0)), float64(b.window.sum.b)
 	return max(0, (requests-b.k*accepts)/(requests+1))
 }

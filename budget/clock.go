@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// steadyClock turns readings of a clock that may be set back, or forward and back again, into a time that never goes
-// back. Times with a monotonic reading, as of time.Now, need no such care; others come from simulations and records.
+// steadyClock turns readings of a clock that may be set back, or forward and back again, into a
+// time that never goes back. Times with a monotonic reading, as of time.Now, need no such care;
+// others come from simulations and records.
 type steadyClock struct {
 	read   time.Time     // the latest reading
 	passed time.Duration // since the first one
@@ -15,11 +16,11 @@ type steadyClock struct {
 }
 
 const (
-	// tardy is how much earlier than the one before a reading may be because its caller was delayed. What goes
-	// forward by more at once is a leap.
+	// tardy is how much earlier than the one before a reading may be because its caller was
+	// delayed. What goes forward by more at once is a leap.
 	tardy = time.Second
-	// corrections is how many leaps a clock that was set back may need to be set right again. After as many it is
-	// taken for right, and whoever reads it for one who does so rarely.
+	// corrections is how many leaps a clock that was set back may need to be set right again.
+	// After as many it is taken for right, and whoever reads it for one who does so rarely.
 	corrections = 3
 )
 

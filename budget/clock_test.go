@@ -70,8 +70,8 @@ func TestClock_SettingItAdmitsNothing(t *testing.T) {
 	}
 }
 
-// One jump forward is time that has passed, as far as anybody can tell. But when the clock is set right again the
-// budget goes on, and does not wait for the time that it saw.
+// One jump forward is time that has passed, as far as anybody can tell. But when the clock is set
+// right again the budget goes on, and does not wait for the time that it saw.
 func TestClock_OneJumpForwardLocksNothing(t *testing.T) {
 	for _, s := range published {
 		for _, every := range []time.Duration{50 * time.Millisecond, 400 * time.Millisecond, 7 * time.Second} {

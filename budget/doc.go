@@ -11,14 +11,14 @@
 //  2. A failed retry stops retries, for a busy client when failed retries come to 3 % of those
 //     successes; four successes in a row, of attempts sent after it failed, pay for one, and two
 //     that were sent no earlier than the first failure pay for one in advance.
-//  3. While retries are stopped a call ends at once, but for the call that stopped them, which
-//     may retry once more; after a minute without a retry one may probe, then after two
-//     minutes, four, and so on up to an hour.
+//  3. While retries are stopped a call ends at once, but for the call that stopped them, which may
+//     retry once more; after a minute without a retry one may probe, then after two minutes, four,
+//     and so on up to an hour.
 //  4. A failed retry also costs one of 20 tokens, of which a success earns 0.06; without a token
 //     no retry is granted.
 //  5. Calls whose connection was lost together ([Lost]) are sent again once each as soon as the
-//     retry of one of them is granted, from a quota of 100 to which each success adds 0.06, and
-//     to which a resend that succeeds returns.
+//     retry of one of them is granted, from a quota of 100 to which each success adds 0.06, and to
+//     which a resend that succeeds returns.
 //
 // Hedges have a bucket of 3 (or 2 %), to which a success adds 0.1, down to 0.01 if no hedge wins;
 // one that wins costs nothing. A server that is slow throughout is hedged by every call, and 10 %
@@ -36,19 +36,20 @@
 //
 // A total outage. Successes seen after T were sent before T. Before the first retry that is sent
 // after T has failed, they can pay for at most four failed retries in advance, and only as
-// contemporaries of a failure whose retries are under way. From then on none of them counts. So
-// at most L+4 retries fail before retries stop, and at most R more are under way then; the call
-// that stopped them adds one. For a quiet client that was well at T, whose calls do not overlap,
-// that is one retry and another of the same call, for any number of calls and goroutines
-// afterwards and any number of successes under way. A client with successes under way is busy as long as they arrive: 3 % of them, 20 at most
-// beyond what rule 4 lets them pay. Places that waiting calls were given are used by as many
-// retries as wait at T, at most [Adaptive].Waiting, before the first of them fails. Probes add
-// one a minute and fewer. Calls lost together at T add at most 100 resends, once.
+// contemporaries of a failure whose retries are under way. From then on none of them counts. So at
+// most L+4 retries fail before retries stop, and at most R more are under way then; the call that
+// stopped them adds one. For a quiet client that was well at T, whose calls do not overlap, that
+// is one retry and another of the same call, for any number of calls and goroutines afterwards and
+// any number of successes under way. A client with successes under way is busy as long as they
+// arrive: 3 % of them, 20 at most beyond what rule 4 lets them pay. Places that waiting calls were
+// given are used by as many retries as wait at T, at most [Adaptive].Waiting, before the first of
+// them fails. Probes add one a minute and fewer. Calls lost together at T add at most 100 resends,
+// once.
 //
 // A partial outage. Between two stops a client sends about 1/p retries; four successes in a row
 // come after about (1-q^4)/(p q^4) attempts at a failure rate p = 1-q: 5 at 0.1, 17 at 0.4, 30 at
-// 0.5. In the simulator
-// a fleet of 1,000 quiet clients pays 1.31 at most in the first ten seconds, at p = 0.4.
+// 0.5. In the simulator a fleet of 1,000 quiet clients pays 1.31 at most in the first ten seconds,
+// at p = 0.4.
 //
 // Waste. By rule 4 failed retries are at most 20 and 0.06 of the successes, and those that were
 // under way when the tokens ran out; by rule 5 failed resends are at most 100 and 0.06 of the
@@ -81,6 +82,6 @@
 // # The others
 //
 // [TokenBucket], [GRPC], [AWS], [Finagle], [Concurrency] (Envoy) and [Ratio] (SRE) follow their
-// published rules exactly, for comparison and for migrations; docs/choosing-a-policy.md says where each
-// leaks. [ClientThrottle] is the only one that refuses first attempts.
+// published rules exactly, for comparison and for migrations; docs/choosing-a-policy.md says where
+// each leaks. [ClientThrottle] is the only one that refuses first attempts.
 package budget

@@ -2,12 +2,13 @@ package budget
 
 import "sync/atomic"
 
-// Drainer is implemented by a Spec that can also make an empty budget. A policy asks for one when it comes back to a
-// destination that it had to forget in the middle of an outage: a budget as of a new process would pay for the outage
-// all over again. The Spec of Shared is none, since its budget is never forgotten.
+// Drainer is implemented by a Spec that can also make an empty budget. A policy asks for one when
+// it comes back to a destination that it had to forget in the middle of an outage: a budget as of
+// a new process would pay for the outage all over again. The Spec of Shared is none, since its
+// budget is never forgotten.
 type Drainer interface {
-	// NewDrained returns a budget that affords no retry and no hedge, and whose level, if it tells one, is 0, until an
-	// attempt ends Alive. From then on it is as New makes it.
+	// NewDrained returns a budget that affords no retry and no hedge, and whose level, if it tells
+	// one, is 0, until an attempt ends Alive. From then on it is as New makes it.
 	NewDrained() Budget
 }
 
@@ -50,7 +51,8 @@ func (r Ratio) NewDrained() Budget { return drained(r.New()) }
 // NewDrained returns what New does, empty until an attempt succeeds.
 func (t TokenBucket) NewDrained() Budget { return drained(t.New()) }
 
-// NewDrained returns what New does, with the budget of Retries drained. First attempts are let through as by a new one.
+// NewDrained returns what New does, with the budget of Retries drained. First attempts are let
+// through as by a new one.
 func (c ClientThrottle) NewDrained() Budget {
 	b := c.New().(*clientThrottle)
 	if d, ok := c.retries().(Drainer); ok {

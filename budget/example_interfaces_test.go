@@ -7,7 +7,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// What a policy does with its budget: it tells of first attempts, asks for others, and says what became of each.
+// What a policy does with its budget: it tells of first attempts, asks for others, and says what
+// became of each.
 func ExampleBudget() {
 	b := budget.Adaptive{}.New()
 	now := time.Now()

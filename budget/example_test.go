@@ -7,7 +7,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// outages shows how many retries a budget affords when everything fails at once, after a time of health.
+// outages shows how many retries a budget affords when everything fails at once, after a time of
+// health.
 func outages(s budget.Spec) int {
 	b := s.New()
 	now := time.Now()

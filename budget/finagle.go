@@ -9,9 +9,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Finagle is the RetryBudget of Twitter's Finagle (and of Linkerd, and of Rust's tower): over a window of TTL in
-// ten slots, each call deposits 1, each retry withdraws 1/Ratio, and MinPerSecond retries a second are always
-// there. A new process starts with that reserve, MinPerSecond x TTL retries.
+// Finagle is the RetryBudget of Twitter's Finagle (and of Linkerd, and of Rust's tower): over a
+// window of TTL in ten slots, each call deposits 1, each retry withdraws 1/Ratio, and MinPerSecond
+// retries a second are always there. A new process starts with that reserve, MinPerSecond x TTL
+// retries.
 type Finagle struct {
 	TTL          time.Duration // 0 means 10s; between 1s and 60s, as Finagle has it
 	Ratio        float64       // retries to calls; 0 means 0.2; between 0.001 and 1000

@@ -18,8 +18,9 @@ var specs = conf.Set[Spec]{
 	"unlimited":       Unlimited{},
 }
 
-// MarshalSpec writes a Spec of this package by its name, fields in snake case and only those that are not zero:
-// {"finagle":{"ttl":"5s"}}. Shared, and a Spec from elsewhere, is an error: it has no name.
+// MarshalSpec writes a Spec of this package by its name, fields in snake case and only those that
+// are not zero: {"finagle":{"ttl":"5s"}}. Shared, and a Spec from elsewhere, is an error: it has
+// no name.
 func MarshalSpec(s Spec) ([]byte, error) {
 	if s == nil {
 		return nil, fmt.Errorf("no budget to write")
@@ -27,8 +28,8 @@ func MarshalSpec(s Spec) ([]byte, error) {
 	return specs.Marshal(s)
 }
 
-// UnmarshalSpec reads what MarshalSpec writes, or a bare name: "adaptive". Unknown names and fields, and values out
-// of their range, are errors, all reported at once, each with its path.
+// UnmarshalSpec reads what MarshalSpec writes, or a bare name: "adaptive". Unknown names and
+// fields, and values out of their range, are errors, all reported at once, each with its path.
 func UnmarshalSpec(data []byte) (Spec, error) {
 	return specs.Unmarshal(data)
 }

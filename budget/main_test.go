@@ -22,7 +22,8 @@ func succeed(b budget.Budget, t float64, n int) {
 	}
 }
 
-// call makes one call whose attempts end as told, one after the other, and says how many were sent.
+// call makes one call whose attempts end as told, one after the other, and says how many were
+// sent.
 func call(b budget.Budget, t float64, ends ...budget.Evidence) int {
 	p := b.Begin(at(t))
 	for i, e := range ends {

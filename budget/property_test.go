@@ -18,7 +18,8 @@ type attempt struct {
 	ended  bool
 }
 
-// model says the rule of Adaptive for retries of a quiet client within one span, in whole numbers that never wrap.
+// model says the rule of Adaptive for retries of a quiet client within one span, in whole numbers
+// that never wrap.
 type model struct {
 	strict        bool
 	ended         int // successes and failed retries
@@ -134,7 +135,8 @@ func (m *model) ask(held *attempt, waits bool) budget.Answer {
 	return budget.Refused
 }
 
-// drive makes any sequence of decisions, each of them atomic, and so stands for any interleaving of goroutines.
+// drive makes any sequence of decisions, each of them atomic, and so stands for any interleaving
+// of goroutines.
 func TestAdaptive_DecidesAsTheRuleSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec := budget.Adaptive{Strict: rapid.Bool().Draw(t, "strict"), Patience: time.Minute}
@@ -206,8 +208,8 @@ func TestAdaptive_DecidesAsTheRuleSays(t *testing.T) {
 	})
 }
 
-// After the time T of the package comment's proof, a client that was well pays at most what it says there, whatever it was
-// doing before and however its attempts end from then on.
+// After the time T of the package comment's proof, a client that was well pays at most what it
+// says there, whatever it was doing before and however its attempts end from then on.
 func TestAdaptive_AnOutageCostsAtMostWhatThePackageCommentSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		strict := rapid.Bool().Draw(t, "strict")
@@ -259,7 +261,8 @@ func TestAdaptive_AnOutageCostsAtMostWhatThePackageCommentSays(t *testing.T) {
 				}
 			}
 		}
-		// two under way, up to four that successes of the same moment paid for, and what the stopping call has left
+		// two under way, up to four that successes of the same moment paid for, and what the
+		// stopping call has left
 		bound := 2 + 4 + 2 + max(0, most-2)
 		if strict {
 			bound = 1 + 4 + 1
@@ -271,7 +274,8 @@ func TestAdaptive_AnOutageCostsAtMostWhatThePackageCommentSays(t *testing.T) {
 	})
 }
 
-// Whatever happens: failed retries are at most twenty, what successes paid for, and those under way at once.
+// Whatever happens: failed retries are at most twenty, what successes paid for, and those under
+// way at once.
 func TestAdaptive_WasteIsBoundedInAnySequence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := budget.Adaptive{}.New()

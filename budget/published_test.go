@@ -13,8 +13,8 @@ import (
 // step is one thing that happens to a budget, in a table of a published rule.
 type step struct {
 	at float64
-	// "ok": a call succeeds; "begin": one begins; "fail": a first attempt ends with cause; "retry": one is asked for,
-	// because of cause; "end": the last retry ends with cause
+	// "ok": a call succeeds; "begin": one begins; "fail": a first attempt ends with cause;
+	// "retry": one is asked for, because of cause; "end": the last retry ends with cause
 	do    string
 	n     int             // how many times; 0 means once
 	want  bool            // of "retry"
@@ -269,7 +269,8 @@ func TestClientThrottle(t *testing.T) {
 		require.True(t, gate.Allow(at(0), 0))
 		serve(0, failed)
 	}
-	// 100 requests, 50 accepts: the next is refused with probability 0, the one after it with 1/102.
+	// 100 requests, 50 accepts: the next is refused with probability 0, the one after it with
+	// 1/102.
 	require.True(t, gate.Allow(at(1), 0))
 	serve(1, failed)
 	require.False(t, gate.Allow(at(1), 1./102-1e-9))
@@ -386,9 +387,9 @@ func TestTimeless(t *testing.T) {
 	}
 }
 
-// What counts is the time between two readings, which Go takes from the monotonic clock: a wall clock that is set back
-// by an hour must not keep a window from moving for an hour. Times on both sides of 2262, where an int64 of nanoseconds
-// since 1970 ends, show it without setting a clock.
+// What counts is the time between two readings, which Go takes from the monotonic clock: a wall
+// clock that is set back by an hour must not keep a window from moving for an hour. Times on both
+// sides of 2262, where an int64 of nanoseconds since 1970 ends, show it without setting a clock.
 func TestWindowsMoveByTheTimeBetweenReadings(t *testing.T) {
 	before := time.Unix(0, math.MaxInt64)
 	for _, s := range []budget.Spec{budget.Finagle{MinPerSecond: -1}, budget.Ratio{}} {

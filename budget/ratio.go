@@ -10,8 +10,8 @@ import (
 )
 
 // Ratio is the per-client retry budget of the book Site Reliability Engineering, chapter 21
-// (https://sre.google/sre-book/handling-overload/): a retry is sent only while less than Ratio of all attempts of
-// the last two minutes were retries.
+// (https://sre.google/sre-book/handling-overload/): a retry is sent only while less than Ratio of
+// all attempts of the last two minutes were retries.
 type Ratio struct {
 	Ratio  float64       // 0 means 0.1; at most 1
 	Window time.Duration // 0 means 2m; between 1s and 1h

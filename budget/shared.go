@@ -6,8 +6,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Shared is a Spec whose every New is b itself: all destinations, and all policies that use it, spend from one
-// budget. Two calls with the same b give equal Specs. It has no name in JSON.
+// Shared is a Spec whose every New is b itself: all destinations, and all policies that use it,
+// spend from one budget. Two calls with the same b give equal Specs. It has no name in JSON.
 func Shared(b Budget) Spec { return shared{b} }
 
 type shared struct{ Budget Budget }
@@ -20,7 +20,8 @@ func (s shared) Validate() error {
 	return nil
 }
 
-// usable reports whether v may be a budget that works: not nil, and if it is one of this package's, not zero.
+// usable reports whether v may be a budget that works: not nil, and if it is one of this
+// package's, not zero.
 func usable(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Invalid:

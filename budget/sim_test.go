@@ -6,9 +6,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// fleet is a model of clients that share nothing but the destination. Calls come as a Poisson process; each
-// network leg takes an exponential time of mean 10 ms; whether an attempt fails is decided at the server, whatever
-// the load; retries follow at once. It drives the budgets that ship, on a virtual clock.
+// fleet is a model of clients that share nothing but the destination. Calls come as a Poisson
+// process; each network leg takes an exponential time of mean 10 ms; whether an attempt fails is
+// decided at the server, whatever the load; retries follow at once. It drives the budgets that
+// ship, on a virtual clock.
 type fleet struct {
 	spec     budget.Spec
 	clients  int

@@ -9,9 +9,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// TokenBucket is the retry budget of Marc Brooker, "Fixing retries with token buckets and circuit breakers"
-// (https://brooker.co.za/blog/2022/02/28/retries.html): calls deposit a fraction of a token, a retry costs one and
-// needs more than one to be there.
+// TokenBucket is the retry budget of Marc Brooker, "Fixing retries with token buckets and circuit
+// breakers" (https://brooker.co.za/blog/2022/02/28/retries.html): calls deposit a fraction of a
+// token, a retry costs one and needs more than one to be there.
 type TokenBucket struct {
 	Ratio     float64 // what one deposit adds, in retries; 0 means 0.1; at most 1
 	Cap       float64 // what a full bucket holds, in retries; 0 means 5; at most 1e6

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// window sums two counts over the last so many slots of time; the current slot is one of them. Its owner locks it,
-// and moves it to the present before all else.
+// window sums two counts over the last so many slots of time; the current slot is one of them. Its
+// owner locks it, and moves it to the present before all else.
 type window struct {
 	slot  time.Duration
 	slots []counts
@@ -39,8 +39,9 @@ func (w *window) move(now time.Time) {
 	}
 }
 
-// present returns the sums as of now for a Level, which is given no time, and changes nothing. It looks at the clock if
-// the latest time that the window was given may have come from there: those of a simulation are years away.
+// present returns the sums as of now for a Level, which is given no time, and changes nothing. It
+// looks at the clock if the latest time that the window was given may have come from there: those
+// of a simulation are years away.
 func (w window) present() counts {
 	now := time.Now()
 	if age := now.Sub(w.clock.read); age > 0 && age < 30*24*time.Hour {
@@ -69,7 +70,8 @@ func (w *window) addAt(slot, a, b int64) {
 	w.sum.b += b
 }
 
-// permit remembers the current slot; paidIn is that slot, or false for the permit of a first attempt.
+// permit remembers the current slot; paidIn is that slot, or false for the permit of a first
+// attempt.
 func (w *window) permit() Permit { return Permit(w.last)<<1 | 1 }
 
 func paidIn(p Permit) (int64, bool) { return int64(p) >> 1, p&1 != 0 }

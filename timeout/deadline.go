@@ -5,14 +5,17 @@ import (
 	"time"
 )
 
-// Reserve returns a context whose deadline is d sooner than ctx's, so that whoever waits on it keeps d to clean up
-// or to answer in. context.Cause says [ErrReserved] when the earlier deadline has passed.
+// Reserve returns a context whose deadline is d sooner than ctx's, so that whoever waits on it
+// keeps d to clean up or to answer in. context.Cause says [ErrReserved] when the earlier deadline
+// has passed.
 //
-//   - Without a deadline on ctx, or with d <= 0, there is nothing to take from, and the deadline stays what it is.
-//   - With d or less left, the context returned has expired already, and ctx has not: work that needs it is not
-//     started, and there is still time to say so.
+//   - Without a deadline on ctx, or with d <= 0, there is nothing to take from, and the deadline
+//     stays what it is.
+//   - With d or less left, the context returned has expired already, and ctx has not: work that
+//     needs it is not started, and there is still time to say so.
 //
-// As with context.WithDeadline, cancel ends the context returned; call it as soon as the work is done.
+// As with context.WithDeadline, cancel ends the context returned; call it as soon as the work is
+// done.
 func Reserve(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok || d <= 0 {
@@ -21,8 +24,8 @@ func Reserve(ctx context.Context, d time.Duration) (context.Context, context.Can
 	return context.WithDeadlineCause(ctx, deadline.Add(-d), ErrReserved)
 }
 
-// Left is how long ctx's deadline is away, never less than 0; false without a deadline. It reads the clock only if
-// there is a deadline.
+// Left is how long ctx's deadline is away, never less than 0; false without a deadline. It reads
+// the clock only if there is a deadline.
 func Left(ctx context.Context) (time.Duration, bool) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -34,8 +37,9 @@ func Left(ctx context.Context) (time.Duration, bool) {
 // ErrReserved is the cause of a context that [Reserve] ended. It is a context.DeadlineExceeded.
 var ErrReserved error = &deadlineError{"context deadline exceeded (evenkeel: only the time reserved is left before the deadline)"}
 
-// A deadlineError is what net/http and others hand out in place of ctx.Err() once a context has a cause, so it has
-// to pass for context.DeadlineExceeded: by errors.Is, and as a net.Error that timed out.
+// A deadlineError is what net/http and others hand out in place of ctx.Err() once a context has a
+// cause, so it has to pass for context.DeadlineExceeded: by errors.Is, and as a net.Error that
+// timed out.
 type deadlineError struct{ msg string }
 
 func (e *deadlineError) Error() string   { return e.msg }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// An estimator is the Learner of a Percentile. Observations go to a histogram of atomic counters; every now and then
-// the goroutine that observes also works out the limit, which readers find in one word. Nobody ever waits: who finds
-// the work under way leaves it to the other.
+// An estimator is the Learner of a Percentile. Observations go to a histogram of atomic counters;
+// every now and then the goroutine that observes also works out the limit, which readers find in
+// one word. Nobody ever waits: who finds the work under way leaves it to the other.
 type estimator struct {
 	rules Percentile // with its defaults filled in
 
@@ -23,8 +23,9 @@ type estimator struct {
 	ticked  time.Duration                // when this quarter began
 }
 
-// longestRefresh is the time between two estimates, unless a short window wants them sooner. An estimate takes
-// microseconds, so this costs nothing, and it lets the limit follow a slowdown closely.
+// longestRefresh is the time between two estimates, unless a short window wants them sooner. An
+// estimate takes microseconds, so this costs nothing, and it lets the limit follow a slowdown
+// closely.
 const longestRefresh = 100 * time.Millisecond
 
 // fewForMedian are answers enough to say what is usual; a median needs far fewer than a tail.
@@ -62,7 +63,8 @@ func (e *estimator) Observe(now time.Time, took time.Duration, answered bool) {
 	e.busy.Store(false)
 }
 
-// start makes the first now the beginning of time: what the caller's clock counts from is its own affair.
+// start makes the first now the beginning of time: what the caller's clock counts from is its own
+// affair.
 func (e *estimator) start(now time.Time) *time.Time {
 	e.base.CompareAndSwap(nil, &now)
 	return e.base.Load()
@@ -88,17 +90,18 @@ func (e *estimator) refresh(at time.Duration) {
 	e.limit.Store(int64(min(max(limit, e.rules.Floor), e.rules.Ceiling)))
 }
 
-// median is what half of the attempts do not exceed. If most were given up, all that is known is that it is no
-// shorter than this.
+// median is what half of the attempts do not exceed. If most were given up, all that is known is
+// that it is no shorter than this.
 func (e *estimator) median() time.Duration {
 	i, _ := quantile(e.buckets, 0.5)
 	return min(lowerEdge(i+1), e.rules.Ceiling)
 }
 
-// tail is the latency that a share of Rate exceeds, of n samples. They are whole, so the share is rounded to the
-// nearest: rounded down, 1,999 samples would be held to half the rate. Where the curve ends before, it is continued as
-// a Pareto distribution of index 2 would be. Few latencies have so heavy a tail, and what is short of the rate by
-// little goes up by little. It goes up at most to twice what has been tried: of what is beyond, nothing is known.
+// tail is the latency that a share of Rate exceeds, of n samples. They are whole, so the share is
+// rounded to the nearest: rounded down, 1,999 samples would be held to half the rate. Where the
+// curve ends before, it is continued as a Pareto distribution of index 2 would be. Few latencies
+// have so heavy a tail, and what is short of the rate by little goes up by little. It goes up at
+// most to twice what has been tried: of what is beyond, nothing is known.
 func (e *estimator) tail(n float64) time.Duration {
 	share := e.rules.Rate + 0.5/n
 	i, left := quantile(e.buckets, share)
@@ -110,7 +113,8 @@ func (e *estimator) tail(n float64) time.Duration {
 	return max(edge, time.Duration(tried*min(2, math.Sqrt(left/e.rules.Rate))))
 }
 
-// tick keeps the shortest limit of each quarter of a window, so that the limit can be held to its growth since.
+// tick keeps the shortest limit of each quarter of a window, so that the limit can be held to its
+// growth since.
 func (e *estimator) tick(at time.Duration) {
 	if at-e.ticked < e.rules.Window/perWindow {
 		e.past[0] = min(e.past[0], e.Timeout())

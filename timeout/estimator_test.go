@@ -28,8 +28,8 @@ func TestBucketsFollowOneAnother(t *testing.T) {
 	}
 }
 
-// The reference computes the curve from the list of samples, as the paper defines it, and stops at the first time
-// that at most share outlive.
+// The reference computes the curve from the list of samples, as the paper defines it, and stops at
+// the first time that at most share outlive.
 func TestQuantileIsKaplanAndMeiers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const n = 12

@@ -11,8 +11,8 @@ import (
 // It is its own [Limit], and safe for concurrent use.
 type Fixed time.Duration
 
-// Validate refuses a limit of zero or less: an attempt that may take no time cannot succeed, and "no limit" is said
-// by giving no Spec.
+// Validate refuses a limit of zero or less: an attempt that may take no time cannot succeed, and
+// "no limit" is said by giving no Spec.
 func (f Fixed) Validate() error {
 	if f <= 0 {
 		return fmt.Errorf("must be more than 0, not %v", time.Duration(f))

@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// A histogram counts latencies in buckets that get wider as they get longer, as in HdrHistogram: 8 µs each up to
-// half a millisecond, and above it 32 to each power of two, so at most 3 % wide. A count is one atomic addition;
-// nobody waits for anybody.
+// A histogram counts latencies in buckets that get wider as they get longer, as in HdrHistogram: 8
+// µs each up to half a millisecond, and above it 32 to each power of two, so at most 3 % wide. A
+// count is one atomic addition; nobody waits for anybody.
 type histogram []cell
 
-// A cell is one bucket: attempts that were answered, and attempts given up, after about the same time.
+// A cell is one bucket: attempts that were answered, and attempts given up, after about the same
+// time.
 type cell struct{ answered, censored atomic.Uint32 }
 
 // A tally is what a cell, or the cells of several histograms, held when they were read.

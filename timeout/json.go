@@ -15,7 +15,8 @@ var specs = conf.Set[Spec]{
 	"percentile": Percentile{},
 }
 
-// MarshalSpec writes a Spec of this package as JSON, by its name, without the fields that are zero:
+// MarshalSpec writes a Spec of this package as JSON, by its name, without the fields that are
+// zero:
 //
 //	{"fixed": "250ms"}
 //	{"percentile": {"rate": 0.01, "floor": "5ms", "ceiling": "2s", "padding": 1, "window": "30s", "warm_up": 500, "growth": 8}}
@@ -28,10 +29,11 @@ func MarshalSpec(s Spec) ([]byte, error) {
 	return specs.Marshal(s)
 }
 
-// UnmarshalSpec reads what [MarshalSpec] writes, and two short forms: a duration, "250ms", is a [Fixed], and the bare
-// name "percentile" is one with all its defaults. It is strict: an unknown name or field, a field given twice, a
-// duration without a unit and a value out of its range are errors, each with its path ("percentile.rate: must be 1e-05
-// to 0.5, not 7"), all of them joined by errors.Join.
+// UnmarshalSpec reads what [MarshalSpec] writes, and two short forms: a duration, "250ms", is a
+// [Fixed], and the bare name "percentile" is one with all its defaults. It is strict: an unknown
+// name or field, a field given twice, a duration without a unit and a value out of its range are
+// errors, each with its path ("percentile.rate: must be 1e-05 to 0.5, not 7"), all of them joined
+// by errors.Join.
 func UnmarshalSpec(data []byte) (Spec, error) {
 	var text string
 	if json.Unmarshal(data, &text) != nil {

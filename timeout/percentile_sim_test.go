@@ -1,6 +1,7 @@
 //go:build !race
 
-// One goroutine simulates hours here: the race detector would find nothing and take fifty times as long.
+// One goroutine simulates hours here: the race detector would find nothing and take fifty times as
+// long.
 
 package timeout_test
 
@@ -16,9 +17,9 @@ import (
 
 type latency = func(time.Duration, *rand.Rand) time.Duration
 
-// The rate asked for is the rate of attempts given up, within a factor of two, although the limit sees only what it
-// let through: at the rate of traffic at which a window holds hardly more than the least it works with, and at ten
-// times that.
+// The rate asked for is the rate of attempts given up, within a factor of two, although the limit
+// sees only what it let through: at the rate of traffic at which a window holds hardly more than
+// the least it works with, and at ten times that.
 func TestFalseTimeoutsLandWithinAFactorOfTwo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("28 hours of virtual time take some seconds")
@@ -56,8 +57,8 @@ type naive struct{ timeout.Learner }
 
 func (n naive) Observe(now time.Time, took time.Duration, _ bool) { n.Learner.Observe(now, took, true) }
 
-// What is cut off at the limit, and counted as if it had been answered there, cannot show that the limit is too short:
-// it stays where the latency was before.
+// What is cut off at the limit, and counted as if it had been answered there, cannot show that the
+// limit is too short: it stays where the latency was before.
 func TestCountingTheCensoredAsAnsweredGivesUpOnASlowServer(t *testing.T) {
 	slow := slowed(lognormal(20*time.Millisecond, 0.1), 10)
 	share := func(l timeout.Learner) float64 {
@@ -140,7 +141,8 @@ func TestAServerThatHangsRaisesTheLimitOnlySoFast(t *testing.T) {
 	}
 }
 
-// In an outage t long the limit is at most twice what it was and t: it doubles only what an attempt has been given.
+// In an outage t long the limit is at most twice what it was and t: it doubles only what an
+// attempt has been given.
 func TestTheLimitIsAtMostTwiceWhatHasBeenTried(t *testing.T) {
 	l := learner(timeout.Percentile{Growth: 1000})
 	hangs := slowed(lognormal(20*time.Millisecond, 0.5), 1e6)

@@ -136,7 +136,8 @@ func TestPaddingWhereTheSlowestAreHardlySlower(t *testing.T) {
 	require.InEpsilon(t, 100*ms, l.Timeout(), 0.04, "a slow tail needs none")
 }
 
-// 1,800 samples are worth 1.8 attempts given up, 1,400 are worth 1.4: two and one, not one both times.
+// 1,800 samples are worth 1.8 attempts given up, 1,400 are worth 1.4: two and one, not one both
+// times.
 func TestTheShareIsRoundedToTheNearestSample(t *testing.T) {
 	for n, want := range map[int]time.Duration{1800: 15 * ms, 1400: 100 * ms} {
 		l := learner(timeout.Percentile{})
@@ -205,7 +206,8 @@ func TestATimeThatSaysNothingIsIgnored(t *testing.T) {
 	require.Zero(t, l.Usual())
 }
 
-// Drivers pass what their clock says: the year 1 of a simulator, or readings that overtook each other.
+// Drivers pass what their clock says: the year 1 of a simulator, or readings that overtook each
+// other.
 func TestAnyClockWillDo(t *testing.T) {
 	for name, start := range map[string]time.Time{"zero": {}, "1970": time.Unix(0, 0), "now": time.Now()} {
 		l := learner(timeout.Percentile{})
@@ -265,8 +267,8 @@ func TestLimitIsAlwaysBetweenFloorAndCeiling(t *testing.T) {
 	})
 }
 
-// beside runs two limits of one kind side by side, and asks after each step that the second is no shorter. The window
-// is long: which answers are forgotten is another matter.
+// beside runs two limits of one kind side by side, and asks after each step that the second is no
+// shorter. The window is long: which answers are forgotten is another matter.
 func beside(t *rapid.T, step func(s seen, now time.Time, a, b timeout.Learner)) {
 	p := timeout.Percentile{
 		Rate:   rapid.SampledFrom([]float64{0.001, 0.05, 0.5}).Draw(t, "rate"),
@@ -331,7 +333,8 @@ func TestLimitGrowsOnlySoFast(t *testing.T) {
 	})
 }
 
-// 64 goroutines observe and read: nothing is lost, so the limit is what it is when one does it all.
+// 64 goroutines observe and read: nothing is lost, so the limit is what it is when one does it
+// all.
 func TestConcurrentUse(t *testing.T) {
 	const each = 2000
 	work := func(l timeout.Learner, g uint64) {

@@ -15,8 +15,8 @@ type service struct {
 	latency   func(at time.Duration, r *rand.Rand) time.Duration
 }
 
-// A run is what a client saw of it that gives each attempt the limit it has when it is sent. The limit is told of each
-// attempt when it ends, as by a driver: of those given up, only that.
+// A run is what a client saw of it that gives each attempt the limit it has when it is sent. The
+// limit is told of each attempt when it ends, as by a driver: of those given up, only that.
 type run struct {
 	sent, falsely int             // attempts, and those given up that would have been answered
 	limits        []time.Duration // at each whole second
@@ -80,7 +80,8 @@ func lognormal(median time.Duration, sigma float64) func(time.Duration, *rand.Ra
 	}
 }
 
-// stragglers is the base latency of the experiment hedge of bench: mean 5 ms, sd 2 ms, of which one in twenty is ten times slower.
+// stragglers is the base latency of the experiment hedge of bench: mean 5 ms, sd 2 ms, of which
+// one in twenty is ten times slower.
 func stragglers() func(time.Duration, *rand.Rand) time.Duration {
 	base := lognormal(4642*time.Microsecond, 0.3853)
 	return func(at time.Duration, r *rand.Rand) time.Duration {

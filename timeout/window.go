@@ -10,8 +10,9 @@ const (
 	full      = 1 << 29 // samples in one slice: four of them fit 32 bits, with room to spare
 )
 
-// A window is the last few slices of time, a histogram each. Adding is concurrent; all else is for one goroutine at a
-// time. An addition that is under way while its slice is cleared is counted in the new one or lost: one sample.
+// A window is the last few slices of time, a histogram each. Adding is concurrent; all else is for
+// one goroutine at a time. An addition that is under way while its slice is cleared is counted in
+// the new one or lost: one sample.
 type window struct {
 	slices [perWindow]histogram
 	active atomic.Uint32 // the slice that is added to; the next one is the oldest
@@ -28,9 +29,9 @@ func newWindow(longest time.Duration) *window {
 
 func (w *window) add(d time.Duration, answered bool) { w.slices[w.active.Load()].add(d, answered) }
 
-// turn forgets the slices that are out of the window, a slice being of age, as long as at least keep answers are left.
-// It waits for answers, not for samples: an hour in which all attempts are given up leaves what was known before.
-// A slice whose counters could overflow ends at once.
+// turn forgets the slices that are out of the window, a slice being of age, as long as at least
+// keep answers are left. It waits for answers, not for samples: an hour in which all attempts are
+// given up leaves what was known before. A slice whose counters could overflow ends at once.
 func (w *window) turn(now, age time.Duration, keep uint64) {
 	if answered, censored := w.slices[w.active.Load()].count(); answered+censored >= full {
 		w.next(now)

@@ -9,19 +9,20 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 )
 
-// From makes a strategy of what newBackOff returns: a BackOff of its own for each call, since a BackOff keeps the
-// state of one call and is not safe for concurrent use. It is Reset before the first delay, as backoff.Retry does, and after
-// a wait that the server asked for. A call whose BackOff says Stop, or any negative delay, ends there; the policy's
-// MaxAttempts holds as well. A BackOff draws its own random numbers.
+// From makes a strategy of what newBackOff returns: a BackOff of its own for each call, since a
+// BackOff keeps the state of one call and is not safe for concurrent use. It is Reset before the
+// first delay, as backoff.Retry does, and after a wait that the server asked for. A call whose
+// BackOff says Stop, or any negative delay, ends there; the policy's MaxAttempts holds as well. A
+// BackOff draws its own random numbers.
 //
-// The strategy is a backoff.Stateful. A driver that does not know about that gets the delay that a new BackOff
-// would have come to, and for Stop the longest duration there is.
+// The strategy is a backoff.Stateful. A driver that does not know about that gets the delay that a
+// new BackOff would have come to, and for Stop the longest duration there is.
 //
-// A policy with such a strategy also takes backoff.Permanent for what it is, as by [Classify], unless it has a
-// classifier of its own.
+// A policy with such a strategy also takes backoff.Permanent for what it is, as by [Classify],
+// unless it has a classifier of its own.
 //
-// newBackOff must be safe for concurrent use, and never return the same BackOff twice. From calls it once to see that
-// it works, and panics if it is nil or returns nil.
+// newBackOff must be safe for concurrent use, and never return the same BackOff twice. From calls
+// it once to see that it works, and panics if it is nil or returns nil.
 func From(newBackOff func() cenkalti.BackOff) backoff.Strategy {
 	if newBackOff == nil {
 		panic("cenkalti.From: newBackOff: must be a function, not nil")
@@ -43,7 +44,8 @@ func (m *maker) NewCall() backoff.Strategy {
 // IsPermanent lets a policy with this strategy, or with one made of it, know the library's mark.
 func (m *maker) IsPermanent(err error) bool { return IsPermanent(err) }
 
-// farthest bounds Delay, which starts over each time. The library's own BackOffs are at their longest by then.
+// farthest bounds Delay, which starts over each time. The library's own BackOffs are at their
+// longest by then.
 const farthest = 100
 
 func (m *maker) Delay(wait int, _ time.Duration, _ float64) time.Duration {

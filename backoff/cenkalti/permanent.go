@@ -8,14 +8,16 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// IsPermanent reports whether err is, or wraps, what backoff.Permanent made: the operation must not be retried.
+// IsPermanent reports whether err is, or wraps, what backoff.Permanent made: the operation must
+// not be retried.
 func IsPermanent(err error) bool {
 	_, ok := errors.AsType[*cenkalti.PermanentError](err)
 	return ok
 }
 
-// Classify is retry.Classify for operations that still use backoff.Permanent: to it, that is what retry.Permanent is.
-// A policy that waits as [From] says does so by itself; others are given it by retry.WithClassifier.
+// Classify is retry.Classify for operations that still use backoff.Permanent: to it, that is what
+// retry.Permanent is. A policy that waits as [From] says does so by itself; others are given it by
+// retry.WithClassifier.
 func Classify(err error) retry.Outcome {
 	o := retry.Classify(err)
 	if o.Class == retry.Transient && IsPermanent(err) {

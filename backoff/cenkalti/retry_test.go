@@ -17,7 +17,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// policy waits as newBackOff says, with attempts and budget enough for its own Stop to be what ends a call.
+// policy waits as newBackOff says, with attempts and budget enough for its own Stop to be what
+// ends a call.
 func policy(newBackOff func() upstream.BackOff) *retry.Policy {
 	return retry.Must(retry.New(retry.Config{
 		MaxAttempts: 10, Backoff: cenkalti.From(newBackOff), Budget: budget.Unlimited{},
@@ -105,7 +106,8 @@ func TestClassify(t *testing.T) {
 	require.Equal(t, retry.Classify(inner), cenkalti.Classify(inner), "what stopped a call inside is no mark on this one")
 }
 
-// The two steps of a migration wait alike: the library's loop over our strategy, and ours over its BackOff.
+// The two steps of a migration wait alike: the library's loop over our strategy, and ours over its
+// BackOff.
 func TestBothLoopsWaitAlike(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		curve := backoff.Exponential(s, 5*s)

@@ -13,9 +13,10 @@ import (
 // Option changes what To makes.
 type Option func(*adapter)
 
-// MaxAttempts makes the BackOff say Stop once n attempts are made: n-1 delays, then Stop. Without it there is no
-// end, as with a BackOff of the library's own. It counts attempts, where backoff.WithMaxRetries counts the ones after
-// the first: MaxAttempts(3) is WithMaxRetries(b, 2). It panics if n is below 1.
+// MaxAttempts makes the BackOff say Stop once n attempts are made: n-1 delays, then Stop. Without
+// it there is no end, as with a BackOff of the library's own. It counts attempts, where
+// backoff.WithMaxRetries counts the ones after the first: MaxAttempts(3) is WithMaxRetries(b, 2).
+// It panics if n is below 1.
 func MaxAttempts(n int) Option {
 	if n < 1 {
 		panic(fmt.Sprintf("cenkalti.MaxAttempts: n: must be at least 1, not %d", n))
@@ -23,8 +24,8 @@ func MaxAttempts(n int) Option {
 	return func(a *adapter) { a.most = n - 1 }
 }
 
-// WithRand replaces the source of jitter, which is math/rand/v2's. It must return numbers in [0, 1).
-// It panics if random is nil.
+// WithRand replaces the source of jitter, which is math/rand/v2's. It must return numbers in [0,
+// 1). It panics if random is nil.
 func WithRand(random func() float64) Option {
 	if random == nil {
 		panic("cenkalti.WithRand: random: must be a function, not nil")
@@ -32,9 +33,9 @@ func WithRand(random func() float64) Option {
 	return func(a *adapter) { a.random = random }
 }
 
-// To makes a BackOff that waits as s says. Like every BackOff it belongs to one call at a time and is not safe for
-// concurrent use; Reset, with which backoff.Retry begins, makes it ready for the next call. It panics if s is nil or
-// invalid.
+// To makes a BackOff that waits as s says. Like every BackOff it belongs to one call at a time and
+// is not safe for concurrent use; Reset, with which backoff.Retry begins, makes it ready for the
+// next call. It panics if s is nil or invalid.
 func To(s backoff.Strategy, opts ...Option) cenkalti.BackOff {
 	if err := backoff.Validate(s); err != nil {
 		panic(fmt.Sprintf("cenkalti.To: s: %v", err))

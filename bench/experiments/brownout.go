@@ -149,7 +149,8 @@ func (c brownoutCell) compare(row *Row) {
 		row.publish("recovery_s", 10, fluid)
 		row.publish("lost", 29_000, fluid)
 	case name == "evenkeel" && c.drops:
-		// The peak is after the cut, when calls that waited get through; while it lasts it is at most 1.14.
+		// The peak is after the cut, when calls that waited get through; while it lasts it is at
+		// most 1.14.
 		row.Bars = map[string]Bar{"peak": {AtMost: 1.7}, "recovery_s": {AtMost: 11}, "lost": {AtMost: 30_000}}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Experiment is one question asked of the simulator (or of the machine), with all its rows. Each is a file of its
-// own, and is listed in experiments.
+// Experiment is one question asked of the simulator (or of the machine), with all its rows. Each
+// is a file of its own, and is listed in experiments.
 type Experiment struct {
 	Name   string
 	About  string // one line: the question
@@ -24,7 +24,8 @@ type Experiment struct {
 	Brief func(Row) bool
 	// Alone says that nothing else runs at the same time.
 	Alone bool
-	// Machine says that its bars are about the speed of the machine, and so no part of the verdict.
+	// Machine says that its bars are about the speed of the machine, and so no part of the
+	// verdict.
 	Machine bool
 	Run     func(Options) ([]Row, error)
 }
@@ -58,7 +59,8 @@ type Options struct {
 	submitted  func()          // nil, or called when all simulations of the experiment have begun
 }
 
-// Progress follows the runs of experiments. Its methods are called from several goroutines at once.
+// Progress follows the runs of experiments. Its methods are called from several goroutines at
+// once.
 type Progress interface {
 	// Expect says that an experiment will have n more runs.
 	Expect(experiment string, n int)
@@ -85,8 +87,8 @@ func size[T any](o Options, full, quick T) T {
 	return full
 }
 
-// SeedFor derives a run's own seed from what identifies the run, so that no figure depends on the order in which runs
-// take place or on which others there are.
+// SeedFor derives a run's own seed from what identifies the run, so that no figure depends on the
+// order in which runs take place or on which others there are.
 func (o Options) SeedFor(parts ...any) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintln(h, o.Seed, o.experiment)

@@ -55,8 +55,8 @@ func TestEveryExperimentIsComplete(t *testing.T) {
 	}
 }
 
-// Who reads brownout's JSON by policy and case finds one row: the paper's server under the plain names, and evenkeel
-// with the server side that it has.
+// Who reads brownout's JSON by policy and case finds one row: the paper's server under the plain
+// names, and evenkeel with the server side that it has.
 func TestBrownoutHasOneRowForAPolicyAndACase(t *testing.T) {
 	skipUnderRace(t)
 	rows := map[string]Row{}

@@ -15,8 +15,8 @@ var headlineBudgets = []struct{ policy, name string }{
 // headlineFailures is the share of attempts that fail in the headline's last column.
 const headlineFailures = .1
 
-// Headline writes what all the experiments come down to, and is done within seconds. Its figures are rows of outage and
-// retry-budget.
+// Headline writes what all the experiments come down to, and is done within seconds. Its figures
+// are rows of outage and retry-budget.
 func Headline(ctx context.Context, w io.Writer, o Options, width int) error {
 	o.ctx, o.pool, o.experiment = ctx, newPool(o.Workers), outage.Name
 	var names []string

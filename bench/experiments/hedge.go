@@ -81,8 +81,9 @@ func runHedge(o Options) ([]Row, error) {
 	})
 }
 
-// hedgeWithin is how near to one published run a figure has to be. With 5 % stragglers the 95th percentile without
-// hedges lies in the gap between those and the others, where it moves by milliseconds from run to run.
+// hedgeWithin is how near to one published run a figure has to be. With 5 % stragglers the 95th
+// percentile without hedges lies in the gap between those and the others, where it moves by
+// milliseconds from run to run.
 func hedgeWithin(policy, metric string) Within {
 	switch {
 	case metric == "load":

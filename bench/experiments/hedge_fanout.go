@@ -37,7 +37,8 @@ const (
 	fanoutSlow    = .02 // share of a server's times above fanoutDelay
 )
 
-// fanoutShape is the exponent with which, of 100 servers, one takes more than 1,800 ms in a thousandth of requests.
+// fanoutShape is the exponent with which, of 100 servers, one takes more than 1,800 ms in a
+// thousandth of requests.
 var fanoutShape = math.Log(fanoutSlow/(.001/fanoutServers)) / math.Log(1800/10.)
 
 // fanoutTime is how long a server takes.
@@ -84,8 +85,9 @@ func runHedgeFanout(o Options) ([]Row, error) {
 	})
 }
 
-// tailError is three standard errors of the 99.9th percentile of so many requests, of which few are above it. The tail
-// of the slowest of independent attempts is Pareto too, with the sum of their exponents.
+// tailError is three standard errors of the 99.9th percentile of so many requests, of which few
+// are above it. The tail of the slowest of independent attempts is Pareto too, with the sum of
+// their exponents.
 func tailError(attempts, requests int) Within {
 	return share(3 / (float64(attempts) * fanoutShape * math.Sqrt(.001*float64(requests))))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// hedgeRace drives calls that may be hedged over virtual time. Calls overlap, and share a budget and a latency
-// estimate, so all that happens is done in its order.
+// hedgeRace drives calls that may be hedged over virtual time. Calls overlap, and share a budget
+// and a latency estimate, so all that happens is done in its order.
 type hedgeRace struct {
 	rules  *call.Rules
 	queue  hedgeQueue
@@ -96,8 +96,8 @@ func (r *hedgeRace) push(e hedgeEvent) {
 
 var hedgeStart = time.Unix(0, 0)
 
-// hedgeQueue is a heap of events, the earliest first, and in the order of their making where they are at the same
-// time.
+// hedgeQueue is a heap of events, the earliest first, and in the order of their making where they
+// are at the same time.
 type hedgeQueue []hedgeEvent
 
 func (q hedgeQueue) Len() int { return len(q) }

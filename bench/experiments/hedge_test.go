@@ -92,7 +92,8 @@ func TestPercentilesAreOfAllCalls(t *testing.T) {
 	require.Equal(t, 1.1, *m["load"])
 }
 
-// Two of the paper's three figures are what the model is made of; the third, 74 ms, follows from it.
+// Two of the paper's three figures are what the model is made of; the third, 74 ms, follows from
+// it.
 func TestFanoutAgreesWithTheTailAtScale(t *testing.T) {
 	skipUnderRace(t)
 	all := byPolicy(quickly(t, hedgeFanout, 1))

@@ -72,8 +72,8 @@ func liveCells(o Options, f live.Fleet) []liveCell {
 	return cells
 }
 
-// runLive asks a machine that is too busy for the fleet for half of the calls a second, in twice the time, and no
-// more often than liveTries: then its figures are what they are.
+// runLive asks a machine that is too busy for the fleet for half of the calls a second, in twice
+// the time, and no more often than liveTries: then its figures are what they are.
 func runLive(o Options, f live.Fleet) ([]Row, error) {
 	for try := 1; ; try++ {
 		cells := liveCells(o, f)

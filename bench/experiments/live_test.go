@@ -13,10 +13,11 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// The bars of the rows say what must hold: 2.5 attempts a call and more for the naive policy in an outage, at most 1.15
-// for evenkeel, 99 % success for both when 5 % of attempts fail, and the simulator within 3 points of it all. A quick run
-// has 400 calls a row, and so a deviation of about one point: some row is 3 points off in one run of a hundred, and
-// nothing is wrong; of two more runs then one must hold.
+// The bars of the rows say what must hold: 2.5 attempts a call and more for the naive policy in an
+// outage, at most 1.15 for evenkeel, 99 % success for both when 5 % of attempts fail, and the
+// simulator within 3 points of it all. A quick run has 400 calls a row, and so a deviation of
+// about one point: some row is 3 points off in one run of a hundred, and nothing is wrong; of two
+// more runs then one must hold.
 func TestRealServersComeToWhatTheSimulatorSays(t *testing.T) {
 	defer leak.Check(t)()
 	off := map[string]any{}
@@ -34,7 +35,8 @@ func TestRealServersComeToWhatTheSimulatorSays(t *testing.T) {
 	}
 }
 
-// The comparison with the simulator can fail: servers that fail more than the simulator was told are found out.
+// The comparison with the simulator can fail: servers that fail more than the simulator was told
+// are found out.
 func TestAServerThatFailsMoreThanItShouldIsFoundOut(t *testing.T) {
 	defer leak.Check(t)()
 	f := live.Fleet{Clients: 2, Rate: 200, Faulty: 3 * time.Second, Percent: 10, Seed: 1}

@@ -63,8 +63,8 @@ var looks = map[string]look{
 // others are the tones of those that have no look of their own.
 var others = []report.Tone{report.Red, report.Ochre, report.Green, report.Purple}
 
-// paint gives each series its look. Those without one get what is left, in order: no two of a chart look the same, unless
-// there are more than the tones and markers can tell apart.
+// paint gives each series its look. Those without one get what is left, in order: no two of a
+// chart look the same, unless there are more than the tones and markers can tell apart.
 func paint(c *report.Chart) {
 	used := map[look]bool{}
 	for _, one := range c.Series {

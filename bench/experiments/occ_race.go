@@ -26,7 +26,8 @@ type occClient struct {
 	version int  // what it has read
 }
 
-// occMessage is the one message that a client has under way. They are a heap by when they reach the row.
+// occMessage is the one message that a client has under way. They are a heap by when they reach
+// the row.
 type occMessage struct {
 	at     time.Duration
 	client int
@@ -72,7 +73,8 @@ func (r *occRace) run() (writes int, end time.Duration) {
 	return writes, end
 }
 
-// again tells a client that its write came too late. It returns when the client's policy has it read anew.
+// again tells a client that its write came too late. It returns when the client's policy has it
+// read anew.
 func (r *occRace) again(c *occClient, at time.Duration) time.Duration {
 	now := occStart.Add(at)
 	c.call.Done(now, c.attempt, retry.Outcome{Class: retry.Transient})

@@ -27,8 +27,8 @@ func TestOCCAgreesWithTheArticle(t *testing.T) {
 	}
 }
 
-// What the agreement is worth: a slightly different model, here a first backoff of the base instead of twice that, is
-// found to be off.
+// What the agreement is worth: a slightly different model, here a first backoff of the base
+// instead of twice that, is found to be off.
 func TestOCCNoticesAnotherModel(t *testing.T) {
 	published, err := readOCC()
 	require.NoError(t, err)

@@ -14,11 +14,11 @@ type Performed struct {
 	Took time.Duration
 }
 
-// Perform runs the experiments and calls done with each when it has ended, one at a time and in the order given. It
-// returns those that have ended: all of them, unless ctx ends before.
+// Perform runs the experiments and calls done with each when it has ended, one at a time and in
+// the order given. It returns those that have ended: all of them, unless ctx ends before.
 //
-// Simulations of several experiments run side by side, those of an earlier one first. Experiments that must be alone
-// come after all others, one by one.
+// Simulations of several experiments run side by side, those of an earlier one first. Experiments
+// that must be alone come after all others, one by one.
 func Perform(ctx context.Context, chosen []Experiment, o Options, done func(Performed)) []Performed {
 	o.ctx, o.pool = ctx, newPool(o.Workers)
 	order := inOrder(chosen)
@@ -75,7 +75,8 @@ func inOrder(chosen []Experiment) []Experiment {
 	return append(beside, alone...)
 }
 
-// start runs the experiments. One begins when all simulations of the one before have begun, or alone.
+// start runs the experiments. One begins when all simulations of the one before have begun, or
+// alone.
 func start(order []Experiment, o Options, ended func(int, Performed)) {
 	var beside sync.WaitGroup
 	for i, e := range order {

@@ -18,7 +18,8 @@ type Policy struct {
 	user bool
 }
 
-// UserPolicy returns a policy that is not one of the named ones: a row of its own, which must hold nothing.
+// UserPolicy returns a policy that is not one of the named ones: a row of its own, which must hold
+// nothing.
 func UserPolicy(name string, cfg retry.Config) Policy {
 	return Policy{Name: "user:" + name, Config: cfg, user: true}
 }
@@ -29,8 +30,8 @@ var immediate = backoff.None()
 // defaultWaits are what a policy waits that says nothing.
 var defaultWaits = backoff.FullJitter(50*time.Millisecond, 20*time.Second)
 
-// named are the policies of the published models, which all retry at once; evenkeel's budgets are compared under
-// the same conditions.
+// named are the policies of the published models, which all retry at once; evenkeel's budgets are
+// compared under the same conditions.
 var named = []Policy{
 	atOnce("none", 1, budget.Unlimited{}),
 	atOnce("retries-3", 4, budget.Unlimited{}),
@@ -77,8 +78,8 @@ func (p Policy) as(name string) Policy {
 	return p
 }
 
-// attempts is the policy with another MaxAttempts; a user's own policy stays as it is, and so does one that never
-// retries.
+// attempts is the policy with another MaxAttempts; a user's own policy stays as it is, and so does
+// one that never retries.
 func (p Policy) attempts(n int) Policy {
 	if !p.user && p.Config.MaxAttempts != 1 {
 		p.Config.MaxAttempts = n

@@ -2,7 +2,8 @@ package experiments
 
 import "testing"
 
-// skipUnderRace is for simulations, each of one goroutine: the detector would find nothing and take ten times as long.
+// skipUnderRace is for simulations, each of one goroutine: the detector would find nothing and
+// take ten times as long.
 func skipUnderRace(t *testing.T) {
 	t.Helper()
 	if underRace {

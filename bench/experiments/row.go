@@ -39,8 +39,8 @@ func Value(v float64) *float64 {
 	return &v
 }
 
-// Difference is measured less published. It is infinite if one of the two is Never, 0 if both are. ok is false if
-// nothing was published.
+// Difference is measured less published. It is infinite if one of the two is Never, 0 if both are.
+// ok is false if nothing was published.
 func (r Row) Difference(metric string) (d float64, ok bool) {
 	published, ok := r.Published[metric]
 	if !ok {

@@ -52,7 +52,8 @@ func runScale(o Options) ([]Row, error) {
 	return rows, nil
 }
 
-// watchMemory returns a function that stops it and says the most memory that the process held meanwhile.
+// watchMemory returns a function that stops it and says the most memory that the process held
+// meanwhile.
 func watchMemory() (stop func() uint64) {
 	runtime.GC()
 	debug.FreeOSMemory()

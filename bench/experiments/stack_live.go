@@ -40,7 +40,8 @@ var stackLiveRows = []stackLiveRow{
 	{policy: policyNamed("evenkeel"), tells: true},
 }
 
-// runStackLive makes so many requests in each cell, and a few where each of them costs hundreds of attempts.
+// runStackLive makes so many requests in each cell, and a few where each of them costs hundreds of
+// attempts.
 func runStackLive(o Options, requests int) ([]Row, error) {
 	rows := stackLiveRows
 	for _, p := range o.User {

@@ -9,8 +9,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/leak"
 )
 
-// The rows say what must hold: at most 1.15 leaf attempts per user request in a total outage with evenkeel at every
-// layer, 243 without.
+// The rows say what must hold: at most 1.15 leaf attempts per user request in a total outage with
+// evenkeel at every layer, 243 without.
 func TestALiveStackHoldsItsBars(t *testing.T) {
 	defer leak.Check(t)()
 	rows := quickly(t, stackLive, 1)

@@ -20,7 +20,8 @@ func (t *table) add(cells ...string) { t.lines = append(t.lines, cells) }
 
 func (t *table) group(column int) { t.groups = append(t.groups, column) }
 
-// write writes the table in as many parts as its width needs. Each part has the columns that name the lines.
+// write writes the table in as many parts as its width needs. Each part has the columns that name
+// the lines.
 func (t *table) write(w io.Writer, width int) {
 	widths := t.widths()
 	room := width - sum(widths[:t.keys]) - 2*t.keys // two spaces before each column
@@ -134,7 +135,8 @@ func flat(r Performed) *table {
 	return &t
 }
 
-// pivoted has a column for each value of the pivot, and under each policy's line the published one.
+// pivoted has a column for each value of the pivot, and under each policy's line the published
+// one.
 func pivoted(r Performed) *table {
 	var (
 		t        = table{keys: 1}

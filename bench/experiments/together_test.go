@@ -10,7 +10,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// A server that slows down makes every call look like one to hedge: the hedges must not keep it from recovering.
+// A server that slows down makes every call look like one to hedge: the hedges must not keep it
+// from recovering.
 func TestHedgesDoNotOverloadAServerThatSlowsDown(t *testing.T) {
 	for _, clients := range []int{1, 100} {
 		s := fleet.Scenario{

@@ -27,7 +27,8 @@ type view struct {
 // loadLabel names the axis of a load.
 const loadLabel = "load: attempts sent per call"
 
-// views are the charts of each experiment. One that is not here has a row of dots for each of its metrics.
+// views are the charts of each experiment. One that is not here has a row of dots for each of its
+// metrics.
 var views = map[string][]view{
 	"retry-budget": {
 		{title: "Calls that succeed", x: "p", metrics: []string{"success"}, label: "success, %"},
@@ -269,7 +270,8 @@ func addPoint(c *report.Chart, name string, p report.Point) {
 	c.Series = append(c.Series, report.Series{Name: name, Points: []report.Point{p}})
 }
 
-// describe is the chart in words, for those who do not see it: what it shows, and our line or the extremes of each.
+// describe is the chart in words, for those who do not see it: what it shows, and our line or the
+// extremes of each.
 func (v view) describe(c *report.Chart) string {
 	var b strings.Builder
 	format := c.Y.Format

@@ -1,6 +1,7 @@
 package fleet
 
-// arena hands out slots for values of T and takes them back. A slot does not move, so a pointer into it stays good.
+// arena hands out slots for values of T and takes them back. A slot does not move, so a pointer
+// into it stays good.
 type arena[T any] struct {
 	pages []*[pageSize]T
 	free  []uint32

@@ -20,10 +20,10 @@ const (
 	soon  = 10 * time.Second // a Deadline up to this counts as a limit, if an attempt takes any time
 )
 
-// Bounded returns nil if a policy has a limit or a wait: a number of attempts, a budget that can be spent, or a time
-// between attempts. A call that fails is else sent again without end, and a simulation of an outage would take minutes
-// or hours of computing. The error names the fields that would have to change,
-// or is that of retry.New.
+// Bounded returns nil if a policy has a limit or a wait: a number of attempts, a budget that can
+// be spent, or a time between attempts. A call that fails is else sent again without end, and a
+// simulation of an outage would take minutes or hours of computing. The error names the fields
+// that would have to change, or is that of retry.New.
 func Bounded(policy retry.Config) error {
 	if _, err := retry.New(policy); err != nil {
 		return err
@@ -83,7 +83,8 @@ func hasty(s backoff.Strategy) bool {
 	return true
 }
 
-// boundless reports whether a budget affords one call any number of retries. A budget that is shared is not tried out.
+// boundless reports whether a budget affords one call any number of retries. A budget that is
+// shared is not tried out.
 func boundless(s budget.Spec) bool {
 	if s == nil {
 		return false

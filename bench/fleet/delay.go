@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Delay is a distribution of times. Sample is called by one simulation at a time, with its own random numbers, and
-// must use no others; negative times count as none, and those of more than a year as never.
+// Delay is a distribution of times. Sample is called by one simulation at a time, with its own
+// random numbers, and must use no others; negative times count as none, and those of more than a
+// year as never.
 type Delay interface {
 	Sample(r *rand.Rand) time.Duration
 }
@@ -21,8 +22,8 @@ func Exponential(mean time.Duration) Delay { return exponential(mean) }
 // Uniform lies between lo and hi.
 func Uniform(lo, hi time.Duration) Delay { return uniform{lo, hi} }
 
-// Lognormal has the mean and the standard deviation given (of the times, not of their logarithms): how long many
-// servers take.
+// Lognormal has the mean and the standard deviation given (of the times, not of their logarithms):
+// how long many servers take.
 func Lognormal(mean, sd time.Duration) Delay {
 	v := math.Log1p(math.Pow(float64(sd)/float64(mean), 2))
 	return lognormal{math.Log(float64(mean)) - v/2, math.Sqrt(v)}

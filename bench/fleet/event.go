@@ -16,8 +16,8 @@ const (
 	restart              // a client's process is replaced (slot: the client)
 )
 
-// event is something that happens at a point in virtual time. Two at the same time happen in the order in which they
-// were scheduled.
+// event is something that happens at a point in virtual time. Two at the same time happen in the
+// order in which they were scheduled.
 type event struct {
 	at    int64  // ns since the start
 	order uint64 // the number of the event, and in its lowest 8 bits its kind

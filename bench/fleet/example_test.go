@@ -33,7 +33,8 @@ func ExampleRun() {
 	// 1.0 attempts a call
 }
 
-// One retry after a timeout is enough to turn a stop of ten seconds into an outage that never ends by itself.
+// One retry after a timeout is enough to turn a stop of ten seconds into an outage that never ends
+// by itself.
 func ExampleTry() {
 	policy := retry.Config{
 		MaxAttempts:    2,

@@ -12,7 +12,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// Who writes the longest duration there is means never, and gets that: not a sum that wraps around to at once.
+// Who writes the longest duration there is means never, and gets that: not a sum that wraps around
+// to at once.
 func TestTheLongestDurationIsNever(t *testing.T) {
 	const longest = time.Duration(math.MaxInt64)
 	always := func(f fleet.Fault) []fleet.Fault { f.To = longest; return []fleet.Fault{f} }

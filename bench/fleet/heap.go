@@ -1,7 +1,7 @@
 package fleet
 
-// heap is a 4-ary heap of events, the earliest first. Four children share one or two cache lines, and the tree is half
-// as deep as a binary one.
+// heap is a 4-ary heap of events, the earliest first. Four children share one or two cache lines,
+// and the tree is half as deep as a binary one.
 type heap []event
 
 func (h *heap) push(e event) {

@@ -6,14 +6,15 @@ import (
 	"slices"
 )
 
-// queue hands out events in order. It is a calendar queue (R. Brown, CACM 31(10), 1988): time is cut into buckets of
-// equal width, an event is thrown into its bucket as it comes, and a bucket is sorted when it is due. So an event costs
-// nearly the same whether a thousand are pending or a million, where a heap of a million mispredicts its branches
-// and misses the cache at each level. What is scheduled into the bucket that is due goes to a small heap beside it;
-// what lies beyond the last bucket waits in far.
+// queue hands out events in order. It is a calendar queue (R. Brown, CACM 31(10), 1988): time is
+// cut into buckets of equal width, an event is thrown into its bucket as it comes, and a bucket is
+// sorted when it is due. So an event costs nearly the same whether a thousand are pending or a
+// million, where a heap of a million mispredicts its branches and misses the cache at each level.
+// What is scheduled into the bucket that is due goes to a small heap beside it; what lies beyond
+// the last bucket waits in far.
 //
-// The width and the number of buckets follow the events: both are set anew when a review finds them off. Neither
-// changes the order.
+// The width and the number of buckets follow the events: both are set anew when a review finds
+// them off. Neither changes the order.
 type queue struct {
 	due     []event   // the bucket that is due, in order
 	head    int       // the next event of due
@@ -33,7 +34,8 @@ type queue struct {
 	sample  []int64
 }
 
-// A bucket fits into the first-level cache even when a million events are pending and it holds a thousand of them.
+// A bucket fits into the first-level cache even when a million events are pending and it holds a
+// thousand of them.
 const (
 	perBucket  = 16   // events that a bucket should hold when it is due, more if maxBuckets asks for it
 	few        = 48   // events that are as well off in the heap
@@ -126,8 +128,8 @@ func (q *queue) spread() {
 	q.resize(widthFor(gap, len(q.far)), bucketsFor(len(q.far)), first)
 }
 
-// density is when the first of the far events comes, and how many ns lie between one and the next as far as their
-// median: what comes much later than the others says nothing about them.
+// density is when the first of the far events comes, and how many ns lie between one and the next
+// as far as their median: what comes much later than the others says nothing about them.
 func (q *queue) density() (first int64, gap float64) {
 	first = math.MaxInt64
 	q.sample = q.sample[:0]
@@ -177,8 +179,9 @@ func (q *queue) extend() {
 	q.far = kept
 }
 
-// widthFor is the width, as a power of two, of a bucket when events come so many ns apart. All buckets together reach
-// twice as far ahead as an event is pending on average (by Little's law, pending * gap).
+// widthFor is the width, as a power of two, of a bucket when events come so many ns apart. All
+// buckets together reach twice as far ahead as an event is pending on average (by Little's law,
+// pending * gap).
 func widthFor(gap float64, pending int) uint {
 	hold := max(perBucket, 2*float64(pending)/maxBuckets)
 	width := int64(max(1, min(gap*hold, 1<<40)))

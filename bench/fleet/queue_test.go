@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever is pushed, at whatever times and in whatever mixture with pops, comes out in order, the same events, and
-// at equal times in the order of scheduling.
+// Whatever is pushed, at whatever times and in whatever mixture with pops, comes out in order, the
+// same events, and at equal times in the order of scheduling.
 func TestQueueHandsOutInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var (

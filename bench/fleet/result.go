@@ -64,8 +64,9 @@ func (r *Result) Between(from, to time.Duration) Point {
 // at is the bin of a time, or the nearest end of the series.
 func (r *Result) at(t time.Duration) int { return min(max(int(t/r.Bin), 0), len(r.Series)) }
 
-// What a second must show to count as healthy: of the calls that ended, so many succeeded; and successes were so many
-// of the calls made (less strict, because what ends in a second need not have begun in it).
+// What a second must show to count as healthy: of the calls that ended, so many succeeded; and
+// successes were so many of the calls made (less strict, because what ends in a second need not
+// have begun in it).
 const (
 	healthyEnds  = 0.95
 	healthyCalls = 0.75
@@ -77,9 +78,10 @@ func (p Point) healthy() bool {
 	return good >= healthyEnds*float64(p.Good+p.Bad) && good >= healthyCalls*float64(p.Calls)
 }
 
-// Recovered returns how long after from goodput was back for ten seconds: the first moment after which, in each of
-// the next ten seconds, at least 95 % of the calls that ended had succeeded, and successes were at least three
-// quarters of the calls made. ok is false if there is no such moment before until.
+// Recovered returns how long after from goodput was back for ten seconds: the first moment after
+// which, in each of the next ten seconds, at least 95 % of the calls that ended had succeeded, and
+// successes were at least three quarters of the calls made. ok is false if there is no such moment
+// before until.
 func (r *Result) Recovered(from, until time.Duration) (after time.Duration, ok bool) {
 	last := r.at(until) - hold*perSecond
 	for i := r.at(from); i <= last; {
@@ -92,7 +94,8 @@ func (r *Result) Recovered(from, until time.Duration) (after time.Duration, ok b
 	return 0, false
 }
 
-// firstSick returns the first bin of the first of the seconds after bin i that was not healthy, or -1.
+// firstSick returns the first bin of the first of the seconds after bin i that was not healthy, or
+// -1.
 func (r *Result) firstSick(i, seconds int) int {
 	for n := range seconds {
 		var second Point
@@ -107,15 +110,15 @@ func (r *Result) firstSick(i, seconds int) int {
 	return -1
 }
 
-// Missing is how many calls made between from and to had not succeeded at to: those that failed and those that were
-// still waiting, less those from before that succeeded meanwhile.
+// Missing is how many calls made between from and to had not succeeded at to: those that failed
+// and those that were still waiting, less those from before that succeeded meanwhile.
 func (r *Result) Missing(from, to time.Duration) int {
 	p := r.Between(from, to)
 	return p.Calls - p.Good
 }
 
-// Peak is the most attempts that any second between from and to saw, as a ratio to the calls made in that second.
-// Seconds without calls do not count.
+// Peak is the most attempts that any second between from and to saw, as a ratio to the calls made
+// in that second. Seconds without calls do not count.
 func (r *Result) Peak(from, to time.Duration) float64 {
 	peak := 0.0
 	from, to = max(from, 0), min(to, time.Duration(len(r.Series)-1)*r.Bin+time.Second) // the last bin begins a second too

@@ -156,7 +156,8 @@ func TestAFullQueueThrottles(t *testing.T) {
 }
 
 func TestLatencyAndSlowdown(t *testing.T) {
-	// Latency 1 s + 10 ms * concurrency at 40 calls/s: concurrency c = 40 * (1 + .01 c) = 66.7, so 1.67 s.
+	// Latency 1 s + 10 ms * concurrency at 40 calls/s: concurrency c = 40 * (1 + .01 c) = 66.7, so
+	// 1.67 s.
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 40}, Duration: 200 * time.Second,
 		Server: fleet.Server{Latency: fleet.Constant(time.Second), Slowdown: 10 * time.Millisecond},

@@ -43,20 +43,22 @@ type Load struct {
 type Service struct {
 	Instances int           // processes, each with a budget of its own; attempts go to one at random. 0 means 1
 	Policy    *retry.Config // how it calls; nil means as the clients do
-	// Tell passes "do not retry" on to the caller when the service's own call stopped for want of anything that
-	// would help: out of attempts, budget or time, or told so itself. evenkeel's server side does this.
+	// Tell passes "do not retry" on to the caller when the service's own call stopped for want of
+	// anything that would help: out of attempts, budget or time, or told so itself. evenkeel's
+	// server side does this.
 	Tell bool
 }
 
 // Server is what does the work. The zero value does any amount of it in no time.
 type Server struct {
-	// Rate is how much it can do, in attempts a second. It does one after another, first come, first served.
-	// 0: no limit.
+	// Rate is how much it can do, in attempts a second. It does one after another, first come,
+	// first served. 0: no limit.
 	Rate float64
-	// Queue is how many attempts may wait; those above are answered as throttled, at once. 0: no limit.
+	// Queue is how many attempts may wait; those above are answered as throttled, at once. 0: no
+	// limit.
 	Queue int
-	// Drops says that it knows its callers' deadlines and does not execute, at no cost, an attempt whose caller has
-	// given up or will have before it is done. Otherwise it does, for nobody.
+	// Drops says that it knows its callers' deadlines and does not execute, at no cost, an attempt
+	// whose caller has given up or will have before it is done. Otherwise it does, for nobody.
 	Drops bool
 	// Latency is what an answer takes besides the wait for capacity.
 	Latency Delay
@@ -77,13 +79,14 @@ type Fault struct {
 	Restart  bool          // every client's process is replaced once, at a random time from From to To
 }
 
-// Survival is what Survives asks for. The zero value asks that goodput is back about as soon as it would be if nobody
-// ever retried.
+// Survival is what Survives asks for. The zero value asks that goodput is back about as soon as it
+// would be if nobody ever retried.
 type Survival struct {
-	// Recovery is how soon after the end of the last fault goodput must be back. 0 means a quarter more than the same
-	// fleet needs when it never retries, and five seconds.
+	// Recovery is how soon after the end of the last fault goodput must be back. 0 means a quarter
+	// more than the same fleet needs when it never retries, and five seconds.
 	Recovery time.Duration
-	// Load is the most attempts a call that any second may see, as a ratio to the calls of that second; 0: any.
+	// Load is the most attempts a call that any second may see, as a ratio to the calls of that
+	// second; 0: any.
 	Load float64
 	// Lost is the most calls that may fail from the first fault on; 0: any number.
 	Lost int

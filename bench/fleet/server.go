@@ -42,7 +42,8 @@ func (s *sim) reach(i uint32) {
 	}
 }
 
-// pass makes a service's own call for an attempt that reached it, unless nobody waits for it any more.
+// pass makes a service's own call for an attempt that reached it, unless nobody waits for it any
+// more.
 func (s *sim) pass(i uint32, a *attempt) {
 	if a.expires <= s.now {
 		s.ignore(i, a)

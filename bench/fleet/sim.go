@@ -10,8 +10,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// ErrRunaway is returned when a run does not come to an end within a billion events, or stays at one point in time: a
-// policy without any limit that retries at once, most likely.
+// ErrRunaway is returned when a run does not come to an end within a billion events, or stays at
+// one point in time: a policy without any limit that retries at once, most likely.
 var ErrRunaway = errors.New("fleet: the run does not end (MaxAttempts, Backoff, Hedge and Budget without limit or wait?)")
 
 const (
@@ -52,7 +52,8 @@ type sim struct {
 	review   int64 // when to see whether goodput is back
 }
 
-// Run runs a scenario on a policy. Its error is the scenario's, the policy's (see also Bounded), or ErrRunaway.
+// Run runs a scenario on a policy. Its error is the scenario's, the policy's (see also Bounded),
+// or ErrRunaway.
 func Run(policy retry.Config, scenario Scenario) (*Result, error) {
 	s, err := newSim(policy, scenario)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// A policy that retries at once and for ever, on a network that takes no time, stays at one point in time.
+// A policy that retries at once and for ever, on a network that takes no time, stays at one point
+// in time.
 func TestARunawayIsStopped(t *testing.T) {
 	policy := retry.Config{MaxAttempts: retry.Unlimited, Backoff: backoff.None(), Budget: budget.Concurrency{}}
 	outage := Scenario{Load: Load{Rate: 1}, Faults: []Fault{{To: time.Hour, Fail: 1}}}
@@ -25,7 +26,8 @@ func TestARunawayIsStopped(t *testing.T) {
 	require.ErrorIs(t, s.run(), ErrRunaway)
 }
 
-// Slots are used again: a run needs as many as are in use at a time, not as many as there are calls.
+// Slots are used again: a run needs as many as are in use at a time, not as many as there are
+// calls.
 func TestSlotsAreReused(t *testing.T) {
 	s, err := newSim(retry.Config{}, Scenario{
 		Clients: 10, Load: Load{Rate: 1000}, Duration: 50 * time.Second,

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// sorter puts the events of a bucket in order: it deals them into slots by time, about as many as there are events,
-// and then moves each the few places that it is still off. Comparing costs a mispredicted branch, dealing does not.
+// sorter puts the events of a bucket in order: it deals them into slots by time, about as many as
+// there are events, and then moves each the few places that it is still off. Comparing costs a
+// mispredicted branch, dealing does not.
 type sorter struct {
 	scratch []event
 	starts  []uint32

@@ -31,8 +31,8 @@ type Verdict struct {
 // Survived reports whether the fleet met all that Scenario.Survival asks for.
 func (v Verdict) Survived() bool { return len(v.Faults) == 0 }
 
-// ErrHopeless is returned for a scenario that no policy survives: goodput is not back within its Duration even when
-// nobody retries.
+// ErrHopeless is returned for a scenario that no policy survives: goodput is not back within its
+// Duration even when nobody retries.
 var ErrHopeless = errors.New("fleet: goodput does not come back even if nobody retries " +
 	"(more load than capacity, or Duration too short)")
 
@@ -128,13 +128,15 @@ func (v *Verdict) judge(s Scenario) {
 	}
 }
 
-// Survives fails the test if a fleet of clients with this policy does not come through the scenario's faults as
-// Scenario.Survival asks: by default, if its goodput is not back about as soon as without any retries. The failure
-// says by how much the policy amplified the load, how many calls were lost, how long recovery took, and the largest
-// trigger that it does survive: the faults made shorter, by bisection.
+// Survives fails the test if a fleet of clients with this policy does not come through the
+// scenario's faults as Scenario.Survival asks: by default, if its goodput is not back about as
+// soon as without any retries. The failure says by how much the policy amplified the load, how
+// many calls were lost, how long recovery took, and the largest trigger that it does survive: the
+// faults made shorter, by bisection.
 //
-// It is deterministic: one seed, one verdict, unless the policy keeps a state of its own between calls (budget.Shared) or
-// draws its own random numbers (a cenkalti BackOff). Where the margin is narrow, try several seeds.
+// It is deterministic: one seed, one verdict, unless the policy keeps a state of its own between
+// calls (budget.Shared) or draws its own random numbers (a cenkalti BackOff). Where the margin is
+// narrow, try several seeds.
 func Survives(t TB, policy retry.Config, scenario Scenario) {
 	t.Helper()
 	v, err := Try(policy, scenario)
@@ -174,10 +176,10 @@ func (v Verdict) explain(s Scenario, largest float64) string {
 	return b.String()
 }
 
-// LargestTrigger returns how much of the scenario's faults a policy survives, as a share of their length: 1 if it
-// survives them whole, 0 if it survives none, to within a hundredth. Every fault is shortened from its end. The
-// bisection takes it for
-// granted that what survives a fault survives a shorter one.
+// LargestTrigger returns how much of the scenario's faults a policy survives, as a share of their
+// length: 1 if it survives them whole, 0 if it survives none, to within a hundredth. Every fault
+// is shortened from its end. The bisection takes it for granted that what survives a fault
+// survives a shorter one.
 func LargestTrigger(policy retry.Config, scenario Scenario) (float64, error) {
 	survives := func(share float64) (bool, error) {
 		v, err := Try(policy, scenario.shortened(share))
@@ -202,7 +204,8 @@ func LargestTrigger(policy retry.Config, scenario Scenario) (float64, error) {
 	return low, nil
 }
 
-// shortened is the scenario with faults of a share of their length; it goes on for as long after them.
+// shortened is the scenario with faults of a share of their length; it goes on for as long after
+// them.
 func (s Scenario) shortened(share float64) Scenario {
 	_, end := s.trigger()
 	faults := make([]Fault, len(s.Faults))

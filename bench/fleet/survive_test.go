@@ -14,8 +14,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// stopped is the example of "Metastable Failures in Distributed Systems": a server near its capacity stops for ten
-// seconds.
+// stopped is the example of "Metastable Failures in Distributed Systems": a server near its
+// capacity stops for ten seconds.
 func stopped() fleet.Scenario {
 	return fleet.Scenario{
 		Clients: 10,
@@ -61,8 +61,8 @@ func TestSurvivesFailsANaivePolicyAndSaysWhy(t *testing.T) {
 func TestLargestTriggerIsSurvivedAndABitMoreIsNot(t *testing.T) {
 	share, err := fleet.LargestTrigger(naive, stopped())
 	require.NoError(t, err)
-	// The backlog of a stop longer than about a second makes every call time out, and each is sent twice: 500 attempts
-	// a second for a server of 300.
+	// The backlog of a stop longer than about a second makes every call time out, and each is sent
+	// twice: 500 attempts a second for a server of 300.
 	require.Greater(t, share, 0.0)
 	require.Less(t, share, 0.3)
 	for _, c := range []struct {

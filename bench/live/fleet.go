@@ -1,4 +1,5 @@
-// Package live runs real clients and servers on the loopback interface, which fail as the simulator's do.
+// Package live runs real clients and servers on the loopback interface, which fail as the
+// simulator's do.
 package live
 
 import (
@@ -12,8 +13,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// patience is what a caller waits for its call: longer than a busy machine takes. Only a user's policy with long waits
-// comes near it.
+// patience is what a caller waits for its call: longer than a busy machine takes. Only a user's
+// policy with long waits comes near it.
 const patience = 20 * time.Second
 
 // leg is the mean of what an attempt takes to its server, and back: the server waits for as long.
@@ -36,9 +37,9 @@ type Measured struct {
 	took        []time.Duration // the attempts, as their clients saw them
 }
 
-// Simulated runs the fleet in the simulator, several times over for the sake of the mean, under the conditions that
-// were measured: a busy machine is slow, and that is not what is compared. throttled says that the server fails by
-// turning away, as 503 is read.
+// Simulated runs the fleet in the simulator, several times over for the sake of the mean, under
+// the conditions that were measured: a busy machine is slow, and that is not what is compared.
+// throttled says that the server fails by turning away, as 503 is read.
 func (f Fleet) Simulated(cfg retry.Config, throttled bool, m Measured) (sum fleet.Tally, err error) {
 	fault := fleet.Fault{From: f.Healthy, To: time.Hour}
 	if share := float64(f.Percent) / 100; throttled {
@@ -70,7 +71,8 @@ func (f Fleet) Simulated(cfg retry.Config, throttled bool, m Measured) (sum flee
 // leg is half of what some attempt took.
 func (m Measured) leg(r *rand.Rand) time.Duration { return m.took[r.IntN(len(m.took))] / 2 }
 
-// Starved reports whether attempts took so much longer than their two legs that the machine was what they waited for.
+// Starved reports whether attempts took so much longer than their two legs that the machine was
+// what they waited for.
 func (m Measured) Starved() bool {
 	var sum time.Duration
 	for _, d := range m.took {
@@ -169,8 +171,9 @@ func travel(ctx context.Context) {
 	}
 }
 
-// poisson calls f at the times of a Poisson process, so many a second, each on a goroutine of its own, and returns when
-// all have ended. What a busy machine delays is not made up for: a burst of calls would be another experiment.
+// poisson calls f at the times of a Poisson process, so many a second, each on a goroutine of its
+// own, and returns when all have ended. What a busy machine delays is not made up for: a burst of
+// calls would be another experiment.
 func poisson(rng *rand.Rand, rate float64, from, to time.Time, f func()) {
 	var calls sync.WaitGroup
 	for at := from; ; {

@@ -61,8 +61,9 @@ func (l *ledger) sum() (t fleet.Tally) {
 	return t
 }
 
-// deck draws which attempts fail: in each hundred exactly so many, at random places. A coin for each would add its own
-// noise of a point or so to a run of a thousand calls. It is safe for concurrent use.
+// deck draws which attempts fail: in each hundred exactly so many, at random places. A coin for
+// each would add its own noise of a point or so to a run of a thousand calls. It is safe for
+// concurrent use.
 type deck struct {
 	mu    sync.Mutex
 	rng   *rand.Rand

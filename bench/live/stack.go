@@ -29,8 +29,8 @@ type Stack struct {
 	Seed    uint64
 }
 
-// Run makes so many requests of a stack whose leaf fails: the attempts are those that the leaf saw, the successes those
-// that the users did.
+// Run makes so many requests of a stack whose leaf fails: the attempts are those that the leaf
+// saw, the successes those that the users did.
 func (s Stack) Run(requests int) (fleet.Tally, error) {
 	l := &leaf{faults: newDeck(s.Seed, s.Percent)}
 	user, stop, err := s.build(l.serve)
@@ -45,8 +45,8 @@ func (s Stack) Run(requests int) (fleet.Tally, error) {
 	return fleet.Tally{Calls: requests, Succeeded: succeeded, Attempts: l.book.sum().Attempts}, nil
 }
 
-// build starts the services from the leaf up and returns the user's client. stop ends them, also those that there are
-// after an error.
+// build starts the services from the leaf up and returns the user's client. stop ends them, also
+// those that there are after an error.
 func (s Stack) build(leaf work) (user *client, stop func(), err error) {
 	var stops []func()
 	stop = func() {
@@ -89,7 +89,8 @@ func (l *leaf) serve(_ context.Context, call int) error {
 	return nil
 }
 
-// request makes n requests, some of them at a time, all on one account, and returns how many succeeded.
+// request makes n requests, some of them at a time, all on one account, and returns how many
+// succeeded.
 func request(n int, user *client, account int) int {
 	var (
 		users           sync.WaitGroup

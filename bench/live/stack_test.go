@@ -21,8 +21,8 @@ func atOnce(attempts int) retry.Config {
 	return c
 }
 
-// Three attempts a layer and no budget at all: what keeps five layers at the cost of one is only that each passes "do not
-// retry" on, whichever transport it is called by and whichever it calls.
+// Three attempts a layer and no budget at all: what keeps five layers at the cost of one is only
+// that each passes "do not retry" on, whichever transport it is called by and whichever it calls.
 func TestDoNotRetryTravelsUpThroughBothTransports(t *testing.T) {
 	defer leak.Check(t)()
 	naive := atOnce(3)

@@ -25,12 +25,14 @@ import (
 // Wire is one way to call a real server on the loopback interface.
 type Wire struct {
 	Name string
-	// serve starts a server. If it tells, it has evenkeel's server side and so passes "do not retry" on.
+	// serve starts a server. If it tells, it has evenkeel's server side and so passes "do not
+	// retry" on.
 	serve func(do work, tells bool) (*server, error)
 	dial  func(addr string, p *retry.Policy) (*client, error)
 }
 
-// work is what a server does for an attempt of a call. An error is answered with 503 or UNAVAILABLE.
+// work is what a server does for an attempt of a call. An error is answered with 503 or
+// UNAVAILABLE.
 type work func(ctx context.Context, call int) error
 
 // errFails is the server's failure when it was told to fail.
@@ -47,7 +49,8 @@ type client struct {
 	close func()
 }
 
-// callKey carries the number of the call, so that servers can tell the attempts of different calls apart.
+// callKey carries the number of the call, so that servers can tell the attempts of different calls
+// apart.
 const callKey = "bench-call"
 
 // HTTP and GRPC call through httpx and grpcx.

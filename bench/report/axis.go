@@ -16,7 +16,8 @@ type Axis struct {
 	never  bool
 }
 
-// NewAxis returns an axis that spans the values, and begins at or above floor. There is at least one value.
+// NewAxis returns an axis that spans the values, and begins at or above floor. There is at least
+// one value.
 func NewAxis(label string, format func(float64) string, log bool, floor float64, values []float64) Axis {
 	a := Axis{Label: label, Format: format, log: log, lo: math.Inf(1), hi: math.Inf(-1)}
 	for _, v := range values {
@@ -47,8 +48,8 @@ func NewAxis(label string, format func(float64) string, log bool, floor float64,
 	return a
 }
 
-// Exactly returns an axis from the first to the last of some values, in their order. Its ticks are the values themselves,
-// unless they are many.
+// Exactly returns an axis from the first to the last of some values, in their order. Its ticks are
+// the values themselves, unless they are many.
 func Exactly(label string, log bool, values []float64) Axis {
 	a := Axis{Label: label, Format: plain, log: log && values[0] > 0, lo: values[0], hi: values[len(values)-1], exact: values}
 	if len(values) > 10 {

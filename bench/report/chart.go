@@ -18,7 +18,8 @@ type Chart struct {
 	Nameless bool // the rows say which series is which
 }
 
-// Series is the points of one policy, or of one metric. Its tone and its marker together tell it from the others.
+// Series is the points of one policy, or of one metric. Its tone and its marker together tell it
+// from the others.
 type Series struct {
 	Name   string
 	Tone   Tone
@@ -74,7 +75,8 @@ const (
 // textWidth is about how wide a text is, whatever sans serif font there is.
 func textWidth(s string) float64 { return .58 * fontSize * float64(utf8.RuneCountInString(s)) }
 
-// Clipped returns a name that leaves room for the plot: the name of a policy is as long as a user's file's.
+// Clipped returns a name that leaves room for the plot: the name of a policy is as long as a
+// user's file's.
 func Clipped(s string) string {
 	const most = 32
 	if r := []rune(s); len(r) > most {
@@ -100,8 +102,8 @@ func (f frame) y(part float64) float64 { return f.bottom - part*(f.bottom-f.top)
 // SVG draws the picture as a file of its own.
 func (c *Chart) SVG() string { return c.draw(wide, true) }
 
-// draw is the picture. Names stand beside the ends of lines where there is room, and in a legend otherwise.
-// A picture that stands alone, in a file, brings its own style and background.
+// draw is the picture. Names stand beside the ends of lines where there is room, and in a legend
+// otherwise. A picture that stands alone, in a file, brings its own style and background.
 func (c *Chart) draw(width float64, alone bool) string {
 	var body svg
 	var height float64
@@ -136,7 +138,8 @@ func (c *Chart) draw(width float64, alone bool) string {
 	return s.String()
 }
 
-// legend draws the names in columns from y down, and below them what the signs mean. It returns where it ends.
+// legend draws the names in columns from y down, and below them what the signs mean. It returns
+// where it ends.
 func (c *Chart) legend(s *svg, width, y float64, names bool) float64 {
 	if (!names || c.Nameless) && !c.compares() {
 		return y - 12

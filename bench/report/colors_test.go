@@ -28,7 +28,8 @@ func parseColor(t *testing.T, hex string) (c color) {
 	return c
 }
 
-// seenAs is the color as somebody sees it, by the matrices of Machado, Oliveira and Fernandes (2009).
+// seenAs is the color as somebody sees it, by the matrices of Machado, Oliveira and Fernandes
+// (2009).
 func (c color) seenAs(m [3]color) (seen color) {
 	for i := range seen {
 		for j := range c {
@@ -63,7 +64,8 @@ func (c color) lab() (l, a, b float64) {
 
 func radians(degrees float64) float64 { return degrees * math.Pi / 180 }
 
-// deltaE is the difference of two colors by CIEDE2000, in the words of Sharma, Wu and Dalal (2005).
+// deltaE is the difference of two colors by CIEDE2000, in the words of Sharma, Wu and Dalal
+// (2005).
 func deltaE(l1, a1, b1, l2, a2, b2 float64) float64 {
 	pow7 := func(c float64) float64 { return math.Sqrt(math.Pow(c, 7) / (math.Pow(c, 7) + math.Pow(25, 7))) }
 	g := .5 * (1 - pow7((math.Hypot(a1, b1)+math.Hypot(a2, b2))/2))
@@ -122,7 +124,8 @@ func palettes(t *testing.T) map[string]map[string]string {
 
 var tones = []Tone{Grey, Red, Ochre, Green, Purple, Us, You}
 
-// At most six hues and a grey, which the color-blind can tell apart, too, and which stand out from the page.
+// At most six hues and a grey, which the color-blind can tell apart, too, and which stand out from
+// the page.
 func TestColors_CanBeToldApart(t *testing.T) {
 	for page, palette := range palettes(t) {
 		require.Len(t, palette, len(tones)+len([]string{"ink", "quiet", "rule", "paper"}), "no other hues")

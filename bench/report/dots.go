@@ -2,7 +2,8 @@ package report
 
 import "math"
 
-// drawDots draws a row a category, and in it a dot a series, each a little lower than the one before.
+// drawDots draws a row a category, and in it a dot a series, each a little lower than the one
+// before.
 func (c *Chart) drawDots(s *svg, width float64) (height float64) {
 	beside := width >= wide
 	half := widest(c.X.texts())/2 + 4

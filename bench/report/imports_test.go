@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The report draws whatever it is given, and nobody who draws with it gets more than the standard library.
+// The report draws whatever it is given, and nobody who draws with it gets more than the standard
+// library.
 func TestPackage_ImportsTheStandardLibraryOnly(t *testing.T) {
 	files, err := os.ReadDir(".")
 	require.NoError(t, err)

@@ -2,8 +2,8 @@ package report
 
 import "math"
 
-// drawLines draws a line a series over a numeric param. Where there is room, the names stand where the lines diverge;
-// otherwise they are in a legend.
+// drawLines draws a line a series over a numeric param. Where there is room, the names stand where
+// the lines diverge; otherwise they are in a legend.
 func (c *Chart) drawLines(s *svg, width float64) (height float64) {
 	beside := width >= wide
 	f := frame{left: max(44, widest(c.Y.texts())+14), right: width - 16, top: 30, bottom: 400}

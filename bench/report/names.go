@@ -22,8 +22,8 @@ type place struct {
 	last bool    // the lines end there, so that names have a margin of their own
 }
 
-// divergence returns where names need to be moved least to stand apart. The end of the lines is as good as a place that
-// needs a little less: nothing is in the way there.
+// divergence returns where names need to be moved least to stand apart. The end of the lines is as
+// good as a place that needs a little less: nothing is in the way there.
 func (c *Chart) divergence(f frame) place {
 	xs := c.alongX()
 	if len(xs) == 0 {

@@ -1,4 +1,5 @@
-// Package report draws charts as SVG and puts them, with tables, into one HTML page that needs nothing else.
+// Package report draws charts as SVG and puts them, with tables, into one HTML page that needs
+// nothing else.
 package report
 
 import (

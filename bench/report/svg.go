@@ -10,8 +10,8 @@ import (
 // svg is elements written one after the other. All text and all attributes are escaped.
 type svg struct{ strings.Builder }
 
-// element writes an element with a text in it. Attributes are names and values in turn; a value is a string, or a
-// float64, which is written with one digit after the point.
+// element writes an element with a text in it. Attributes are names and values in turn; a value is
+// a string, or a float64, which is written with one digit after the point.
 func (s *svg) element(name, text string, attrs ...any) {
 	s.tag(name, attrs)
 	if text == "" {

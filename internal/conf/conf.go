@@ -11,7 +11,8 @@ import (
 	"unicode"
 )
 
-// FieldError is one mistake in one field. Path uses Go names, or JSON's (see Spelled), outermost first.
+// FieldError is one mistake in one field. Path uses Go names, or JSON's (see Spelled), outermost
+// first.
 type FieldError struct {
 	Path []string
 	Msg  string
@@ -37,8 +38,8 @@ func In(field string, err error) error {
 	})
 }
 
-// Spelled turns the path of every mistake in err into JSON's spelling: MaxAttempts becomes max_attempts.
-// An error that is no FieldError becomes one.
+// Spelled turns the path of every mistake in err into JSON's spelling: MaxAttempts becomes
+// max_attempts. An error that is no FieldError becomes one.
 func Spelled(err error) error {
 	return each(err, func(e *FieldError) {
 		path := make([]string, len(e.Path))
@@ -65,8 +66,8 @@ func each(err error, change func(*FieldError)) error {
 
 var joined = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
 
-// Flatten lists the errors that errors.Join put together, however deeply. Other errors with several below them
-// have a text of their own and stay whole.
+// Flatten lists the errors that errors.Join put together, however deeply. Other errors with
+// several below them have a text of their own and stay whole.
 func Flatten(err error) []error {
 	if err == nil {
 		return nil
@@ -98,7 +99,8 @@ func Snake(name string) string {
 	return b.String()
 }
 
-// shown is a name from the input as an error may show it: bounded, and quoted unless it is a plain name.
+// shown is a name from the input as an error may show it: bounded, and quoted unless it is a plain
+// name.
 func shown(name string) string {
 	const most = 64
 	plain := func(r rune) bool {

@@ -6,8 +6,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// NewBudget returns a new budget for a destination. If drained is true and s can make one, it is empty until an attempt
-// succeeds.
+// NewBudget returns a new budget for a destination. If drained is true and s can make one, it is
+// empty until an attempt succeeds.
 func NewBudget(s budget.Spec, drained bool) budget.Budget {
 	if d, ok := s.(budget.Drainer); ok && drained {
 		return d.NewDrained()
@@ -15,9 +15,9 @@ func NewBudget(s budget.Spec, drained bool) budget.Budget {
 	return s.New()
 }
 
-// Spent returns a function that reports whether a budget of s has less to spend than a new one. A budget that does
-// not tell its level is taken for one that has. If s cannot make a drained budget, nobody needs to know, and it
-// reports false.
+// Spent returns a function that reports whether a budget of s has less to spend than a new one. A
+// budget that does not tell its level is taken for one that has. If s cannot make a drained
+// budget, nobody needs to know, and it reports false.
 func Spent(s budget.Spec) func(budget.Budget) bool {
 	if _, ok := s.(budget.Drainer); !ok {
 		return func(budget.Budget) bool { return false }

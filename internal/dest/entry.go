@@ -10,8 +10,8 @@ type Entry[K comparable, V any] struct {
 	use   atomic.Uint32
 }
 
-// What a table knows of an entry's use. The first use after it was added does not count: that is why it was added. So a
-// name that is used once never outlives one that is used again and again.
+// What a table knows of an entry's use. The first use after it was added does not count: that is
+// why it was added. So a name that is used once never outlives one that is used again and again.
 const (
 	added     = iota // and not used yet
 	idle             // not used since the hand passed it
@@ -26,7 +26,8 @@ func Pinned[K comparable, V any](key K) *Entry[K, V] {
 	return e
 }
 
-// Touch marks the entry as used and reports whether its table still has it. It costs a load while the entry is in use.
+// Touch marks the entry as used and reports whether its table still has it. It costs a load while
+// the entry is in use.
 func (e *Entry[K, V]) Touch() bool {
 	return e.use.Load() == inUse || e.mark() // a store on each call would pull the line from core to core
 }
@@ -43,8 +44,8 @@ func (e *Entry[K, V]) mark() bool {
 	}
 }
 
-// forget takes the entry for the table's hand, which has come to it, and reports whether it may go; if not, it may
-// unless it is used again before the hand comes back.
+// forget takes the entry for the table's hand, which has come to it, and reports whether it may
+// go; if not, it may unless it is used again before the hand comes back.
 func (e *Entry[K, V]) forget() bool {
 	for {
 		use := e.use.Load()

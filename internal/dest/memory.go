@@ -3,19 +3,20 @@ package dest
 import "maps"
 
 const (
-	// remembered bounds the forgotten keys that a table remembers, in multiples of its limit, or of largest if that is
-	// less. A key takes some 30 bytes.
+	// remembered bounds the forgotten keys that a table remembers, in multiples of its limit, or
+	// of largest if that is less. A key takes some 30 bytes.
 	remembered = 8
 	largest    = 1 << 14
 	// decay is how many forgotten entries the estimate of memory.lost goes back.
 	decay = 64
-	// tolerated is the share of forgotten entries whose bad state may be lost for good. A fifth bounds what forgetting
-	// can add to an outage: of five destinations that come back one starts as new, at twice more than its first attempt.
+	// tolerated is the share of forgotten entries whose bad state may be lost for good. A fifth
+	// bounds what forgetting can add to an outage: of five destinations that come back one starts
+	// as new, at twice more than its first attempt.
 	tolerated = 0.2
 )
 
-// memory is which keys a table forgot while their values were in a bad state: the latest of them, and once those are
-// too many, that there were. The zero memory is empty.
+// memory is which keys a table forgot while their values were in a bad state: the latest of them,
+// and once those are too many, that there were. The zero memory is empty.
 type memory struct {
 	keys   map[uint64]uint64 // hashes of keys, with the place in order of each
 	order  []uint64          // the same, a ring, with those that were recalled meanwhile

@@ -1,7 +1,8 @@
-// Package dest keeps what belongs to a destination (a host, a gRPC target, a name that the user gives) in a bounded
-// table. A table that is full forgets a destination that was not used lately, by the clock algorithm, which is also
-// known as second chance. It remembers for a while which of those it forgot were in trouble, so that forgetting never
-// gives a failing destination a new start.
+// Package dest keeps what belongs to a destination (a host, a gRPC target, a name that the user
+// gives) in a bounded table. A table that is full forgets a destination that was not used lately,
+// by the clock algorithm, which is also known as second chance. It remembers for a while which of
+// those it forgot were in trouble, so that forgetting never gives a failing destination a new
+// start.
 package dest
 
 import (
@@ -11,8 +12,8 @@ import (
 	"sync/atomic"
 )
 
-// Table maps at most a fixed number of keys to values. Make one with New. It is safe for concurrent use: Get takes
-// no lock, and adding a key costs the same however many there are.
+// Table maps at most a fixed number of keys to values. Make one with New. It is safe for
+// concurrent use: Get takes no lock, and adding a key costs the same however many there are.
 type Table[K comparable, V any] struct {
 	limit   int
 	spent   func(V) bool
@@ -24,8 +25,8 @@ type Table[K comparable, V any] struct {
 	memory memory
 }
 
-// bucket is the first of a chain of nodes. A node is never changed but for its next, so that a reader who stands on
-// one that was taken out finds the rest of the chain all the same.
+// bucket is the first of a chain of nodes. A node is never changed but for its next, so that a
+// reader who stands on one that was taken out finds the rest of the chain all the same.
 type bucket[K comparable, V any] struct{ first atomic.Pointer[node[K, V]] }
 
 type node[K comparable, V any] struct {
@@ -33,8 +34,8 @@ type node[K comparable, V any] struct {
 	next atomic.Pointer[node[K, V]]
 }
 
-// New returns an empty table for at most limit keys, which must be positive. spent reports whether a value that has to
-// be forgotten is in a worse state than a new one would be; if nil, none is.
+// New returns an empty table for at most limit keys, which must be positive. spent reports whether
+// a value that has to be forgotten is in a worse state than a new one would be; if nil, none is.
 func New[K comparable, V any](limit int, spent func(V) bool) *Table[K, V] {
 	return &Table[K, V]{limit: limit, spent: spent}
 }
@@ -62,10 +63,10 @@ func (t *Table[K, V]) find(key K, hash uint64) *Entry[K, V] {
 	return nil
 }
 
-// GetOrAdd returns the entry of a key and marks it as used, or adds the entry whose value create makes. A full table
-// forgets another one for it. drained says that the value must not start with more than it may have left with: the
-// table forgot this key in a bad state, or so many that it does not know which. create is called with the table
-// locked; e has its Key.
+// GetOrAdd returns the entry of a key and marks it as used, or adds the entry whose value create
+// makes. A full table forgets another one for it. drained says that the value must not start with
+// more than it may have left with: the table forgot this key in a bad state, or so many that it
+// does not know which. create is called with the table locked; e has its Key.
 func (t *Table[K, V]) GetOrAdd(key K, create func(e *Entry[K, V], drained bool) V) *Entry[K, V] {
 	if e, ok := t.Get(key); ok {
 		return e
@@ -102,8 +103,8 @@ func (t *Table[K, V]) GetOrFill(key K, create func(K) V) (e *Entry[K, V], ok boo
 	return e, true
 }
 
-// Rejoin marks an entry as used that may have been forgotten, and returns the entry of its key: itself, added again
-// unless another one has been added for the key meanwhile.
+// Rejoin marks an entry as used that may have been forgotten, and returns the entry of its key:
+// itself, added again unless another one has been added for the key meanwhile.
 func (t *Table[K, V]) Rejoin(e *Entry[K, V]) *Entry[K, V] {
 	if e.Touch() {
 		return e
@@ -129,8 +130,8 @@ func (t *Table[K, V]) All() []*Entry[K, V] {
 	return slices.Concat(t.clock[t.hand:], t.clock[:t.hand])
 }
 
-// Copy returns a table that remembers what t has forgotten, and has an entry for each of t's, or for the last of them
-// if there are more than limit, with the value that create makes.
+// Copy returns a table that remembers what t has forgotten, and has an entry for each of t's, or
+// for the last of them if there are more than limit, with the value that create makes.
 func (t *Table[K, V]) Copy(limit int, spent func(V) bool, create func(e *Entry[K, V], from V) V) *Table[K, V] {
 	next := New[K](limit, spent)
 	entries := t.All()
@@ -169,8 +170,8 @@ func (t *Table[K, V]) insert(e *Entry[K, V]) {
 	t.link(e)
 }
 
-// evict forgets the first entry that was not used since the hand last passed it, and leaves the hand there. Where all
-// are in use all the time, that is any.
+// evict forgets the first entry that was not used since the hand last passed it, and leaves the
+// hand there. Where all are in use all the time, that is any.
 func (t *Table[K, V]) evict() *Entry[K, V] {
 	for passed := 0; ; passed++ {
 		e := t.clock[t.hand]
@@ -189,8 +190,8 @@ func (t *Table[K, V]) note(e *Entry[K, V], limit int) {
 	t.memory.note(e.hash, t.spent != nil && t.spent(e.Value), limit)
 }
 
-// grow doubles the buckets once there are as many entries. Readers may go on in the old ones: what they miss there
-// they look for again with the lock held.
+// grow doubles the buckets once there are as many entries. Readers may go on in the old ones: what
+// they miss there they look for again with the lock held.
 func (t *Table[K, V]) grow() {
 	size := 0
 	if old := t.buckets.Load(); old != nil {

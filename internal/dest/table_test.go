@@ -24,7 +24,8 @@ func newTable(limit int) *table {
 	return dest.New[string](limit, func(v *value) bool { return v.left < 1 })
 }
 
-// visit uses a key as a call does, and returns its entry. The entry of a key that came back drained has nothing left.
+// visit uses a key as a call does, and returns its entry. The entry of a key that came back
+// drained has nothing left.
 func visit(t *table, key string) *entry {
 	return t.GetOrAdd(key, func(_ *entry, drained bool) *value {
 		if drained {
@@ -102,7 +103,8 @@ func TestTable_RemembersWhatItForgotInABadState(t *testing.T) {
 	require.Equal(t, 1, visit(tab, "bad").Value.left)
 }
 
-// An outage of n destinations, each of which is called in its turn: what comes back has nothing left.
+// An outage of n destinations, each of which is called in its turn: what comes back has nothing
+// left.
 func TestTable_AnOutageOfAnyNumberOfDestinations(t *testing.T) {
 	for _, n := range []int{64, 65, 70, 128, 600, 5000} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
@@ -246,7 +248,8 @@ func TestTable_APanicInCreateLeavesItAsItWas(t *testing.T) {
 	require.Equal(t, "c", visit(tab, "c").Key)
 }
 
-// Whatever is done by how many, a key has one entry at a time, and the table is no larger than its limit.
+// Whatever is done by how many, a key has one entry at a time, and the table is no larger than its
+// limit.
 func TestTable_IsOneToManyGoroutines(t *testing.T) {
 	tab := newTable(32)
 	var wg sync.WaitGroup

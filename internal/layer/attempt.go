@@ -5,15 +5,15 @@ import (
 	"sync/atomic"
 )
 
-// Keys of a context's values, as ints: which attempt of its call is being made, and the same if a transport makes it.
-// An operation's attempt is none of the requests made in it.
+// Keys of a context's values, as ints: which attempt of its call is being made, and the same if a
+// transport makes it. An operation's attempt is none of the requests made in it.
 type (
 	Number struct{}
 	Resend struct{}
 )
 
-// Attempt is the context of one attempt of an operation: whatever was declared of the operation is not of the calls
-// made in it, and it counts those that were spent.
+// Attempt is the context of one attempt of an operation: whatever was declared of the operation is
+// not of the calls made in it, and it counts those that were spent.
 type Attempt struct {
 	context.Context
 	number int
@@ -36,8 +36,8 @@ func (a *Attempt) Value(k any) any {
 	return a.Context.Value(k)
 }
 
-// Involved reports whether even a first attempt of an operation needs an Attempt: something was declared of it, or calls
-// made in it may end with an answer after they were spent.
+// Involved reports whether even a first attempt of an operation needs an Attempt: something was
+// declared of it, or calls made in it may end with an answer after they were spent.
 func Involved(ctx context.Context) bool { return seen.Load() != 0 && involved(ctx) }
 
 func involved(ctx context.Context) bool {
@@ -45,8 +45,9 @@ func involved(ctx context.Context) bool {
 	return now&spent != 0 || now&declared != 0 && Declared(ctx) != 0
 }
 
-// Enter returns the context of an attempt that an operation is about to make, numbered from 1, on a context that may
-// be made of the operation's. It is nil for a first attempt that is not Involved, which runs on that context itself.
+// Enter returns the context of an attempt that an operation is about to make, numbered from 1, on
+// a context that may be made of the operation's. It is nil for a first attempt that is not
+// Involved, which runs on that context itself.
 func Enter(ctx context.Context, number int) *Attempt {
 	switch {
 	case number > 1:
@@ -57,8 +58,9 @@ func Enter(ctx context.Context, number int) *Attempt {
 	return &Attempt{Context: ctx, number: number}
 }
 
-// Exhausted reports whether the last call made in an attempt was spent; a is what Enter returned. After nil that is
-// so if any call of the process was spent meanwhile, and it was the first: from then on no attempt comes without.
+// Exhausted reports whether the last call made in an attempt was spent; a is what Enter returned.
+// After nil that is so if any call of the process was spent meanwhile, and it was the first: from
+// then on no attempt comes without.
 func (a *Attempt) Exhausted() bool {
 	if a == nil {
 		return seen.Load()&spent != 0
@@ -66,7 +68,8 @@ func (a *Attempt) Exhausted() bool {
 	return a.spent.Load() != a.passed.Load()
 }
 
-// Call is a call that a transport makes, as the attempt around it sees it. The zero Call is one without.
+// Call is a call that a transport makes, as the attempt around it sees it. The zero Call is one
+// without.
 type Call struct {
 	around *Attempt
 	before uint32
@@ -75,8 +78,8 @@ type Call struct {
 // Nested reports whether there may be something to find by Begin.
 func Nested() bool { return seen.Load()&(spent|resent) != 0 }
 
-// Begin begins a call of a transport. Inside an attempt that is a resend it returns the context to make the call on, so
-// that the call's own first attempt does not look like one; else nil.
+// Begin begins a call of a transport. Inside an attempt that is a resend it returns the context to
+// make the call on, so that the call's own first attempt does not look like one; else nil.
 func Begin(ctx context.Context) (context.Context, Call) {
 	var c Call
 	if a, ok := ctx.Value(key{}).(*Attempt); ok {
@@ -88,8 +91,8 @@ func Begin(ctx context.Context) (context.Context, Call) {
 	return nil, c
 }
 
-// End ends the call: unless it was spent, or another one was meanwhile, those that were spent before it do not count
-// any more.
+// End ends the call: unless it was spent, or another one was meanwhile, those that were spent
+// before it do not count any more.
 func (c Call) End() {
 	if c.around != nil && c.around.spent.Load() == c.before {
 		c.around.passed.Store(c.before)

@@ -1,6 +1,6 @@
-// Package layer keeps layers of retries from multiplying. It puts on contexts what a call needs to know of the calls
-// around it: the request that a server is handling, the attempt of an operation that makes the call, and what was
-// declared of the call itself.
+// Package layer keeps layers of retries from multiplying. It puts on contexts what a call needs to
+// know of the calls around it: the request that a server is handling, the attempt of an operation
+// that makes the call, and what was declared of the call itself.
 package layer
 
 import (
@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// What has happened in this process, each a bit that stays once it is set. Looking into a context costs a call that
-// succeeds more than the rest of it, and most processes have nothing to find there.
+// What has happened in this process, each a bit that stays once it is set. Looking into a context
+// costs a call that succeeds more than the rest of it, and most processes have nothing to find
+// there.
 const (
 	linked   = 1 << iota // a transport exists, so that a call can end with an answer that is a failure
 	spent                // a call was spent since
@@ -46,9 +47,10 @@ func With(ctx context.Context) (context.Context, *Mark) {
 	return context.WithValue(ctx, key{}, m), m
 }
 
-// Spend notes that a call made under ctx stopped although it failed in a way that a retry might have mended: the
-// attempts or the budget were used up, or the callee said "do not retry". Repeating the request from above would only
-// repeat that, so it is noted for every attempt around the call, and for the request that a server is handling.
+// Spend notes that a call made under ctx stopped although it failed in a way that a retry might
+// have mended: the attempts or the budget were used up, or the callee said "do not retry".
+// Repeating the request from above would only repeat that, so it is noted for every attempt around
+// the call, and for the request that a server is handling.
 func Spend(ctx context.Context) {
 	if seen.Load()&linked != 0 {
 		note(spent)

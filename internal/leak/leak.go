@@ -1,5 +1,6 @@
-// Package leak finds goroutines that tests leave behind. It is goleak with more patience: goleak waits for less than
-// half a second, and on a busy machine a goroutine that has nothing left to do may take longer to end.
+// Package leak finds goroutines that tests leave behind. It is goleak with more patience: goleak
+// waits for less than half a second, and on a busy machine a goroutine that has nothing left to do
+// may take longer to end.
 package leak
 
 import (
@@ -25,7 +26,8 @@ func (p patient) Run() int {
 	return code
 }
 
-// Check returns what fails a test if it leaves goroutines behind that are not there now. Defer what it returns.
+// Check returns what fails a test if it leaves goroutines behind that are not there now. Defer
+// what it returns.
 func Check(t *testing.T) func() {
 	before := goleak.IgnoreCurrent()
 	return func() {

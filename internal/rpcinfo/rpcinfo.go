@@ -1,25 +1,28 @@
-// Package rpcinfo lets a gRPC driver say on a call's context which RPC the call is, for the observers of its policy:
-// an observer of package otelx records gRPC's own metrics of such calls, and of no others.
+// Package rpcinfo lets a gRPC driver say on a call's context which RPC the call is, for the
+// observers of its policy: an observer of package otelx records gRPC's own metrics of such calls,
+// and of no others.
 package rpcinfo
 
 import "context"
 
-// Other is the method recorded for an RPC whose name was not fixed when code was generated: a proxy's methods are
-// named by whoever calls it, and would be metric series without bound (gRFC A66).
+// Other is the method recorded for an RPC whose name was not fixed when code was generated: a
+// proxy's methods are named by whoever calls it, and would be metric series without bound (gRFC
+// A66).
 const Other = "other"
 
 // Info is what gRPC's metrics say of an RPC (gRFC A66).
 type Info struct {
-	// Method is "package.Service/Method", without the leading slash, if grpc.StaticMethodCallOption is among the
-	// call's options. Everything else is Other.
+	// Method is "package.Service/Method", without the leading slash, if
+	// grpc.StaticMethodCallOption is among the call's options. Everything else is Other.
 	Method string
 	// Target is the connection's CanonicalTarget.
 	Target string
 }
 
-// Context is a call's context with an Info. It must be the very context that the policy's observer is told of, not a
-// parent of it: what is made on contexts derived from it (a token fetched over HTTP for the RPC) is another call.
-// Embed it in what is allocated for the call anyway, and it costs no allocation of its own.
+// Context is a call's context with an Info. It must be the very context that the policy's observer
+// is told of, not a parent of it: what is made on contexts derived from it (a token fetched over
+// HTTP for the RPC) is another call. Embed it in what is allocated for the call anyway, and it
+// costs no allocation of its own.
 type Context struct {
 	context.Context
 	Info Info
