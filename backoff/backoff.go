@@ -2,7 +2,7 @@ package backoff
 
 import "time"
 
-// Strategy says how long to wait before the next attempt. It is a pure function of its arguments
+// Strategy computes the wait before the next attempt. It is a pure function of its arguments
 // and safe for concurrent use.
 //
 // wait is 1 for the first wait of a call, or the first after a server's hint, and counts up; prev

@@ -77,7 +77,7 @@ type fibonacci struct{ Base, Cap time.Duration }
 
 func (f fibonacci) Validate() error { return validRange("Base", f.Base, f.Cap) }
 
-// Delay takes at most 91 steps: the 92nd Fibonacci number is the last that an int64 holds.
+// Delay loops at most 91 times: the 92nd Fibonacci number is the last that an int64 holds.
 func (f fibonacci) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	a, b := time.Duration(0), f.Base // b is the delay of wait 1
 	for i := 1; i < wait; i++ {
@@ -89,7 +89,7 @@ func (f fibonacci) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	return b
 }
 
-// unit takes u as what the caller promised, a number in [0, 1), whatever it is: NaN and negative
+// unit returns u as a number in [0, 1), as the caller promised: NaN and negative
 // numbers are 0, and from 1 up it is the greatest number below 1.
 func unit(u float64) float64 {
 	const below1 = 1 - 0x1p-53
@@ -106,8 +106,8 @@ func unit(u float64) float64 {
 // is rounded up by.
 func part(d time.Duration, u float64) time.Duration { return time.Duration(float64(d) * u) }
 
-// saturated is the duration nearest to f, which is not negative and may be more than a duration
-// holds.
+// saturated returns the duration nearest to f, which is not negative and may be more than a
+// duration holds.
 func saturated(f float64) time.Duration {
 	if f >= math.MaxInt64 {
 		return math.MaxInt64

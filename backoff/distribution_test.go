@@ -14,7 +14,7 @@ import (
 
 const clients = 20_000
 
-// drawn is what many clients wait that all come to the same wait with the same wait before it.
+// drawn returns the waits of many clients at the same wait, with the same wait before it.
 func drawn(s backoff.Strategy, wait int, prev time.Duration) []float64 {
 	rng := rand.New(rand.NewPCG(1, uint64(wait)))
 	all := make([]float64, clients)
@@ -101,8 +101,8 @@ func TestJitterSurvivesTheCap(t *testing.T) {
 	}
 }
 
-// polly is the published formula with the state that it keeps between waits: the waits of one
-// call, in medians.
+// polly computes the published formula with the state that it keeps between waits: the waits of
+// one call, in medians.
 func polly(rng *rand.Rand, waits int) []float64 {
 	var all []float64
 	prev := 0.0

@@ -1,4 +1,4 @@
-// Package backoff says how long to wait: before the next attempt of a call that failed, and
+// Package backoff computes waits: before the next attempt of a call that failed, and
 // between the runs of periodic work.
 //
 // A [Strategy] is a pure function of the number of the wait, the wait before it and a random

@@ -75,7 +75,8 @@ func untilSlot(now, phase, period time.Duration) time.Duration {
 	return phase - into
 }
 
-// stopped is why ctx is done, for errors.Is with both the context's error and its cause.
+// stopped returns the reason why ctx is done, for errors.Is with both the context's error and its
+// cause.
 func stopped(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause == err {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Phase is the place of key within period, from 0 up to but not including period. The same key and
-// period give the same place in every process and every version of this package, and keys are
-// spread evenly. With a host's name for key, each host of a fleet gets its own slot for periodic
-// work, and what runs there can be foretold; with the name of the work in it too, as in
+// Phase returns the place of key within period, from 0 up to but not including period. The same
+// key and period give the same place in every process and every version of this package, and keys
+// are spread evenly. With a host's name for key, each host of a fleet gets its own slot for
+// periodic work, and what runs there can be foretold; with the name of the work in it too, as in
 // "host7/refresh", one host's different works are apart as well. It panics if period is not above
 // 0.
 func Phase(key string, period time.Duration) time.Duration {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireDistributed is the Kolmogorov-Smirnov test: the greatest distance between the samples'
+// requireDistributed runs the Kolmogorov-Smirnov test: the greatest distance between the samples'
 // distribution and cdf stays below what it exceeds for one random set of samples in 10,000 if the
 // two are the same (2.2253/sqrt(n)). Seeds are fixed, so a failure is never bad luck.
 func requireDistributed(t *testing.T, samples []float64, cdf func(float64) float64) {
@@ -27,7 +27,7 @@ func distance(samples []float64, cdf func(float64) float64) float64 {
 	return far
 }
 
-// requireSame is the same test for two sets of samples of one distribution.
+// requireSame runs the same test for two sets of samples of one distribution.
 func requireSame(t *testing.T, a, b []float64) {
 	t.Helper()
 	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))

@@ -86,7 +86,8 @@ func usage(flags *flag.FlagSet, w io.Writer) {
 	flags.PrintDefaults()
 }
 
-// columns is the width that COLUMNS asks for, or that of a terminal that nobody has made wider.
+// columns returns the width that COLUMNS asks for, or that of a terminal that nobody has made
+// wider.
 func columns(env string) int {
 	if n, err := strconv.Atoi(env); err == nil && n >= 40 {
 		return n

@@ -14,8 +14,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
-// outputs is where results go. Files are opened before anything runs, so that a path that cannot
-// be written costs no minute.
+// outputs holds the destinations of the results. Files are opened before anything runs, so that a
+// path that cannot be written costs no minute.
 type outputs struct {
 	tables io.Writer // nil: none
 	json   io.Writer // nil: none

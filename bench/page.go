@@ -46,7 +46,7 @@ func (c *command) section(r experiments.Performed) report.Section {
 	return s
 }
 
-// again is the command line that makes the same figures.
+// again returns the command line that makes the same figures.
 func (c *command) again(experiment string) string {
 	parts := []string{"go run ./bench"}
 	if experiment != "" {
@@ -66,7 +66,7 @@ func (c *command) again(experiment string) string {
 
 var plainWord = regexp.MustCompile(`^[\w./-]+$`)
 
-// quoted is a word as a shell reads it.
+// quoted returns a word as a shell reads it.
 func quoted(word string) string {
 	if plainWord.MatchString(word) {
 		return word

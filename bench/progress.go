@@ -63,7 +63,7 @@ func (p *progress) tick() {
 	}
 }
 
-// line is what is under way: short enough that the terminal does not wrap it.
+// line describes what is under way, short enough that the terminal does not wrap it.
 func (p *progress) line() string {
 	parts := []string{fmt.Sprintf("bench: %d of %d done", p.ended, p.all)}
 	for _, name := range slices.Sorted(maps.Keys(p.want)) {
@@ -78,14 +78,14 @@ func (p *progress) line() string {
 // rewrite puts a line in place of the one before.
 func (p *progress) rewrite(line string) { fmt.Fprint(p.w, "\r\x1b[K"+line) }
 
-// Expect says that an experiment will have n more runs.
+// Expect adds n runs to those expected of an experiment.
 func (p *progress) Expect(name string, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.want[name] += n
 }
 
-// Done says that a run of an experiment is over.
+// Done counts a finished run of an experiment.
 func (p *progress) Done(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -28,8 +28,8 @@ func browser(t *testing.T) string {
 	return ""
 }
 
-// rendered is what a browser made of a page: texts of one picture whose boxes overlap or leave the
-// picture, and how far the page is wider than the screen.
+// rendered is a browser's rendering of a page: texts of one picture whose boxes overlap or leave
+// the picture, and how far the page is wider than the screen.
 type rendered struct {
 	Texts    int
 	Overlaps []string

@@ -51,7 +51,7 @@ func (b *adaptive) count(p Permit) {
 	}
 }
 
-// leave takes a retry off those under way.
+// leave removes a retry from those under way.
 func (b *adaptive) leave(p Permit) {
 	if p.kind() == retryKind {
 		b.laneOf(p).open.remove(b.elapsed, p.tick()>>span, tickMask>>span)

@@ -41,7 +41,7 @@ func (b *adaptive) permit(kind uint64) Permit {
 	return Permit(b.ends.Load()&stampMask | b.now()<<stampBits | kind<<kindShift)
 }
 
-// since is how long ago a permit was given.
+// since returns the age of a permit.
 func (b *adaptive) since(p Permit) time.Duration {
 	return time.Duration((b.now()-p.tick())&tickMask) << tick
 }
@@ -74,7 +74,7 @@ func (b *adaptive) stopWaiting(p Permit) {
 	}
 }
 
-// hedgeCap is how many hedges a full bucket holds.
+// hedgeCap returns the number of hedges that a full bucket holds.
 func (b *adaptive) hedgeCap() float64 { return max(maxHedges, hedgeShare*b.recent) }
 
 // hedged follows the end of a hedge. Those of a server that is slow throughout do not win.

@@ -53,7 +53,7 @@ type awsBudget struct {
 func (b *awsBudget) Timeless()              {}
 func (b *awsBudget) Begin(time.Time) Permit { return 0 }
 
-// Level is what is left of the tokens.
+// Level returns the share of the tokens that is left.
 func (b *awsBudget) Level() float64 {
 	if b.empty.Load() {
 		return 0
@@ -61,7 +61,7 @@ func (b *awsBudget) Level() float64 {
 	return b.tokens.level(awsCheapest)
 }
 
-// Admit's permit is the price, which a first attempt does not pay.
+// Admit returns the price as the permit; a first attempt pays none.
 func (b *awsBudget) Admit(_ time.Time, _ Kind, because Evidence, _ Permit) (Permit, bool) {
 	cost := b.cost(because)
 	if b.empty.Load() {

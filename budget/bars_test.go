@@ -26,7 +26,7 @@ func each(t *testing.T, f fleet, check func(tally)) {
 	}
 }
 
-// bars says what one scenario must hold, for the default and for Strict.
+// bars holds the limits of one scenario, for the default and for Strict.
 type bars struct {
 	fleet                  fleet
 	load, strictLoad       float64

@@ -2,7 +2,7 @@ package budget
 
 import "time"
 
-// Kind is what an attempt is sent for.
+// Kind is the purpose of an attempt.
 type Kind uint8
 
 const (
@@ -39,19 +39,19 @@ const (
 // nothing to anybody else, and must be ended exactly once.
 type Permit uint64
 
-// Budget says whether one more attempt is affordable. It is safe for concurrent use; each method
-// is one atomic decision. A budget that is Timeless may be given the zero time.
+// Budget decides whether one more attempt is affordable. It is safe for concurrent use; each
+// method is one atomic decision. A budget that is Timeless may be given the zero time.
 type Budget interface {
-	// Begin is told of a call's first attempt, which no budget refuses.
+	// Begin records a call's first attempt, which no budget refuses.
 	Begin(now time.Time) Permit
 	// Admit asks for one more attempt of kind k. because is what the last attempt's end, or its
 	// silence, said; held is the permit of the call's last attempt, which may be ended already.
 	Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool)
-	// End is told what became of an attempt, exactly once for each permit.
+	// End records the end of an attempt, exactly once for each permit.
 	End(now time.Time, p Permit, e Evidence)
 }
 
-// Answer is what a Queue says to a call that asks for one more attempt now.
+// Answer is the reply of a Queue to a call that asks for one more attempt now.
 type Answer uint8
 
 const (
@@ -81,12 +81,12 @@ type Spec interface {
 	New() Budget     // a budget in the state of a new process
 }
 
-// Timeless is implemented by a Budget that never looks at the time. Others cost a call that
+// Timeless is implemented by a Budget that never uses the time. Others cost a call that
 // succeeds two clock reads.
 type Timeless interface{ Timeless() }
 
-// Leveler is implemented by a Budget that can tell how much of it is left, from 0 (no retries now)
-// to 1 (full).
+// Leveler is implemented by a Budget that can report how much of it is left, from 0 (no retries
+// now) to 1 (full).
 type Leveler interface{ Level() float64 }
 
 // Gate is implemented by a Budget that may refuse even a first attempt, which only the user can

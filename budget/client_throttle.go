@@ -51,7 +51,7 @@ func (c ClientThrottle) New() Budget {
 	}
 }
 
-// retries is the Spec of what retries are paid from.
+// retries returns the Spec of the budget that pays for retries.
 func (c ClientThrottle) retries() Spec {
 	if c.Retries == nil {
 		return Adaptive{}
@@ -67,8 +67,8 @@ type clientThrottle struct {
 	window window // a sums requests, b accepts
 }
 
-// Allow counts a first attempt, and says whether it may be sent; Begin must follow exactly when it
-// may.
+// Allow counts a first attempt, and reports whether it may be sent; Begin must follow exactly when
+// it may.
 func (b *clientThrottle) Allow(now time.Time, u float64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -112,7 +112,7 @@ func (b *clientThrottle) count(now time.Time, requests, accepts int64) {
 	b.window.add(requests, accepts)
 }
 
-// Level is the level of Retries' budget, or 1 if that tells none.
+// Level returns the level of Retries' budget, or 1 if that is no Leveler.
 func (b *clientThrottle) Level() float64 {
 	if l, ok := b.retries.(Leveler); ok {
 		return l.Level()

@@ -90,7 +90,7 @@ func (b *concurrency) End(_ time.Time, p Permit, e Evidence) {
 	b.inFlight.Add(-uint64(p))
 }
 
-// Level is the part of the allowed retries that is not in flight.
+// Level returns the share of the allowed retries that is not in flight.
 func (b *concurrency) Level() float64 {
 	now := b.inFlight.Load()
 	limit := b.limit(now)

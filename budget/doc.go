@@ -39,7 +39,7 @@
 // contemporaries of a failure whose retries are under way. From then on none of them counts. So at
 // most L+4 retries fail before retries stop, and at most R more are under way then; the call that
 // stopped them adds one. For a quiet client that was well at T, whose calls do not overlap, that
-// is one retry and another of the same call, for any number of calls and goroutines afterwards and
+// is one retry and another of the same call, for any number of calls and goroutines afterward and
 // any number of successes under way. A client with successes under way is busy as long as they
 // arrive: 3 % of them, 20 at most beyond what rule 4 lets them pay. Places that waiting calls were
 // given are used by as many retries as wait at T, at most [Adaptive].Waiting, before the first of

@@ -7,8 +7,8 @@ import "sync/atomic"
 // a new process would pay for the outage all over again. The Spec of Shared is none, since its
 // budget is never forgotten.
 type Drainer interface {
-	// NewDrained returns a budget that affords no retry and no hedge, and whose level, if it tells
-	// one, is 0, until an attempt ends Alive. From then on it is as New makes it.
+	// NewDrained returns a budget that affords no retry and no hedge, and whose level, if it
+	// reports one, is 0, until an attempt ends Alive. From then on it is as New makes it.
 	NewDrained() Budget
 }
 

@@ -87,7 +87,8 @@ func (b *finagle) End(now time.Time, p Permit, e Evidence) {
 	b.window.addAt(slot, b.cost, 0)
 }
 
-// Level is what is left of the reserve, or 1 when calls have deposited more than retries took.
+// Level returns the share of the reserve that is left, or 1 when calls have deposited more than
+// retries took.
 func (b *finagle) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

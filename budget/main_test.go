@@ -6,10 +6,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// at is a time of the tests' own clock, in seconds.
+// at returns a time of the tests' own clock, in seconds.
 func at(t float64) time.Time { return time.Unix(1_700_000_000, int64(t*1e9)) }
 
-// full is a budget that has seen a thousand successes at time 0.
+// full returns a budget that has seen a thousand successes at time 0.
 func full(s budget.Spec) budget.Budget {
 	b := s.New()
 	succeed(b, 0, 1000)

@@ -13,7 +13,7 @@ func (p *pool) init(size int64) {
 	p.left.Store(size)
 }
 
-// take takes cost if at least least is there.
+// take withdraws cost if at least least is there, and reports whether it was.
 func (p *pool) take(cost, least int64) bool {
 	for {
 		left := p.left.Load()
@@ -37,7 +37,7 @@ func (p *pool) add(n int64) {
 	}
 }
 
-// level is how full the pool is, and 0 where less than least is left.
+// level returns the share of the pool that is left, and 0 where less than least is left.
 func (p *pool) level(least int64) float64 {
 	left := p.left.Load()
 	if left < least {

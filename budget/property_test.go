@@ -18,8 +18,8 @@ type attempt struct {
 	ended  bool
 }
 
-// model says the rule of Adaptive for retries of a quiet client within one span, in whole numbers
-// that never wrap.
+// model restates the rule of Adaptive for retries of a quiet client within one span, in whole
+// numbers that never wrap.
 type model struct {
 	strict        bool
 	ended         int // successes and failed retries

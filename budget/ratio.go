@@ -72,7 +72,7 @@ func (b *ratio) End(now time.Time, p Permit, e Evidence) {
 	b.window.addAt(slot, -1, -1)
 }
 
-// Level is the part of the allowed retries that was not used.
+// Level returns the share of the allowed retries that was not used.
 func (b *ratio) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

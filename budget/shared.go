@@ -6,8 +6,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Shared is a Spec whose every New is b itself: all destinations, and all policies that use it,
-// spend from one budget. Two calls with the same b give equal Specs. It has no name in JSON.
+// Shared returns a Spec whose every New is b itself: all destinations, and all policies that use
+// it, spend from one budget. Two calls with the same b give equal Specs. It has no name in JSON.
 func Shared(b Budget) Spec { return shared{b} }
 
 type shared struct{ Budget Budget }

@@ -52,7 +52,7 @@ type tokenBucket struct {
 
 func (b *tokenBucket) Timeless() {}
 
-// Level is what is left of the bucket.
+// Level returns the share of the bucket that is left.
 func (b *tokenBucket) Level() float64 {
 	if b.empty.Load() {
 		return 0

@@ -68,5 +68,5 @@ func names[E ~uint8](name func(E) string) (all []string) {
 	}
 }
 
-// index is where a value of an enumeration stands among its names.
+// index returns the position of a value of an enumeration among its names.
 func index[E ~uint8](e E, names []string) int { return min(int(e), len(names)-1) }

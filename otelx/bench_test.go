@@ -13,9 +13,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// BenchmarkCall is what observing costs: calls that succeed at once, and calls whose first attempt
-// fails, without an observer, with one that does nothing (which times attempts), and with the SDK
-// behind this package's.
+// BenchmarkCall measures the cost of observing: calls that succeed at once, and calls whose first
+// attempt fails, without an observer, with one that does nothing (which times attempts), and with
+// the SDK behind this package's.
 func BenchmarkCall(b *testing.B) {
 	_, span := newTracer().Tracer("test").Start(context.Background(), "caller")
 	defer span.End()

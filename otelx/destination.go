@@ -14,10 +14,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// other stands for all that are too many to be told apart.
+// other stands for the destinations beyond the limit.
 const other = "other"
 
-// destination is what is recorded with, for calls to one destination: options that are made once,
+// destination holds the recording options for calls to one destination: they are made once,
 // so that a call that succeeds at once costs no allocation.
 type destination struct {
 	calls    [][]metric.AddOption   // by reason
@@ -32,7 +32,7 @@ type destination struct {
 	budget atomic.Pointer[leveler] // of the policy whose call ended last
 }
 
-// leveler is a budget that can tell its level.
+// leveler is a budget that can report its level.
 type leveler struct {
 	budget.Leveler
 	comparable bool
@@ -79,7 +79,7 @@ func (d *destination) watch(r retry.Report) {
 	d.budget.Store(&leveler{now, reflect.ValueOf(now).Comparable()})
 }
 
-// destinations are told apart by the attribute evenkeel.destination, up to a number.
+// destinations are distinguished by the attribute evenkeel.destination, up to a number.
 type destinations struct {
 	own   *destination                      // of policies that did not come from For, or all of them if none is told apart
 	other *destination                      // of those that are too many
@@ -109,7 +109,7 @@ func newNamed(name string) *destination {
 	return newDestination(destinationKey.String(strings.ToValidUTF8(name, "\uFFFD"))) // what exporters insist on
 }
 
-// observe reports the levels of the budgets that are told apart.
+// observe reports the levels of the budgets that are distinguished.
 func (ds *destinations) observe(_ context.Context, to metric.Float64Observer) error {
 	if ds.own != ds.other {
 		ds.own.observe(to)

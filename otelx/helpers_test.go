@@ -47,7 +47,7 @@ func policy(t testing.TB, cfg retry.Config, o retry.Observer) *retry.Policy {
 	return p
 }
 
-// failing is an operation that fails n times and then succeeds.
+// failing returns an operation that fails n times and then succeeds.
 func failing(n int) func(context.Context) error {
 	return func(context.Context) error {
 		if n--; n >= 0 {
@@ -83,7 +83,7 @@ func (m meter) collect(t testing.TB) map[string]metricdata.Metrics {
 	return found
 }
 
-// counts is what a counter has counted, by its attributes.
+// counts returns a counter's values, by their attributes.
 func (m meter) counts(t testing.TB, name string) map[attribute.Distinct]int64 {
 	t.Helper()
 	found := map[attribute.Distinct]int64{}
@@ -131,7 +131,7 @@ func (tr tracer) during(f func(ctx context.Context)) sdktrace.ReadOnlySpan {
 	return nil
 }
 
-// event is what was recorded of an event.
+// event is a recorded span event.
 type event struct {
 	name  string
 	after time.Duration // the span's beginning

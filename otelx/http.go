@@ -25,7 +25,7 @@ func ClientTrace(ctx context.Context) *httptrace.ClientTrace {
 	return new(httptrace.ClientTrace) // never shared: httptrace.WithClientTrace writes to it
 }
 
-// ResendCount is the attribute http.request.resend_count (int; 1 on the first resend) of the
+// ResendCount returns the attribute http.request.resend_count (int; 1 on the first resend) of the
 // attempt that is made on ctx, for instrumentation other than otelhttp. There is none on a first
 // attempt, nor on an operation's: a request that an operation of retry.Do makes is sent for the
 // first time whichever attempt of the operation makes it.

@@ -45,7 +45,7 @@ func TestTheLevelOfEachBudgetIsReadWhenMetricsAreCollected(t *testing.T) {
 	require.Equal(t, spent, full["bad"])
 }
 
-// budgetLevel is the level that a call's report holds.
+// budgetLevel returns the level that a call's report holds.
 func budgetLevel(t *testing.T, p *retry.Policy) (float64, bool) {
 	t.Helper()
 	var seen budget.Budget

@@ -28,7 +28,7 @@ type config struct {
 	maxDestinations int
 }
 
-// WithMeterProvider turns metrics on and says where they go.
+// WithMeterProvider turns metrics on and sets their provider.
 func WithMeterProvider(mp metric.MeterProvider) Option {
 	return func(c *config) error {
 		if mp == nil {
@@ -51,7 +51,7 @@ func WithTracerProvider(tp trace.TracerProvider) Option {
 	}
 }
 
-// WithGlobals takes each provider that is not passed in from otel.GetMeterProvider and
+// WithGlobals reads each provider that is not passed in from otel.GetMeterProvider and
 // otel.GetTracerProvider. They may be set later than the Observer is made.
 func WithGlobals() Option {
 	return func(c *config) error {

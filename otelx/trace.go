@@ -14,8 +14,8 @@ import (
 
 type tracer = trace.Tracer
 
-// attemptEvents says on the caller's span what a resend was: one that had to wait, or a hedge. The
-// event stands where it happened and not where we heard of it: that is when the attempt has ended.
+// attemptEvents records on the caller's span that a resend had to wait, or was a hedge. The
+// event has the time at which it happened, not the end of the attempt, at which it is reported.
 func attemptEvents(ctx context.Context, a retry.Attempt) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -35,7 +35,7 @@ func attemptEvents(ctx context.Context, a retry.Attempt) {
 	}
 }
 
-// stopEvent says on the caller's span why the call stopped.
+// stopEvent records on the caller's span why the call stopped.
 func stopEvent(ctx context.Context, r retry.Report) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -71,5 +71,5 @@ func attemptSpan(ctx context.Context, t tracer, a retry.Attempt) {
 	span.End(at(a.Sent.Add(a.Took)))
 }
 
-// at is the time of an event, a span's beginning or its end.
+// at sets the time of an event, a span's beginning or its end.
 func at(t time.Time) trace.SpanEventOption { return trace.WithTimestamp(t) }

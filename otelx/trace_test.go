@@ -23,7 +23,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// took is an operation that fails after so long, each time.
+// took returns an operation that fails after so long, each time.
 func took(d time.Duration) func(context.Context) error {
 	return func(context.Context) error {
 		time.Sleep(d)

@@ -7,7 +7,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Config says when backends are set aside, and for how long. The zero value is a good choice.
+// Config sets when backends are set aside, and for how long. The zero value is a good choice.
 type Config struct {
 	Failures int           // failures in a row that set a backend aside at the earliest; 0 means 5
 	Excess   float64       // how far its share of failures must lie above its siblings', from 0 to 1; 0 means 0.2

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Change is what happened to a backend.
+// Change is a change of a backend's state.
 type Change uint8
 
 const (
@@ -55,7 +55,7 @@ type Event struct {
 	For         time.Duration // SetAside: until its first probe. TakenBack: how long it was set aside
 }
 
-// Observer is implemented by a retry.Observer that wants to know of backends being set aside and
+// Observer is implemented by a retry.Observer that records backends being set aside and
 // taken back. It is called on the goroutine of the call whose attempt was decisive, with that
 // call's context, and must be quick.
 type Observer interface {

@@ -16,7 +16,7 @@ type Group struct {
 	open   int // attempts under way to these that are timed
 }
 
-// Backend is what a Group knows of one backend. Make one with Add.
+// Backend is one backend's record in a Group. Make one with Add.
 type Backend struct {
 	name   string
 	group  *Group // nil: removed
@@ -66,7 +66,7 @@ func (g *Group) Remove(b *Backend) {
 	g.withdraw(b)
 }
 
-// withdraw takes a backend's recent attempts, and those under way, out of the group's.
+// withdraw subtracts a backend's recent attempts, and those under way, from the group's.
 func (g *Group) withdraw(b *Backend) {
 	g.open -= b.open
 	epoch := max(g.recent.epoch, b.recent.epoch)
@@ -76,7 +76,7 @@ func (g *Group) withdraw(b *Backend) {
 	b.recent = window{epoch: epoch}
 }
 
-// State is what may be sent to a backend now.
+// State is the traffic that a backend may receive now.
 type State uint8
 
 const (
@@ -154,7 +154,7 @@ func (g *Group) silent(now time.Time, b *Backend) bool {
 	return worse(b.open, b.open, waiting, waiting+answered, g.cfg.Excess)
 }
 
-// Result is what an attempt says of its backend.
+// Result is the evidence of an attempt about its backend.
 type Result uint8
 
 const (

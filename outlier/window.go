@@ -49,7 +49,7 @@ func (w *window) total() counts {
 	return t
 }
 
-// sub takes another window's counts out, at the same epoch.
+// sub subtracts another window's counts, at the same epoch.
 func (w *window) sub(o *window) {
 	w.cur.add(o.cur, -1)
 	w.prev.add(o.prev, -1)

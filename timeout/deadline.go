@@ -6,8 +6,8 @@ import (
 )
 
 // Reserve returns a context whose deadline is d sooner than ctx's, so that whoever waits on it
-// keeps d to clean up or to answer in. context.Cause says [ErrReserved] when the earlier deadline
-// has passed.
+// keeps d to clean up or to answer in. context.Cause returns [ErrReserved] when the earlier
+// deadline has passed.
 //
 //   - Without a deadline on ctx, or with d <= 0, there is nothing to take from, and the deadline
 //     stays what it is.
@@ -24,8 +24,8 @@ func Reserve(ctx context.Context, d time.Duration) (context.Context, context.Can
 	return context.WithDeadlineCause(ctx, deadline.Add(-d), ErrReserved)
 }
 
-// Left is how long ctx's deadline is away, never less than 0; false without a deadline. It reads
-// the clock only if there is a deadline.
+// Left returns the time until ctx's deadline, never less than 0; false without a deadline. It
+// reads the clock only if there is a deadline.
 func Left(ctx context.Context) (time.Duration, bool) {
 	deadline, ok := ctx.Deadline()
 	if !ok {

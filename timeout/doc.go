@@ -1,4 +1,4 @@
-// Package timeout says how long an attempt may take, and what is left of a deadline.
+// Package timeout bounds attempts' durations, and computes what is left of a deadline.
 //
 // A timeout that is too short gives up work that was about to be answered, and each retry of it is
 // more load for a server that is slow already; one that is too long holds what the attempt holds.

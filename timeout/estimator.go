@@ -45,7 +45,7 @@ func (e *estimator) Timeout() time.Duration { return time.Duration(e.limit.Load(
 
 func (e *estimator) Usual() time.Duration { return time.Duration(e.usual.Load()) }
 
-// Observe counts. A took below 0 says nothing and is ignored.
+// Observe counts an attempt. A took below 0 is ignored.
 func (e *estimator) Observe(now time.Time, took time.Duration, answered bool) {
 	if took < 0 {
 		return
@@ -90,18 +90,18 @@ func (e *estimator) refresh(at time.Duration) {
 	e.limit.Store(int64(min(max(limit, e.rules.Floor), e.rules.Ceiling)))
 }
 
-// median is what half of the attempts do not exceed. If most were given up, all that is known is
-// that it is no shorter than this.
+// median returns the duration that half of the attempts do not exceed. If most were given up, all
+// that is known is that it is no shorter than this.
 func (e *estimator) median() time.Duration {
 	i, _ := quantile(e.buckets, 0.5)
 	return min(lowerEdge(i+1), e.rules.Ceiling)
 }
 
-// tail is the latency that a share of Rate exceeds, of n samples. They are whole, so the share is
-// rounded to the nearest: rounded down, 1,999 samples would be held to half the rate. Where the
-// curve ends before, it is continued as a Pareto distribution of index 2 would be. Few latencies
-// have so heavy a tail, and what is short of the rate by little goes up by little. It goes up at
-// most to twice what has been tried: of what is beyond, nothing is known.
+// tail returns the latency that a share of Rate exceeds, of n samples. They are whole, so the
+// share is rounded to the nearest: rounded down, 1,999 samples would be held to half the rate.
+// Where the curve ends before, it is continued as a Pareto distribution of index 2 would be. Few
+// latencies have so heavy a tail, and what is short of the rate by little goes up by little. It
+// goes up at most to twice what has been tried: of what is beyond, nothing is known.
 func (e *estimator) tail(n float64) time.Duration {
 	share := e.rules.Rate + 0.5/n
 	i, left := quantile(e.buckets, share)
@@ -134,7 +134,7 @@ func (e *estimator) mostGrown() time.Duration {
 	return time.Duration(min(float64(least)*e.rules.Growth, float64(e.rules.Ceiling)))
 }
 
-// add is a+b without overflow; b is not negative.
+// add returns a+b without overflow; b is not negative.
 func add(a, b time.Duration) time.Duration {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

@@ -8,7 +8,7 @@ import (
 
 // A histogram counts latencies in buckets that get wider as they get longer, as in HdrHistogram: 8
 // µs each up to half a millisecond, and above it 32 to each power of two, so at most 3 % wide. A
-// count is one atomic addition; nobody waits for anybody.
+// count is one atomic addition and never blocks.
 type histogram []cell
 
 // A cell is one bucket: attempts that were answered, and attempts given up, after about the same
@@ -30,13 +30,13 @@ func bucketOf(d time.Duration) int {
 	return e<<subBits + int(v>>e)
 }
 
-// lowerEdge is the shortest duration in bucket i, and what the durations in bucket i-1 stay below.
+// lowerEdge returns the shortest duration in bucket i; all durations in bucket i-1 are below it.
 func lowerEdge(i int) time.Duration {
 	e := max(0, i>>subBits-1)
 	return time.Duration(i-e<<subBits) << e << unitBits
 }
 
-// newHistogram tells durations up to longest apart; longer ones share the last bucket.
+// newHistogram distinguishes durations up to longest; longer ones share the last bucket.
 func newHistogram(longest time.Duration) histogram { return make(histogram, bucketOf(longest)+2) }
 
 func (h histogram) add(d time.Duration, answered bool) {

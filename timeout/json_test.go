@@ -109,7 +109,7 @@ func anySpec(t *rapid.T) timeout.Spec {
 	return anyPercentile(t)
 }
 
-// anyPercentile is a valid one; each field may be left to its default.
+// anyPercentile draws a valid one; each field may be left to its default.
 func anyPercentile(t *rapid.T) timeout.Percentile {
 	var p timeout.Percentile
 	given := func(name string) bool { return rapid.Bool().Draw(t, "with "+name) }

@@ -60,7 +60,8 @@ func BenchmarkTimeout(b *testing.B) {
 	})
 }
 
-// Refresh is an observation that also works out the limit, as one in a tenth of a second does.
+// Refresh measures an observation that also computes the limit, as one in a tenth of a second
+// does.
 func BenchmarkRefresh(b *testing.B) {
 	took := latencies()
 	l := timeout.Percentile{}.New().(timeout.Learner)

@@ -52,7 +52,7 @@ func TestFalseTimeoutsLandWithinAFactorOfTwo(t *testing.T) {
 	}
 }
 
-// naive takes the time that an attempt was given up after for the time of an answer.
+// naive counts an attempt that was given up as answered at that time.
 type naive struct{ timeout.Learner }
 
 func (n naive) Observe(now time.Time, took time.Duration, _ bool) { n.Learner.Observe(now, took, true) }

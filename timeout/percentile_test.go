@@ -16,7 +16,7 @@ import (
 
 const ms = time.Millisecond
 
-// feed tells l of n answers, a millisecond apart, and returns the time of the next.
+// feed reports n answers to l, a millisecond apart, and returns the time of the next.
 func feed(l timeout.Learner, now time.Time, n int, took time.Duration, answered bool) time.Time {
 	for range n {
 		l.Observe(now, took, answered)

@@ -80,7 +80,7 @@ func lognormal(median time.Duration, sigma float64) func(time.Duration, *rand.Ra
 	}
 }
 
-// stragglers is the base latency of the experiment hedge of bench: mean 5 ms, sd 2 ms, of which
+// stragglers draws the base latency of the experiment hedge of bench: mean 5 ms, sd 2 ms, of which
 // one in twenty is ten times slower.
 func stragglers() func(time.Duration, *rand.Rand) time.Duration {
 	base := lognormal(4642*time.Microsecond, 0.3853)

@@ -78,7 +78,7 @@ func (c brownoutCell) server() string {
 	return "executes"
 }
 
-// row is the row's name, which no other row of the case has.
+// row returns the row's name, which no other row of the case has.
 func (c brownoutCell) row() string {
 	switch {
 	case c.policy.Name == "evenkeel" && !c.drops:

@@ -33,7 +33,7 @@ type Experiment struct {
 // Word explains a param, or one of its values.
 type Word struct{ Term, Meaning string }
 
-// Metric is how a figure is shown. JSON has the bare number.
+// Metric is the format of a figure. JSON has the bare number.
 type Metric struct {
 	Name   string
 	Label  string // the heading; "" means Name
@@ -43,7 +43,7 @@ type Metric struct {
 // Format turns a figure into text.
 type Format = func(v float64) string
 
-// Options is what an experiment is told.
+// Options holds the settings of an experiment.
 type Options struct {
 	Seed  uint64
 	Seeds int      // runs that a figure of together is the mean of; 0 means 1
@@ -79,7 +79,7 @@ func (o Options) done() {
 	}
 }
 
-// size is what to use in full and in quick runs.
+// size returns full, or quick in a quick run.
 func size[T any](o Options, full, quick T) T {
 	if o.Quick {
 		return quick

@@ -41,7 +41,8 @@ var publishedHedge = map[string]map[string]float64{
 	"published:adaptive-p90": {"p50_ms": 5.0, "p95_ms": 12.3, "p99_ms": 17.0, "p999_ms": 59.4, "load": 1.089},
 }
 
-// hedgePolicies are what is run: the published hedges have no budget, and at most one a call.
+// hedgePolicies returns the policies that are run: the published hedges have no budget, and at
+// most one a call.
 func hedgePolicies() []Policy {
 	fixed10 := timeout.Fixed(10 * time.Millisecond)
 	return []Policy{
@@ -81,8 +82,8 @@ func runHedge(o Options) ([]Row, error) {
 	})
 }
 
-// hedgeWithin is how near to one published run a figure has to be. With 5 % stragglers the 95th
-// percentile without hedges lies in the gap between those and the others, where it moves by
+// hedgeWithin returns the tolerance of a figure against one published run. With 5 % stragglers the
+// 95th percentile without hedges lies in the gap between those and the others, where it moves by
 // milliseconds from run to run.
 func hedgeWithin(policy, metric string) Within {
 	switch {
@@ -117,7 +118,7 @@ func hedgedCalls(cfg retry.Config, calls int, seed uint64) (hedgeResult, error) 
 	return r.finish(), nil
 }
 
-// hedgeResult is how long the calls took, sorted, and the attempts they needed.
+// hedgeResult holds the calls' durations, sorted, and the attempts they needed.
 type hedgeResult struct {
 	took     []time.Duration
 	attempts int

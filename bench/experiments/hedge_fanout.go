@@ -41,7 +41,7 @@ const (
 // thousandth of requests.
 var fanoutShape = math.Log(fanoutSlow/(.001/fanoutServers)) / math.Log(1800/10.)
 
-// fanoutTime is how long a server takes.
+// fanoutTime draws a server's processing time.
 func fanoutTime(rng *rand.Rand) time.Duration {
 	return time.Duration(float64(fanoutDelay) * math.Pow((1-rng.Float64())/fanoutSlow, -1/fanoutShape))
 }

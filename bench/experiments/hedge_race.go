@@ -17,7 +17,7 @@ type hedgeRace struct {
 	order  int
 }
 
-// latency is how long a call's attempt takes.
+// latency returns the duration of a call's attempt.
 type latency func(attempt int) time.Duration
 
 // hedgedCall is a call under way.

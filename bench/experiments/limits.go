@@ -106,7 +106,7 @@ func (c limit) load(policy Policy, o Options) (float64, error) {
 	return r.Between(outageAfter, outageAfter+window).Load(), nil
 }
 
-// longest is the attempt timeout of a case.
+// longest returns the attempt timeout of a case.
 func longest(name string) time.Duration {
 	if name == "hang" {
 		return 3 * time.Second

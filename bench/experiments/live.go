@@ -45,7 +45,7 @@ var (
 	liveScenarios = []liveScenario{{"outage", 100}, {"faults-5", 5}, {"faults-10", 10}}
 )
 
-// liveScenario is what a live server is told.
+// liveScenario is the behavior of a live server.
 type liveScenario struct {
 	name    string
 	percent int // of attempts that fail
@@ -114,7 +114,7 @@ func (o Options) together(n int, cell func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// compare is the row of what real servers said, with what the simulator says.
+// compare returns the row of the real servers' figures beside the simulator's.
 func (c liveCell) compare(m live.Measured) (Row, error) {
 	sim, err := c.fleet.Simulated(c.policy.Config, c.over.Name == live.HTTP.Name, m)
 	return Row{
@@ -129,7 +129,7 @@ func (c liveCell) compare(m live.Measured) (Row, error) {
 	}, err
 }
 
-// bars is what a policy of ours must hold; a user's must hold nothing.
+// bars returns the limits of a policy of ours; a user's has none.
 func (c liveCell) bars() map[string]Bar {
 	if c.policy.user {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
-// look is how a series is drawn.
+// look is the style of a series.
 type look struct {
 	tone   report.Tone
 	marker report.Marker
@@ -85,7 +85,7 @@ func paint(c *report.Chart) {
 	}
 }
 
-// free is the first look of the tones that no series has.
+// free returns the first look of the tones that no series has.
 func free(used map[look]bool, tones ...report.Tone) look {
 	for _, marker := range []report.Marker{report.Circle, report.Square, report.Triangle, report.Diamond} {
 		for _, tone := range tones {

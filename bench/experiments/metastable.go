@@ -72,8 +72,9 @@ func runMetastable(o Options) ([]Row, error) {
 
 const stopAt = 20 * time.Second
 
-// recoveryOf is the mean time from the start of the outage until goodput is back. It is infinite
-// if most runs do not recover; a few that do not count with the time that they were given.
+// recoveryOf returns the mean time from the start of the outage until goodput is back. It is
+// infinite if most runs do not recover; a few that do not count with the time that they were
+// given.
 func recoveryOf(policy Policy, rate, seeds int, o Options) (float64, error) {
 	none := publishedMetastable["none"][slices.Index(metastableRates, rate)]
 	given := max(200*time.Second, time.Duration(1.8*none*float64(time.Second)))

@@ -104,7 +104,7 @@ func standardErrors(n, sd float64, trials int) Within {
 	return Within{Abs: n*sd*math.Sqrt(1./occTrials+1/float64(trials)) + .05}
 }
 
-// run is the mean writes and time, in milliseconds, of so many trials.
+// run returns the mean writes and time, in milliseconds, of so many trials.
 func (c occCell) run(rng *rand.Rand, trials int) (calls, took float64, err error) {
 	// Neither a budget nor MaxAttempts is in the model: a client goes on until it has written.
 	p, err := retry.New(

@@ -21,7 +21,7 @@ var occAlgorithms = map[string]string{
 	"None": "none", "Exponential": "exponential", "EqualJitter": "equal", "FullJitter": "full", "Decorr": "decorrelated",
 }
 
-// readOCC is the published figures by occKey.
+// readOCC returns the published figures by occKey.
 func readOCC() (map[string]occPublished, error) {
 	r := csv.NewReader(strings.NewReader(occCSV))
 	r.Comment = '#'

@@ -73,8 +73,8 @@ func (r *occRace) run() (writes int, end time.Duration) {
 	return writes, end
 }
 
-// again tells a client that its write came too late. It returns when the client's policy has it
-// read anew.
+// again reports to a client that its write was too late. It returns when the client's policy has
+// it read anew.
 func (r *occRace) again(c *occClient, at time.Duration) time.Duration {
 	now := occStart.Add(at)
 	c.call.Done(now, c.attempt, retry.Outcome{Class: retry.Transient})
@@ -87,7 +87,7 @@ func (r *occRace) again(c *occClient, at time.Duration) time.Duration {
 	return now.Sub(occStart)
 }
 
-// leg is how long a message takes one way.
+// leg draws the time of a message one way.
 func (r *occRace) leg() time.Duration {
 	return time.Duration(math.Abs(10+2*r.rng.NormFloat64()) * float64(time.Millisecond))
 }

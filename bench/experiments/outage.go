@@ -68,7 +68,7 @@ const (
 	outageLasts = 10 * time.Second
 )
 
-// outageLoad is the mean of several runs.
+// outageLoad returns the mean of several runs.
 func outageLoad(o Options, policy Policy, clients int) (load float64, err error) {
 	runs := size(o, 3, 1)
 	for run := range runs {
@@ -81,8 +81,8 @@ func outageLoad(o Options, policy Policy, clients int) (load float64, err error)
 	return load, nil
 }
 
-// firstSeconds is the load on a fleet over the first ten seconds of an outage that begins after
-// thirty: attempts a call, of the calls that begin in them.
+// firstSeconds returns the load on a fleet over the first ten seconds of an outage that begins
+// after thirty: attempts a call, of the calls that begin in them.
 func firstSeconds(policy Policy, clients int, seed uint64) (float64, error) {
 	s := brookerFleet(clients, 1000)
 	s.Faults = []fleet.Fault{{From: outageAfter, To: outageAfter + time.Hour, Fail: 1}}

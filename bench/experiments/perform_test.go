@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lasting is an experiment of some cells, which take so long each.
+// lasting returns an experiment of some cells, which take so long each.
 func lasting(name string, alone bool, cells int, takes time.Duration) Experiment {
 	return Experiment{Name: name, Alone: alone, Run: func(o Options) ([]Row, error) {
 		return o.Each(cells, func(int) (Row, error) {

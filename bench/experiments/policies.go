@@ -72,14 +72,14 @@ func policyNamed(name string) Policy {
 	panic(fmt.Sprintf("no policy is named %q", name))
 }
 
-// as is the policy under another name.
+// as returns the policy under another name.
 func (p Policy) as(name string) Policy {
 	p.Name = name
 	return p
 }
 
-// attempts is the policy with another MaxAttempts; a user's own policy stays as it is, and so does
-// one that never retries.
+// attempts returns the policy with another MaxAttempts; a user's own policy stays as it is, and so
+// does one that never retries.
 func (p Policy) attempts(n int) Policy {
 	if !p.user && p.Config.MaxAttempts != 1 {
 		p.Config.MaxAttempts = n
@@ -87,7 +87,7 @@ func (p Policy) attempts(n int) Policy {
 	return p
 }
 
-// timeout is the policy with the model's attempt timeout, unless a user's own has one.
+// timeout returns the policy with the model's attempt timeout, unless a user's own has one.
 func (p Policy) timeout(d time.Duration) Policy {
 	if p.Config.AttemptTimeout == nil {
 		p.Config.AttemptTimeout = fixed(d)

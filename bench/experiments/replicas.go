@@ -38,7 +38,7 @@ const (
 	replicaAnswer = 10 * time.Millisecond
 )
 
-// replicaFaults are what goes wrong, by name.
+// replicaFaults returns the faults of a scenario by its name.
 func replicaFaults(name string) []fleet.Fault {
 	whole := fleet.Fault{Replica: 2, To: replicasLast}
 	switch name {
@@ -124,7 +124,7 @@ func (c replicaCell) run(o Options) (Row, error) {
 	return row, nil
 }
 
-// bars are what issue 18 asks for.
+// bars returns the limits that this experiment must keep.
 func (c replicaCell) bars() map[string]Bar {
 	switch c.fault {
 	case "down", "hung", "slow":

@@ -57,7 +57,7 @@ var publishedBudgets = map[string][][2]float64{
 	},
 }
 
-// brookerFleet is the model of retry-budget and outage.
+// brookerFleet returns the model of retry-budget and outage.
 func brookerFleet(clients int, rate float64) fleet.Scenario {
 	return fleet.Scenario{
 		Clients: clients,
@@ -90,7 +90,7 @@ func runRetryBudget(o Options) ([]Row, error) {
 	})
 }
 
-// steadyFailures is a minute in which every attempt fails with probability p.
+// steadyFailures simulates a minute in which every attempt fails with probability p.
 func steadyFailures(o Options, policy Policy, p float64) (*fleet.Result, error) {
 	clients := size(o, 100, 25) // not for less time: some budgets start with a reserve of minutes
 	s := brookerFleet(clients, 10*float64(clients))
@@ -100,7 +100,7 @@ func steadyFailures(o Options, policy Policy, p float64) (*fleet.Result, error) 
 	return fleet.Run(policy.Config, s)
 }
 
-// budgetBars is what evenkeel's own budgets must hold in this table.
+// budgetBars returns the limits of evenkeel's own budgets in this table.
 func budgetBars(policy string, p float64) map[string]Bar {
 	success := map[string]map[float64]float64{
 		"evenkeel":        {.01: .9998, .1: .997},

@@ -22,7 +22,7 @@ type Row struct {
 // Never is the published figure of what does not happen.
 var Never = math.Inf(1)
 
-// Within is how near two figures are that agree: one of the two is enough.
+// Within is the tolerance within which two figures agree: one of the two is enough.
 type Within struct {
 	Abs float64 // in the metric's own unit
 	Rel float64 // as a part of the published figure
@@ -67,7 +67,7 @@ func (r Row) Agrees(metric string) (agrees, ok bool) {
 	return d == 0 || math.Abs(d) <= r.near(metric)+1e-9, true
 }
 
-// near is how far the metric may be off what was published.
+// near returns how far the metric may be from the published figure.
 func (r Row) near(metric string) float64 {
 	published := r.Published[metric]
 	if math.IsInf(published, 0) {
@@ -90,7 +90,7 @@ func (r Row) Holds(metric string) (holds, ok bool) {
 	return (b.AtLeast == 0 || *v >= b.AtLeast) && (b.AtMost == 0 || *v <= b.AtMost), true
 }
 
-// Off says of each figure that disagrees or misses its bar what is wrong with it.
+// Off describes each figure that disagrees or misses its bar.
 func (r Row) Off() []string {
 	return r.off(slices.Sorted(maps.Keys(r.Metrics)), func(string) Format { return bare })
 }
@@ -113,7 +113,7 @@ func (r Row) off(metrics []string, format func(metric string) Format) []string {
 	return off
 }
 
-// Label is the policy and its parameters.
+// Label returns the policy and its parameters.
 func (r Row) Label() string {
 	parts := []string{r.Policy}
 	for _, p := range slices.Sorted(maps.Keys(r.Params)) {

@@ -172,7 +172,7 @@ func pivoted(r Performed) *table {
 	return &t
 }
 
-// lineName is the policy, and the params that are not columns.
+// lineName returns the policy, and the params that are not columns.
 func lineName(r Performed, row Row) string {
 	name := row.Policy
 	for _, p := range r.Params {
@@ -266,7 +266,7 @@ func mark(row Row, metric string) string {
 	return "✗"
 }
 
-// barMark is an exclamation mark after a figure that misses its bar.
+// barMark returns an exclamation mark after a figure that misses its bar.
 func barMark(row Row, metric string) string {
 	if holds, ok := row.Holds(metric); ok && !holds {
 		return "!"

@@ -15,7 +15,7 @@ func TestWrap(t *testing.T) {
 	require.Equal(t, []string{""}, wrap("", 8))
 }
 
-// twoRows are a figure that agrees, and one that neither agrees nor holds its bar.
+// twoRows returns a figure that agrees, and one that neither agrees nor holds its bar.
 func twoRows() Performed {
 	at := map[string]any{"p": .1}
 	one := Row{Policy: "a", Params: at, Metrics: map[string]*float64{"load": Value(1.11), "success": Value(.9)}}

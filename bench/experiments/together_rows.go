@@ -24,7 +24,8 @@ type crowdRow struct {
 	full     bool    // not with -quick
 }
 
-// failing is a world in which attempts fail at once with a probability that depends on the time.
+// failing returns a world in which attempts fail at once with a probability that depends on the
+// time.
 func failing(p func(t float64) float64) world {
 	return func(rng *rand.Rand, t float64, _ int) fate {
 		if rng.Float64() < p(t) {
@@ -54,7 +55,7 @@ func crowdRows() []crowdRow {
 	return rows
 }
 
-// outageRows are the first ten seconds of a total outage.
+// outageRows covers the first ten seconds of a total outage.
 func outageRows() (rows []crowdRow) {
 	add := func(name string, load float64, change func(*crowd)) {
 		c := crowd{clients: 100, rate: 1000, leg: .01, seconds: 40, from: 30, to: 40, world: failing(fromThen(30, 0, 1))}
@@ -88,7 +89,8 @@ func outageRows() (rows []crowdRow) {
 	return rows
 }
 
-// partialRows are the first ten seconds of a partial outage, and what it wastes in the long run.
+// partialRows covers the first ten seconds of a partial outage, and what it wastes in the long
+// run.
 func partialRows() (rows []crowdRow) {
 	for _, n := range []int{100, 1000} {
 		for _, p := range []float64{.2, .3, .4, .5, .6, .7, .8, .9} {
@@ -224,8 +226,8 @@ func slowRows() (rows []crowdRow) {
 	return rows
 }
 
-// recoveryRows are a server of 300 attempts a second that stops, and goes on with what nobody
-// waits for.
+// recoveryRows simulates a server of 300 attempts a second that stops, and goes on with what
+// nobody waits for.
 func recoveryRows() (rows []crowdRow) {
 	for _, n := range []int{1, 10, 100} {
 		for _, load := range []float64{140, 200, 250, 280, 290} {
@@ -264,7 +266,7 @@ func grayRows() (rows []crowdRow) {
 	return rows
 }
 
-// addedRows are what calls that fail in an outage wait, after its first second.
+// addedRows returns the waits of calls that fail in an outage, after its first second.
 func addedRows() (rows []crowdRow) {
 	for _, n := range []int{1, 100, 1000} {
 		for _, p := range []float64{0, .05} {

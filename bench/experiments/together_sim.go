@@ -51,7 +51,7 @@ type fate struct {
 	took   float64         // until it fails
 }
 
-// gathered is what came of a run.
+// gathered holds the results of a run.
 type gathered struct {
 	calls, ok, sent, failedRetries int
 	requests, whole                int
@@ -92,8 +92,8 @@ func (g *gathered) percentile(q float64) float64 {
 	return g.added[min(len(g.added)-1, int(q*float64(len(g.added))))]
 }
 
-// recovery is how long after the start of the standstill goodput is back for ten seconds, in
-// seconds.
+// recovery returns the time from the start of the standstill until goodput is back for ten
+// seconds, in seconds.
 func (g *gathered) recovery(c crowd) float64 {
 	good := 0
 	for i := int(c.stopped[0]); i < int(c.seconds)-5; i++ {
@@ -232,7 +232,7 @@ func (s *crowdSim) weigh() {
 	}
 }
 
-// process is a new process's rules: its own budget and limits.
+// process returns a new process's rules: its own budget and limits.
 func (s *crowdSim) process() *call.Rules {
 	spec := s.cfg.Budget
 	if spec == nil {
@@ -393,7 +393,7 @@ func (s *crowdSim) reach(a *crowdAttempt, t float64) {
 	s.at(t+took+s.legTime(), func(t float64) { s.land(a, t, o) })
 }
 
-// serve is the server that works on one attempt after another.
+// serve runs a server that works on one attempt after another.
 func (s *crowdSim) serve(t float64) {
 	if s.busy || len(s.fifo) == 0 || t >= s.stopped[0] && t < s.stopped[1] {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
-// view is how some figures of an experiment become a chart.
+// view maps some figures of an experiment to a chart.
 type view struct {
 	title   string   // "" is the experiment's question
 	x       string   // the param along x, for a chart of lines; "" is a chart of dots
@@ -250,7 +250,7 @@ func (v view) format(r Performed) Format {
 	return bare
 }
 
-// category is the number of a category, a new one if need be.
+// category returns the number of a category, a new one if need be.
 func category(c *report.Chart, name string) int {
 	if i := slices.Index(c.Rows, name); i >= 0 {
 		return i
@@ -270,8 +270,8 @@ func addPoint(c *report.Chart, name string, p report.Point) {
 	c.Series = append(c.Series, report.Series{Name: name, Points: []report.Point{p}})
 }
 
-// describe is the chart in words, for those who do not see it: what it shows, and our line or the
-// extremes of each.
+// describe returns the chart in words, for those who do not see it: what it shows, and our line or
+// the extremes of each.
 func (v view) describe(c *report.Chart) string {
 	var b strings.Builder
 	format := c.Y.Format

@@ -196,7 +196,7 @@ func (s *sim) reply(i uint32) {
 	}
 }
 
-// forget takes an attempt's slot back; nobody may look at it any more.
+// forget frees an attempt's slot; it must not be read afterward.
 func (s *sim) forget(i uint32) {
 	s.attempts.at(i).gen++
 	s.attempts.release(i)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// conditions is what all faults together come to from one point in time to the next.
+// conditions is the sum of all faults from one point in time to the next.
 type conditions struct {
 	from     int64   // ns since the start
 	fail     float64 // probability that an attempt fails at once

@@ -29,7 +29,7 @@ func Lognormal(mean, sd time.Duration) Delay {
 	return lognormal{math.Log(float64(mean)) - v/2, math.Sqrt(v)}
 }
 
-// Stragglers takes times times as long as d in a share of all cases.
+// Stragglers returns a Delay that is times times as long as d in a share of all cases.
 func Stragglers(d Delay, share, times float64) Delay { return stragglers{d, share, times} }
 
 // DelayFunc is a Delay of your own.

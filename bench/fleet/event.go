@@ -1,6 +1,6 @@
 package fleet
 
-// kind is what happens at an event.
+// kind is the type of an event.
 type kind uint8
 
 const (

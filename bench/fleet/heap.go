@@ -19,7 +19,7 @@ func (h *heap) push(e event) {
 	q[i] = e
 }
 
-// pop takes out the earliest event; there must be one.
+// pop removes and returns the earliest event; there must be one.
 func (h *heap) pop() event {
 	q := *h
 	top, last := q[0], q[len(q)-1]

@@ -1,7 +1,7 @@
 package fleet
 
-// loadgen says when a client calls next. The rate may change with time: a client's calls are a
-// process of constant rate in stretched time.
+// loadgen computes the time of a client's next call. The rate may change with time: a client's
+// calls are a process of constant rate in stretched time.
 type loadgen struct {
 	Load
 	gap   float64 // ns between the occasions on which one client calls, at a load of 1

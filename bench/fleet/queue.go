@@ -56,7 +56,7 @@ func (q *queue) push(e event) {
 	}
 }
 
-// pop takes out the earliest event. ok is false if there is none.
+// pop removes and returns the earliest event. ok is false if there is none.
 func (q *queue) pop() (e event, ok bool) {
 	for q.head == len(q.due) && len(q.late) == 0 {
 		if !q.advance() {
@@ -128,8 +128,8 @@ func (q *queue) spread() {
 	q.resize(widthFor(gap, len(q.far)), bucketsFor(len(q.far)), first)
 }
 
-// density is when the first of the far events comes, and how many ns lie between one and the next
-// as far as their median: what comes much later than the others says nothing about them.
+// density returns the time of the first of the far events, and the ns between one and the next
+// up to their median: events much later than the others do not count.
 func (q *queue) density() (first int64, gap float64) {
 	first = math.MaxInt64
 	q.sample = q.sample[:0]
@@ -179,9 +179,9 @@ func (q *queue) extend() {
 	q.far = kept
 }
 
-// widthFor is the width, as a power of two, of a bucket when events come so many ns apart. All
-// buckets together reach twice as far ahead as an event is pending on average (by Little's law,
-// pending * gap).
+// widthFor returns the width, as a power of two, of a bucket when events come so many ns apart.
+// All buckets together reach twice as far ahead as an event is pending on average (by Little's
+// law, pending * gap).
 func widthFor(gap float64, pending int) uint {
 	hold := max(perBucket, 2*float64(pending)/maxBuckets)
 	width := int64(max(1, min(gap*hold, 1<<40)))

@@ -9,7 +9,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Replicas is how many servers do the work, each like Scenario.Server, and how attempts are
+// Replicas sets the number of servers, each like Scenario.Server, and how attempts are
 // spread over them: in turn, by each process that calls them for itself.
 type Replicas struct {
 	N         int             // 0 means 1
@@ -40,7 +40,7 @@ type place struct {
 	outlier      outlier.Attempt
 }
 
-// balancer is what one process knows of the replicas.
+// balancer is one process's record of the replicas.
 type balancer struct {
 	replicas []replica
 	group    *outlier.Group // nil: none is set aside
@@ -162,7 +162,7 @@ func (s *sim) report(c *callState, p *place, r outlier.Result) {
 	b.group.Report(s.time, p.outlier, r, took)
 }
 
-// resultOf tells what an outcome says of a replica.
+// resultOf returns the result that an outcome means for a replica.
 func resultOf(o retry.Outcome) outlier.Result {
 	switch o.Class {
 	case retry.Transient, retry.Throttled, retry.Timeout:

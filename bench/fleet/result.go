@@ -2,7 +2,7 @@ package fleet
 
 import "time"
 
-// Result is what a run came to.
+// Result is the outcome of a run.
 type Result struct {
 	Tally
 	// Series is the run over time, in bins of Bin, from its start until the last call ended.
@@ -23,13 +23,13 @@ type Tally struct {
 // Load is attempts a call.
 func (t Tally) Load() float64 { return float64(t.Attempts) / float64(t.Calls) }
 
-// Success is the share of calls that succeeded.
+// Success returns the share of calls that succeeded.
 func (t Tally) Success() float64 { return float64(t.Succeeded) / float64(t.Calls) }
 
-// Lost is how many calls did not succeed.
+// Lost returns the number of calls that did not succeed.
 func (t Tally) Lost() int { return t.Calls - t.Succeeded }
 
-// Point is what happened within one bin.
+// Point holds the counts of one bin.
 type Point struct {
 	Tally     // calls that began in it, and what they came to, whenever that was
 	Sent  int // attempts sent in it, for whichever call
@@ -61,7 +61,7 @@ func (r *Result) Between(from, to time.Duration) Point {
 	return sum
 }
 
-// at is the bin of a time, or the nearest end of the series.
+// at returns the bin of a time, or the nearest end of the series.
 func (r *Result) at(t time.Duration) int { return min(max(int(t/r.Bin), 0), len(r.Series)) }
 
 // What a second must show to count as healthy: of the calls that ended, so many succeeded; and
@@ -110,15 +110,15 @@ func (r *Result) firstSick(i, seconds int) int {
 	return -1
 }
 
-// Missing is how many calls made between from and to had not succeeded at to: those that failed
-// and those that were still waiting, less those from before that succeeded meanwhile.
+// Missing returns the number of calls made between from and to that had not succeeded at to: those
+// that failed and those that were still waiting, less those from before that succeeded meanwhile.
 func (r *Result) Missing(from, to time.Duration) int {
 	p := r.Between(from, to)
 	return p.Calls - p.Good
 }
 
-// Peak is the most attempts that any second between from and to saw, as a ratio to the calls made
-// in that second. Seconds without calls do not count.
+// Peak returns the most attempts that any second between from and to saw, as a ratio to the calls
+// made in that second. Seconds without calls do not count.
 func (r *Result) Peak(from, to time.Duration) float64 {
 	peak := 0.0
 	from, to = max(from, 0), min(to, time.Duration(len(r.Series)-1)*r.Bin+time.Second) // the last bin begins a second too

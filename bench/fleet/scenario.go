@@ -30,7 +30,7 @@ type Scenario struct {
 	Survival Survival // what Survives asks for
 }
 
-// Load is how calls come to the whole fleet.
+// Load is the arrival process of calls to the whole fleet.
 type Load struct {
 	Rate     float64 // calls a second, of all clients together
 	Periodic bool    // each client calls at even intervals, from a random phase. Otherwise: a Poisson process
@@ -39,7 +39,7 @@ type Load struct {
 	Burst    int     // calls that a client makes at once, at the same overall rate; 0 means 1
 }
 
-// Service is what passes calls on: for each attempt that reaches it, it makes a call of its own.
+// Service passes calls on: for each attempt that reaches it, it makes a call of its own.
 type Service struct {
 	Instances int           // processes, each with a budget of its own; attempts go to one at random. 0 means 1
 	Policy    *retry.Config // how it calls; nil means as the clients do
@@ -49,7 +49,7 @@ type Service struct {
 	Tell bool
 }
 
-// Server is what does the work. The zero value does any amount of it in no time.
+// Server does the work. The zero value does any amount of it in no time.
 type Server struct {
 	// Rate is how much it can do, in attempts a second. It does one after another, first come,
 	// first served. 0: no limit.
@@ -79,8 +79,8 @@ type Fault struct {
 	Restart  bool          // every client's process is replaced once, at a random time from From to To
 }
 
-// Survival is what Survives asks for. The zero value asks that goodput is back about as soon as it
-// would be if nobody ever retried.
+// Survival holds the requirements of Survives. The zero value asks that goodput is back about as
+// soon as it would be if nobody ever retried.
 type Survival struct {
 	// Recovery is how soon after the end of the last fault goodput must be back. 0 means a quarter
 	// more than the same fleet needs when it never retries, and five seconds.
@@ -203,7 +203,7 @@ func bounded(f float64) int64 {
 	return int64(longest)
 }
 
-// trigger is when the first fault begins and when the last one ends.
+// trigger returns the start of the first fault and the end of the last.
 func (s Scenario) trigger() (from, to time.Duration) {
 	for i, f := range s.Faults {
 		if i == 0 || f.From < from {

@@ -63,7 +63,7 @@ func (s *sim) ignore(i uint32, a *attempt) {
 	a.silent = true
 }
 
-// admit is the server that does any number of attempts at a time.
+// admit runs a server that does any number of attempts at a time.
 func (s *sim) admit(v *server, i uint32) {
 	v.inside++
 	took := sample(v.Latency, s.rng) + v.weather.slow + bounded(float64(v.inside)*float64(v.Slowdown))
@@ -82,7 +82,7 @@ func (s *sim) leave(i uint32, more int64) {
 	s.schedule(s.now+more+s.leg(), reply, i, 0)
 }
 
-// enqueue is the server that does one attempt after another.
+// enqueue runs a server that does one attempt after another.
 func (s *sim) enqueue(v *server, i uint32) {
 	if s.sheds(s.attempts.at(i), v.inHand()) {
 		s.answer(i, retry.Outcome{Class: retry.Throttled, Forbidden: retry.ReasonNoRetry})

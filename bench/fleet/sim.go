@@ -145,7 +145,7 @@ func (s *sim) run() error {
 	}
 }
 
-// settled looks once a second whether goodput is back after the last fault.
+// settled reports whether goodput is back after the last fault; it checks once a second.
 func (s *sim) settled(now int64) bool {
 	if now < s.review {
 		return false
@@ -188,7 +188,7 @@ func (s *sim) schedule(at int64, k kind, slot, gen uint32) {
 	s.queue.push(event{at: at, order: s.queue.pushed<<kindBits | uint64(k), slot: slot, gen: gen})
 }
 
-// leg is what one network leg takes.
+// leg draws the time of one network leg.
 func (s *sim) leg() int64 { return sample(s.network, s.rng) }
 
 // pick returns one of n processes.

@@ -11,14 +11,14 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// TB is what Survives needs of a *testing.T.
+// TB is the part of a *testing.T that Survives needs.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
-// Verdict is how a fleet came through its faults.
+// Verdict is the judgment of a fleet's behavior after its faults.
 type Verdict struct {
 	Amplification float64       // attempts over calls in the worst second from the first fault on
 	Lost          int           // calls made from the first fault on that failed
@@ -71,13 +71,13 @@ func Try(policy retry.Config, scenario Scenario) (Verdict, error) {
 	return v, err
 }
 
-// unretried is a policy under which nothing is sent twice.
+// unretried returns a policy under which nothing is sent twice.
 func unretried(policy retry.Config) retry.Config {
 	policy.MaxAttempts, policy.Hedge = 1, nil
 	return policy
 }
 
-// unretried is the scenario in which the services do not retry either.
+// unretried returns the scenario in which the services do not retry either.
 func (s Scenario) unretried() Scenario {
 	s.Services = slices.Clone(s.Services)
 	for i, v := range s.Services {
@@ -204,8 +204,8 @@ func LargestTrigger(policy retry.Config, scenario Scenario) (float64, error) {
 	return low, nil
 }
 
-// shortened is the scenario with faults of a share of their length; it goes on for as long after
-// them.
+// shortened returns the scenario with faults of a share of their length; it goes on for as long
+// after them.
 func (s Scenario) shortened(share float64) Scenario {
 	_, end := s.trigger()
 	faults := make([]Fault, len(s.Faults))

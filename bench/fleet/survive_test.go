@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// stopped is the example of "Metastable Failures in Distributed Systems": a server near its
+// stopped returns the example of "Metastable Failures in Distributed Systems": a server near its
 // capacity stops for ten seconds.
 func stopped() fleet.Scenario {
 	return fleet.Scenario{

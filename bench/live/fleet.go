@@ -30,7 +30,7 @@ type Fleet struct {
 	Seed    uint64
 }
 
-// Measured is what a live run came to.
+// Measured is the outcome of a live run.
 type Measured struct {
 	fleet.Tally                 // of the calls that began in the fault, as the server saw them
 	rate        float64         // of calls that were made, a second: less than asked for if the machine is busy
@@ -146,7 +146,7 @@ func (w *stopwatch) AttemptDone(_ context.Context, a retry.Attempt) {
 // CallDone implements retry.Observer.
 func (w *stopwatch) CallDone(context.Context, retry.Report) {}
 
-// flaky is a server that fails some attempts from a time on.
+// flaky returns a server that fails some attempts from a time on.
 func flaky(book *ledger, faults *deck, sick time.Time) work {
 	return func(ctx context.Context, call int) error {
 		book.attempt(call)

@@ -7,7 +7,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
 )
 
-// ledger is where servers write down what they see of each call. It is safe for concurrent use.
+// ledger records the attempts of each call that servers receive. It is safe for concurrent use.
 type ledger struct {
 	mu    sync.Mutex
 	calls []account
@@ -44,7 +44,7 @@ func (l *ledger) answer(call int) {
 	}
 }
 
-// sum is what the servers saw of the calls that count.
+// sum returns the servers' totals over the calls that count.
 func (l *ledger) sum() (t fleet.Tally) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -35,7 +35,7 @@ type Replicas struct {
 	Grace    time.Duration // how long a bad server may be in use: what comes after it is measured apart
 }
 
-// ReplicasMeasured is what a run of Replicas came to.
+// ReplicasMeasured is the outcome of a run of Replicas.
 type ReplicasMeasured struct {
 	Success float64       // share of all calls
 	Load    float64       // attempts a call, after the grace

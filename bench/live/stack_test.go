@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// atOnce is a policy that retries without a wait; with attempts, it has no budget.
+// atOnce returns a policy that retries without a wait; with attempts, it has no budget.
 func atOnce(attempts int) retry.Config {
 	c := retry.Config{MaxAttempts: attempts, Backoff: backoff.None(), ThrottledBackoff: backoff.None()}
 	if attempts > 0 {

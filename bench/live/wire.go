@@ -31,7 +31,7 @@ type Wire struct {
 	dial  func(addr string, p *retry.Policy) (*client, error)
 }
 
-// work is what a server does for an attempt of a call. An error is answered with 503 or
+// work is a server's function for an attempt of a call. An error is answered with 503 or
 // UNAVAILABLE.
 type work func(ctx context.Context, call int) error
 
@@ -132,7 +132,7 @@ func serveGRPC(do work, tells bool) (*server, error) {
 	}}, nil
 }
 
-// describe is what a generated file would have for a service of one method without arguments.
+// describe returns what a generated file has for a service of one method without arguments.
 func describe(do work) *grpc.ServiceDesc {
 	handle := func(ctx context.Context, _ any) (any, error) {
 		call, err := incomingCall(ctx)

@@ -61,7 +61,7 @@ func Exactly(label string, log bool, values []float64) Axis {
 	return a
 }
 
-// part is where a figure is, from 0 to 1.
+// part returns the position of a figure, from 0 to 1.
 func (a Axis) part(v float64) float64 {
 	whole := 1.
 	if a.never {
@@ -79,7 +79,7 @@ func (a Axis) part(v float64) float64 {
 // plain shows a figure with four digits.
 func plain(v float64) string { return fmt.Sprintf("%.4g", v) }
 
-// ticks are the figures to be written at the axis.
+// ticks returns the figures to be written at the axis.
 func (a Axis) ticks() []float64 {
 	if a.exact != nil {
 		return a.exact
@@ -111,12 +111,12 @@ var (
 	trailingZeros = regexp.MustCompile(`(\.\d*[1-9])0+( |x|$)`)
 )
 
-// text is a tick's figure without decimals that say nothing.
+// text returns a tick's figure without needless decimals.
 func (a Axis) text(v float64) string {
 	return trailingZeros.ReplaceAllString(wholeZeros.ReplaceAllString(a.Format(v), "$1"), "$1$2")
 }
 
-// texts are the texts of all ticks, and of what never happens.
+// texts returns the texts of all ticks, and of what never happens.
 func (a Axis) texts() []string {
 	var all []string
 	for _, v := range a.ticks() {
@@ -139,7 +139,7 @@ func stepOf(span float64) float64 {
 	return power
 }
 
-// roundDown is the next 1, 2 or 5 times a power of ten at or below v.
+// roundDown returns the next 1, 2 or 5 times a power of ten at or below v.
 func roundDown(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)+1e-9))
 	for _, d := range []float64{5, 2} {
@@ -150,7 +150,7 @@ func roundDown(v float64) float64 {
 	return power
 }
 
-// roundUp is the next 1, 2 or 5 times a power of ten at or above v.
+// roundUp returns the next 1, 2 or 5 times a power of ten at or above v.
 func roundUp(v float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)+1e-9))
 	for _, d := range []float64{1, 2, 5} {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Chart is what a picture shows, apart from how wide it is drawn.
+// Chart is the content of a picture, without its width.
 type Chart struct {
 	ID, Title, Desc string
 
@@ -30,7 +30,7 @@ type Series struct {
 // Tone is one of the style sheet's colors, which the color-blind can tell apart.
 type Tone string
 
-// The tones: grey, four for others, one for evenkeel and one for the policies of a user.
+// The tones: gray, four for others, one for evenkeel and one for the policies of a user.
 const (
 	Grey   Tone = "c0"
 	Red    Tone = "c1"
@@ -53,7 +53,7 @@ const (
 	markers
 )
 
-// class is the tone and the marker for the style sheet.
+// class returns the tone and the marker for the style sheet.
 func (s Series) class() string { return fmt.Sprintf("%s m%d", s.Tone, s.Marker%markers) }
 
 // Point is a figure; those that never happen are infinite.
@@ -93,7 +93,7 @@ func widest(texts []string) float64 {
 	return w
 }
 
-// frame is where the plot is within the picture.
+// frame is the area of the plot within the picture.
 type frame struct{ left, right, top, bottom float64 }
 
 func (f frame) x(part float64) float64 { return f.left + part*(f.right-f.left) }
@@ -102,8 +102,8 @@ func (f frame) y(part float64) float64 { return f.bottom - part*(f.bottom-f.top)
 // SVG draws the picture as a file of its own.
 func (c *Chart) SVG() string { return c.draw(wide, true) }
 
-// draw is the picture. Names stand beside the ends of lines where there is room, and in a legend
-// otherwise. A picture that stands alone, in a file, brings its own style and background.
+// draw returns the picture. Names stand beside the ends of lines where there is room, and in a
+// legend otherwise. A picture that stands alone, in a file, brings its own style and background.
 func (c *Chart) draw(width float64, alone bool) string {
 	var body svg
 	var height float64
@@ -186,7 +186,7 @@ func (c *Chart) compares() bool {
 	})
 }
 
-// inOrder is the series as they are drawn: ours last, on top.
+// inOrder returns the series as they are drawn: ours last, on top.
 func (c *Chart) inOrder() []Series {
 	ordered := slices.Clone(c.Series)
 	slices.SortStableFunc(ordered, func(a, b Series) int { return cmp.Compare(a.Tone.layer(), b.Tone.layer()) })

@@ -68,7 +68,7 @@ func TestNamesBesideTheLinesDoNotOverlap(t *testing.T) {
 	}
 }
 
-// named is a line through figures at 0, 1, 2 and so on.
+// named returns a line through figures at 0, 1, 2 and so on.
 func named(name string, figures ...float64) Series {
 	s := Series{Name: name, Tone: Grey}
 	for i, y := range figures {

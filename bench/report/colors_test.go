@@ -28,7 +28,7 @@ func parseColor(t *testing.T, hex string) (c color) {
 	return c
 }
 
-// seenAs is the color as somebody sees it, by the matrices of Machado, Oliveira and Fernandes
+// seenAs returns the color as somebody sees it, by the matrices of Machado, Oliveira and Fernandes
 // (2009).
 func (c color) seenAs(m [3]color) (seen color) {
 	for i := range seen {
@@ -48,7 +48,7 @@ var sights = map[string][3]color{
 
 func (c color) luminance() float64 { return .2126*c[0] + .7152*c[1] + .0722*c[2] }
 
-// lab is the color in CIELAB under D65.
+// lab returns the color in CIELAB under D65.
 func (c color) lab() (l, a, b float64) {
 	f := func(t float64) float64 {
 		if t > 216./24389 {
@@ -64,7 +64,7 @@ func (c color) lab() (l, a, b float64) {
 
 func radians(degrees float64) float64 { return degrees * math.Pi / 180 }
 
-// deltaE is the difference of two colors by CIEDE2000, in the words of Sharma, Wu and Dalal
+// deltaE returns the difference of two colors by CIEDE2000, in the words of Sharma, Wu and Dalal
 // (2005).
 func deltaE(l1, a1, b1, l2, a2, b2 float64) float64 {
 	pow7 := func(c float64) float64 { return math.Sqrt(math.Pow(c, 7) / (math.Pow(c, 7) + math.Pow(25, 7))) }
@@ -107,7 +107,7 @@ func TestDeltaE_IsThatOfThePaper(t *testing.T) {
 	}
 }
 
-// palettes are the tones of the style sheet, for a light page and for a dark one.
+// palettes returns the tones of the style sheet, for a light page and for a dark one.
 func palettes(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	blocks := regexp.MustCompile(`(?s)\.chart \{(.*?)\}`).FindAllStringSubmatch(chartCSS, -1)
@@ -124,7 +124,7 @@ func palettes(t *testing.T) map[string]map[string]string {
 
 var tones = []Tone{Grey, Red, Ochre, Green, Purple, Us, You}
 
-// At most six hues and a grey, which the color-blind can tell apart, too, and which stand out from
+// At most six hues and a gray, which the color-blind can tell apart, too, and which stand out from
 // the page.
 func TestColors_CanBeToldApart(t *testing.T) {
 	for page, palette := range palettes(t) {

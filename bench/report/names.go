@@ -9,7 +9,7 @@ import (
 // nameGap is the least distance of two names.
 const nameGap = lineHeight - 2
 
-// name is where the name of a series stands, and the point that it belongs to.
+// name is the position of a series' name, and the point that it belongs to.
 type name struct {
 	Series
 	x, y float64 // of the point
@@ -39,7 +39,7 @@ func (c *Chart) divergence(f frame) place {
 	return best
 }
 
-// alongX are the values of the param at which some series has a point.
+// alongX returns the values of the param at which some series has a point.
 func (c *Chart) alongX() []float64 {
 	var xs []float64
 	for _, one := range c.Series {
@@ -51,7 +51,7 @@ func (c *Chart) alongX() []float64 {
 	return slices.Compact(xs)
 }
 
-// moved is how far names have to be moved in all.
+// moved returns the total distance that names have to be moved.
 func (c *Chart) moved(f frame, where place) (sum float64) {
 	for _, n := range c.arrange(f, where) {
 		sum += math.Abs(n.at - n.y)
@@ -81,7 +81,7 @@ func (c *Chart) widestName() float64 {
 	return widest(names)
 }
 
-// arrange is the names from top to bottom, moved apart where points are close together.
+// arrange returns the names from top to bottom, moved apart where points are close together.
 func (c *Chart) arrange(f frame, where place) []name {
 	var all []name
 	for _, one := range c.Series {
@@ -102,7 +102,7 @@ func (c *Chart) arrange(f frame, where place) []name {
 	return all
 }
 
-// at is the point at x, or the last one if there is none.
+// at returns the point at x, or the last one if there is none.
 func (s Series) at(x float64) (Point, bool) {
 	if len(s.Points) == 0 {
 		return Point{}, false

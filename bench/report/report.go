@@ -44,7 +44,7 @@ type Section struct {
 	Table                      [][]string // the first line is the heading
 }
 
-// page is what the report's template sees.
+// page is the data of the report's template.
 type page struct {
 	Page
 	CSS      template.CSS

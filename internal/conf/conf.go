@@ -99,8 +99,8 @@ func Snake(name string) string {
 	return b.String()
 }
 
-// shown is a name from the input as an error may show it: bounded, and quoted unless it is a plain
-// name.
+// shown returns a name from the input as an error may show it: bounded, and quoted unless it is a
+// plain name.
 func shown(name string) string {
 	const most = 64
 	plain := func(r rune) bool {

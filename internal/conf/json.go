@@ -71,7 +71,7 @@ func Unknown(fields map[string]json.RawMessage, known ...string) error {
 	return errors.Join(errs...)
 }
 
-// Duration reads "250ms". A bare number is refused: nobody can tell its unit.
+// Duration reads "250ms". A bare number is refused: it has no unit.
 func Duration(raw []byte) (time.Duration, error) {
 	var text string
 	isText := json.Unmarshal(raw, &text) == nil

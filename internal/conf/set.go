@@ -165,8 +165,8 @@ func (s Set[T]) decode(body []byte, dst reflect.Value, depth int) error {
 	return errors.Join(unread, Unknown(fields, known...), invalid(dst, unread))
 }
 
-// invalid is what v's own Validate says, in JSON's spelling, but for fields that are in unread: it
-// can only say of them that they are not set.
+// invalid returns the error of v's own Validate, in JSON's spelling, except for fields in unread:
+// it can only say of them that they are not set.
 func invalid(v reflect.Value, unread error) error {
 	checked, ok := v.Interface().(interface{ Validate() error })
 	if !ok {

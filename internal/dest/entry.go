@@ -44,7 +44,7 @@ func (e *Entry[K, V]) mark() bool {
 	}
 }
 
-// forget takes the entry for the table's hand, which has come to it, and reports whether it may
+// forget marks the entry that the table's hand has reached, and reports whether it may
 // go; if not, it may unless it is used again before the hand comes back.
 func (e *Entry[K, V]) forget() bool {
 	for {

@@ -15,8 +15,8 @@ const (
 	tolerated = 0.2
 )
 
-// memory is which keys a table forgot while their values were in a bad state: the latest of them,
-// and once those are too many, that there were. The zero memory is empty.
+// memory holds the keys that a table forgot while their values were in a bad state: the latest of
+// them, and once those are too many, that there were. The zero memory is empty.
 type memory struct {
 	keys   map[uint64]uint64 // hashes of keys, with the place in order of each
 	order  []uint64          // the same, a ring, with those that were recalled meanwhile

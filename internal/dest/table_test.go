@@ -212,7 +212,7 @@ func TestTable_Copy(t *testing.T) {
 	}
 }
 
-// What comes from another table is no stranger: one use is a second chance.
+// An entry copied from another table is not new: one use gives it a second chance.
 func TestTable_CopyKeepsWhatIsInUse(t *testing.T) {
 	tab := newTable(4)
 	for _, key := range []string{"busy", "a", "b", "c"} {

@@ -48,7 +48,7 @@ func With(ctx context.Context) (context.Context, *Mark) {
 }
 
 // Spend notes that a call made under ctx stopped although it failed in a way that a retry might
-// have mended: the attempts or the budget were used up, or the callee said "do not retry".
+// have helped: the attempts or the budget were used up, or the callee said "do not retry".
 // Repeating the request from above would only repeat that, so it is noted for every attempt around
 // the call, and for the request that a server is handling.
 func Spend(ctx context.Context) {

@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// tries is how often goleak looks, which takes it half a second each time.
+// tries is the number of goleak's checks, of half a second each.
 const tries = 100
 
 // Main runs a package's tests, and fails if they leave goroutines behind.

@@ -88,7 +88,7 @@ func (c *Call) Sent(balancer, backend any) *Attempt {
 	return a
 }
 
-// Unsent takes back what Sent recorded: the connection was gone.
+// Unsent undoes Sent: the connection was gone.
 func (c *Call) Unsent(a *Attempt) {
 	if c == nil || a == nil {
 		return

@@ -10,7 +10,7 @@ import "context"
 // A66).
 const Other = "other"
 
-// Info is what gRPC's metrics say of an RPC (gRFC A66).
+// Info holds the attributes of an RPC in gRPC's metrics (gRFC A66).
 type Info struct {
 	// Method is "package.Service/Method", without the leading slash, if
 	// grpc.StaticMethodCallOption is among the call's options. Everything else is Other.
@@ -20,7 +20,7 @@ type Info struct {
 }
 
 // Context is a call's context with an Info. It must be the very context that the policy's observer
-// is told of, not a parent of it: what is made on contexts derived from it (a token fetched over
+// receives, not a parent of it: what is made on contexts derived from it (a token fetched over
 // HTTP for the RPC) is another call. Embed it in what is allocated for the call anyway, and it
 // costs no allocation of its own.
 type Context struct {
@@ -28,7 +28,7 @@ type Context struct {
 	Info Info
 }
 
-// From is which RPC the call on ctx is.
+// From returns the Info of the call on ctx, and reports whether it has one.
 func From(ctx context.Context) (Info, bool) {
 	c, ok := ctx.(*Context)
 	if !ok {

@@ -38,7 +38,7 @@ func Always(t testing.TB, cfg retry.Config, opts ...retry.Option) *retry.Policy 
 	return p
 }
 
-// Known takes every error for one that a classifier knows: the policy's budget is what tests look
+// Known classifies every error as one that a classifier knows: tests inspect the policy's budget
 // at.
 func Known() retry.Option {
 	return retry.WithClassifier(func(err error) retry.Outcome {
@@ -160,7 +160,7 @@ func (l *Ledger) Settled(t require.TestingT) {
 	require.Empty(t, l.open, "permits that were never ended")
 }
 
-// Watcher records what an observer is told.
+// Watcher records an observer's calls.
 type Watcher struct {
 	mu       sync.Mutex
 	Attempts []retry.Attempt
@@ -206,7 +206,7 @@ func NewParent() *Parent {
 // Done implements context.Context.
 func (p *Parent) Done() <-chan struct{} { return p.done }
 
-// AfterFunc is what package context looks for on a Parent that is not its own.
+// AfterFunc implements the method that package context calls on a Parent that is not its own.
 func (p *Parent) AfterFunc(f func()) func() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
