@@ -42,7 +42,7 @@ func (e equalJitter) Delay(wait int, _ time.Duration, u float64) time.Duration {
 	return upperHalf(doubled(e.Base, e.Cap, wait), unit(u))
 }
 
-// upperHalf is between d/2 and d.
+// upperHalf returns a duration between d/2 and d.
 func upperHalf(d time.Duration, u float64) time.Duration { return d/2 + part(d-d/2, u) }
 
 type decorrelatedJitter struct{ Base, Cap time.Duration }

@@ -11,7 +11,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 )
 
-// everyStrategy is one of each kind, by its name in JSON.
+// everyStrategy returns one of each kind, by its name in JSON.
 func everyStrategy() map[string]backoff.Strategy {
 	const base, cap = 50 * time.Millisecond, 20 * time.Second
 	curve := backoff.Exponential(base, cap)

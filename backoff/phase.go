@@ -20,8 +20,9 @@ func Phase(key string, period time.Duration) time.Duration {
 	return time.Duration(place)
 }
 
-// hash is FNV-1a, 64 bits, and the finalizer of MurmurHash3 over it: FNV alone leaves the high
-// bits of short keys that differ in their last characters, such as host1 and host2, almost equal.
+// hash computes FNV-1a, 64 bits, and the finalizer of MurmurHash3 over it: FNV alone leaves the
+// high bits of short keys that differ in their last characters, such as host1 and host2, almost
+// equal.
 func hash(key string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(key) {

@@ -44,7 +44,7 @@ func (s smoothDecorrelated) Delay(wait int, _ time.Duration, u float64) time.Dur
 	return min(s.Cap, saturated((smooth(n-1+now)-from)*scale))
 }
 
-// smooth is F in units of the first wait's median, but for the factor 1.4.
+// smooth returns F in units of the first wait's median, but for the factor 1.4.
 func smooth(t float64) float64 { return math.Exp2(t) * math.Tanh(math.Sqrt(4*t)) }
 
 // split makes two independent numbers of 26 and 27 bits from the 53 bits of one.

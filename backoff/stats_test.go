@@ -16,7 +16,7 @@ func requireDistributed(t *testing.T, samples []float64, cdf func(float64) float
 	require.Less(t, distance(samples, cdf), 2.2253/math.Sqrt(float64(len(samples))))
 }
 
-// distance is Kolmogorov-Smirnov's: the greatest between the samples' distribution and cdf.
+// distance returns Kolmogorov-Smirnov's: the greatest between the samples' distribution and cdf.
 func distance(samples []float64, cdf func(float64) float64) float64 {
 	sorted := slices.Sorted(slices.Values(samples))
 	n, far := float64(len(sorted)), 0.0

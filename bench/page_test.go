@@ -17,7 +17,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
-// fake is results of every experiment without running it: each has all its policies' kinds of
+// fake returns results of every experiment without running it: each has all its policies' kinds of
 // figures.
 func fake(policies ...string) []experiments.Performed {
 	var all []experiments.Performed
@@ -47,7 +47,7 @@ func fake(policies ...string) []experiments.Performed {
 	return all
 }
 
-// named is one of the experiments.
+// named returns one of the experiments.
 func named(t *testing.T, name string) experiments.Experiment {
 	t.Helper()
 	for _, e := range experiments.All {
@@ -66,7 +66,7 @@ func reportOf(t *testing.T, c *command, results []experiments.Performed) string 
 	return b.String()
 }
 
-// elements are all elements of a document that has to be well-formed XML.
+// elements returns all elements of a document that has to be well-formed XML.
 func elements(t *testing.T, document string) []xml.StartElement {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(document))

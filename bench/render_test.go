@@ -16,7 +16,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
-// browser is Chromium under one of its names. Without one, the test is skipped by its name.
+// browser returns the path of Chromium, under one of its names. Without one, the test is skipped
+// by its name.
 func browser(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

@@ -208,7 +208,7 @@ func (b *adaptive) Ask(now time.Time, k Kind, because Evidence, held Permit) (Pe
 	return p, Granted
 }
 
-// Admit is Ask for a caller that does not wait.
+// Admit asks for a caller that does not wait.
 func (b *adaptive) Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool) {
 	p, answer := b.Ask(now, k, because, held)
 	if answer == Later {

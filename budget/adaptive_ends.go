@@ -168,7 +168,7 @@ func (b *adaptive) look(now time.Time) {
 	}
 }
 
-// lookAt is look for one lane, after n successes.
+// lookAt updates one lane after n successes.
 func (b *adaptive) lookAt(l *lane, n float64) {
 	l.waste = max(0, l.waste-n*b.earn)
 	l.pay()

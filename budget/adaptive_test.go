@@ -230,6 +230,16 @@ func TestAdaptive_Waiting(t *testing.T) {
 		_, answer = ask(b, 30, failed, fail(b, 30, failed))
 		require.Equal(t, budget.Later, answer)
 	})
+	t.Run("leaves_no_trace_of_a_call_that_asks_by_Admit", func(t *testing.T) {
+		b, _, _ := open(budget.Adaptive{Waiting: 2})
+		for range 3 {
+			p, ok := b.Admit(at(0), budget.Retry, failed, fail(b, 0, failed))
+			require.False(t, ok)
+			require.Zero(t, p)
+		}
+		_, answer := ask(b, 0, failed, fail(b, 0, failed))
+		require.Equal(t, budget.Later, answer, "its place is free")
+	})
 	t.Run("is_off_without_patience", func(t *testing.T) {
 		b := budget.Adaptive{Patience: -1}.New()
 		require.Equal(t, 2, func() (n int) {

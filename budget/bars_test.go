@@ -54,7 +54,7 @@ func steady(clients int, p float64) fleet {
 	return fleet{clients: clients, rate: 1000 / float64(clients), fail: constant(p), seconds: 60}
 }
 
-// outage is 30 s of health and the first 10 s of a total outage.
+// outage returns 30 s of health and the first 10 s of a total outage.
 func outage(clients int) fleet {
 	return fleet{clients: clients, rate: 1000 / float64(clients), fail: outageAt(30), seconds: 40, from: 30, to: 40}
 }

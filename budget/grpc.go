@@ -56,7 +56,7 @@ type grpcBudget struct {
 func (b *grpcBudget) Timeless()              {}
 func (b *grpcBudget) Begin(time.Time) Permit { return 0 }
 
-// Level is 1 when full, and 0 from the half downwards, where no retry is sent.
+// Level returns 1 when full, and 0 from the half downwards, where no retry is sent.
 func (b *grpcBudget) Level() float64 {
 	if b.empty.Load() {
 		return 0

@@ -224,7 +224,7 @@ func (s *sim) pop() event {
 
 func constant(p float64) func(float64) float64 { return func(float64) float64 { return p } }
 
-// outageAt is healthy until t and dead from then on.
+// outageAt returns a world that is healthy until t and dead from then on.
 func outageAt(t float64) func(float64) float64 {
 	return func(now float64) float64 {
 		if now < t {

@@ -120,7 +120,7 @@ func (broken) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, io.ErrUnexpectedEOF
 }
 
-// ResendCount is for instrumentation of your own; otelhttp takes ClientTrace.
+// ResendCount serves instrumentation of your own; otelhttp accepts ClientTrace.
 func ExampleResendCount() {
 	policy := retry.Must(retry.New(retry.Config{Backoff: backoff.Constant(time.Millisecond)}))
 	client := http.Client{Transport: httpx.NewTransport(broken{}, policy)}

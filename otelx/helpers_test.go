@@ -68,7 +68,7 @@ func newMeter(opts ...sdkmetric.Option) meter {
 	return meter{sdkmetric.NewMeterProvider(append(opts, sdkmetric.WithReader(r))...), r}
 }
 
-// collect is every metric by its name; all must come from this package.
+// collect returns every metric by its name; all must come from this package.
 func (m meter) collect(t testing.TB) map[string]metricdata.Metrics {
 	t.Helper()
 	var rm metricdata.ResourceMetrics

@@ -13,7 +13,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// levels is evenkeel.budget.level by destination.
+// levels returns evenkeel.budget.level by destination.
 func (m meter) levels(t *testing.T) map[string]float64 {
 	found := map[string]float64{}
 	got, ok := m.collect(t)["evenkeel.budget.level"]

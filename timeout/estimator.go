@@ -125,7 +125,7 @@ func (e *estimator) tick(at time.Duration) {
 	e.ticked = at
 }
 
-// mostGrown is Growth times the shortest limit of the last window.
+// mostGrown returns Growth times the shortest limit of the last window.
 func (e *estimator) mostGrown() time.Duration {
 	least := e.past[0]
 	for _, d := range e.past {

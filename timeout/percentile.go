@@ -126,7 +126,7 @@ func orElse[T comparable](v, otherwise T) T {
 	return v
 }
 
-// within is written so that NaN is outside of every range.
+// within reports whether a value is in a range; NaN is outside of every range.
 func within[T int | float64 | time.Duration](field string, v, low, high T) error {
 	if v >= low && v <= high {
 		return nil

@@ -69,7 +69,7 @@ func TestCountingTheCensoredAsAnsweredGivesUpOnASlowServer(t *testing.T) {
 	require.Less(t, share(learner(timeout.Percentile{})), 0.01)
 }
 
-// slowed is ten times slower, or whatever times is, from minute 5 to minute 7.
+// slowed returns latencies times as long from minute 5 to minute 7.
 func slowed(base latency, times float64) latency {
 	return func(at time.Duration, r *rand.Rand) time.Duration {
 		d := base(at, r)

@@ -59,7 +59,7 @@ type adapter struct {
 	prev time.Duration    // how long it was
 }
 
-// NextBackOff is part of cenkalti's interface.
+// NextBackOff implements cenkalti's interface.
 func (a *adapter) NextBackOff() time.Duration {
 	if a.wait == a.most {
 		return cenkalti.Stop
@@ -73,7 +73,7 @@ func (a *adapter) NextBackOff() time.Duration {
 	return d
 }
 
-// Reset is part of cenkalti's interface.
+// Reset implements cenkalti's interface.
 func (a *adapter) Reset() {
 	a.wait, a.prev, a.own = 0, 0, a.strategy
 	if stateful, ok := a.strategy.(backoff.Stateful); ok {

@@ -56,7 +56,7 @@ func Headline(ctx context.Context, w io.Writer, o Options, width int) error {
 	return nil
 }
 
-// headlineFigure is one of the loads, or in the last column the success.
+// headlineFigure returns one of the loads, or in the last column the success.
 func headlineFigure(o Options, policy Policy, column int) (Row, error) {
 	if column < len(outageClients) {
 		load, err := outageLoad(o, policy, outageClients[column])

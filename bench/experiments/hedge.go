@@ -131,7 +131,7 @@ func (r hedgeResult) metrics() map[string]*float64 {
 	}
 }
 
-// percentile is in milliseconds: the time that a share of the calls took at most.
+// percentile returns the time in milliseconds that a share of the calls took at most.
 func (r hedgeResult) percentile(share float64) *float64 {
 	i := min(int(share*float64(len(r.took))), len(r.took)-1)
 	return Value(r.took[i].Seconds() * 1000)

@@ -85,8 +85,8 @@ func runHedgeFanout(o Options) ([]Row, error) {
 	})
 }
 
-// tailError is three standard errors of the 99.9th percentile of so many requests, of which few
-// are above it. The tail of the slowest of independent attempts is Pareto too, with the sum of
+// tailError returns three standard errors of the 99.9th percentile of so many requests, of which
+// few are above it. The tail of the slowest of independent attempts is Pareto too, with the sum of
 // their exponents.
 func tailError(attempts, requests int) Within {
 	return share(3 / (float64(attempts) * fanoutShape * math.Sqrt(.001*float64(requests))))
@@ -123,7 +123,7 @@ func (f fanout) run(cfg retry.Config, seed uint64) (hedgeResult, error) {
 	return all, nil
 }
 
-// request is one request, whose servers take so long.
+// request simulates one request, whose servers take so long.
 func (f fanout) request(p *retry.Policy, at time.Duration, takes *[fanoutServers]time.Duration, rng *rand.Rand) hedgeResult {
 	policy := drive.Of(p)
 	r := hedgeRace{rules: &policy.Rules}

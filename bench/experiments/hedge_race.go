@@ -51,7 +51,7 @@ func (r *hedgeRace) finish() hedgeResult {
 	return r.result
 }
 
-// until is all that happens up to a point in time.
+// until runs all events up to a point in time.
 func (r *hedgeRace) until(at time.Duration) {
 	for len(r.queue) > 0 && r.queue[0].at <= at {
 		e := heap.Pop(&r.queue).(hedgeEvent)

@@ -98,8 +98,8 @@ func (c occCell) row(o Options, trials int, published map[string]occPublished) (
 	return row, err
 }
 
-// standardErrors is agreement of two means within n standard errors of their difference: one of
-// the published trials, one of ours. The published figures are rounded to a tenth.
+// standardErrors tests the agreement of two means within n standard errors of their difference:
+// one of the published trials, one of ours. The published figures are rounded to a tenth.
 func standardErrors(n, sd float64, trials int) Within {
 	return Within{Abs: n*sd*math.Sqrt(1./occTrials+1/float64(trials)) + .05}
 }

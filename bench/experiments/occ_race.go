@@ -37,7 +37,7 @@ func newOCCRace(clients int, p *retry.Policy, rng *rand.Rand) *occRace {
 	return &occRace{rules: &drive.Of(p).Rules, rng: rng, clients: make([]occClient, clients), queue: make([]occMessage, clients)}
 }
 
-// run is one trial.
+// run simulates one trial.
 func (r *occRace) run() (writes int, end time.Duration) {
 	r.version = 0
 	queue := r.queue

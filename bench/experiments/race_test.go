@@ -2,7 +2,7 @@ package experiments
 
 import "testing"
 
-// skipUnderRace is for simulations, each of one goroutine: the detector would find nothing and
+// skipUnderRace skips simulations, each of one goroutine: the detector would find nothing and
 // take ten times as long.
 func skipUnderRace(t *testing.T) {
 	t.Helper()

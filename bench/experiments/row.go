@@ -153,8 +153,8 @@ func (r *Row) publish(metric string, v float64, within Within) {
 	r.Published[metric], r.Within[metric] = v, within
 }
 
-// points is agreement within so many points of a percentage.
+// points returns a tolerance of so many points of a percentage.
 func points(n float64) Within { return Within{Abs: n / 100} }
 
-// share is agreement within a part of what was published.
+// share returns a tolerance of a part of what was published.
 func share(rel float64) Within { return Within{Rel: rel} }

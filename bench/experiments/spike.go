@@ -103,7 +103,7 @@ func spikes(policy Policy, shape string, o Options) (Row, error) {
 	}, nil
 }
 
-// ramp is 80 - 1.6 |t - 25| calls/s in steps of half a second, as factors on 40 calls/s.
+// ramp returns 80 - 1.6 |t - 25| calls/s in steps of half a second, as factors on 40 calls/s.
 func ramp() []fleet.Fault {
 	const step = 500 * time.Millisecond
 	var steps []fleet.Fault

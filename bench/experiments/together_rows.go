@@ -111,7 +111,7 @@ func partialRows() (rows []crowdRow) {
 	return rows
 }
 
-// steadyRows are random failures of users' everyday.
+// steadyRows covers the random failures of everyday use.
 func steadyRows() (rows []crowdRow) {
 	for _, p := range []float64{.01, .05, .1, .2, .3} {
 		add := func(name string, full bool, c crowd) {
@@ -139,7 +139,7 @@ func steadyRows() (rows []crowdRow) {
 	return rows
 }
 
-// cutRows are connections lost with calls in flight.
+// cutRows covers connections lost with calls in flight.
 func cutRows() (rows []crowdRow) {
 	for _, takes := range []float64{.1, 1, 5} {
 		for _, n := range []int{10, 50, 200} {
@@ -159,7 +159,7 @@ func cutRows() (rows []crowdRow) {
 	return rows
 }
 
-// burstRows are calls that start together.
+// burstRows covers calls that start together.
 func burstRows() (rows []crowdRow) {
 	for _, p := range []float64{.05, .1} {
 		for _, n := range []int{20, 100} {
@@ -187,7 +187,7 @@ func burstRows() (rows []crowdRow) {
 	return rows
 }
 
-// slowRows are slow calls, and failures that come and go.
+// slowRows covers slow calls, and failures that come and go.
 func slowRows() (rows []crowdRow) {
 	for _, takes := range []float64{0, 5} {
 		for _, n := range []int{10, 100} {
@@ -246,7 +246,7 @@ func recoveryRows() (rows []crowdRow) {
 	return rows
 }
 
-// grayRows are failures that hang.
+// grayRows covers failures that hang.
 func grayRows() (rows []crowdRow) {
 	for _, n := range []int{1, 100, 1000} {
 		rows = append(rows, crowdRow{group: 6, name: fmt.Sprintf("10 %% hang, attempts of 1 s, %d clients", n), near: true,

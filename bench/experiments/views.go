@@ -122,7 +122,7 @@ func Charts(r Performed) []*report.Chart {
 	return all
 }
 
-// chart is nil if no row has any of the figures.
+// chart returns nil if no row has any of the figures.
 func (v view) chart(r Performed) *report.Chart {
 	c := &report.Chart{Title: v.title}
 	if v.x == "" {

@@ -13,7 +13,7 @@ type Delay interface {
 	Sample(r *rand.Rand) time.Duration
 }
 
-// Constant is always d.
+// Constant returns a Delay that is always d.
 func Constant(d time.Duration) Delay { return constant(d) }
 
 // Exponential has the mean given: most are short, some are several times as long.
@@ -73,7 +73,7 @@ func (s stragglers) Sample(r *rand.Rand) time.Duration {
 	return d
 }
 
-// sample is one of d's times as ns, at most longest; none for a nil d.
+// sample draws one of d's times as ns, at most longest; none for a nil d.
 func sample(d Delay, r *rand.Rand) int64 {
 	if d == nil {
 		return 0

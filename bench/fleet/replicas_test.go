@@ -13,7 +13,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// replicated is 30 s of 100 calls a second to three servers of 10 ms.
+// replicated returns 30 s of 100 calls a second to three servers of 10 ms.
 func replicated(faults ...fleet.Fault) fleet.Scenario {
 	return fleet.Scenario{
 		Load:     fleet.Load{Rate: 100},

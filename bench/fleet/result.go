@@ -20,7 +20,7 @@ type Tally struct {
 	Attempts  int // made for these calls, by whoever calls the server
 }
 
-// Load is attempts a call.
+// Load returns the attempts per call.
 func (t Tally) Load() float64 { return float64(t.Attempts) / float64(t.Calls) }
 
 // Success returns the share of calls that succeeded.

@@ -195,7 +195,7 @@ func (s Scenario) withDefaults() Scenario {
 	return s
 }
 
-// bounded is f ns, or longest.
+// bounded returns f ns, or longest.
 func bounded(f float64) int64 {
 	if f < float64(longest) {
 		return int64(f)

@@ -68,7 +68,7 @@ func (f Fleet) Simulated(cfg retry.Config, throttled bool, m Measured) (sum flee
 	return sum, nil
 }
 
-// leg is half of what some attempt took.
+// leg returns half the duration of an attempt.
 func (m Measured) leg(r *rand.Rand) time.Duration { return m.took[r.IntN(len(m.took))] / 2 }
 
 // Starved reports whether attempts took so much longer than their two legs that the machine was

@@ -72,7 +72,7 @@ const (
 	lineHeight   = 17.
 )
 
-// textWidth is about how wide a text is, whatever sans serif font there is.
+// textWidth estimates the width of a text, whatever sans serif font there is.
 func textWidth(s string) float64 { return .58 * fontSize * float64(utf8.RuneCountInString(s)) }
 
 // Clipped returns a name that leaves room for the plot: the name of a policy is as long as a

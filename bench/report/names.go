@@ -113,7 +113,7 @@ func (s Series) at(x float64) (Point, bool) {
 	return s.Points[len(s.Points)-1], true
 }
 
-// compare is by the last figures, and where these are equal by those before.
+// compare orders by the last figures, and where these are equal by those before.
 func (s Series) compare(t Series) int {
 	for i := 1; i <= min(len(s.Points), len(t.Points)); i++ {
 		if by := cmp.Compare(s.Points[len(s.Points)-i].Y, t.Points[len(t.Points)-i].Y); by != 0 {

@@ -69,7 +69,7 @@ func short(f float64) string {
 	return strings.TrimSuffix(s, ".0")
 }
 
-// path is straight lines through points.
+// path returns straight lines through points.
 func path(points [][2]float64) string {
 	var b strings.Builder
 	for i, p := range points {

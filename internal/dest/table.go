@@ -84,7 +84,7 @@ func (t *Table[K, V]) GetOrAdd(key K, create func(e *Entry[K, V], drained bool) 
 	return e
 }
 
-// GetOrFill is GetOrAdd for a table that forgets nothing: if it is full, ok is false.
+// GetOrFill works as GetOrAdd in a table that forgets nothing: if it is full, ok is false.
 func (t *Table[K, V]) GetOrFill(key K, create func(K) V) (e *Entry[K, V], ok bool) {
 	hash := maphash.Comparable(seed, key)
 	if e := t.find(key, hash); e != nil {

@@ -3,9 +3,10 @@
 //	go -C tools run ./mutate               # the mutants of mutants.txt; fails if one lives that is not expected to
 //	go -C tools run ./mutate -list call    # the names of all mutants of package call
 //
-// A mutant is a comparison turned around, a guard that never holds, or a call statement left out. Its name is
-// package/function/kind/ordinal, so that it outlives edits elsewhere. The tests of the packages that the mutant's line
-// in mutants.txt names run against it by go test's -overlay; nothing in the tree is changed.
+// A mutant is a comparison turned around, a guard that never holds, or a call statement left out.
+// Its name is package/function/kind/ordinal, so that it outlives edits elsewhere. The tests of the
+// packages that the mutant's line in mutants.txt names run against it by go test's -overlay;
+// nothing in the tree is changed.
 package main
 
 import (
@@ -54,7 +55,8 @@ func printAll(packages []string) error {
 	return nil
 }
 
-// line is one line of mutants.txt: a name, the packages whose tests run, and after a # why it is expected to live.
+// line is one line of mutants.txt: a name, the packages whose tests run, and after a # why it is
+// expected to live.
 type line struct {
 	name  string
 	tests []string
@@ -159,11 +161,13 @@ func (m mutant) lives(tests []string, limit time.Duration) (bool, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if text, err := run(ctx, append([]string{"build", "-overlay", file}, tests...)...); err != nil {
+	args := append([]string{
+		"test", "-count=1", "-failfast", "-vet=off", "-timeout", limit.String(), "-overlay", file,
+	}, tests...)
+	text, err := run(ctx, args...)
+	if strings.Contains(text, "[build failed]") || strings.Contains(text, "[setup failed]") {
 		return false, fmt.Errorf("does not compile: %s", text)
 	}
-	args := append([]string{"test", "-count=1", "-failfast", "-timeout", limit.String(), "-overlay", file}, tests...)
-	_, err = run(ctx, args...)
 	return err == nil, nil
 }
 

@@ -28,8 +28,10 @@ var (
 	riddle = regexp.MustCompile(`^\S+ (is|are|has) (what|which|whether|why|how|when|where|who|whom|that of)\b`)
 	// noun matches "X is the share…", which says of a function what it returns and not that it
 	// does.
-	noun = regexp.MustCompile(`^\S+ (is|are|was) (a|an|the)\b`)
-	// picture matches dramatised verbs after the name.
+	noun = regexp.MustCompile(`^\S+ (is|are|was|were) `)
+	// passive matches "X is like Y", "X is called by Y", which the standard library has too.
+	passive = regexp.MustCompile(`^\S+ (is|are|was|were) (like|as|not|safe|[a-z]+ed|run|sent)\b`)
+	// picture matches dramatized verbs after the name.
 	picture = regexp.MustCompile(`^\S+ (tells|heeds|rang|rings|came|comes|mends|looks|says|takes)\b`)
 )
 
@@ -141,7 +143,7 @@ func begins(doc, name string, exported, isType bool) string {
 		return "begins with a riddle: " + first(doc)
 	case picture.MatchString(doc):
 		return "begins with a picture: " + first(doc)
-	case !isType && noun.MatchString(doc):
+	case !isType && strings.HasPrefix(doc, name) && noun.MatchString(doc) && !passive.MatchString(doc):
 		return "begins with a noun: " + first(doc)
 	case !exported:
 		return ""
