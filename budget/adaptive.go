@@ -137,7 +137,7 @@ type adaptive struct {
 	usual    time.Duration
 	lanes    [2]lane // retries after errors that are known, and after errors that no classifier knows
 	waiting  bySpan
-	waitedAt time.Duration // when a call was last told Later
+	waitedAt time.Duration // when Later was last the answer to a call
 
 	resendLeft float64
 	lostStamp  uint64        // attempts sent up to it were lost together at lostAt

@@ -190,8 +190,8 @@ func (b *adaptive) silent(l *lane) {
 	b.begin(l, b.ends.Add(1))
 }
 
-// advance returns how much time has passed, without regard to a clock that was set back, or that
-// nobody read.
+// advance returns how much time has passed; it ignores a clock that was set back, and the zero
+// time.
 func (b *adaptive) advance(now time.Time) time.Duration {
 	if now.IsZero() {
 		return 0

@@ -20,7 +20,7 @@ const (
 	// delayed. What goes forward by more at once is a leap.
 	tardy = time.Second
 	// corrections is how many leaps a clock that was set back may need to be set right again.
-	// After as many it is taken for right, and whoever reads it for one who does so rarely.
+	// After as many the clock counts as right, and rarely read.
 	corrections = 3
 )
 

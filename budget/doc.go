@@ -3,11 +3,11 @@
 //
 // # The rule of the default
 //
-// [Adaptive] rations failed retries, not retries: one that succeeds costs nobody anything.
+// [Adaptive] rations failed retries, not retries: one that succeeds costs nothing.
 //
 //  1. While fewer than two retries are under way (6 % of the last ten seconds' successes, if that
-//     is more), one more is granted; while as many are, a call is told [Later], and each retry
-//     that succeeds while calls wait lets eight more go.
+//     is more), one more is granted; while as many are, the answer to a call is [Later], and each
+//     retry that succeeds while calls wait lets eight more go.
 //  2. A failed retry stops retries, for a busy client when failed retries come to 3 % of those
 //     successes; four successes in a row, of attempts sent after it failed, pay for one, and two
 //     that were sent no earlier than the first failure pay for one in advance.

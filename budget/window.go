@@ -39,9 +39,9 @@ func (w *window) move(now time.Time) {
 	}
 }
 
-// present returns the sums as of now for a Level, which is given no time, and changes nothing. It
-// looks at the clock if the latest time that the window was given may have come from there: those
-// of a simulation are years away.
+// present returns the sums as of now for a Level, which has no time argument, and changes nothing.
+// It reads the clock if the latest time that the window was given may be from the same clock: a
+// simulation's is years away.
 func (w window) present() counts {
 	now := time.Now()
 	if age := now.Sub(w.clock.read); age > 0 && age < 30*24*time.Hour {

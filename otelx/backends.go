@@ -46,7 +46,7 @@ func (m *metrics) backend(ctx context.Context, e outlier.Event) {
 		backendChangeKey.String(e.Change.String()), backendCauseKey.String(e.Cause.String()),
 	}
 	switch m.dests.get(e.Destination) {
-	case m.dests.own: // also if none is told apart
+	case m.dests.own: // also if none is distinguished
 	case m.dests.other:
 		attrs = append(attrs, destinationKey.String(other))
 	default:

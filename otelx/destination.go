@@ -81,7 +81,7 @@ func (d *destination) watch(r retry.Report) {
 
 // destinations are distinguished by the attribute evenkeel.destination, up to a number.
 type destinations struct {
-	own   *destination                      // of policies that did not come from For, or all of them if none is told apart
+	own   *destination                      // of policies that For did not make, or of all if none is distinguished
 	other *destination                      // of those that are too many
 	named *dest.Table[string, *destination] // never forgets: a series that was once made stays
 }

@@ -79,7 +79,7 @@
 //	evenkeel.stop   when a call stopped, unless it succeeded at once: evenkeel.stop.reason,
 //	                evenkeel.call.attempts, evenkeel.call.hedges
 //
-// Spans for attempts are made by whoever instruments what is under evenkeel:
+// Spans for attempts are made by the instrumentation under evenkeel:
 //
 //   - httpx outside, otelhttp inside: one CLIENT span an attempt, as HTTP's semantic conventions
 //     ask, with http.request.resend_count if otelhttp is given WithClientTrace(otelx.ClientTrace).

@@ -39,8 +39,8 @@ func WithMeterProvider(mp metric.MeterProvider) Option {
 	}
 }
 
-// WithTracerProvider turns traces on: events on the caller's span, whichever provider that came
-// from, and, with WithAttemptSpans, spans made by tp.
+// WithTracerProvider turns traces on: events on the caller's span, whichever provider made it,
+// and, with WithAttemptSpans, spans made by tp.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(c *config) error {
 		if tp == nil {

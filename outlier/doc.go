@@ -2,11 +2,10 @@
 // fail, or take, far more than those of their siblings. It follows gRFC A50 and Envoy's outlier
 // detection in what it is for, and differs in how:
 //
-//   - It looks when an attempt is sent or ends, and has neither a timer nor a goroutine. The time
-//     is passed in.
+//   - It evaluates when an attempt is sent or ends, and has neither a timer nor a goroutine. The
+//     time is passed in.
 //   - A backend is compared with its siblings over the same time, never with a fixed threshold.
-//     What fails everywhere (an outage, requests that are at fault themselves) sets nothing
-//     aside.
+//     What fails everywhere (an outage, requests that are at fault themselves) sets nothing aside.
 //   - A hedge that wins is evidence against the backend it overtook.
 //   - A backend that is set aside gets one attempt, the probe, when its time is over. It returns
 //     when the probe succeeds, and otherwise stays aside for twice as long.

@@ -106,7 +106,7 @@ type Attempt struct {
 
 // Send notes that an attempt is being sent to b, and returns the event that follows, if one does.
 // Every attempt must be reported once. A backend whose state is Due gets it as its probe. timed
-// says that the end of the attempt tells how long b let its caller wait.
+// reports whether the time until the attempt's end is how long b let its caller wait.
 func (g *Group) Send(now time.Time, b *Backend, timed bool) (a Attempt, e Event, changed bool) {
 	a = Attempt{backend: b, sent: now, timed: timed && b.group == g}
 	if b.aside && b.State(now) == Due {
@@ -165,7 +165,7 @@ const (
 )
 
 // Report counts an attempt that has ended, and returns the event that follows, if one does. Took
-// is how long the backend let its caller wait, 0 if nobody knows.
+// is how long the backend let its caller wait, 0 if that is unknown.
 func (g *Group) Report(now time.Time, a Attempt, r Result, took time.Duration) (e Event, changed bool) {
 	b := a.backend
 	if b == nil || b.group != g {

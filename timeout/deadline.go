@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Reserve returns a context whose deadline is d sooner than ctx's, so that whoever waits on it
+// Reserve returns a context whose deadline is d sooner than ctx's, so that what waits on it
 // keeps d to clean up or to answer in. context.Cause returns [ErrReserved] when the earlier
 // deadline has passed.
 //

@@ -14,7 +14,7 @@ import (
 // set-up, which has to be part of what is measured), are those of the Amazon Builders' Library,
 // "Timeouts, retries, and backoff with jitter".
 //
-//   - It looks at a sliding window, and at WarmUp answers at least, however old. Before it has
+//   - It uses a sliding window, and WarmUp answers at least, however old. Before it has
 //     those it is the Ceiling.
 //   - An attempt that was given up has shown only that an answer takes longer than that. Such a
 //     censored sample moves its weight to the longer latencies seen, by the estimator of Kaplan
@@ -50,12 +50,12 @@ type Percentile struct {
 	// have next to none, say 0.001.
 	Padding float64
 
-	// Window is how far back it looks, 1s to 24h. 0 means one minute.
+	// Window is the length of the sliding window, 1s to 24h. 0 means one minute.
 	Window time.Duration
 
 	// WarmUp is how many answers are needed before the limit leaves the Ceiling, and how many are
 	// kept, however old, for a destination with little traffic; at most 1,000,000. 0 means 1/Rate,
-	// and 30 at least: a thousand for the 99.9th percentile, which fewer cannot tell.
+	// and 30 at least: a thousand for the 99.9th percentile, which fewer cannot show.
 	WarmUp int
 
 	// Growth is how many times longer the limit may become within one Window, 1.1 to 1000. 0 means

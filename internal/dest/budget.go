@@ -16,7 +16,7 @@ func NewBudget(s budget.Spec, drained bool) budget.Budget {
 }
 
 // Spent returns a function that reports whether a budget of s has less to spend than a new one. A
-// budget that does not tell its level is taken for one that has. If s cannot make a drained
+// budget that does not report its level counts as one that has. If s cannot make a drained
 // budget, it reports false.
 func Spent(s budget.Spec) func(budget.Budget) bool {
 	if _, ok := s.(budget.Drainer); !ok {

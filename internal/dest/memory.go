@@ -55,7 +55,7 @@ func (m *memory) push(hash uint64, limit int) (lost bool) {
 	return lost
 }
 
-// drained reports whether a key that is added was forgotten in a bad state, as far as can be told.
+// drained reports whether a key that is added was forgotten in a bad state, as far as is known.
 func (m *memory) drained(hash uint64) bool {
 	_, ok := m.keys[hash]
 	return ok || m.lost > tolerated

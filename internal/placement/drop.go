@@ -1,8 +1,8 @@
 package placement
 
 // Drop is the error of a picker that ends an attempt on purpose: it must not be sent again. An
-// error that embeds it and the picker's own is told apart from a connection that could not be had
-// by IsDrop.
+// error that embeds it and the picker's own is distinguished from a connection that could not be
+// had by IsDrop.
 type Drop struct{}
 
 func (Drop) drop() {}

@@ -26,7 +26,7 @@ func InUse() bool { return balancers.Load() > 0 }
 type Call struct {
 	context.Context
 	Observer any  // the policy's: it may be an outlier.Observer
-	Timed    bool // an attempt's end tells how long its backend took; not so for streams
+	Timed    bool // an attempt's end shows how long its backend took; not so for streams
 
 	mu       sync.Mutex
 	attempts []*Attempt

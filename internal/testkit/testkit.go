@@ -66,7 +66,7 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Ledger is a budget that books every permit, and complains about whatever the contract forbids.
+// Ledger is a budget that records every permit, and in Wrong each breach of the contract.
 type Ledger struct {
 	mu      sync.Mutex
 	Last    budget.Permit
