@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/internal/testkit"
@@ -79,4 +80,18 @@ func TestAHintOfATimedOutAttemptIsKept(t *testing.T) {
 	c.Next(now)
 	c.Done(now, 1, call.Outcome{Class: call.Timeout, After: 7 * time.Second})
 	require.Equal(t, now.Add(7*time.Second), c.Next(now).At)
+}
+
+func TestAHintOfMaxHintIsObeyedInsteadOfTheBackoff(t *testing.T) {
+	r := rules(call.Rules{MaxHint: time.Second, Rand: func() float64 { return 0 }, Backoff: backoff.Constant(time.Minute)})
+	now := time.Unix(1e9, 0)
+	c := r.Start(now, call.Options{})
+	c.Next(now)
+	c.Done(now, 1, hinted(time.Second))
+	require.Equal(t, call.Step{Op: call.Wait, At: now.Add(time.Second)}, c.Next(now))
+
+	c = r.Start(now, call.Options{})
+	c.Next(now)
+	c.Done(now, 1, hinted(time.Second+1))
+	require.Equal(t, call.ReasonHint, c.Next(now).Reason)
 }
