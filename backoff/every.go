@@ -62,7 +62,7 @@ func retryAfter(err error, period time.Duration) time.Duration {
 	return pause
 }
 
-// untilSlot is how long after now the next time of the form n*period + phase comes: 0 if that is
+// untilSlot returns the time from now to the next point of the form n*period + phase: 0 if that is
 // now.
 func untilSlot(now, phase, period time.Duration) time.Duration {
 	into := now % period

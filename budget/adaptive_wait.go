@@ -3,9 +3,9 @@ package budget
 import "time"
 
 // A permit of adaptive, from its lowest bit: the stamp at its attempt's sending, 30 bits; when a
-// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; two flags; and two bits of a call that waits.
-// Stamps and ticks come around: an attempt that takes longer than half a billion others, or 37
-// hours, is misjudged, once.
+// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; two flags; and
+// two bits of a call that waits. Stamps and ticks come around: an attempt that takes longer than
+// half a billion others, or 37 hours, is misjudged, once.
 const (
 	stampBits = 30
 	stampMask = 1<<stampBits - 1
@@ -138,7 +138,7 @@ func (s *bySpan) add(elapsed time.Duration, n int) {
 	s.n[s.now&1] += n
 }
 
-// remove takes off what was added in a span, of which only the bits in mask are known, unless
+// remove subtracts what was added in a span, of which only the bits in mask are known, unless
 // that is forgotten.
 func (s *bySpan) remove(elapsed time.Duration, at, mask uint64) {
 	s.move(elapsed)

@@ -19,7 +19,8 @@ type AWSMode string
 const (
 	// AWSStandard takes 5 tokens for a retry, 10 after a timeout. Every success earns one.
 	AWSStandard AWSMode = "standard"
-	// AWS2026 is the Go SDK's default since its 1.48.0. It takes 14, or 5 after a throttle. A success earns one only on a call's first attempt.
+	// AWS2026 is the Go SDK's default since its 1.48.0. It takes 14, or 5 after a throttle. A
+	// success earns one only on a call's first attempt.
 	AWS2026 AWSMode = "2026"
 )
 

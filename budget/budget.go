@@ -21,7 +21,7 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// Evidence is what an attempt's end says of the destination.
+// Evidence is a conclusion about the destination that the end of an attempt supports.
 type Evidence uint8
 
 const (

@@ -52,7 +52,7 @@ func (b *intervalConcurrency) End(now time.Time, p Permit, e Evidence) {
 	}
 }
 
-// Level is the part of the allowed retries that is not in flight.
+// Level returns the share of the allowed retries that is not in flight.
 func (b *intervalConcurrency) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

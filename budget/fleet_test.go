@@ -100,7 +100,7 @@ func (m strangers) run() (t tally) {
 
 func always(p float64) func(float64) float64 { return func(float64) float64 { return p } }
 
-// after is an outage from a time on.
+// after returns an outage from a time on.
 func after(from, p float64) func(float64) float64 {
 	return func(t float64) float64 {
 		if t < from {

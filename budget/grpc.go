@@ -9,10 +9,11 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// GRPC is gRPC's retry throttling, gRFC A6 (https://github.com/grpc/proposal/blob/master/A6-client-retries.md):
-// a failure that counts takes a token, a success adds TokenRatio, and retries and hedges are sent only while more
-// than half of MaxTokens is left. Everything but Alive, None and Unsent is a failure; a server that pushes back with "do
-// not retry" has failed too, whether or not Admit is asked afterwards.
+// GRPC is gRPC's retry throttling, gRFC A6
+// (https://github.com/grpc/proposal/blob/master/A6-client-retries.md): a failure that counts takes
+// a token, a success adds TokenRatio, and retries and hedges are sent only while more than half of
+// MaxTokens is left. Everything but Alive, None and Unsent is a failure; a server that pushes back
+// with "do not retry" has failed too, whether or not Admit is asked afterwards.
 type GRPC struct {
 	MaxTokens  float64 // 0 means 10; above 0 and at most 1000, at most three decimals
 	TokenRatio float64 // what a success adds; 0 means 0.1; above 0 and at most 1000, at most three decimals

@@ -415,7 +415,8 @@ func TestAClockThatStepsBackIsHarmless(t *testing.T) {
 	}
 }
 
-// A lost connection, and an error that no classifier knows, are failures to a budget that knows no such evidence.
+// A lost connection, and an error that no classifier knows, are failures to a budget that knows no
+// such evidence.
 func TestGRPC_LostAndUnknownAreFailures(t *testing.T) {
 	for _, e := range []budget.Evidence{budget.Failed, budget.Overloaded, budget.Silent, budget.Lost, budget.Unknown} {
 		b := budget.GRPC{}.New()

@@ -13,7 +13,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// An operation that still marks its errors by the old library, under a policy that knows nothing of that.
+// An operation that still marks its errors by the old library, under a policy that knows nothing
+// of that.
 func TestPermanentThatWasLeftBehindIsNotRetried(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{Backoff: backoff.None()}))
 	for _, wrap := range []func(error) error{

@@ -8,7 +8,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Answers is what the server does about retries, as the servers of httpx and grpcx: it pays for
+// Answers sets a server's treatment of retries, as the servers of httpx and grpcx: it pays for
 // those that its answers invite (WithRetryBudget), and refuses what it has no room for
 // (WithLoadShedding). The zero value does neither.
 type Answers struct {

@@ -6,7 +6,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Loop is how a client goes on when its call has ended.
+// Loop sets how a client goes on when its call has ended.
 type Loop uint8
 
 const (

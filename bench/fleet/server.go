@@ -106,7 +106,7 @@ func (v *server) inHand() int {
 	return v.queue.len()
 }
 
-// work takes the next attempt in hand.
+// work starts the next attempt.
 func (s *sim) work(v *server) {
 	v.busy = false
 	for v.rate > 0 && v.queue.len() > 0 {
