@@ -14,9 +14,18 @@ import (
 
 // published are the budgets of others, whose rules say nothing of a clock that is set.
 var published = []budget.Spec{
-	budget.TokenBucket{}, budget.GRPC{}, budget.AWS{}, budget.AWS{Mode: budget.AWS2026}, budget.Concurrency{}, budget.Concurrency{Interval: time.Minute},
-	budget.Finagle{}, budget.Finagle{MinPerSecond: -1}, budget.Finagle{TTL: time.Minute}, budget.Ratio{},
-	budget.Ratio{Window: time.Second}, budget.ClientThrottle{Retries: budget.Finagle{}},
+	budget.TokenBucket{},
+	budget.GRPC{},
+	budget.AWS{},
+	budget.AWS{Mode: budget.AWS2026},
+	budget.Concurrency{},
+	budget.Concurrency{Interval: time.Minute},
+	budget.Finagle{},
+	budget.Finagle{MinPerSecond: -1},
+	budget.Finagle{TTL: time.Minute},
+	budget.Ratio{},
+	budget.Ratio{Window: time.Second},
+	budget.ClientThrottle{Retries: budget.Finagle{}},
 	budget.ClientThrottle{Window: time.Hour, Retries: budget.Ratio{}},
 }
 
@@ -116,7 +125,9 @@ func TestClock_TimelessBudgetsDoNotLook(t *testing.T) {
 // A level is told no time, and all the same what it says holds of a client that was idle.
 func TestLevel_OfAWindowRecoversWithTime(t *testing.T) {
 	for _, s := range []budget.Spec{
-		budget.Finagle{MinPerSecond: 1}, budget.Finagle{TTL: time.Minute}, budget.ClientThrottle{Retries: budget.Finagle{}},
+		budget.Finagle{MinPerSecond: 1},
+		budget.Finagle{TTL: time.Minute},
+		budget.ClientThrottle{Retries: budget.Finagle{}},
 		budget.Ratio{Window: time.Second},
 	} {
 		t.Run(fmt.Sprintf("%T%+v", s, s), func(t *testing.T) {

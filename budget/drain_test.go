@@ -11,9 +11,20 @@ import (
 
 // drainers are all Specs that can make an empty budget.
 var drainers = []budget.Spec{
-	budget.Adaptive{}, budget.Adaptive{Strict: true}, budget.Adaptive{Unanswered: 5}, budget.TokenBucket{},
-	budget.TokenBucket{OnSuccess: true}, budget.GRPC{}, budget.AWS{}, budget.AWS{Mode: budget.AWS2026}, budget.Finagle{},
-	budget.Concurrency{}, budget.Concurrency{Interval: 60e9}, budget.Ratio{}, budget.ClientThrottle{}, budget.ClientThrottle{Retries: budget.AWS{}},
+	budget.Adaptive{},
+	budget.Adaptive{Strict: true},
+	budget.Adaptive{Unanswered: 5},
+	budget.TokenBucket{},
+	budget.TokenBucket{OnSuccess: true},
+	budget.GRPC{},
+	budget.AWS{},
+	budget.AWS{Mode: budget.AWS2026},
+	budget.Finagle{},
+	budget.Concurrency{},
+	budget.Concurrency{Interval: 60e9},
+	budget.Ratio{},
+	budget.ClientThrottle{},
+	budget.ClientThrottle{Retries: budget.AWS{}},
 }
 
 func TestDrained_AffordsNothingUntilASuccess(t *testing.T) {

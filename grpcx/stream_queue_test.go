@@ -59,9 +59,6 @@ func TestStream_WaitsForTheBudgetsAnswer(t *testing.T) {
 			answers: []budget.Answer{budget.Later, budget.Later, budget.Refused}, from: "1", code: codes.Unavailable,
 			reason: retry.ReasonBudget, queued: true,
 		},
-		"never_answered": {
-			answers: []budget.Answer{budget.Later}, from: "1", code: codes.Unavailable, reason: retry.ReasonBudget, queued: true,
-		},
 		"too_late": {
 			answers: []budget.Answer{budget.Later}, deadline: 1500 * time.Millisecond, from: "1", code: codes.Unavailable,
 			reason: retry.ReasonDeadline, queued: true,

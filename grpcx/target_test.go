@@ -67,7 +67,8 @@ func TestPolicies_Targets(t *testing.T) {
 	}
 	users := func() *grpcx.Policies {
 		ps, err := grpcx.NewPolicies(map[string]*retry.Policy{"": retry.Must(retry.New(retry.Config{
-			MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.GRPC{MaxTokens: 4}}))})
+			MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.GRPC{MaxTokens: 4},
+		}))})
 		require.NoError(t, err)
 		return ps
 	}

@@ -219,6 +219,7 @@ func (l *ledger) Begin(time.Time) budget.Permit { return 1 }
 func (l *ledger) Admit(time.Time, budget.Kind, budget.Evidence, budget.Permit) (budget.Permit, bool) {
 	return 1, true
 }
+
 func (l *ledger) End(_ time.Time, _ budget.Permit, e budget.Evidence) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

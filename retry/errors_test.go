@@ -31,7 +31,8 @@ func TestErrorMessage(t *testing.T) {
 		{
 			retry.Error{Reason: retry.ReasonCanceled, Ended: context.Canceled},
 			"context canceled (evenkeel: canceled after 0 attempts)",
-		}, {
+		},
+		{
 			retry.Error{Reason: retry.ReasonCanceled, Attempts: 1, Last: testkit.ErrDown, Ended: context.Canceled},
 			"down (evenkeel: canceled after 1 attempt)",
 		},
@@ -39,7 +40,8 @@ func TestErrorMessage(t *testing.T) {
 		{
 			retry.Error{Reason: retry.ReasonMaxAttempts, Attempts: 3, Last: &call.TimeoutError{Err: testkit.ErrDown, Limit: 50 * ms}},
 			"down (evenkeel: attempt timeout of 50ms, max_attempts after 3 attempts)",
-		}, {
+		},
+		{
 			retry.Error{Reason: retry.ReasonBudget, Attempts: 1, Last: &call.TimeoutError{Err: timeout.ErrAttempt, Limit: time.Second}},
 			"context deadline exceeded (evenkeel: attempt timeout of 1s, budget after 1 attempt)",
 		},

@@ -25,7 +25,9 @@ var replicasLive = Experiment{
 	},
 	Params: []string{"transport", "bad"},
 	Metrics: []Metric{
-		{"success", "success, %", Percent}, {"load", "", Times}, {"p99_ms", "p99 ms", Tenths},
+		{"success", "success, %", Percent},
+		{"load", "", Times},
+		{"p99_ms", "p99 ms", Tenths},
 		{"p99_ratio", "p99 ratio", Times},
 	},
 	Alone: true,

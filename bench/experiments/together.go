@@ -13,15 +13,21 @@ var together = Experiment{
 		"and after the default waits. Means of -seeds runs.",
 	Params: []string{"group", "case", "waits"},
 	Metrics: []Metric{
-		{"success", "", Percent}, {"load", "", Times}, {"waste", "", Percent}, {"recovery", "", Seconds},
-		{"added", "added p99", Milliseconds}, {"waiting", "", Count},
+		{"success", "", Percent},
+		{"load", "", Times},
+		{"waste", "", Percent},
+		{"recovery", "", Seconds},
+		{"added", "added p99", Milliseconds},
+		{"waiting", "", Count},
 	},
 	Run: runTogether,
 }
 
 // togetherPolicies are compared with three attempts each, but none.
-var togetherPolicies = []string{"none", "retries-3", "brooker", "brooker-success", "grpc", "aws", "aws-2026", "finagle",
-	"envoy", "sre", "evenkeel", "evenkeel-strict"}
+var togetherPolicies = []string{
+	"none", "retries-3", "brooker", "brooker-success", "grpc", "aws", "aws-2026", "finagle",
+	"envoy", "sre", "evenkeel", "evenkeel-strict",
+}
 
 func runTogether(o Options) ([]Row, error) {
 	policies := o.Policies(size(o, togetherPolicies, []string{"none", "retries-3", "grpc", "aws", "aws-2026", "finagle", "envoy", "evenkeel"})...)

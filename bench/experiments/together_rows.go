@@ -48,8 +48,10 @@ func fromThen(at, before, after float64) func(float64) float64 {
 
 func crowdRows() []crowdRow {
 	var rows []crowdRow
-	for _, group := range []func() []crowdRow{outageRows, partialRows, steadyRows, cutRows, burstRows, slowRows, recoveryRows,
-		grayRows, addedRows} {
+	for _, group := range []func() []crowdRow{
+		outageRows, partialRows, steadyRows, cutRows, burstRows, slowRows, recoveryRows,
+		grayRows, addedRows,
+	} {
 		rows = append(rows, group()...)
 	}
 	return rows
@@ -94,18 +96,24 @@ func outageRows() (rows []crowdRow) {
 func partialRows() (rows []crowdRow) {
 	for _, n := range []int{100, 1000} {
 		for _, p := range []float64{.2, .3, .4, .5, .6, .7, .8, .9} {
-			rows = append(rows, crowdRow{group: 2, name: fmt.Sprintf("fresh, p=%v, %d clients", p, n), load: 1.3,
-				crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 10, world: failing(always(p))}})
+			rows = append(rows, crowdRow{
+				group: 2, name: fmt.Sprintf("fresh, p=%v, %d clients", p, n), load: 1.3,
+				crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 10, world: failing(always(p))},
+			})
 		}
 		for _, before := range []float64{.01, .1} {
 			for _, p := range []float64{.3, .5, .7, .9} {
-				rows = append(rows, crowdRow{group: 2, name: fmt.Sprintf("after p=%v, p=%v, %d", before, p, n), load: 1.3,
-					crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 70, from: 60, world: failing(fromThen(60, before, p))}})
+				rows = append(rows, crowdRow{
+					group: 2, name: fmt.Sprintf("after p=%v, p=%v, %d", before, p, n), load: 1.3,
+					crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 70, from: 60, world: failing(fromThen(60, before, p))},
+				})
 			}
 		}
 		for _, p := range []float64{.2, .3, .5, .7, .9} {
-			rows = append(rows, crowdRow{group: 2, name: fmt.Sprintf("minutes 5–10, p=%v, %d", p, n), waste: .125, full: true,
-				crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 600, from: 300, world: failing(always(p))}})
+			rows = append(rows, crowdRow{
+				group: 2, name: fmt.Sprintf("minutes 5–10, p=%v, %d", p, n), waste: .125, full: true,
+				crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 600, from: 300, world: failing(always(p))},
+			})
 		}
 	}
 	return rows
@@ -128,13 +136,15 @@ func steadyRows() (rows []crowdRow) {
 		add("100 by Zipf", false, crowd{clients: 100, rate: 1000, zipf: true, seconds: 60})
 	}
 	for _, n := range []int{100, 1000} {
-		rows = append(rows, crowdRow{group: 3, name: fmt.Sprintf("p=.05, the minute after an outage, %d", n), near: true,
+		rows = append(rows, crowdRow{
+			group: 3, name: fmt.Sprintf("p=.05, the minute after an outage, %d", n), near: true,
 			crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 120, from: 60, world: failing(func(t float64) float64 {
 				if t >= 30 && t < 60 {
 					return 1
 				}
 				return .05
-			})}})
+			})},
+		})
 	}
 	return rows
 }
@@ -151,8 +161,10 @@ func cutRows() (rows []crowdRow) {
 			c.warm, c.cutOnce = 0, false
 			for _, each := range []float64{10, 60} {
 				c.cuts, c.seconds = each, 10*each+1
-				rows = append(rows, crowdRow{group: 4, name: fmt.Sprintf("%s, each %v s", name, each), crowd: c, near: true,
-					full: each > 10})
+				rows = append(rows, crowdRow{
+					group: 4, name: fmt.Sprintf("%s, each %v s", name, each), crowd: c, near: true,
+					full: each > 10,
+				})
 			}
 		}
 	}
@@ -164,25 +176,31 @@ func burstRows() (rows []crowdRow) {
 	for _, p := range []float64{.05, .1} {
 		for _, n := range []int{20, 100} {
 			for _, each := range []float64{1, 20} {
-				rows = append(rows, crowdRow{group: 4, name: fmt.Sprintf("fan-out %d, p=%v, each %v s", n, p, each), near: true,
-					crowd: crowd{clients: 10, every: each, burst: n, fanOut: true, leg: .01, seconds: 200 * each, world: failing(always(p))}})
+				rows = append(rows, crowdRow{
+					group: 4, name: fmt.Sprintf("fan-out %d, p=%v, each %v s", n, p, each), near: true,
+					crowd: crowd{clients: 10, every: each, burst: n, fanOut: true, leg: .01, seconds: 200 * each, world: failing(always(p))},
+				})
 			}
 			for _, each := range []float64{60, 300} {
-				rows = append(rows, crowdRow{group: 4, name: fmt.Sprintf("batch of %d, p=%v, each %v s", n, p, each), near: true,
-					crowd: crowd{clients: 10, every: each, burst: n, leg: .01, seconds: 40 * each, world: failing(always(p))}})
+				rows = append(rows, crowdRow{
+					group: 4, name: fmt.Sprintf("batch of %d, p=%v, each %v s", n, p, each), near: true,
+					crowd: crowd{clients: 10, every: each, burst: n, leg: .01, seconds: 40 * each, world: failing(always(p))},
+				})
 			}
 		}
 	}
 	ten := crowd{clients: 1, rate: 10, slow: 1, cuts: 60, seconds: 1200}
 	rows = append(rows, crowdRow{group: 4, name: "ten die each minute", crowd: ten, near: true})
 	for name, e := range map[string]budget.Evidence{"lost": budget.Lost, "failed": budget.Failed} {
-		rows = append(rows, crowdRow{group: 4, name: "stale pool, " + name, near: true, crowd: crowd{clients: 10, every: 120,
+		rows = append(rows, crowdRow{group: 4, name: "stale pool, " + name, near: true, crowd: crowd{
+			clients: 10, every: 120,
 			burst: 20, leg: .01, seconds: 3600, world: func(_ *rand.Rand, _ float64, n int) fate {
 				if n == 1 {
 					return fate{failed: e}
 				}
 				return fate{}
-			}}})
+			},
+		}})
 	}
 	return rows
 }
@@ -191,14 +209,18 @@ func burstRows() (rows []crowdRow) {
 func slowRows() (rows []crowdRow) {
 	for _, takes := range []float64{0, 5} {
 		for _, n := range []int{10, 100} {
-			rows = append(rows, crowdRow{group: 4, name: fmt.Sprintf("5 s latency, 12 s deadline, p=.05 after %v s, %d", takes, n),
-				near: true, crowd: crowd{clients: n, rate: 100, deadline: 12, slow: 5, leg: .01, seconds: 600,
+			rows = append(rows, crowdRow{
+				group: 4, name: fmt.Sprintf("5 s latency, 12 s deadline, p=.05 after %v s, %d", takes, n),
+				near: true, crowd: crowd{
+					clients: n, rate: 100, deadline: 12, slow: 5, leg: .01, seconds: 600,
 					world: func(rng *rand.Rand, _ float64, _ int) fate {
 						if rng.Float64() < .05 {
 							return fate{failed: budget.Failed, took: takes}
 						}
 						return fate{}
-					}}})
+					},
+				},
+			})
 		}
 	}
 	for _, n := range []int{10, 100, 1000} {
@@ -218,8 +240,10 @@ func slowRows() (rows []crowdRow) {
 					}
 					return fate{}
 				}
-				rows = append(rows, crowdRow{group: 4, name: fmt.Sprintf("rolling restart of %d pods, %v s each, %d", pods, gone, n),
-					crowd: c, near: true})
+				rows = append(rows, crowdRow{
+					group: 4, name: fmt.Sprintf("rolling restart of %d pods, %v s each, %d", pods, gone, n),
+					crowd: c, near: true,
+				})
 			}
 		}
 	}
@@ -231,17 +255,27 @@ func slowRows() (rows []crowdRow) {
 func recoveryRows() (rows []crowdRow) {
 	for _, n := range []int{1, 10, 100} {
 		for _, load := range []float64{140, 200, 250, 280, 290} {
-			rows = append(rows, crowdRow{group: 5, name: fmt.Sprintf("server stops for 10 s, %v/s, %d clients", load, n), recovers: true,
-				full: load > 200, crowd: crowd{clients: n, rate: load, attempts: 2, timeout: 1, capacity: 300,
-					stopped: [2]float64{20, 30}, seconds: 700}})
+			rows = append(rows, crowdRow{
+				group: 5, name: fmt.Sprintf("server stops for 10 s, %v/s, %d clients", load, n), recovers: true,
+				full: load > 200, crowd: crowd{
+					clients: n, rate: load, attempts: 2, timeout: 1, capacity: 300,
+					stopped: [2]float64{20, 30}, seconds: 700,
+				},
+			})
 		}
 	}
 	for _, n := range []int{10, 100} {
-		rows = append(rows, crowdRow{group: 5, name: fmt.Sprintf("… and resets connections at 400 waiting, 250/s, %d", n),
-			recovers: true, crowd: crowd{clients: n, rate: 250, timeout: 1, capacity: 300, resets: 400, stopped: [2]float64{20, 30},
-				seconds: 300}})
-		rows = append(rows, crowdRow{group: 5, name: fmt.Sprintf("resets connections at 100 waiting, 400/s for 300, %d", n),
-			load: 1.3, crowd: crowd{clients: n, rate: 400, timeout: 1, capacity: 300, resets: 100, seconds: 60}})
+		rows = append(rows, crowdRow{
+			group: 5, name: fmt.Sprintf("… and resets connections at 400 waiting, 250/s, %d", n),
+			recovers: true, crowd: crowd{
+				clients: n, rate: 250, timeout: 1, capacity: 300, resets: 400, stopped: [2]float64{20, 30},
+				seconds: 300,
+			},
+		})
+		rows = append(rows, crowdRow{
+			group: 5, name: fmt.Sprintf("resets connections at 100 waiting, 400/s for 300, %d", n),
+			load: 1.3, crowd: crowd{clients: n, rate: 400, timeout: 1, capacity: 300, resets: 100, seconds: 60},
+		})
 	}
 	return rows
 }
@@ -249,10 +283,13 @@ func recoveryRows() (rows []crowdRow) {
 // grayRows covers failures that hang.
 func grayRows() (rows []crowdRow) {
 	for _, n := range []int{1, 100, 1000} {
-		rows = append(rows, crowdRow{group: 6, name: fmt.Sprintf("10 %% hang, attempts of 1 s, %d clients", n), near: true,
+		rows = append(rows, crowdRow{
+			group: 6, name: fmt.Sprintf("10 %% hang, attempts of 1 s, %d clients", n), near: true,
 			crowd: crowd{clients: n, rate: 1000, timeout: 1, leg: .01, seconds: 120, world: func(rng *rand.Rand, _ float64, _ int) fate {
 				return fate{hangs: rng.Float64() < .1}
-			}}}, crowdRow{group: 6, name: fmt.Sprintf("5 %% fail and 2 %% hang till the deadline, %d", n), near: true,
+			}},
+		}, crowdRow{
+			group: 6, name: fmt.Sprintf("5 %% fail and 2 %% hang till the deadline, %d", n), near: true,
 			crowd: crowd{clients: n, rate: 1000, deadline: 5, leg: .01, seconds: 120, world: func(rng *rand.Rand, _ float64, _ int) fate {
 				switch u := rng.Float64(); {
 				case u < .05:
@@ -261,7 +298,8 @@ func grayRows() (rows []crowdRow) {
 					return fate{hangs: true}
 				}
 				return fate{}
-			}}})
+			}},
+		})
 	}
 	return rows
 }
@@ -270,8 +308,10 @@ func grayRows() (rows []crowdRow) {
 func addedRows() (rows []crowdRow) {
 	for _, n := range []int{1, 100, 1000} {
 		for _, p := range []float64{0, .05} {
-			rows = append(rows, crowdRow{group: 7, name: fmt.Sprintf("outage after p=%v from its second second, %d clients", p, n),
-				added: .15, crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 40, from: 31, world: failing(fromThen(30, p, 1))}})
+			rows = append(rows, crowdRow{
+				group: 7, name: fmt.Sprintf("outage after p=%v from its second second, %d clients", p, n),
+				added: .15, crowd: crowd{clients: n, rate: 1000, leg: .01, seconds: 40, from: 31, world: failing(fromThen(30, p, 1))},
+			})
 		}
 	}
 	return rows

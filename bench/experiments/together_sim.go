@@ -238,8 +238,10 @@ func (s *crowdSim) process() *call.Rules {
 	if spec == nil {
 		spec = budget.Adaptive{}
 	}
-	r := &call.Rules{MaxAttempts: s.cfg.MaxAttempts, Backoff: s.cfg.Backoff, ThrottledBackoff: s.cfg.ThrottledBackoff,
-		MaxHint: s.cfg.MaxHint, Budget: spec.New(), Rand: s.rng.Float64}
+	r := &call.Rules{
+		MaxAttempts: s.cfg.MaxAttempts, Backoff: s.cfg.Backoff, ThrottledBackoff: s.cfg.ThrottledBackoff,
+		MaxHint: s.cfg.MaxHint, Budget: spec.New(), Rand: s.rng.Float64,
+	}
 	if s.attempts > 0 && (r.MaxAttempts > s.attempts || r.MaxAttempts <= 0) {
 		r.MaxAttempts = s.attempts
 	}
