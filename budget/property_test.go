@@ -21,19 +21,18 @@ type attempt struct {
 // model restates the rule of Adaptive for retries of a quiet client within one span, in whole
 // numbers that never wrap.
 type model struct {
-	strict        bool
-	ended         int // successes and failed retries
-	open, growth  int
-	debt, wasted  int
-	earned        int // successes
-	watching      bool
-	from          int // what was sent before it is not fresh
-	fresh         int // since the row began
-	event, now    time.Duration
-	closer        *attempt
-	waiting       map[*attempt]bool
-	lastWait      time.Duration
-	admittedClose bool
+	strict       bool
+	ended        int // successes and failed retries
+	open, growth int
+	debt, wasted int
+	earned       int // successes
+	watching     bool
+	from         int // what was sent before it is not fresh
+	fresh        int // since the row began
+	event, now   time.Duration
+	closer       *attempt
+	waiting      map[*attempt]bool
+	lastWait     time.Duration
 }
 
 func (m *model) closed() bool { return m.debt >= 1 }

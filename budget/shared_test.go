@@ -14,7 +14,6 @@ import (
 // named is a budget of a user's own, made of another one.
 type named struct {
 	budget.Budget
-	name string
 }
 
 // byName is one that is a map.

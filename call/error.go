@@ -170,7 +170,10 @@ var errDeadline = errors.New("context deadline exceeded")
 
 // Is reports whether target is what an attempt's timeout is: timeout.ErrAttempt, and a
 // context.DeadlineExceeded.
-func (e *TimeoutError) Is(target error) bool { return errors.Is(timeout.ErrAttempt, target) }
+func (e *TimeoutError) Is(target error) bool {
+	//lint:ignore SA1032 target is looked for in what ErrAttempt is
+	return errors.Is(timeout.ErrAttempt, target)
+}
 
 // Unwrap reaches the attempt's error.
 func (e *TimeoutError) Unwrap() error { return e.Err }

@@ -241,21 +241,21 @@ func TestConnectionLost(t *testing.T) {
 		for kind, desc := range map[string]*grpc.StreamDesc{"unary": {}, "stream": {ServerStreams: true}, "both ways": {ClientStreams: true, ServerStreams: true}} {
 			timeless(t, name+", "+kind, func(t *testing.T) {
 				var streams atomic.Int64
-				err, header, trailer := receive(t, conn(t, "passthrough:///x", wire(t, &streams, row.react), pings), desc)
+				header, trailer, err := receive(t, conn(t, "passthrough:///x", wire(t, &streams, row.react), pings), desc)
 				require.Equal(t, codes.Unavailable, status.Code(err))
 				require.Equal(t, row.lost, grpcx.ConnectionLost(err, header, trailer), "%v", err)
 			})
 		}
 	}
 	t.Run("refused", func(t *testing.T) {
-		err, header, trailer := receive(t, conn(t, refused), &grpc.StreamDesc{})
+		header, trailer, err := receive(t, conn(t, refused), &grpc.StreamDesc{})
 		require.Equal(t, codes.Unavailable, status.Code(err))
 		require.False(t, grpcx.ConnectionLost(err, header, trailer))
 	})
 	t.Run("handed back", func(t *testing.T) {
 		var streams atomic.Int64
 		refuse := func(s *wireStream) { _ = s.WriteRSTStream(s.id, http2.ErrCodeRefusedStream) }
-		err, header, trailer := receive(t, conn(t, "passthrough:///x", wire(t, &streams, refuse)), &grpc.StreamDesc{})
+		header, trailer, err := receive(t, conn(t, "passthrough:///x", wire(t, &streams, refuse)), &grpc.StreamDesc{})
 		require.Equal(t, codes.Unavailable, status.Code(err))
 		require.False(t, grpcx.ConnectionLost(err, header, trailer))
 	})
@@ -267,16 +267,16 @@ func timeless(t *testing.T, name string, f func(t *testing.T)) {
 }
 
 // receive sends one message on a stream of plain gRPC's, and returns how the stream ends.
-func receive(t *testing.T, cc *grpc.ClientConn, desc *grpc.StreamDesc) (err error, header, trailer metadata.MD) {
+func receive(t *testing.T, cc *grpc.ClientConn, desc *grpc.StreamDesc) (header, trailer metadata.MD, err error) {
 	t.Helper()
 	st, err := cc.NewStream(t.Context(), desc, duplexCall, grpc.Header(&header), grpc.Trailer(&trailer))
 	if err != nil {
-		return err, nil, nil
+		return nil, nil, err
 	}
 	require.NoError(t, st.SendMsg(in("x")))
 	for err == nil {
 		err = st.RecvMsg(in(""))
 	}
 	require.NotEqual(t, io.EOF, err)
-	return err, header, trailer
+	return header, trailer, err
 }

@@ -61,7 +61,7 @@ func TestRetryBudget_AnswersThatWereSilent(t *testing.T) {
 		"panic":       http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") }),
 		"aborted":     http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
 		"timeout":     http.TimeoutHandler(http.HandlerFunc(wait), time.Nanosecond, ""),
-		"with a body": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", 503) }),
+		"with a body": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "down", http.StatusServiceUnavailable) }),
 		"after an early hint": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusEarlyHints)
 			w.WriteHeader(http.StatusBadGateway)

@@ -21,18 +21,6 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-func until(t *testing.T, deadline time.Time) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithDeadline(t.Context(), deadline)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func inTheYear(t *testing.T, year int) context.Context {
-	t.Helper()
-	return until(t, time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))
-}
-
 func TestReserveTakesFromTheCallersTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

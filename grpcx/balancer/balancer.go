@@ -220,6 +220,7 @@ type conn struct {
 // NewSubConn implements balancer.ClientConn.
 func (c *conn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOptions) (balancer.SubConn, error) {
 	if len(addrs) == 0 {
+		//lint:ignore SA1019 wrapped policies may still use it
 		return c.ClientConn.NewSubConn(addrs, opts)
 	}
 	var (
@@ -229,6 +230,7 @@ func (c *conn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOpti
 	)
 	if listen == nil { // deprecated
 		child := c.b.child
+		//lint:ignore SA1019 wrapped policies may still use it
 		listen = func(s balancer.SubConnState) { child.UpdateSubConnState(sc, s) }
 	}
 	opts.StateListener = func(s balancer.SubConnState) { // after Connect, and one at a time
@@ -236,6 +238,7 @@ func (c *conn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOpti
 		state = s.ConnectivityState
 		listen(s)
 	}
+	//lint:ignore SA1019 wrapped policies may still use it
 	sc, err := c.ClientConn.NewSubConn(addrs, opts)
 	if err != nil {
 		return nil, err
@@ -312,6 +315,7 @@ func (b *lb) report(call *placement.Call, now time.Time, a outlier.Attempt, r ou
 
 // publish passes an event to the observer of the call whose attempt brought it.
 func (b *lb) publish(call *placement.Call, e outlier.Event) {
+	//lint:ignore SA1019 BuildOptions may not be kept
 	e.Destination = b.ClientConn.Target()
 	logger.Infof("%s: backend %s %v (%v, %v)", e.Destination, e.Backend, e.Change, e.Cause, e.For)
 	if call == nil {

@@ -260,7 +260,8 @@ func TestHTTP2_EachEndpointHasItsOwnConnection(t *testing.T) {
 		addrs = append(addrs, srv.Listener.Addr().String())
 	}
 	for name, ready := range map[string]func(*http.Transport){
-		"forced":     func(t *http.Transport) { t.ForceAttemptHTTP2 = true },
+		"forced": func(t *http.Transport) { t.ForceAttemptHTTP2 = true },
+		//lint:ignore SA1019 programs still do
 		"configured": func(tr *http.Transport) { assert.NoError(t, http2.ConfigureTransport(tr)) },
 	} {
 		t.Run(name, func(t *testing.T) {

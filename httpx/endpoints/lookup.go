@@ -155,9 +155,11 @@ func (e *endpoint) redirectDials(base *http.Transport) {
 	}
 	e.rt.Proxy = nil
 	dial := base.DialContext
-	if old := base.Dial; dial == nil && old != nil { //nolint:staticcheck // a user may
+	//lint:ignore SA1019 a user may have set it
+	if old := base.Dial; dial == nil && old != nil {
 		dial = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
-		e.rt.Dial = nil //nolint:staticcheck // DialContext takes its place
+		//lint:ignore SA1019 DialContext takes its place
+		e.rt.Dial = nil
 	}
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
@@ -166,9 +168,11 @@ func (e *endpoint) redirectDials(base *http.Transport) {
 		return dial(ctx, network, e.hostport(addr))
 	}
 	tls := base.DialTLSContext
-	if old := base.DialTLS; tls == nil && old != nil { //nolint:staticcheck // see above
+	//lint:ignore SA1019 a user may have set it
+	if old := base.DialTLS; tls == nil && old != nil {
 		tls = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
-		e.rt.DialTLS = nil //nolint:staticcheck // DialTLSContext takes its place
+		//lint:ignore SA1019 DialTLSContext takes its place
+		e.rt.DialTLS = nil
 	}
 	if tls != nil {
 		e.rt.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -11,10 +11,7 @@ import (
 
 const ms = time.Millisecond
 
-var (
-	transient  = call.Outcome{Class: call.Transient}
-	handedBack = call.Outcome{Class: call.Unprocessed, Alive: true}
-)
+var transient = call.Outcome{Class: call.Transient}
 
 // work is a drive.Work made of functions. Only send must be set.
 type work[T any] struct {
