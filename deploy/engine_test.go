@@ -107,6 +107,7 @@ func gather(t *testing.T, registry *prometheus.Registry, at time.Time) (samples 
 			default:
 				continue // no rule uses a histogram
 			}
+			//lint:ignore SA1019 its replacement is another module
 			series := map[string]string{labels.MetricName: f.GetName(), "job": "client"}
 			for _, l := range m.GetLabel() {
 				series[l.GetName()] = l.GetValue()
