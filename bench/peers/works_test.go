@@ -49,18 +49,6 @@ func TestACellThatDoesNotRetryIsAnError(t *testing.T) {
 	require.ErrorContains(t, b.done(), "attempts")
 }
 
-// The ring is what keeps the default budget from running out; more operations than its span would not all be retried.
-func TestTheRingIsNeeded(t *testing.T) {
-	w := doOneFail()
-	b := newBench(w, &w.cells[0])
-	require.LessOrEqual(t, b.span, ringSpan)
-	require.NoError(t, b.done())
-
-	b.rig.run(8 * ringSpan) // without earning
-	b.ops += 8 * ringSpan
-	require.ErrorContains(t, b.done(), "attempts", "the default budget is on, and ends")
-}
-
 func TestEveryWorkHasABar(t *testing.T) {
 	barred := map[string]bool{}
 	for _, b := range bars {
