@@ -156,7 +156,7 @@ func (c *call) Status(resp *http.Response, _ error) string {
 // Discard frees the connection of an attempt that is not the answer, and stops its upload.
 func (c *call) Discard(resp *http.Response, _ error) {
 	if resp != nil {
-		drain(resp, c.abortion(resp))
+		c.drain(resp)
 	}
 	c.bodies.cut()
 }

@@ -17,6 +17,27 @@ const (
 	drainTime = 100 * time.Millisecond
 )
 
+// drain drains the response of an attempt that is over. Over HTTP/2 the Close of a response waits
+// for a Read of the request's body, and one that is recorded is left to the next attempt.
+func (c *call) drain(resp *http.Response) {
+	abort := c.abortion(resp)
+	if c.bodies.record == nil || resp.ProtoMajor < 2 {
+		drain(resp, abort)
+		return
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		drain(resp, abort)
+	}()
+	timer := time.NewTimer(drainTime + readGrace)
+	defer timer.Stop()
+	select {
+	case <-drained:
+	case <-timer.C:
+	}
+}
+
 // drain reads a response's body to its end, so that its connection can be used again, and closes
 // it. An endless or stalled body is given up, and its connection with it. abort, which may be nil,
 // breaks the connection.
@@ -100,5 +121,6 @@ func (c *call) abortion(resp *http.Response) func() {
 	if !ok || resp.ProtoMajor != 1 || c.bodies.shared {
 		return nil
 	}
-	return func() { base.CancelRequest(cmp.Or(c.sent, c.req)) } //lint:ignore SA1019 a context costs every call
+	//lint:ignore SA1019 a context of its own would cost every attempt
+	return func() { base.CancelRequest(cmp.Or(c.sent, c.req)) }
 }

@@ -56,3 +56,10 @@ type reportsOf []retry.Report
 
 func (*reportsOf) AttemptDone(context.Context, retry.Attempt)    {}
 func (rs *reportsOf) CallDone(_ context.Context, r retry.Report) { *rs = append(*rs, r) }
+
+// reason returns why the latest call stopped.
+func (r *recorder) reason() retry.Reason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls[len(r.calls)-1].Reason
+}

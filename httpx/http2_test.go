@@ -96,11 +96,16 @@ func (q queue) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func answer(f *http2.Framer, stream uint32, status string) {
+func answer(f *http2.Framer, stream uint32, status string) { writeStatus(f, stream, status, true) }
+
+// begin answers with a body, which is to come.
+func begin(f *http2.Framer, stream uint32, status string) { writeStatus(f, stream, status, false) }
+
+func writeStatus(f *http2.Framer, stream uint32, status string, end bool) {
 	var block bytes.Buffer
 	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})
 	_ = f.WriteHeaders(http2.HeadersFrameParam{
-		StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true,
+		StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end,
 	})
 }
 

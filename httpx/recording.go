@@ -16,12 +16,12 @@ type recording struct {
 	users  atomic.Int32 // the readers in use, and the call; with the last one the source is closed
 	closed atomic.Bool  // the source
 
-	reading chan struct{} // holds one during source.Read; no Mutex, so that synctest sees who waits for a slow source
+	reading chan struct{} // holds one during source.Read; a Mutex would stop synctest's clock
 
 	mu      sync.Mutex
 	kept    []byte     // what was read, from the beginning; nil once over
-	over    bool       // more than limit was read: the reader that did it goes on, and there will be no other
-	held    bool       // another attempt is being decided on: let go of nothing, and keep no more than limit
+	over    bool       // more than limit was read: the reader goes on, and there will be no other
+	held    bool       // another attempt is being decided on: keep all, and no more than limit
 	final   bool       // the call is over: there will be no other reader
 	broken  bool       // the source was closed under a Read, which has lost what would have come
 	waiting int        // Reads that wait for the source, of all readers
@@ -102,7 +102,7 @@ func (r *replay) Read(p []byte) (int, error) {
 		return n, err
 	}
 	defer r.end()
-	r.reading <- struct{}{} // an attempt that is over may be in the middle of source.Read: what it gets is kept
+	r.reading <- struct{}{} // an earlier attempt may be in source.Read: what it gets is kept
 	defer func() { <-r.reading }()
 	r.mu.Lock()
 	n, err, done := r.fromKept(p)
@@ -218,11 +218,10 @@ func (r *replay) Close() error {
 func (r *replay) reopen() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.shut || r.stopped || r.final {
+	if !r.shut || r.stopped || r.final || r.blocked > 0 {
 		return
 	}
 	r.shut = false
-	r.stopGrace()
 	if r.left {
 		r.left = false
 		r.users.Add(1)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 
+	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -109,7 +110,10 @@ func TestAReadUnderWay_IsLeftToTheNextAttempt(t *testing.T) {
 			p     *retry.Policy
 			react func(f *http2.Framer, stream uint32)
 		}{
-			"answered early": {policy(t, nil), func(f *http2.Framer, id uint32) { answer(f, id, "503") }},
+			"answered early": {
+				policy(t, func(c *retry.Config) { c.ThrottledBackoff = backoff.Constant(50 * time.Millisecond) }),
+				func(f *http2.Framer, id uint32) { answer(f, id, "503") },
+			},
 			"timed out": {
 				policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(100 * time.Millisecond) }),
 				func(*http2.Framer, uint32) {},
@@ -147,6 +151,50 @@ func TestAReadUnderWay_IsLeftToTheNextAttempt(t *testing.T) {
 	}
 }
 
+// TestAReadUnderWay_DoesNotKeepARetryBack has a server answer early, and nothing more be written to the request's body
+// until that was sent again: HTTP/2 waits for a Read of it when the body of its answer is closed.
+func TestAReadUnderWay_DoesNotKeepARetryBack(t *testing.T) {
+	for name, early := range map[string]func(f *http2.Framer, stream uint32){
+		"the answer is complete": func(f *http2.Framer, id uint32) {
+			begin(f, id, "503")
+			_ = f.WriteData(id, true, []byte("busy"))
+		},
+		"the answer stalls": func(f *http2.Framer, id uint32) {
+			begin(f, id, "503")
+			_ = f.WriteData(id, false, []byte("bu"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pipe, feed := io.Pipe()
+				sent := 0
+				s := &rawHTTP2{
+					react: func(f *http2.Framer, _ int, id uint32) { answer(f, id, "200") },
+					during: func(_ net.Conn, f *http2.Framer, frame http2.Frame) {
+						if _, ok := frame.(*http2.HeadersFrame); !ok {
+							return
+						}
+						if sent++; sent == 1 {
+							early(f, frame.Header().StreamID)
+							return
+						}
+						go func() {
+							_, _ = feed.Write([]byte("hello"))
+							feed.Close()
+						}()
+					},
+				}
+				tr := httpx.NewTransport(s.transport(t), policy(t, nil), httpx.WithBodyBuffer(100))
+				resp, err := tr.RoundTrip(request(t, http.MethodPut, "http://pipe/", pipe))
+				require.NoError(t, err)
+				require.Equal(t, 200, resp.StatusCode)
+				text(t, resp)
+				require.Equal(t, []string{"hello"}, s.bodies)
+			})
+		})
+	}
+}
+
 // lockedBody has a Close that waits for a Read, as the body of a server's request has.
 type lockedBody struct {
 	mu sync.Mutex
@@ -170,7 +218,8 @@ func TestAnEarlyAnswer_DoesNotWaitForTheBodyToBeClosed(t *testing.T) {
 		s := &rawHTTP2{during: func(_ net.Conn, f *http2.Framer, frame http2.Frame) { answer(f, frame.Header().StreamID, "403") }}
 		pipe, feed := io.Pipe()
 		defer feed.Close()
-		resp, err := httpx.NewTransport(s.transport(t), policy(t, nil)).RoundTrip(
+		p := policy(t, nil, retry.WithObserver(slowObserver{})) // net/http closes the body before the call is over
+		resp, err := httpx.NewTransport(s.transport(t), p).RoundTrip(
 			request(t, http.MethodPut, "http://pipe/", &lockedBody{ReadCloser: pipe}))
 		require.NoError(t, err)
 		require.Equal(t, 403, resp.StatusCode)
@@ -291,4 +340,127 @@ func TestRecording_GoesOnWhereAnAttemptThatIsOverStillReads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 200, resp.StatusCode)
 	require.Equal(t, "pay 5 and more", string(got))
+}
+
+func TestAClosedBody_IsNotReadOnBeyondTheBuffer(t *testing.T) {
+	source := &counting{Reader: endless{}}
+	careless := base(func(req *http.Request) (*http.Response, error) {
+		_, _ = req.Body.Read(make([]byte, 10))
+		req.Body.Close()
+		n, err := req.Body.Read(make([]byte, 10))
+		require.Zero(t, n)
+		require.ErrorContains(t, err, "closed")
+		return reply(200, http.NoBody), nil
+	})
+	_, err := httpx.NewTransport(careless, policy(t, nil)).RoundTrip(request(t, http.MethodPost, "http://h/", source))
+	require.NoError(t, err)
+	require.Equal(t, 10, source.read)
+}
+
+// TestABodyThatWasClosedUnderARead_IsNotRepeated has a base that does not wait for a Read which Close should unblock.
+func TestABodyThatWasClosedUnderARead_IsNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe, feed := io.Pipe()
+		defer feed.Close()
+		sent := 0
+		impatient := base(func(req *http.Request) (*http.Response, error) {
+			sent++
+			go func() { _, _ = req.Body.Read(make([]byte, 10)) }()
+			synctest.Wait()
+			req.Body.Close()
+			time.Sleep(time.Second)
+			return nil, io.ErrUnexpectedEOF
+		})
+		var seen recorder
+		tr := httpx.NewTransport(impatient, policy(t, nil, retry.WithObserver(&seen)), httpx.WithBodyBuffer(100))
+		_, err := tr.RoundTrip(request(t, http.MethodPut, "http://h/", io.NopCloser(pipe)))
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Equal(t, retry.ReasonNotReplayable, seen.reason())
+		require.Equal(t, 1, sent)
+	})
+}
+
+func TestAnUploadOnAnotherConnection_GoesOnAfterTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []byte
+		uploaded := make(chan struct{})
+		moving := base(func(req *http.Request) (*http.Response, error) {
+			trace := httptrace.ContextClientTrace(req.Context())
+			trace.GotConn(httptrace.GotConnInfo{})
+			req.Body.Close()
+			trace.GotConn(httptrace.GotConnInfo{})
+			go func() {
+				defer close(uploaded)
+				got, _ = io.ReadAll(req.Body)
+				req.Body.Close()
+			}()
+			return reply(200, http.NoBody), nil
+		})
+		pipe, feed := io.Pipe()
+		body := pipeBody{pipe, new(atomic.Int32)}
+		_, err := httpx.NewTransport(moving, policy(t, nil)).RoundTrip(request(t, http.MethodPost, "http://h/", body))
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Zero(t, body.closed.Load())
+		_, _ = feed.Write([]byte("hello"))
+		feed.Close()
+		<-uploaded
+		require.Equal(t, "hello", string(got))
+		require.EqualValues(t, 1, body.closed.Load())
+	})
+}
+
+func TestAnAttemptThatIsOver_DoesNotKeepTheBodyOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := make(chan struct{})
+		sent := 0
+		forgetful := base(func(req *http.Request) (*http.Response, error) {
+			if sent++; sent > 1 {
+				req.Body.Close()
+				return reply(200, http.NoBody), nil
+			}
+			go func() { // HTTP/1 closes the body when the Read returns
+				defer close(reads)
+				_, _ = req.Body.Read(make([]byte, 10))
+				req.Body.Close()
+			}()
+			synctest.Wait()
+			return reply(503, http.NoBody), nil
+		})
+		pipe, feed := io.Pipe()
+		defer feed.Close()
+		body := pipeBody{pipe, new(atomic.Int32)}
+		_, err := httpx.NewTransport(forgetful, policy(t, nil)).RoundTrip(request(t, http.MethodPut, "http://h/", body))
+		require.NoError(t, err)
+		<-reads
+		require.EqualValues(t, 1, body.closed.Load())
+	})
+}
+
+func TestAReadUnderWay_IsLeftToTheNextAttemptAlthoughItsBodyWasClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		got := ""
+		early := base(func(req *http.Request) (*http.Response, error) {
+			if sent++; sent == 1 {
+				go func() { _, _ = req.Body.Read(make([]byte, 10)) }()
+				synctest.Wait()
+				req.Body.Close()
+				stalled, _ := io.Pipe()
+				return reply(503, stalled), nil // is drained for longer than a Read is given
+			}
+			b, err := io.ReadAll(req.Body)
+			got = string(b)
+			req.Body.Close()
+			return reply(200, http.NoBody), err
+		})
+		pipe, feed := io.Pipe()
+		time.AfterFunc(time.Second, func() {
+			_, _ = feed.Write([]byte("hello"))
+			feed.Close()
+		})
+		_, err := httpx.NewTransport(early, policy(t, nil), httpx.WithBodyBuffer(10)).RoundTrip(request(t, http.MethodPut, "http://h/", pipe))
+		require.NoError(t, err)
+		require.Equal(t, "hello", got)
+	})
 }
