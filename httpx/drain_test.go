@@ -44,6 +44,46 @@ func TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	}
 }
 
+// TestDrain_AStalledGzipErrorBodyLeavesNothing has bodies stall whose context never ends. The
+// test's bubble fails if a goroutine is left, ours or a connection's.
+func TestDrain_AStalledGzipErrorBodyLeavesNothing(t *testing.T) {
+	wrapped := func(base http.RoundTripper) http.RoundTripper { return roundTripFunc(base.RoundTrip) }
+	for proto, protocols := range map[string][]*http.Protocols{"h1": nil, "h2": {unencryptedHTTP2()}} {
+		for name, wrap := range map[string]func(http.RoundTripper) http.RoundTripper{
+			"bare": func(base http.RoundTripper) http.RoundTripper { return base }, "wrapped": wrapped,
+		} {
+			for way, p := range policies(t) {
+				if way == "never" { // the answer is the caller's
+					continue
+				}
+				for _, method := range []string{http.MethodGet, http.MethodPut} {
+					t.Run(proto+"/"+name+"/"+way+"/"+method, func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							var stalling atomic.Int32
+							base := pipeServer(t, onceBusy(http.Header{"Content-Encoding": {"gzip"}}, func(w http.ResponseWriter, r *http.Request) {
+								stalling.Add(1)
+								defer stalling.Add(-1)
+								stalled(w, r)
+							}), protocols...)
+							req := request(t, method, "http://pipe/", nil)
+							if method == http.MethodPut {
+								req = request(t, method, "http://pipe/", stream("body"))
+							}
+							rt := httpx.NewTransport(wrap(base), p, httpx.WithBodyBuffer(100))
+							resp, err := rt.RoundTrip(req.WithContext(context.Background()))
+							require.NoError(t, err)
+							require.Equal(t, 200, resp.StatusCode)
+							text(t, resp)
+							synctest.Wait()
+							require.Zero(t, stalling.Load(), "the server still has somebody to answer")
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
 func TestDrain_ACompressed503IsDrainedAndOneConnectionIsEnough(t *testing.T) {
 	var sent, dialled atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -114,7 +114,7 @@ func TestGetBody_FailsForARoundTripperBelow(t *testing.T) {
 				return nil, wrap(err)
 			})
 			open := func() (io.ReadCloser, error) {
-				if opened.Add(1) > 1 {
+				if opened.Add(1) == 2 {
 					return nil, gone
 				}
 				return io.NopCloser(strings.NewReader("payload")), nil

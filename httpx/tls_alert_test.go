@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -145,10 +146,11 @@ func TestATLSAlertAfterTheHandshake_IsALostConnection(t *testing.T) {
 					require.NoError(t, err)
 					text(t, resp)
 				} else {
-					require.Error(t, err)
-					require.Equal(t, retry.ReasonNotIdempotent, seen.calls[0].Reason)
+					require.ErrorContains(t, err, "bad record MAC")
+					require.Equal(t, retry.ReasonNotIdempotent, seen.reason())
 				}
 				require.Equal(t, retry.Transient, seen.attempts[0].Outcome.Class)
+				require.Equal(t, budget.Lost, seen.attempts[0].Outcome.Evidence)
 				failed, ok := errors.AsType[*net.OpError](seen.attempts[0].Err)
 				require.True(t, ok)
 				require.Equal(t, op, failed.Op)

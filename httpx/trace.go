@@ -15,17 +15,15 @@ import (
 type sighting struct {
 	httptrace.ClientTrace
 	asked  atomic.Bool // for a connection
-	had    atomic.Bool // one
-	reused atomic.Bool // the latest, which had been used before
+	had    atomic.Bool // a connection
 	reader *replay     // of the request's body, or nil
 }
 
 // watch returns a context with s as its ClientTrace.
 func (s *sighting) watch(ctx context.Context) context.Context {
 	s.GetConn = func(string) { s.asked.Store(true) }
-	s.GotConn = func(info httptrace.GotConnInfo) {
+	s.GotConn = func(httptrace.GotConnInfo) {
 		s.had.Store(true)
-		s.reused.Store(info.Reused)
 		if s.reader != nil {
 			s.reader.reopen()
 		}
