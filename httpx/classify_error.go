@@ -49,7 +49,9 @@ func classifyError(err error) retry.Outcome {
 // refusedForLong returns the outcome of a request that the server refused again and again while
 // net/http repeated it by itself, for a minute and eight times. It is safe to repeat, but a sign
 // of overload, so that another attempt is paid for.
-func refusedForLong() retry.Outcome { return retry.Outcome{Class: retry.Unprocessed} }
+func refusedForLong() retry.Outcome {
+	return retry.Outcome{Class: retry.Unprocessed, Evidence: budget.Overloaded}
+}
 
 // net/http makes these errors with errors.New or fmt.Errorf and exports none of them, so only the
 // text identifies them. The tests produce most with net/http itself, to notice a change there.

@@ -24,25 +24,42 @@ import (
 //	Error                        Class         Sent again?
 //	GOAWAY above the last        Unprocessed   whatever the method, at once, at most twice
 //	stream, REFUSED_STREAM
+//	the same, if net/http has    Unprocessed   whatever the method, and paid for: it has been
+//	repeated it by itself                      sent eight times, so the server is overloaded
 //	no connection was had:       Unprocessed   whatever the method
 //	refused, unreachable (the
 //	proxy as well), DNS trouble,
 //	handshake timeout
 //	h2 ENHANCE_YOUR_CALM         Throttled     if the request is idempotent
-//	certificate not trusted,     Rejected      no
-//	TLS alert, unknown host,
-//	scheme, URL or header that
-//	net/http refuses, *retry.Error
+//	h2 INADEQUATE_SECURITY,      Rejected      no
+//	HTTP_1_1_REQUIRED
+//	certificate not trusted, TLS Rejected      no
+//	alert about certificates,
+//	versions or names, unknown
+//	host, scheme, URL or header
+//	that net/http refuses,
+//	*retry.Error
+//	http.Transport.CancelRequest Canceled      no
 //	a proxy's answer to the      as that to    see below
 //	CONNECT of http.Transport    CONNECT
 //	timed out                    Timeout       if the request is idempotent
-//	reset, EOF, any other        Transient     if the request is idempotent
+//	connection lost: reset, EOF, Transient     if the request is idempotent; its Evidence is
+//	h2 connection closed, TLS                  budget.Lost
+//	internal_error, bad MAC
+//	any other                    Transient     if the request is idempotent
 //	marked by retry.Permanent    Rejected      no
 //	marked by retry.After        as without    no sooner than it says
 //	                             the mark
 //
-// A reset says nothing of whether the request was read: net/http keeps to itself that nothing was
-// written, and repeats such a request by itself on a connection that it had used before.
+// The h2 rows hold for a stream that is reset and for a GOAWAY. A reset says nothing of whether
+// the request was read: net/http keeps to itself that nothing was written, and repeats such a
+// request by itself on a connection that it had used before.
+//
+// A [Transport] also sees by httptrace whether an attempt had a connection, if the attempt has a
+// timeout or a body without GetBody, or if the request is not idempotent and its scheme is https.
+// One that failed without a connection was not sent, whatever the error, and is Unprocessed
+// rather than Transient or Timeout: a dial that the attempt's timeout ended, a handshake that
+// failed with internal_error.
 //
 // Of a proxy's answer to its own CONNECT, [http.Transport] returns nothing but the reason phrase,
 // as the error's text. Classify knows those that servers send ("Forbidden", "Bad Gateway"); with

@@ -38,22 +38,33 @@
 // provides for buffers and strings. A body without it is sent once, unless nothing was read of it
 // or WithBodyBuffer remembers it. GetBody may rewind one file: an attempt that is over is kept
 // from reading on before the next is given its body. But with hedging attempts run side by side,
-// and GetBody has to give independent copies, as its contract says.
+// and GetBody has to give independent copies, as its contract says. A RoundTripper below may call
+// the GetBody of its request, to sign or hash a copy.
+//
+// When net/http closes a body that is being read, because the server gave up the request, the
+// Read returns. If the source has to be closed for that (a pipe that nobody writes to), the call
+// ends with that attempt.
 //
 // # Time
 //
 // An attempt timeout bounds the time until the response's header; the body then lives as long as
 // it is read. A context's deadline, and http.Client.Timeout, span all attempts and the body. The
 // time left goes along in Request-Timeout, and resends carry X-Retry-Attempt, counted from 1, so
-// that the first resend says 2 and a first attempt says nothing. WithoutHeaders sends neither. The
-// deadline of CONNECT or an Upgrade (a WebSocket) is that of the handshake, and stays here. The
-// deprecated Request.Cancel ends the call as well; beside a context's deadline, only with the
-// attempt that it cancels.
+// that the first resend says 2 and a first attempt says nothing. WithoutHeaders sends neither.
+// The deadline of CONNECT or an Upgrade (a WebSocket) is that of the handshake, and stays here.
+// The deprecated Request.Cancel ends the call as well; beside a context's deadline, only with the
+// attempt that it cancels. The deprecated http.Transport.CancelRequest ends it during an attempt
+// that is the caller's own request, not a copy with a header or a context of its own.
 //
 // The body of a response that is not the answer is read to its end, up to 64 KiB and 100 ms, so
-// that its connection can be used again. A hedge that loses is cancelled, which on HTTP/1 closes
-// its connection: a client that hedges much should use HTTP/2, or expect to dial more. Each hop of
-// a redirect is a call of its own.
+// that its connection can be used again. If net/http decompresses it, that is done only over
+// HTTP/1 directly above an http.Transport; elsewhere it is closed unread, because nothing could
+// end a Read that waits for the header of gzip. A hedge that loses is cancelled, which on HTTP/1
+// closes its connection: a client that hedges much should use HTTP/2, or expect to dial more.
+// Each hop of a redirect is a call of its own.
+//
+// The httptrace.ClientTrace of a request's context sees all its attempts. Of a hedged call one
+// hook runs at a time, so a hook must not wait for another attempt.
 //
 // # Servers
 //

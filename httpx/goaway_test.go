@@ -1,7 +1,6 @@
 package httpx_test
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -72,8 +71,10 @@ func TestGOAWAY_IsNotSortedByWhatTheServerWrites(t *testing.T) {
 func TestGOAWAY_ThatAsksForCalmIsPaidFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, _ int, _ uint32) { _ = f.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil) }}
-		_, err := httpx.NewTransport(s.transport(t), broke(t)).RoundTrip(request(t, http.MethodGet, "http://pipe/", nil))
-		require.Equal(t, retry.ReasonBudget, reasonOf(t, err))
+		var seen recorder
+		_, err := httpx.NewTransport(s.transport(t), broke(t, &seen)).RoundTrip(request(t, http.MethodGet, "http://pipe/", nil))
+		require.ErrorContains(t, err, "ENHANCE_YOUR_CALM")
+		require.Equal(t, retry.ReasonBudget, seen.reason())
 		require.Len(t, s.bodies, 1)
 	})
 }
@@ -81,46 +82,40 @@ func TestGOAWAY_ThatAsksForCalmIsPaidFor(t *testing.T) {
 // TestREFUSED_STREAM_ThatNetHTTPHasRepeatedIsPaidFor has a server refuse everything, which
 // net/http has tried eight times, for a minute, before anybody hears of it.
 func TestREFUSED_STREAM_ThatNetHTTPHasRepeatedIsPaidFor(t *testing.T) {
-	var seen recorder
 	for name, test := range map[string]struct {
-		p       func(t testing.TB) *retry.Policy
+		p       func(t testing.TB, seen *recorder) *retry.Policy
 		reason  retry.Reason
 		streams int
 	}{
 		"without budget": {broke, retry.ReasonBudget, 8},
-		"with budget": {func(t testing.TB) *retry.Policy {
-			return policy(t, func(c *retry.Config) { c.Budget = budget.Unlimited{} }, retry.WithObserver(&seen))
+		"with budget": {func(t testing.TB, seen *recorder) *retry.Policy {
+			return policy(t, func(c *retry.Config) { c.Budget = budget.Unlimited{} }, retry.WithObserver(seen))
 		}, retry.ReasonMaxAttempts, 3 * 8},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			t.Run(name+"/"+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) { _ = f.WriteRSTStream(id, http2.ErrCodeRefusedStream) }}
-					_, err := httpx.NewTransport(s.transport(t), test.p(t)).RoundTrip(
+					var seen recorder
+					_, err := httpx.NewTransport(s.transport(t), test.p(t, &seen)).RoundTrip(
 						request(t, method, "http://pipe/", strings.NewReader("pay 5")))
-					require.Equal(t, test.reason, reasonOf(t, err))
+					require.ErrorContains(t, err, "REFUSED_STREAM")
+					require.Equal(t, test.reason, seen.reason())
 					require.Len(t, s.bodies, test.streams)
+					last := seen.attempts[len(seen.attempts)-1].Outcome
+					require.Equal(t, retry.Outcome{Class: retry.Unprocessed, Evidence: budget.Overloaded}, last, "it is not free")
 				})
 			})
 		}
 	}
-	for _, a := range seen.attempts {
-		require.Equal(t, retry.Outcome{Class: retry.Unprocessed}, a.Outcome, "none is free")
-	}
 }
 
 // broke is a policy that has spent what it had for the host "pipe".
-func broke(t testing.TB) *retry.Policy {
-	p := policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{Cap: 1.5, OnSuccess: true} })
+func broke(t testing.TB, seen *recorder) *retry.Policy {
+	p := policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{Cap: 1.5, OnSuccess: true} }, retry.WithObserver(seen))
 	failing := base(func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })
 	_, err := httpx.NewTransport(failing, p).RoundTrip(request(t, http.MethodGet, "http://pipe/", nil))
-	require.Equal(t, retry.ReasonBudget, reasonOf(t, err))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Equal(t, retry.ReasonBudget, seen.reason())
 	return p
-}
-
-func reasonOf(t testing.TB, err error) retry.Reason {
-	t.Helper()
-	stopped, ok := errors.AsType[*retry.Error](err)
-	require.True(t, ok, "%v", err)
-	return stopped.Reason
 }
