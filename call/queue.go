@@ -60,7 +60,10 @@ func (c *Call) again() Reason {
 		c.waiting, c.since, c.every = true, c.at, 0
 	}
 	due := later(c.at, c.interval())
-	if c.tooLate(due) {
+	switch {
+	case due == never: // centuries after the call began, where times do not move any more
+		return ReasonBudget
+	case c.tooLate(due):
 		return ReasonDeadline
 	}
 	c.due = due
