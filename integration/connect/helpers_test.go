@@ -84,6 +84,7 @@ type server struct {
 	// during runs in the handler of each call once the first message has arrived, and at once in
 	// the handler of a call of one message; attempt counts from 1.
 	during func(ctx context.Context, attempt int32) error
+	heard  chan struct{} // closed when the client has the first message of a server's stream
 	over   chan struct{} // closed when the test ends
 
 	mu    sync.Mutex
@@ -94,7 +95,7 @@ func newServer(
 	t *testing.T, wire http.Protocols, during func(s *server, ctx context.Context, attempt int32) error,
 ) *server {
 	t.Helper()
-	s := &server{over: make(chan struct{})}
+	s := &server{heard: make(chan struct{}), over: make(chan struct{})}
 	s.during = func(ctx context.Context, attempt int32) error { return during(s, ctx, attempt) }
 	mux := http.NewServeMux()
 	get := connect.WithIdempotency(connect.IdempotencyNoSideEffects)
@@ -162,8 +163,8 @@ func (s *server) clientStream(
 	return connect.NewResponse(wrapperspb.String(sum)), in.Err()
 }
 
-// serverStream answers with each byte of the request. What it does in between comes after the
-// first answer.
+// serverStream answers with each byte of the request. What it does in between comes once the client
+// has the first answer: a lost connection takes with it what the client has not read yet.
 func (s *server) serverStream(
 	ctx context.Context, r *connect.Request[message], out *connect.ServerStream[message],
 ) error {
@@ -172,6 +173,10 @@ func (s *server) serverStream(
 			return err
 		}
 		if i == 0 {
+			select {
+			case <-s.heard:
+			case <-s.over:
+			}
 			if err := s.during(ctx, s.served.Load()); err != nil {
 				return err
 			}
@@ -212,8 +217,8 @@ func newGot(messages []string, err error) got {
 	return g
 }
 
-// call makes one call of a method: a, b and c are sent, one a message where the client streams.
-func call(ctx context.Context, t *testing.T, c *client, method string) got {
+// call makes the only call of a server, to a method: a, b and c are sent, one a message where the client streams.
+func (s *server) call(ctx context.Context, t *testing.T, c *client, method string) got {
 	t.Helper()
 	switch method {
 	case unary:
@@ -225,7 +230,7 @@ func call(ctx context.Context, t *testing.T, c *client, method string) got {
 	case clientStream:
 		return callClientStream(ctx, c)
 	case serverStream:
-		return callServerStream(ctx, t, c)
+		return callServerStream(ctx, t, c, s.heard)
 	default:
 		return callBidi(ctx, t, c)
 	}
@@ -245,7 +250,8 @@ func callClientStream(ctx context.Context, c *client) got {
 	return newGot([]string{resp.Msg.Value}, nil)
 }
 
-func callServerStream(ctx context.Context, t *testing.T, c *client) got {
+// callServerStream closes heard when it has the first message.
+func callServerStream(ctx context.Context, t *testing.T, c *client, heard chan<- struct{}) got {
 	t.Helper()
 	stream, err := c.CallServerStream(ctx, connect.NewRequest(wrapperspb.String("abc")))
 	if err != nil {
@@ -253,7 +259,9 @@ func callServerStream(ctx context.Context, t *testing.T, c *client) got {
 	}
 	var messages []string
 	for stream.Receive() {
-		messages = append(messages, stream.Msg().Value)
+		if messages = append(messages, stream.Msg().Value); len(messages) == 1 {
+			close(heard)
+		}
 	}
 	g := newGot(messages, stream.Err())
 	_ = stream.Close()

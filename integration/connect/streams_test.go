@@ -45,7 +45,7 @@ func TestStreams_HealthyServer(t *testing.T) {
 		w := wires[wire]
 		s := newServer(t, w.protocols, func(*server, context.Context, int32) error { return nil })
 		c := s.client(t, w.protocols, wrapOf(mode), methods[kind], w.options...)
-		require.Equal(t, want[kind], call(patient(t), t, c, methods[kind]))
+		require.Equal(t, want[kind], s.call(patient(t), t, c, methods[kind]))
 		require.EqualValues(t, 1, s.served.Load())
 	})
 }
@@ -95,7 +95,7 @@ func TestStreams_ServerGivesUp(t *testing.T) {
 					want = []string{"a"}
 				}
 				ctx := patient(t)
-				g := call(ctx, t, c, methods[kind])
+				g := s.call(ctx, t, c, methods[kind])
 				require.NoError(t, ctx.Err(), "the call returned only at its own deadline")
 				require.Contains(t, fault.codes(wire, kind), g.Code)
 				require.Equal(t, want, g.Messages)
@@ -136,7 +136,7 @@ func TestStreams_ClientGivesUp(t *testing.T) {
 			<-arrived
 			cancel()
 		}()
-		require.Equal(t, connect.CodeCanceled, call(ctx, t, c, methods[kind]).Code)
+		require.Equal(t, connect.CodeCanceled, s.call(ctx, t, c, methods[kind]).Code)
 		if wire != "HTTP1" || kind != "client" {
 			<-ended
 		}

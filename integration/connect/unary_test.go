@@ -74,7 +74,7 @@ func TestUnary_FirstAttemptFails(t *testing.T) {
 				if test.again && mode.name != "bare" && mode.name != "evenkeel_once" {
 					want, served = got{Messages: []string{"abc"}}, 2
 				}
-				require.Equal(t, want, call(ctx, t, c, unary), mode.name)
+				require.Equal(t, want, s.call(ctx, t, c, unary), mode.name)
 				require.Equal(t, served, s.served.Load(), mode.name)
 			}
 		})
@@ -107,7 +107,7 @@ func TestUnary_AttemptTimeout(t *testing.T) {
 					return httpx.NewTransport(rt, p)
 				}, unary, w.options...)
 				ctx := retry.WithIdempotency(patient(t), retry.Idempotent)
-				require.Equal(t, test.want, call(ctx, t, c, unary), name)
+				require.Equal(t, test.want, s.call(ctx, t, c, unary), name)
 				require.EqualValues(t, 2, s.served.Load(), name)
 			}
 		})
@@ -131,7 +131,7 @@ func TestUnary_Deadline(t *testing.T) {
 				c := s.client(t, w.protocols, mode.wrap, unary, w.options...)
 				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 				defer cancel()
-				require.Equal(t, connect.CodeDeadlineExceeded, call(ctx, t, c, unary).Code)
+				require.Equal(t, connect.CodeDeadlineExceeded, s.call(ctx, t, c, unary).Code)
 				require.True(t, <-bounded)
 				require.EqualValues(t, 1, s.served.Load())
 			})
