@@ -8,7 +8,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// Op is what a Step asks for.
+// Op names the action that a Step asks for.
 type Op uint8
 
 const (
@@ -17,7 +17,7 @@ const (
 	Stop               // the call is over
 )
 
-// Step is what a driver must do next.
+// Step names the next action of a driver.
 type Step struct {
 	Op      Op
 	Kind    budget.Kind   // Send: First, Retry or Hedge
@@ -287,7 +287,7 @@ func (c *Call) stop(reason Reason) {
 	c.n, c.rest = 0, nil
 }
 
-// end tells the budgets and the limits the outcome of an attempt.
+// end reports the outcome of an attempt to the budgets and the limits.
 func (c *Call) end(f *flight, o *Outcome) {
 	c.ambiguous = c.ambiguous || o.ambiguous()
 	e := o.evidence()

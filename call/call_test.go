@@ -50,7 +50,7 @@ func anyOutcome() *rapid.Generator[call.Outcome] {
 	})
 }
 
-// callModel is what any driver may do to a Call, and what must hold whatever it does.
+// callModel drives a Call as any driver may, and checks what must hold whatever a driver does.
 type callModel struct {
 	call     call.Call
 	book     *testkit.Ledger

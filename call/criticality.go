@@ -1,6 +1,6 @@
 package call
 
-// Criticality tells how important a call is, in the words of the book Site Reliability
+// Criticality ranks the importance of a call, in the words of the book Site Reliability
 // Engineering, chapter 21. A server under overload refuses the least important first, and resends
 // before first attempts. The zero value is Critical.
 type Criticality int8

@@ -35,7 +35,7 @@ func (fs *flights) add() *flight {
 	return fs.at(fs.n - 1)
 }
 
-// remove takes out an attempt. It reports false if that is not under way.
+// remove removes an attempt and returns it. It reports false if that attempt is not under way.
 func (fs *flights) remove(attempt int) (flight, bool) {
 	for i := range fs.n {
 		f := fs.at(i)

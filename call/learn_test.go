@@ -9,7 +9,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 )
 
-// sample is what a limit has observed of one attempt.
+// sample holds what a limit observed of one attempt.
 type sample struct {
 	took     time.Duration
 	answered bool

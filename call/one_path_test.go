@@ -54,8 +54,8 @@ func TestThereIsNoSecondPath(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, err)
-	// The simulator hands the questions of a Call on to the process at work, and asks a budget by itself whether it has
-	// an end.
+	// The simulator hands the questions of a Call on to the process at work, and asks a budget by
+	// itself whether it has an end.
 	require.Equal(t, []string{"bench/fleet/bounded.go", "bench/fleet/callers.go"}, asking, "only a Call asks a budget")
 	for _, driver := range []string{"internal/drive", "grpcx", "bench/fleet"} {
 		require.Contains(t, advancing, driver)

@@ -84,8 +84,8 @@ func (o *Outcome) evidence() budget.Evidence {
 	return budget.Failed
 }
 
-// answered reports whether the time until this outcome is how long the destination takes to answer.
-// A fast 503 is not a fast answer.
+// answered reports whether the time until this outcome is how long the destination takes to
+// answer. A fast 503 is not a fast answer.
 func (o *Outcome) answered() bool { return o.Class == Success || o.Class == Rejected && o.Alive }
 
 // silent reports whether all we know is that the answer would have taken longer.

@@ -171,8 +171,8 @@ func TestARefusalAtTheDueTimeLeavesTheAttemptUnderWay(t *testing.T) {
 	q.Settled(t)
 }
 
-// A Queue that returns a permit with Later counts its waiting calls itself: each permit is passed on with the next question,
-// or ended.
+// A Queue that returns a permit with Later counts its waiting calls itself: each permit is passed
+// on with the next question, or ended.
 func TestAWaitingCallsPermitIsPassedOnOrEnded(t *testing.T) {
 	now := time.Unix(0, 0)
 	wait := func() (b budget.Budget, c call.Call, under [2]budget.Permit) {

@@ -1,7 +1,7 @@
 package call
 
-// Reason is why a call stopped. The set is closed, and the same in errors, logs, metrics and
-// traces.
+// Reason names the rule that stopped a call. The set is closed, and the same in errors, logs,
+// metrics and traces.
 type Reason uint8
 
 const (

@@ -9,9 +9,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// Rules are how the calls to one destination are made, together with what that destination has of
-// its own: its budget and its limits. They do not change while a Call uses them. The zero value
-// retries without limit or wait.
+// Rules holds the policy for calls to one destination, and that destination's own budget and
+// limits. They do not change while a Call uses them. The zero value retries without limit or wait.
 type Rules struct {
 	Destination      string           // its name, for reports and errors
 	MaxAttempts      int              // sends in all, hedges included; less than 1 sets no limit
@@ -44,8 +43,8 @@ func (r *Rules) Start(now time.Time, o Options) (c Call) {
 	return c
 }
 
-// Resume takes over a call whose first attempt was sent outside it: a call that succeeds at once
-// then costs no more than its budget's Begin and End. The attempt is under way until Done(now, 1,
+// Resume returns a Call whose first attempt was sent outside it: a call that succeeds at once then
+// costs no more than its budget's Begin and End. The attempt is under way until Done(now, 1,
 // outcome).
 func (r *Rules) Resume(now time.Time, f First, o Options) (c Call) {
 	c.init(r, now, o)
@@ -96,8 +95,8 @@ func (r *Rules) usual() time.Duration {
 	return 0
 }
 
-// learn tells the limits that an attempt took so long. An attempt that neither answered nor
-// stayed silent says nothing.
+// learn adds the duration of an attempt to the limits, unless the attempt neither answered nor
+// stayed silent.
 func (r *Rules) learn(now time.Time, took time.Duration, o *Outcome) {
 	if !o.answered() && !o.silent() {
 		return
