@@ -65,9 +65,10 @@ const (
 // Granted.
 type Queue interface {
 	Budget
-	// Ask requests one more attempt of kind k now. An attempt that is granted is sent at once, or ended as Unsent. With
-	// Later comes a ticket, unless it is 0: the call passes it as held when it asks again, about every 0.2 s, and ends
-	// it with None if it stops waiting instead. How many calls wait, and for how long, is the Queue's to bound.
+	// Ask requests one more attempt of kind k now. An attempt that is granted is sent at once, or
+	// ended as Unsent. With Later comes a ticket, unless it is 0: the call passes it as held when
+	// it asks again, about every 0.2 s, and ends it with None if it stops waiting instead. How
+	// many calls wait, and for how long, is the Queue's to bound.
 	Ask(now time.Time, k Kind, because Evidence, held Permit) (Permit, Answer)
 	// Hopeless reports whether Ask for a retry would answer Refused now, so that a call that fails
 	// in an outage stops without waiting for its retry to be due. It changes nothing.
