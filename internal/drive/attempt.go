@@ -10,7 +10,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// result is what an attempt returned, with the context it still holds.
+// result holds what an attempt returned, with the context it still holds.
 type result[T any] struct {
 	value   T
 	err     error

@@ -7,7 +7,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 )
 
-// AttemptDone tells the observer, if there is one, of an attempt.
+// AttemptDone reports an attempt to the observer, if there is one.
 func (p *Policy) AttemptDone(ctx context.Context, a call.Attempt) {
 	if p.Observer != nil {
 		a.Destination, a.Max = p.Destination, max(p.MaxAttempts, 0)
@@ -15,7 +15,7 @@ func (p *Policy) AttemptDone(ctx context.Context, a call.Attempt) {
 	}
 }
 
-// CallDone tells the observer, if there is one, that a call has stopped.
+// CallDone reports to the observer, if there is one, that a call has stopped.
 func (p *Policy) CallDone(ctx context.Context, r call.Report) {
 	if p.Observer != nil {
 		p.Observer.CallDone(ctx, r)

@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// Policy is what drivers need of a *retry.Policy.
+// Policy holds the part of a *retry.Policy that drivers need.
 type Policy struct {
 	call.Rules
 	Classify func(error) call.Outcome // of an operation of Do
@@ -60,7 +60,7 @@ func (p *Policy) attemptTimeout() time.Duration {
 	return p.AttemptTimeout.Timeout()
 }
 
-// begin tells the budget of a first attempt that is sent outside a call.Call.
+// begin reports to the budget a first attempt that is sent outside a call.Call.
 func (p *Policy) begin() call.First {
 	var now time.Time
 	if p.clock {

@@ -154,9 +154,9 @@ func (r *race[T]) run(x racer, res *result[T]) {
 	r.advance(time.Now())
 }
 
-// land tells the call the outcome of an attempt, and reports whether the race is over. It leaves
-// in res what nobody needs any more: the attempt's result, or that of an earlier one whose place
-// it takes. It completes a.
+// land reports the outcome of an attempt to the call, and reports whether the race is over. On
+// return res holds the result to discard: the attempt's own, or that of an earlier attempt that it
+// replaces. land completes a.
 func (r *race[T]) land(now time.Time, a *call.Attempt, x racer, res *result[T]) (over bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,8 +6,9 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is what retry.DoValue panics with when a hedge, or what was to send it, panicked on
-// a goroutine of its own: the panic goes on where the caller can see it.
+// PanicError holds the value of a panic in a hedge, or in the code that sends one, on a goroutine
+// of its own. retry.DoValue panics with it, so that the panic continues where the caller can
+// recover it.
 type PanicError struct {
 	Value any    // what it panicked with
 	Stack []byte // of the goroutine that panicked

@@ -25,7 +25,7 @@ type response struct {
 	ctx    context.Context
 }
 
-// transport is the work of a driver for responses; send answers attempt n.
+// transport returns the work of a driver for responses; send answers attempt n.
 func transport(send func(ctx context.Context, n int) (int, error), discarded *[]int) *work[response] {
 	return &work[response]{
 		send: func(ctx context.Context, attempt int) (response, error) {

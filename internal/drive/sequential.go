@@ -27,8 +27,8 @@ func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] 
 	return resume(ctx, p, w, o, f.sent, &f.result)
 }
 
-// Resume takes over a call whose first attempt, sent on ctx and outside a call.Call, came to v
-// and err, which are no success.
+// Resume continues a call whose first attempt, sent on ctx and outside a call.Call, failed with v
+// and err.
 func Resume[T any](ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, v T, err error) Answer[T] {
 	f := first[T]{p: p, w: w, sent: sent, open: true}
 	f.result.value, f.result.err, f.result.held = v, err, true
@@ -143,7 +143,7 @@ func (s *sequence[T]) send(step call.Step) {
 	s.done(step, sent, waited)
 }
 
-// done tells the call and then the observer the outcome of an attempt.
+// done reports the outcome of an attempt to the call and then to the observer.
 func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration) {
 	o := s.result.outcome
 	if o.Class != call.Success {

@@ -33,5 +33,5 @@ func timed(ctx context.Context, d time.Duration) (context.Context, context.Cance
 	return context.WithDeadlineCause(ctx, deadline.Add(d-left), timeout.ErrAttempt)
 }
 
-// nothing is the cancel of a context that was not made here.
+// nothing stands for the cancel function of a context that was not made here.
 func nothing() {}

@@ -7,11 +7,12 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// Unknown is a destination's budget for retries after errors that no classifier knows, such as those of a function
-// given to Do. Some of them mean "not there" and no retry helps, so they must neither close nor drain the budget that
-// is there for failures. This one affords four retries that do not help, and a tenth of one more for each success. A
-// call may take a second one only while less than two are spent, so that an outage whose errors nobody knows ends soon,
-// and two calls that ask for what is not there leave one for a third.
+// Unknown is a destination's budget for retries after errors that no classifier knows, such as
+// those of a function given to Do. Some of them mean "not there" and no retry helps, so they must
+// neither close nor drain the budget that is there for failures. This one affords four retries
+// that do not help, and a tenth of one more for each success. A call may take a second one only
+// while less than two are spent, so that an outage whose errors nobody knows ends soon, and two
+// calls that ask for what is not there leave one for a third.
 type Unknown struct {
 	spent atomic.Int32 // in units; 0 is a full bucket
 }
@@ -23,7 +24,8 @@ const (
 	forOthers = 2 * oneRetry
 )
 
-// NewUnknown returns a full bucket or, if drained is true, one that affords no retry until ten successes have earned one.
+// NewUnknown returns a full bucket or, if drained is true, one that affords no retry until ten
+// successes have earned one.
 func NewUnknown(drained bool) *Unknown {
 	b := new(Unknown)
 	if drained {
@@ -45,7 +47,8 @@ func (b *Unknown) Refill() {
 // Begin implements budget.Budget.
 func (b *Unknown) Begin(time.Time) budget.Permit { return 0 }
 
-// Admit implements budget.Budget. held is the permit of the call's latest retry of this bucket, 0 if it had none.
+// Admit implements budget.Budget. held is the permit of the call's latest retry of this bucket, 0
+// if it had none.
 func (b *Unknown) Admit(_ time.Time, _ budget.Kind, _ budget.Evidence, held budget.Permit) (budget.Permit, bool) {
 	limit := int32(mostUnknowns)
 	if held != 0 {

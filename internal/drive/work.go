@@ -29,7 +29,7 @@ type Statuser[T any] interface {
 	Status(v T, err error) string
 }
 
-// Result is what an attempt returned.
+// Result holds what an attempt returned.
 type Result[T any] struct {
 	Attempt int
 	Value   T
@@ -58,7 +58,7 @@ func (o Options) of(ctx context.Context) call.Options {
 	return call.Options{Deadline: deadline, Hedge: o.Hedge && !layer.Sheddable(ctx)}
 }
 
-// Answer is what a call came to.
+// Answer holds the result of a call.
 type Answer[T any] struct {
 	// Value is what the attempt returned that ended the call. It is zero if the caller gave up
 	// while the call waited.

@@ -61,7 +61,7 @@ func run[T any](ctx context.Context, p *retry.Policy, w *work[T]) (T, error) {
 	return a.Value, a.Err
 }
 
-// act is what one attempt does: answer after a time.
+// act describes one attempt: it answers after a time.
 type act struct {
 	after time.Duration
 	err   error
