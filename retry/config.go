@@ -11,7 +11,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// Unlimited as Config.MaxAttempts sets no limit: the budget, the deadline and the context still do.
+// Unlimited as Config.MaxAttempts sets no limit: the budget, the deadline and the context still
+// do.
 const Unlimited = -1
 
 const (

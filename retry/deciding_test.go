@@ -224,7 +224,8 @@ func TestATimeoutMarkedPermanentIsNoAnswer(t *testing.T) {
 	})
 }
 
-// An inner call that the outer attempt's timeout has ended has not stopped for a reason of its own.
+// An inner call that the outer attempt's timeout has ended has not stopped for a reason of its
+// own.
 func TestAnOuterAttemptsTimeoutIsTheOutersToRetry(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {

@@ -55,7 +55,8 @@ func TestDestinations_EveryUseCounts(t *testing.T) {
 	}
 }
 
-// Whoever keeps what For returned, and does not use it for long, goes on with the budget that all others have.
+// Whoever keeps what For returned, and does not use it for long, goes on with the budget that all
+// others have.
 func TestDestinations_APolicyThatWasKept(t *testing.T) {
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.TokenBucket{Cap: 1.5}}
 	flood := func(root *retry.Policy) {
@@ -142,7 +143,8 @@ func TestDestinations_OneThatCameBackRetriesAfterItsFirstSuccess(t *testing.T) {
 	require.Equal(t, 3, attempts(db, false))
 }
 
-// A reload in the middle of an outage refills nothing, neither what the policy keeps nor what it forgot.
+// A reload in the middle of an outage refills nothing, neither what the policy keeps nor what it
+// forgot.
 func TestDestinations_AReloadRemembersWhatWasForgotten(t *testing.T) {
 	for _, limit := range []int{16, 64, 256} {
 		p := retry.Must(retry.New(retry.Config{Backoff: backoff.None()}, retry.WithMaxDestinations(64)))
@@ -158,7 +160,8 @@ func TestDestinations_AReloadRemembersWhatWasForgotten(t *testing.T) {
 	}
 }
 
-// A budget that all share is not emptied for one that comes back, nor is one whose Spec cannot make an empty one.
+// A budget that all share is not emptied for one that comes back, nor is one whose Spec cannot
+// make an empty one.
 func TestDestinations_OtherBudgetsAreAsTheyWere(t *testing.T) {
 	shared := budget.TokenBucket{Cap: 100}.New()
 	p := retry.Must(retry.New(

@@ -19,13 +19,13 @@ import (
 // timeout; Do returns only when op has. Do never hedges, whatever the policy says: op would run
 // twice at once, and race on what it captures. Use DoValue for that.
 //
-// Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. It says nothing of the requests that
-// op makes. If the last of these was made by httpx or grpcx and was given up after retries, or because a server asked
-// for none, an error of op ends the call: one layer retries. A classifier of the policy's own decides otherwise.
+// Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. It says nothing
+// of the requests that op makes. If the last of these was made by httpx or grpcx and was given up
+// after retries, or because a server asked for none, an error of op ends the call: one layer
+// retries. A classifier of the policy's own decides otherwise.
 //
-// An error that nothing is known about
-// is retried from a small budget of its own: name those that mean "not there", such as sql.ErrNoRows, with WithPermanent.
-// Do panics if p is nil.
+// An error that nothing is known about is retried from a small budget of its own: name those that
+// mean "not there", such as sql.ErrNoRows, with WithPermanent. Do panics if p is nil.
 func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	p = p.current()
 	d := &p.drive
@@ -46,12 +46,12 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	return a.Error()
 }
 
-// DoValue is Do for an operation that returns a value. If the policy hedges, op is called again
-// on another goroutine while it is still running, so it must not share memory with itself;
-// attempts that lose are canceled and have returned before DoValue does, and what they return is
-// dropped. The context of the attempt that won is canceled when DoValue returns if the attempt
-// was hedged or timed. When the call fails, the value is the last attempt's, or zero if the
-// caller gave up while the call waited.
+// DoValue runs an operation that returns a value, as Do runs one that returns none. If the policy
+// hedges, op is called again on another goroutine while it is still running, so it must not share
+// memory with itself; attempts that lose are canceled and have returned before DoValue does, and
+// what they return is dropped. The context of the attempt that won is canceled when DoValue
+// returns if the attempt was hedged or timed. When the call fails, the value is the last
+// attempt's, or zero if the caller gave up while the call waited.
 func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
 	p = p.current()
 	d := &p.drive
@@ -73,7 +73,7 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 	return a.Value, a.Error()
 }
 
-// operation is what Do is given, as drive.Work.
+// operation implements drive.Work for the operation of Do.
 type operation func(context.Context) error
 
 func (op operation) Send(ctx context.Context, _ int, _ bool) (struct{}, error) {
@@ -91,7 +91,7 @@ func (operation) Keep(v struct{}, cancel context.CancelFunc) struct{} {
 	return v
 }
 
-// valueOperation is what DoValue is given, as drive.Work.
+// valueOperation implements drive.Work for the operation of DoValue.
 type valueOperation[T any] func(context.Context) (T, error)
 
 func (op valueOperation[T]) Send(ctx context.Context, _ int, _ bool) (T, error) { return op(ctx) }
@@ -107,8 +107,8 @@ func (valueOperation[T]) Keep(v T, cancel context.CancelFunc) T {
 	return v
 }
 
-// classify returns the outcome of an operation. ended says that the attempt's timeout has passed, and inside knows of the
-// calls made in the attempt.
+// classify returns the outcome of an operation. ended says that the attempt's timeout has passed,
+// and inside knows of the calls made in the attempt.
 func classify(ctx context.Context, p *drive.Policy, err error, ended bool, inside *layer.Attempt) Outcome {
 	if err == nil {
 		return Outcome{}

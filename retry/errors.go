@@ -51,16 +51,17 @@ func After(err error, d time.Duration) error {
 	return &afterError{err, d}
 }
 
-// Classify is the default classifier: an error marked Permanent is Rejected, one marked After is
-// Transient and waits as told, and the *Error of a call inside this one is Rejected (only one
-// layer retries). Any other is Transient. The end of a connection (io.EOF, ECONNRESET,
-// driver.ErrBadConn) has the Evidence budget.Lost. Unless it is that or a network's (it has a
-// method Timeout, as those of package net), no classifier knows it: its Evidence is
-// budget.Unknown, and it is retried from a small budget of its own. A policy does not ask about
-// the error of an operation that the attempt's timeout has ended, which is a Timeout, also for a
-// call inside it that had not stopped by then. Marks are found as errors.As finds them, but not
-// inside an *Error; Permanent outweighs the others. A mark of cenkalti/backoff's Permanent or of
-// avast/retry-go's Unrecoverable, which a migration may leave behind, counts as one of Permanent.
+// Classify returns the outcome of an attempt's error as a policy without a classifier does: an
+// error marked Permanent is Rejected, one marked After is Transient and waits as asked, and the
+// *Error of a call inside this one is Rejected (only one layer retries). Any other is Transient.
+// The end of a connection (io.EOF, ECONNRESET, driver.ErrBadConn) has the Evidence budget.Lost.
+// Unless it is that or a network's (it has a method Timeout, as those of package net), no
+// classifier knows it: its Evidence is budget.Unknown, and it is retried from a small budget of
+// its own. A policy does not ask about the error of an operation that the attempt's timeout has
+// ended, which is a Timeout, also for a call inside it that had not stopped by then. Marks are
+// found as errors.As finds them, but not inside an *Error; Permanent outweighs the others. A mark
+// of cenkalti/backoff's Permanent or of avast/retry-go's Unrecoverable, which a migration may
+// leave behind, counts as one of Permanent.
 func Classify(err error) Outcome {
 	if err == nil {
 		return Outcome{}
@@ -96,8 +97,8 @@ func foreignPermanent(err error) bool {
 	return false
 }
 
-// marks are what Classify looks for, in one walk: nearly every failure passes here, and most have
-// no mark.
+// marks holds what Classify finds in one walk over an error: nearly every failure passes here, and
+// most have no mark.
 type marks struct {
 	permanent, inner, network bool
 	lost                      bool // a connection, and perhaps other calls with it

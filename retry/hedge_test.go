@@ -17,7 +17,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// act is what one attempt does: answer after a time.
+// act describes one attempt: it answers after a time.
 type act struct {
 	after time.Duration
 	err   error

@@ -6,7 +6,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 )
 
-// Idempotency says whether a request may have its effect twice: [Undeclared], [Idempotent] or
+// Idempotency states whether a request may have its effect twice: [Undeclared], [Idempotent] or
 // [NotIdempotent].
 type Idempotency uint8
 

@@ -167,7 +167,8 @@ func TestJSONRefuses(t *testing.T) {
 	}
 }
 
-// encoding/json has null change nothing, so that a struct around a Config may have it for "not given".
+// encoding/json has null change nothing, so that a struct around a Config may have it for "not
+// given".
 func TestJSONNullLeavesAConfigAsItIs(t *testing.T) {
 	for _, text := range []string{`null`, " null\n"} {
 		c := retry.Config{MaxAttempts: 7}

@@ -22,7 +22,7 @@ type Attempt = call.Attempt
 // Report describes a call that has stopped; see [call.Report].
 type Report = call.Report
 
-// observers tells each in turn.
+// observers calls each in turn.
 type observers []Observer
 
 func (os observers) AttemptDone(ctx context.Context, a Attempt) {

@@ -258,7 +258,7 @@ func TestObserver_WhoGaveUp(t *testing.T) {
 	}
 }
 
-// zeroWaited takes out the one figure that the machine's speed decides.
+// zeroWaited sets to zero the one figure that depends on the machine's speed.
 func zeroWaited(t *testing.T, record map[string]any) map[string]any {
 	require.GreaterOrEqual(t, record["waited"], 0.0)
 	record["waited"] = 0.0

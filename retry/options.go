@@ -42,8 +42,8 @@ func WithPermanent(errs ...error) Option {
 	}
 }
 
-// WithObserver tells o of every attempt and of every call's end. Given more than once, each is
-// told, in order.
+// WithObserver reports every attempt and every call's end to o. Given more than once, the
+// observers are called in order.
 func WithObserver(o Observer) Option {
 	return func(r *rules) error {
 		if o == nil {
@@ -83,11 +83,12 @@ func WithSwitch(off *atomic.Bool) Option {
 	}
 }
 
-// WithMaxDestinations bounds how many destinations the policy keeps state for; the default is 1,024. Over it, a
-// destination that was not used lately is forgotten. If it comes back it starts anew, but if its budget had been spent
-// on, it affords no retry until an attempt has succeeded: an outage of more destinations than the policy keeps must not
-// look new to each of them. The policy remembers eight times as many names for that; where even those do not suffice
-// in an outage, every new name starts like this. Known names are found without a lock.
+// WithMaxDestinations bounds how many destinations the policy keeps state for; the default is
+// 1,024. Over it, a destination that was not used lately is forgotten. If it comes back it starts
+// anew, but if its budget had been spent on, it affords no retry until an attempt has succeeded:
+// an outage of more destinations than the policy keeps must not look new to each of them. The
+// policy remembers eight times as many names for that; where even those do not suffice in an
+// outage, every new name starts like this. Known names are found without a lock.
 func WithMaxDestinations(n int) Option {
 	return func(r *rules) error {
 		if n < 1 {

@@ -51,8 +51,8 @@ func (p *Pace) Wait(ctx context.Context, err error) error {
 	return ctx.Err()
 }
 
-// Delay is Wait without the wait and what is added to it: an iteration has ended at now, and the
-// next is to begin after the time that Delay returns.
+// Delay returns the time to wait between an iteration that ended at now and the next, for loops
+// that wait by themselves.
 func (p *Pace) Delay(now time.Time, err error) time.Duration {
 	took, known := max(now.Sub(p.last), 0), !p.last.IsZero()
 	if err == nil {

@@ -21,7 +21,7 @@ func init() {
 	drive.Of = func(p any) *drive.Policy { return &p.(*Policy).drive }
 }
 
-// rules are what all destinations of one policy share.
+// rules holds what all destinations of one policy share.
 type rules struct {
 	cfg        Config // with its defaults
 	observer   Observer
@@ -85,8 +85,8 @@ func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 	return f.adopt(from), nil
 }
 
-// newPolicy makes the policy of one destination. old and was are the previous state and the Config that built it:
-// what has the same Spec is reused. A new budget starts drained if that is set.
+// newPolicy makes the policy of one destination. old and was are the previous state and the Config
+// that built it: what has the same Spec is reused. A new budget starts drained if that is set.
 func (f *family) newPolicy(at *place, was Config, old state, drained bool) *Policy {
 	r := &f.rules
 	s := newState(r.cfg, was, old, drained)

@@ -15,7 +15,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// A call that waits for the budget's answer ends with its context, and leaves its place to the next.
+// A call that waits for the budget's answer ends with its context, and leaves its place to the
+// next.
 func TestAWaitingCallEndsWithItsContext(t *testing.T) {
 	for name, hedge := range map[string]timeout.Spec{"alone": nil, "with hedges": timeout.Fixed(time.Hour)} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // oneRetry is a budget of one retry and no more, until the policy gets a new one.
 var oneRetry = budget.TokenBucket{Ratio: 0.000001, Cap: 1.5}
 
-// reason is why a call to the destination that always fails stops.
+// reason returns the reason why a call to the destination that always fails stops.
 func reason(t *testing.T, p *retry.Policy) retry.Reason {
 	t.Helper()
 	err := retry.Do(t.Context(), p, func(context.Context) error { return testkit.ErrDown })

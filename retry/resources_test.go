@@ -63,7 +63,7 @@ func TestAHappyCallReadsNoClock(t *testing.T) {
 	}
 }
 
-// footprint is what calls could leave behind.
+// footprint returns the resources that calls could leave behind.
 func footprint() (heap uint64, goroutines int) {
 	for range 3 {
 		runtime.GC()

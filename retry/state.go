@@ -9,7 +9,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// state is what one destination has: its budgets and what was learned of its latency.
+// state holds what belongs to one destination: its budgets and what was learned of its latency.
 type state struct {
 	budget  budget.Budget
 	unknown *drive.Unknown // nil: budget is for all errors
@@ -17,8 +17,8 @@ type state struct {
 	hedge   timeout.Limit  // nil: no hedging
 }
 
-// newState makes what c's Specs describe, taking from old, made by the Specs of was, what has the same Spec. New
-// budgets are made drained if it says so.
+// newState makes what c's Specs describe, taking from old, made by the Specs of was, what has the
+// same Spec. New budgets are made drained if it says so.
 func newState(c, was Config, old state, drained bool) state {
 	var s state
 	if old.budget != nil && same(c.Budget, was.Budget) {
@@ -44,8 +44,8 @@ func newLimit(spec, was timeout.Spec, old timeout.Limit) timeout.Limit {
 	return spec.New()
 }
 
-// same reports whether two Specs are the same data. One that holds a pointer (budget.Shared) is the same only if
-// it is the same pointer: what that points to is alive.
+// same reports whether two Specs are the same data. One that holds a pointer (budget.Shared) is
+// the same only if it is the same pointer: what that points to is alive.
 func same(a, b any) bool {
 	if va := reflect.ValueOf(a); va.IsValid() && va.Comparable() {
 		return a == b
@@ -66,7 +66,7 @@ type family struct {
 	named *table
 }
 
-// newFamily takes over the state of from's destinations, if there is one.
+// newFamily returns a family that keeps the state of from's destinations, if from is not nil.
 func newFamily(r rules, from *family) *family {
 	f := &family{rules: r}
 	isSpent := dest.Spent(r.cfg.Budget)
@@ -100,7 +100,8 @@ func (f *family) add(destination string, was Config, old state) *Policy {
 	}).Value
 }
 
-// adopt returns the policy of p's destination, with p's state if the table that p came from has forgotten it.
+// adopt returns the policy of p's destination, with p's state if the table that p came from has
+// forgotten it.
 func (f *family) adopt(p *Policy) *Policy {
 	if p.name() == "" {
 		return f.own
@@ -108,8 +109,9 @@ func (f *family) adopt(p *Policy) *Policy {
 	return f.add(p.name(), p.Config(), p.state)
 }
 
-// current marks p's destination as used, and returns the policy that For returns for it. That is p, but for a caller
-// who has kept a policy that was not used for so long that its destination was forgotten.
+// current marks p's destination as used, and returns the policy that For returns for it. That is
+// p, but for a caller who has kept a policy that was not used for so long that its destination was
+// forgotten.
 func (p *Policy) current() *Policy {
 	if p.place.Touch() {
 		return p

@@ -406,7 +406,7 @@ func TestASuccessWaitsForNothing(t *testing.T) {
 	})
 }
 
-// slowStrategy takes as long to say that the wait is a second.
+// slowStrategy sleeps for as long before it returns a wait of a second.
 type slowStrategy time.Duration
 
 func (s slowStrategy) Delay(int, time.Duration, float64) time.Duration {
@@ -435,7 +435,7 @@ func TestWhatIsDoneBetweenAttemptsIsPartOfTheWait(t *testing.T) {
 	}
 }
 
-// What comes between two attempts is no part of either.
+// The time between two attempts is part of neither.
 func TestAnAttemptSentAtOnceIsTimedFromWhenItWasSent(t *testing.T) {
 	for _, delay := range []time.Duration{0, 1} {
 		synctest.Test(t, func(t *testing.T) {

@@ -60,12 +60,12 @@ const (
 // Outcome is the result of one attempt, as a classifier describes it; see [call.Outcome].
 type Outcome = call.Outcome
 
-// Reason is why a call stopped. The set is closed, and the same in errors, logs, metrics and
-// traces.
+// Reason names the rule that stopped a call. The set is closed, and the same in errors, logs,
+// metrics and traces.
 type Reason = call.Reason
 
-// PanicError is what DoValue panics with when a hedge panicked on a goroutine of its own: the
-// panic goes on where the caller can see it. It has the Value and the Stack.
+// PanicError holds the Value and the Stack of a panic in a hedge on a goroutine of its own.
+// DoValue panics with it, so that the panic continues where the caller can recover it.
 type PanicError = drive.PanicError
 
 // AttemptNumber returns which attempt of its call is being made on ctx, from 1. Only resends
@@ -73,9 +73,9 @@ type PanicError = drive.PanicError
 // has that one's number in its first attempt.
 func AttemptNumber(ctx context.Context) int { return drive.AttemptNumber(ctx) }
 
-// WithCriticality says how important the calls made under the context are: which of them a server
-// refuses first when it is overloaded. It travels with each request, over HTTP and gRPC, and from
-// a server's handler to the calls that it makes. A call that is less than [Critical] is never
+// WithCriticality sets the importance of the calls made under the context: an overloaded server
+// refuses the least important first. The value travels with each request, over HTTP and gRPC, and
+// from a server's handler to the calls that it makes. A call that is less than [Critical] is never
 // hedged.
 func WithCriticality(ctx context.Context, c call.Criticality) context.Context {
 	return layer.WithCriticality(ctx, min(max(c, Sheddable), CriticalPlus))
