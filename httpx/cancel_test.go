@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// cancelable is a request with the deprecated Request.Cancel.
+// cancelable returns a request with the deprecated Request.Cancel.
 func cancelable(t testing.TB, ctx context.Context) (*http.Request, chan struct{}) {
 	cancel := make(chan struct{})
 	req := get(t, ctx, "http://pipe/")

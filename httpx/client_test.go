@@ -26,8 +26,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// policies are the ways through RoundTrip: the happy path, those that give each attempt a context,
-// and one that never retries. What net/http does must come out the same.
+// policies returns a policy for each path through RoundTrip: the happy path, those that give each
+// attempt a context, and one that never retries. The behavior of net/http must be the same on all.
 func policies(t testing.TB) map[string]*retry.Policy {
 	return map[string]*retry.Policy{
 		"plain":  policy(t, nil),

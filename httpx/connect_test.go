@@ -17,7 +17,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// refusing is a proxy that answers each CONNECT with that status line, as it stands.
+// refusing returns a proxy that answers each CONNECT with that status line, unchanged.
 func refusing(sent *atomic.Int32, status string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		sent.Add(1)

@@ -98,7 +98,8 @@ func parseMillis(v string) (time.Duration, bool) {
 	return parseSigned(v, time.Millisecond)
 }
 
-// parseEnvoyMillis is parseMillis for Envoy, which says 0 where there is no timeout.
+// parseEnvoyMillis parses milliseconds as parseMillis does, but ignores 0, which Envoy sends where
+// there is no timeout.
 func parseEnvoyMillis(v string) (time.Duration, bool) {
 	d, ok := parseMillis(v)
 	return d, ok && d != 0

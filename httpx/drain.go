@@ -88,9 +88,9 @@ func (d *draining) giveUp() {
 	d.body.Close() // unblocks the Read
 }
 
-// drainCompressed is drain for a body that net/http decompresses. Its Close waits for a Read that
-// waits for the gzip header (Go 1.26), so only abort ends the Read if the server stalls there.
-// Without abort such a body must not be read.
+// drainCompressed drains a body that net/http decompresses. Its Close waits for a Read that waits
+// for the gzip header (Go 1.26), so only abort ends the Read if the server stalls there. Without
+// abort such a body must not be read.
 func drainCompressed(body io.ReadCloser, abort func()) {
 	drained := make(chan struct{})
 	go func() {

@@ -19,7 +19,7 @@ import (
 // eager keeps the examples from waiting: real policies have jitter.
 var eager = retry.Must(retry.New(retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None()}))
 
-// flaky500 is a server that answers 500 to its first request and then repeats what it is sent.
+// flaky500 starts a server that answers 500 to its first request and then echoes what it is sent.
 func flaky500() *httptest.Server {
 	return httptest.NewServer(fault.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
@@ -180,8 +180,8 @@ func ExampleWithMaxTimeout() {
 	// Output: 10s
 }
 
-// The server pays for the retries that its failures invite, so that clients which live for one call cost little in an
-// outage.
+// The server pays for the retries that its failures invite, so that clients which live for one
+// call cost little in an outage.
 func ExampleWithRetryBudget() {
 	down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	handler := httpx.Handler(down, httpx.WithRetryBudget(budget.Fleet{}))

@@ -16,7 +16,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// replayable is a PUT whose GetBody is not one of http.NewRequest's. open is that GetBody.
+// replayable returns a PUT whose GetBody is open, instead of one that http.NewRequest sets.
 func replayable(t testing.TB, url string, open func() (io.ReadCloser, error)) *http.Request {
 	t.Helper()
 	req := request(t, http.MethodPut, url, nil)

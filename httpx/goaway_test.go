@@ -110,7 +110,7 @@ func TestREFUSED_STREAM_ThatNetHTTPHasRepeatedIsPaidFor(t *testing.T) {
 	}
 }
 
-// broke is a policy that has spent what it had for the host "pipe".
+// broke returns a policy that has spent its budget for the host "pipe".
 func broke(t testing.TB, seen *recorder) *retry.Policy {
 	p := policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{Cap: 1.5, OnSuccess: true} }, retry.WithObserver(seen))
 	failing := base(func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF })

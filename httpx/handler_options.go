@@ -82,9 +82,9 @@ func WithLoadShedding(limit int) HandlerOption {
 	return func(h *handler) { h.limiter = l }
 }
 
-// WithTrust says whose word counts on how important a request is. By default nobody's raises it
-// above CRITICAL: a request that says CRITICAL_PLUS is taken for CRITICAL. It may always be lower.
-// Attempt numbers are bounded, and a client can only worsen its own case by them.
+// WithTrust sets which requests may be more important than CRITICAL. By default none may: a
+// request marked CRITICAL_PLUS is handled as CRITICAL. Any client may lower its own. Attempt
+// numbers are bounded, and a client can only worsen its own case by them.
 func WithTrust(trusted func(*http.Request) bool) HandlerOption {
 	if trusted == nil {
 		panic("httpx: WithTrust: must not be nil")

@@ -109,7 +109,7 @@ func writeStatus(f *http2.Framer, stream uint32, status string, end bool) {
 	})
 }
 
-// transport is a client of s.
+// transport returns a client of s.
 func (s *rawHTTP2) transport(t testing.TB) *http.Transport {
 	l := newPipeListener()
 	var conns sync.WaitGroup
@@ -140,7 +140,7 @@ func (s *rawHTTP2) transport(t testing.TB) *http.Transport {
 	return base
 }
 
-// stream is a body without GetBody, so that net/http does not replay it by itself.
+// stream returns a body without GetBody, so that net/http does not replay it by itself.
 func stream(body string) io.Reader { return io.MultiReader(strings.NewReader(body)) }
 
 func TestHTTP2_REFUSED_STREAMIsReplayedEvenForPOST(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 )
 
-// cpu is what the process has used, client and server alike.
+// cpu returns the CPU time of the process, which is both client and server.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)

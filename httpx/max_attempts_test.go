@@ -18,7 +18,7 @@ type tripper func(*http.Request) (*http.Response, error)
 
 func (f tripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// readAll is what a base does with a body.
+// readAll reads and closes a request's body, as a base does.
 func readAll(req *http.Request) error {
 	defer req.Body.Close()
 	_, err := io.Copy(io.Discard, req.Body)

@@ -52,7 +52,7 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 	}
 }
 
-// unencryptedHTTP2 is HTTP/2 without TLS, and nothing else.
+// unencryptedHTTP2 returns the protocols of HTTP/2 without TLS, and nothing else.
 func unencryptedHTTP2() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetUnencryptedHTTP2(true)
@@ -82,7 +82,7 @@ func pipeServer(t testing.TB, h http.Handler, protocols ...*http.Protocols) *htt
 	return base
 }
 
-// pipeClient is a client of a server that answers as h does.
+// pipeClient returns a client of a server that answers as h does.
 func pipeClient(t testing.TB, h http.HandlerFunc, p *retry.Policy, opts ...httpx.Option) *http.Client {
 	t.Helper()
 	return &http.Client{Transport: httpx.NewTransport(pipeServer(t, h), p, opts...)}

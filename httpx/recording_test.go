@@ -151,8 +151,9 @@ func TestAReadUnderWay_IsLeftToTheNextAttempt(t *testing.T) {
 	}
 }
 
-// TestAReadUnderWay_DoesNotKeepARetryBack has a server answer early, and nothing more be written to the request's body
-// until that was sent again: HTTP/2 waits for a Read of it when the body of its answer is closed.
+// TestAReadUnderWay_DoesNotKeepARetryBack has a server answer early, and nothing more be written
+// to the request's body until that was sent again: HTTP/2 waits for a Read of it when the body of
+// its answer is closed.
 func TestAReadUnderWay_DoesNotKeepARetryBack(t *testing.T) {
 	for name, early := range map[string]func(f *http2.Framer, stream uint32){
 		"the answer is complete": func(f *http2.Framer, id uint32) {
@@ -357,7 +358,8 @@ func TestAClosedBody_IsNotReadOnBeyondTheBuffer(t *testing.T) {
 	require.Equal(t, 10, source.read)
 }
 
-// TestABodyThatWasClosedUnderARead_IsNotRepeated has a base that does not wait for a Read which Close should unblock.
+// TestABodyThatWasClosedUnderARead_IsNotRepeated has a base that does not wait for a Read which
+// Close should unblock.
 func TestABodyThatWasClosedUnderARead_IsNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe, feed := io.Pipe()

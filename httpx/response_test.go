@@ -12,8 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain is for those who log resp.Request, or send
-// it once more.
+// Callers log resp.Request, or send it once more.
 func TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 	type key struct{}
 	for name, p := range policies(t) {
@@ -46,8 +45,7 @@ func TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 	}
 }
 
-// TestResponse_ARequestThatTheBaseSaysItSentIsLeftInTheResponse is for a base that sends another:
-// it knows better.
+// A base that sends another request, and states it in the response, knows better.
 func TestResponse_ARequestThatTheBaseSaysItSentIsLeftInTheResponse(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()

@@ -16,7 +16,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// occupied is a server of at most ten requests in flight, of which so many are.
+// occupied returns a handler that allows ten requests in flight, of which n are under way.
 func occupied(t *testing.T, n int, opts ...httpx.HandlerOption) http.Handler {
 	t.Helper()
 	held := make(chan struct{})

@@ -44,8 +44,8 @@ func TestTLSAlerts_AreSortedByWhatTheyMean(t *testing.T) {
 	}
 }
 
-// tlsServer is a server whose first handshakes fail with internal_error, as many as fail says. It
-// counts requests.
+// tlsServer starts a server whose first fail handshakes fail with internal_error. It counts
+// requests and handshakes.
 func tlsServer(t *testing.T, h2 bool, fail int32) (s *httptest.Server, got, handshakes *atomic.Int32) {
 	got, handshakes = new(atomic.Int32), new(atomic.Int32)
 	s = httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got.Add(1) }))

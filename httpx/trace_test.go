@@ -20,7 +20,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// counts is a ClientTrace without a lock: the race detector sees hooks that are called side by side.
+// counts is a ClientTrace without a lock: the race detector sees hooks that are called side by
+// side.
 type counts struct {
 	hooks int
 	seen  map[string]int

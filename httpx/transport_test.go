@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// quick is a configuration whose retries do not wait.
+// quick returns a configuration whose retries do not wait.
 func quick() retry.Config {
 	return retry.Config{Backoff: backoff.Constant(0), ThrottledBackoff: backoff.Constant(0)}
 }

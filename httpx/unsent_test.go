@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// patient is a policy of attempts of a second, and what it observes.
+// patient returns a policy with an attempt timeout of a second that seen observes.
 func patient(t testing.TB, seen *recorder) *retry.Policy {
 	return policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) }, retry.WithObserver(seen))
 }

@@ -32,7 +32,7 @@ type Endpoint struct {
 // after ten seconds.
 type Resolver func(ctx context.Context) ([]Endpoint, error)
 
-// Policy says which endpoint a request goes to.
+// Policy names a rule that picks the endpoint of a request.
 type Policy uint8
 
 const (
@@ -40,7 +40,7 @@ const (
 	LeastRequests               // the one with the fewest requests under way in relation to its weight
 )
 
-// Config says how requests are spread. The zero value is a good choice.
+// Config sets how requests are spread over endpoints. The zero value is a good choice.
 type Config struct {
 	Base     *http.Transport // every endpoint has a clone of it; nil means http.DefaultTransport
 	Policy   Policy

@@ -133,7 +133,7 @@ func get(c *http.Client, url string) (string, int, error) {
 	return resp.Header.Get("Server"), resp.StatusCode, err
 }
 
-// immediate is a policy without a budget or waits.
+// immediate returns a policy without a budget or waits.
 func immediate(t testing.TB, change ...func(*retry.Config)) *retry.Policy {
 	t.Helper()
 	cfg := retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None(), Budget: budget.Unlimited{}}

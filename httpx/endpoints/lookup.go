@@ -65,7 +65,7 @@ func (t *Transport) run(l *lookup) {
 // errExited is the error of a lookup whose Resolver did not return.
 var errExited = errors.New("the resolver called runtime.Goexit")
 
-// conclude takes over what a lookup found.
+// conclude applies the result of a lookup.
 func (t *Transport) conclude(l *lookup, found []Endpoint, err error) {
 	t.mu.Lock()
 	var left []*endpoint

@@ -132,7 +132,7 @@ func (b *countedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// result tells what a failure says of the endpoint.
+// result returns the evidence that a failure gives about the endpoint.
 func result(ctx context.Context, err error, overtaken bool) outlier.Result {
 	switch {
 	case err == nil || ctx.Err() == nil || context.Cause(ctx) == timeout.ErrAttempt:

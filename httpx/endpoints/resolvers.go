@@ -62,7 +62,7 @@ func fixed(list []Endpoint) Resolver {
 // family are, the one that the resolver lists first (RFC 6724): a server usually has one of each.
 func DNS(name string) Resolver { return DNSFrom(net.DefaultResolver, name) }
 
-// DNSFrom is DNS with another resolver.
+// DNSFrom resolves as DNS does, with another resolver.
 func DNSFrom(r *net.Resolver, name string) Resolver {
 	if name == "" {
 		panic("endpoints.DNSFrom: name must not be empty")

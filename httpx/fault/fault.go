@@ -1,5 +1,6 @@
-// Package fault makes HTTP fail on purpose, for tests of clients and servers: late answers, statuses, resets and bodies
-// that break off, by script or by probability, on either side of the connection.
+// Package fault makes HTTP fail on purpose, for tests of clients and servers: late answers,
+// statuses, resets and bodies that break off, by script or by probability, on either side of the
+// connection.
 //
 //	flaky := fault.Transport(nil, fault.Script(
 //		fault.Fault{Status: 503, Header: http.Header{"Retry-After": {"1"}}},
@@ -17,7 +18,7 @@ import (
 	"time"
 )
 
-// Fault is what happens to one request. The zero value is nothing: the request goes through.
+// Fault describes one request's failure. The zero value lets the request through.
 type Fault struct {
 	// Latency passes first, or what the request's context leaves of it.
 	Latency time.Duration
@@ -25,21 +26,23 @@ type Fault struct {
 	Status int
 	Header http.Header
 	Body   string
-	// Reset breaks the connection before there is an answer. A Transport reads the request's body first, as if it had
-	// been sent, and fails with syscall.ECONNRESET in a *net.OpError.
+	// Reset breaks the connection before there is an answer. A Transport reads the request's body
+	// first, as if it had been sent, and fails with syscall.ECONNRESET in a *net.OpError.
 	Reset bool
-	// Refuse fails with syscall.ECONNREFUSED before anything is sent. A Handler, which is past that, resets.
+	// Refuse fails with syscall.ECONNREFUSED before anything is sent. A Handler, which is past
+	// that, resets.
 	Refuse bool
-	// Partial, if not 0, breaks the answer's body off after so many bytes, -1 for none; the reader sees
-	// io.ErrUnexpectedEOF. The Content-Length stays.
+	// Partial, if not 0, breaks the answer's body off after so many bytes, -1 for none; the reader
+	// sees io.ErrUnexpectedEOF. The Content-Length stays.
 	Partial int
 }
 
-// Plan chooses the fault of each request. It is called by any number of goroutines at a time, and must neither change
-// the request nor read its body.
+// Plan chooses the fault of each request. It is called by any number of goroutines at a time, and
+// must neither change the request nor read its body.
 type Plan func(*http.Request) Fault
 
-// Script is the given faults, one a request in the order in which they come, and nothing after that.
+// Script returns a Plan of the given faults, one a request in the order in which requests arrive,
+// and none after the last.
 func Script(faults ...Fault) Plan {
 	var next atomic.Int64
 	return func(*http.Request) Fault {
@@ -57,8 +60,9 @@ type Rule struct {
 	Fault
 }
 
-// Random draws the fault of each request, at most one of the rules; with the rest of the probability nothing happens.
-// The same seed draws the same faults in the same order. It panics if the probabilities make no sense.
+// Random draws the fault of each request, at most one of the rules; with the rest of the
+// probability nothing happens. The same seed draws the same faults in the same order. It panics if
+// the probabilities make no sense.
 func Random(seed uint64, rules ...Rule) Plan {
 	sum := 0.0
 	for i, r := range rules {

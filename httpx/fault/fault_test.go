@@ -151,7 +151,8 @@ func TestHandlerFollowsItsScriptOverHTTP1And2(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 503, code)
 		require.Equal(t, "busy", body)
-		// A GET on a connection that was used before is repeated by net/http itself if that is reset on HTTP/1.
+		// A GET on a connection that was used before is repeated by net/http itself if that is
+		// reset on HTTP/1.
 		c.CloseIdleConnections()
 		_, _, err = read()
 		require.Error(t, err)

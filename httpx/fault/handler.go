@@ -7,8 +7,9 @@ import (
 	"strconv"
 )
 
-// Handler puts the faults of a plan in front of next. It panics if either is nil. A Reset closes the connection of an
-// HTTP/1 request with a TCP reset, and resets the stream of an HTTP/2 request.
+// Handler puts the faults of a plan in front of next. It panics if either is nil. A Reset closes
+// the connection of an HTTP/1 request with a TCP reset, and resets the stream of an HTTP/2
+// request.
 func Handler(next http.Handler, plan Plan) http.Handler {
 	if next == nil || plan == nil {
 		panic("fault: Handler: nil handler or plan")
@@ -67,5 +68,5 @@ func (w *partialWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the wrapped writer to http.ResponseController.
 func (w *partialWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

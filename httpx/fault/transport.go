@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Transport puts the faults of a plan in front of base, or of http.DefaultTransport if it is nil. It panics if plan is
-// nil.
+// Transport puts the faults of a plan in front of base, or of http.DefaultTransport if it is nil.
+// It panics if plan is nil.
 func Transport(base http.RoundTripper, plan Plan) http.RoundTripper {
 	if plan == nil {
 		panic("fault: Transport: nil plan")
@@ -62,7 +62,7 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-// broken is a connection's error as package net makes it.
+// broken returns a connection's error as package net makes it.
 func broken(op, call string, errno syscall.Errno) error {
 	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
 }
@@ -95,7 +95,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// answer is the fault's own response.
+// answer returns the fault's own response.
 func (f *Fault) answer(req *http.Request) *http.Response {
 	header := f.Header.Clone()
 	if header == nil {
