@@ -64,7 +64,7 @@ func BenchmarkUnary(b *testing.B) {
 	})
 }
 
-// BenchmarkEndToEnd is 16 callers at a time over loopback, all well.
+// BenchmarkEndToEnd measures 16 concurrent callers over loopback whose calls all succeed.
 func BenchmarkEndToEnd(b *testing.B) {
 	for name, opts := range map[string][]grpc.DialOption{
 		"bare":     nil,

@@ -29,7 +29,8 @@ func CheckMethods(names ...string) error {
 	return prefixed(errs)
 }
 
-// CheckMethods is the function of that name for the names of ps, those of a service config too.
+// CheckMethods does for the names of ps, those of a service config included, what the function
+// CheckMethods does.
 func (ps *Policies) CheckMethods() error {
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(ps.byName)) {
@@ -47,7 +48,7 @@ func prefixed(errs []error) error {
 	return nil
 }
 
-// checkKey looks a key of Policies.byName up in the registry.
+// checkKey checks a key of Policies.byName against the registry.
 func checkKey(key string) error {
 	if key == "" {
 		return nil

@@ -26,7 +26,7 @@ func (c *client) classify(ctx context.Context, p *drive.Policy, method string, r
 	return o
 }
 
-// outcome is classify for a policy that retries.
+// outcome classifies an ending for a policy that retries.
 func (c *client) outcome(ctx context.Context, method string, r *rule, e *ending) retry.Outcome {
 	st, ours := statusOf(e.err)
 	marked := retry.Classify(e.err)

@@ -53,8 +53,8 @@ func WithLoadShedding(limit int) ServerOption {
 	return func(c *serverConfig) { c.limiter = l }
 }
 
-// WithTrust says whose word counts on how important a call is. By default nobody's raises it above
-// CRITICAL: a call that says CRITICAL_PLUS is taken for CRITICAL. It may always be lower.
+// WithTrust sets which callers may raise a call above CRITICAL. By default none may: a call marked
+// CRITICAL_PLUS is handled as CRITICAL. Any caller may lower it.
 func WithTrust(trusted func(ctx context.Context) bool) ServerOption {
 	if trusted == nil {
 		panic("grpcx: WithTrust: must not be nil")

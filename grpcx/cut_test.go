@@ -18,7 +18,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// The calls that a connection carried when it was cut are all made again, under the default policy.
+// The calls that a connection carried when it was cut are all made again, under the default
+// policy.
 func TestACutConnectionCostsNoCall(t *testing.T) {
 	for _, takes := range []time.Duration{100 * time.Millisecond, time.Second} {
 		t.Run(takes.String(), func(t *testing.T) {

@@ -23,7 +23,8 @@ import (
 // eager keeps the examples from waiting: real policies have jitter.
 var eager = retry.Must(retry.New(retry.Config{Backoff: backoff.None()}))
 
-// flakyHealth is a server of gRPC's health service whose first call fails with a code, and a client of it.
+// flakyHealth starts a server of gRPC's health service whose first call fails with a code, and
+// returns a client of it.
 func flakyHealth(code codes.Code, opts ...grpc.DialOption) (client healthpb.HealthClient, stop func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -80,7 +81,7 @@ func ExampleWithIdempotentMethods() {
 	// Output: SERVING OK
 }
 
-// UNAVAILABLE says nothing of whether the call had its effect.
+// UNAVAILABLE leaves open whether the call had its effect.
 func ExampleWithStrictIdempotency() {
 	client, stop := flakyHealth(codes.Unavailable, grpcx.DialOptions(eager, grpcx.WithStrictIdempotency())...)
 	defer stop()

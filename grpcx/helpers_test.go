@@ -141,7 +141,7 @@ func failing(times int, err error) func(context.Context, int, *testgrpc.SimpleRe
 	}
 }
 
-// numbered is an answer that tells which attempt it comes from.
+// numbered returns an answer that holds the number of its attempt.
 func numbered(n int) *testgrpc.SimpleResponse {
 	return &testgrpc.SimpleResponse{Username: string(rune('0' + n))}
 }
@@ -192,7 +192,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 
 func attempts(n int) func(*retry.Config) { return func(c *retry.Config) { c.MaxAttempts = n } }
 
-// retryInfoBytes is a status with many details that claim to be a RetryInfo.
+// retryInfoBytes returns a status with 100 details of the type RetryInfo, each of the given bytes.
 func retryInfoBytes(code int32, value []byte) *status.Status {
 	p := &spb.Status{Code: code, Message: "no"}
 	for range 100 {

@@ -38,8 +38,9 @@ func WithStrictIdempotency() Option { return func(c *config) { c.strict = true }
 
 // WithIdempotentMethods declares methods that may be sent twice, as if their idempotency_level
 // were IDEMPOTENT: "pkg.Service/Method", "pkg.Service/*" for all methods of a service, or "*" for
-// all. A leading slash may be there. [CheckMethods] finds names that are misspelled. Without such a declaration a call whose reply was lost is
-// not sent again. It panics if a name has another form.
+// all. A leading slash may be there. [CheckMethods] finds names that are misspelled. Without such
+// a declaration a call whose reply was lost is not sent again. It panics if a name has another
+// form.
 func WithIdempotentMethods(methods ...string) Option {
 	keys := make([]string, len(methods))
 	for i, m := range methods {

@@ -33,7 +33,7 @@ import (
 
 var badMetadata = metadata.MD{"bad key": {"x"}}
 
-// sentBy is how many attempts a call made, by its error.
+// sentBy returns the number of a call's attempts that its error states.
 func sentBy(t *testing.T, err error) int {
 	t.Helper()
 	return stopped(t, err).Attempts

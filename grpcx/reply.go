@@ -19,9 +19,9 @@ func emptyReply(reply any) (_ any, fresh bool) {
 	return reply, false
 }
 
-// blankReply is emptyReply for attempts side by side. It reports false for a reply that is not of
-// protobuf and has content before the call (the caller's defaults, something its codec needs): a
-// new reply would lack that or share it, so the call is not hedged.
+// blankReply returns an emptyReply for an attempt that runs beside others. It reports false for a
+// reply that is not of protobuf and has content before the call (the caller's defaults, something
+// its codec needs): a new reply would lack that or share it, so the call is not hedged.
 func blankReply(reply any) (_ any, fresh bool) {
 	_, isProto := reply.(proto.Message)
 	if v := reflect.ValueOf(reply); !isProto && v.Kind() == reflect.Pointer && (v.IsNil() || !v.Elem().IsZero()) {

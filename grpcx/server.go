@@ -39,9 +39,10 @@ func WithMaxDeadline(d time.Duration) ServerOption {
 	return func(c *serverConfig) { c.longest = d }
 }
 
-// WithAttemptObserver calls observe for each incoming call, with the number of its client's attempt
-// (see IncomingAttempt): the share of numbers above 1 is the share of retries in the load. observe
-// runs before the handler, on the handler's goroutine, also for calls that are refused as expired.
+// WithAttemptObserver calls observe for each incoming call, with the number of its client's
+// attempt (see IncomingAttempt): the share of numbers above 1 is the share of retries in the load.
+// observe runs before the handler, on the handler's goroutine, also for calls that are refused as
+// expired.
 func WithAttemptObserver(observe func(ctx context.Context, fullMethod string, attempt int)) ServerOption {
 	if observe == nil {
 		panic("grpcx: WithAttemptObserver: must not be nil")
@@ -123,7 +124,7 @@ func newServerConfig(opts []ServerOption) *serverConfig {
 	return c
 }
 
-// begin is what comes before the handler. done must be called in any case.
+// begin prepares a call for its handler, or refuses it. The caller must call done in either case.
 func (c *serverConfig) begin(ctx context.Context, method string, h *handling) (done func(), _ error) {
 	if c.attempt != nil {
 		c.attempt(ctx, method, IncomingAttempt(ctx))
@@ -166,9 +167,9 @@ func expired(ctx context.Context) bool { return ctx.Err() != nil || passed(ctx) 
 
 func doNotRetry() metadata.MD { return metadata.Pairs(pushbackKey, "-1") }
 
-// IncomingAttempt returns the number of the client's attempt that a server is handling, from 1: one
-// more than grpc-previous-rpc-attempts. A value that is not a number from 0 up is ignored, and more
-// than 1,000 counts as 1,000; of several values (retries over retries) the greatest counts.
+// IncomingAttempt returns the number of the client's attempt that a server is handling, from 1:
+// one more than grpc-previous-rpc-attempts. A value that is not a number from 0 up is ignored, and
+// more than 1,000 counts as 1,000; of several values (retries over retries) the greatest counts.
 func IncomingAttempt(ctx context.Context) int {
 	attempt := 1
 	values := metadata.ValueFromIncomingContext(ctx, previousAttempts)

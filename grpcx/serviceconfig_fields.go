@@ -73,7 +73,7 @@ func (o *fields) optional(name string, read func(json.RawMessage) error) {
 	}
 }
 
-// required is optional for a field that must be there.
+// required reads a field as optional does, and reports an error if it is absent.
 func (o *fields) required(name string, read func(json.RawMessage) error) {
 	o.optional(name, read)
 	if !o.had[name] {

@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// watched is a policy of two attempts that w observes.
+// watched returns a policy of two attempts that w observes.
 func watched(w *testkit.Watcher) *retry.Policy {
 	return retry.Must(retry.New(
 		retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.Unlimited{}}, retry.WithObserver(w),

@@ -67,7 +67,7 @@ type clientStream struct {
 	failures []retry.Failure // of the attempts so far
 }
 
-// stream is the interceptor of streams.
+// stream implements grpc.StreamClientInterceptor.
 func (c *client) stream(
 	ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
 	opts ...grpc.CallOption,

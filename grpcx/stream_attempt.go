@@ -86,8 +86,8 @@ func (a *streamAttempt) lost(header metadata.MD, err error) error {
 	return err
 }
 
-// late returns errTooLate for an answer that arrived together with the attempt's timeout: its stream
-// is cancelled.
+// late returns errTooLate for an answer that arrived together with the attempt's timeout: its
+// stream is cancelled.
 func (a *streamAttempt) late(err error) error {
 	if a.timedOut() && (err == nil || err != io.EOF && isLocal(status.Convert(err))) {
 		a.unfinished.Store(err == nil)

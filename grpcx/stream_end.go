@@ -65,9 +65,9 @@ func (s *clientStream) abandon(a *streamAttempt) {
 	s.stop(a, a.endErr)
 }
 
-// succeed settles the call: its answer has begun. Receiving returns err from now on or, if it
-// is nil, the results of the attempt's own stream. If another goroutine has claimed the attempt, succeed
-// waits for it.
+// succeed settles the call: its answer has begun. Receiving returns err from now on or, if it is
+// nil, the results of the attempt's own stream. If another goroutine has claimed the attempt,
+// succeed waits for it.
 func (s *clientStream) succeed(a *streamAttempt, err error) {
 	if !s.claim(a) {
 		s.wait()
@@ -155,8 +155,9 @@ func (s *clientStream) conclude(last error) error {
 	return nil
 }
 
-// finish ends the call, and shows the caller what came with the final attempt: a
-// goroutine that has seen the end of the stream has called finish, or waited for mu. It requires that s.mu is held.
+// finish ends the call, and shows the caller what came with the final attempt: a goroutine that
+// has seen the end of the stream has called finish, or waited for mu. It requires that s.mu is
+// held.
 func (s *clientStream) finish(err error) {
 	if s.done {
 		return

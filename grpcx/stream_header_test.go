@@ -68,7 +68,8 @@ func TestServerStream_ShowsItsHeaderWhileAnotherGoroutineReceives(t *testing.T) 
 	}
 }
 
-// Whatever comes when: a header that the caller has seen is of the attempt whose messages it gets.
+// In any order of events, a header that the caller has seen belongs to the attempt whose messages
+// it receives.
 func TestServerStream_HeaderAndMessagesAreOfOneAttempt(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {

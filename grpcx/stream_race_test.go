@@ -67,7 +67,7 @@ func (s *scripted) Context() context.Context     { return s.ctx }
 func (s *scripted) SendMsg(m any) error          { return s.send(m) }
 func (s *scripted) RecvMsg(m any) error          { return s.recv(m) }
 
-// dead is a stream that failed with err.
+// dead returns a stream that failed with err.
 func dead(ctx context.Context, trailer metadata.MD, err error) *scripted {
 	return &scripted{
 		ctx:     ctx,
@@ -78,7 +78,7 @@ func dead(ctx context.Context, trailer metadata.MD, err error) *scripted {
 	}
 }
 
-// well is a stream that takes everything and has one message.
+// well returns a stream that accepts every message and answers with one.
 func well(ctx context.Context) *scripted {
 	return &scripted{
 		ctx:     ctx,

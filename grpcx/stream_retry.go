@@ -71,8 +71,8 @@ func (s *clientStream) holds(a *streamAttempt) bool {
 	return s.cur == a && (!a.claimed || s.settled.Load())
 }
 
-// takeReceiving takes the right to receive. It reports false if the call is settled first: while
-// another goroutine has the right, waiting for the first message, a header settles the call.
+// takeReceiving waits for the right to receive. It reports false if the call is settled first:
+// while another goroutine has the right, waiting for the first message, a header settles the call.
 func (s *clientStream) takeReceiving() bool {
 	taken, _ := s.withRetry(func(a *streamAttempt) (verdict, error) {
 		select {

@@ -99,7 +99,7 @@ func TestStream_ThatEndsWithoutAHeaderOrMessageIsASuccess(t *testing.T) {
 	books.Settled(t)
 }
 
-// collect takes all that the client sends.
+// collect receives all that the client sends.
 func collect(st testgrpc.TestService_StreamingInputCallServer) (got []string, err error) {
 	for {
 		m, err := st.Recv()

@@ -18,7 +18,7 @@ import (
 
 const sendMethod = "/grpc.testing.TestService/FullDuplexCall"
 
-// brokenStream takes every message and answers none.
+// brokenStream accepts every message and answers none.
 type brokenStream struct {
 	grpc.ClientStream
 	ctx context.Context

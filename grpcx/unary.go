@@ -167,8 +167,8 @@ func (u *unaryCall) Keep(a *attempt, cancel context.CancelFunc) *attempt {
 	return a
 }
 
-// end gives the caller the answer. The driver has joined all attempts, so no other goroutine writes
-// to the caller's reply.
+// end gives the caller the answer. The driver has joined all attempts, so no other goroutine
+// writes to the caller's reply.
 func (u *unaryCall) end(p *drive.Policy, answer *drive.Answer[*attempt]) error {
 	a := answer.Value
 	if a == nil {

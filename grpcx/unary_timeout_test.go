@@ -113,8 +113,8 @@ func TestUnary_TheServerMayNoticeTheDeadlineFirst(t *testing.T) {
 	require.Equal(t, retry.ReasonDeadline, reason(t, err))
 }
 
-// DialOptions says so: gRPC-Go applies its own service config's timeout to whatever it takes for a
-// call.
+// The comment of DialOptions states it: gRPC-Go applies its own service config's timeout to each
+// attempt, which to it is a call.
 func TestTheTimeoutOfTheResolversServiceConfigBoundsEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()

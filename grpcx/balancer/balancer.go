@@ -54,7 +54,7 @@ type lb struct {
 	group    *outlier.Group // nil: no backend is set aside
 }
 
-// backend is what is known of one endpoint, across connections to it.
+// backend holds what is known of one endpoint, across connections to it.
 type backend struct {
 	name     string // its first address
 	listed   bool   // by the resolver
@@ -108,7 +108,8 @@ func (b *lb) configure(old *lbConfig) {
 	}
 }
 
-// list takes over the resolver's list. The addresses of one endpoint are one backend.
+// list replaces the backends by those of the resolver's list. The addresses of one endpoint are
+// one backend.
 func (b *lb) list(s resolver.State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -286,7 +287,7 @@ func (c *conn) UpdateState(s balancer.State) {
 	c.ClientConn.UpdateState(s)
 }
 
-// send tells the group of an attempt, and returns the event that follows, if one does.
+// send reports an attempt to the group, and returns the event that follows, if any.
 func (b *lb) send(
 	call *placement.Call, now time.Time, be *backend,
 ) (a outlier.Attempt, e outlier.Event, counted, changed bool) {
@@ -299,7 +300,7 @@ func (b *lb) send(
 	return a, e, true, changed
 }
 
-// report tells the group of an attempt that has ended, and publishes what follows.
+// report reports the end of an attempt to the group, and publishes the events that follow.
 func (b *lb) report(call *placement.Call, now time.Time, a outlier.Attempt, r outlier.Result, took time.Duration) {
 	b.mu.Lock()
 	if b.group == nil {

@@ -18,16 +18,16 @@ import (
 // Name is the policy's name in a service config.
 const Name = "evenkeel"
 
-// Config says which policy picks, and whether backends are set aside.
+// Config chooses the policy that picks, and whether backends are set aside.
 type Config struct {
 	Child       string          // the registered name of the policy that picks; empty means round_robin
 	ChildConfig json.RawMessage // that policy's own configuration; nil means {}
 	SetAside    *outlier.Config // nil: no backend is set aside
 }
 
-// DialOption makes a connection use the policy, unless its resolver returns a service config. It is a
-// grpc.WithDefaultServiceConfig, of which a connection has one: an application with a config of its
-// own adds the entry that ServiceConfig shows to that.
+// DialOption makes a connection use the policy, unless its resolver returns a service config. It
+// is a grpc.WithDefaultServiceConfig, of which a connection has one: an application with a config
+// of its own adds the entry that ServiceConfig shows to that.
 //
 // It panics as ServiceConfig does.
 func DialOption(c Config) grpc.DialOption { return grpc.WithDefaultServiceConfig(ServiceConfig(c)) }
@@ -136,7 +136,7 @@ func (builder) ParseConfig(text json.RawMessage) (serviceconfig.LoadBalancingCon
 	return c, nil
 }
 
-// parseChild takes the first policy of the list that is registered, as gRPC does.
+// parseChild chooses the first policy of the list that is registered, as gRPC does.
 func (c *lbConfig) parseChild(list []map[string]json.RawMessage) error {
 	for i, entry := range list {
 		if len(entry) != 1 {

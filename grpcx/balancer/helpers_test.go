@@ -209,7 +209,7 @@ func (w *watcher) all() (s []string) {
 	return s
 }
 
-// immediate is a policy without a budget or waits.
+// immediate returns a policy without a budget or waits.
 func immediate(t testing.TB, change ...func(*retry.Config)) *retry.Policy {
 	t.Helper()
 	cfg := retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None(), Budget: budget.Unlimited{}}

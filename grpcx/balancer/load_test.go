@@ -29,7 +29,7 @@ import (
 
 const calls = 3000 // at 100 a second
 
-// load is what 3,000 calls came to.
+// load holds the results of 3,000 calls.
 type load struct {
 	ok     int
 	late   []time.Duration // how long the calls took that began after the grace

@@ -19,7 +19,7 @@ type picker struct {
 	child balancer.Picker
 }
 
-// candidate is what the child picked. The lower its rank, the better.
+// candidate holds a pick of the child. The lower its rank, the better.
 type candidate struct {
 	balancer.PickResult
 	backend *backend // nil: unknown, and taken as it is
@@ -171,7 +171,7 @@ func (b *lb) done(
 	b.report(call, now, attempt, r, took)
 }
 
-// result tells what the end of an attempt says of its backend.
+// result returns the evidence that the end of an attempt gives about its backend.
 func result(ctx context.Context, info balancer.DoneInfo, overtaken bool) outlier.Result {
 	if info.Err == nil {
 		return outlier.Succeeded

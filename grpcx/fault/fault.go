@@ -1,9 +1,11 @@
-// Package fault makes a gRPC server fail on purpose, so that users can test what their clients do about it.
+// Package fault makes a gRPC server fail on purpose, so that users can test what their clients do
+// about it.
 //
 //	in := fault.New(1, fault.Rule{Share: 0.1, Fault: fault.Fault{Code: codes.Unavailable}})
 //	srv := grpc.NewServer(grpc.UnaryInterceptor(in.Unary), grpc.StreamInterceptor(in.Stream))
 //
-// Rules are drawn from a seeded source, so that a test with one client sees the same faults each time.
+// Rules are drawn from a seeded source, so that a test with one client sees the same faults each
+// time.
 package fault
 
 import (
@@ -23,7 +25,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// Fault is what happens to one call. The zero value does nothing.
+// Fault describes one call's failure. The zero value does nothing.
 type Fault struct {
 	// Delay comes first. A call whose context ends meanwhile fails with the context's status.
 	Delay time.Duration
@@ -32,10 +34,11 @@ type Fault struct {
 	Message string
 	// Header sends the response header before it fails, as a handler that had begun would.
 	Header bool
-	// AfterMessages lets the handler of a stream run, and fails its Send after so many messages. 0 fails the call
-	// before the handler.
+	// AfterMessages lets the handler of a stream run, and fails its Send after so many messages. 0
+	// fails the call before the handler.
 	AfterMessages int
-	// AfterHandler runs a unary call's handler and throws away its answer: the effect is there, the caller sees Code.
+	// AfterHandler runs a unary call's handler and throws away its answer: the effect is there,
+	// the caller sees Code.
 	AfterHandler bool
 	// Pushback, if set, is the value of the trailer grpc-retry-pushback-ms; malformed ones too.
 	Pushback string
@@ -43,14 +46,15 @@ type Fault struct {
 	RetryInfo time.Duration
 }
 
-// Rule says which calls a Fault happens to.
+// Rule chooses the calls that suffer a Fault.
 type Rule struct {
-	// Method is a full method name, "/package.Service/Method", or the beginning of one; empty for all.
+	// Method is a full method name, "/package.Service/Method", or the beginning of one; empty for
+	// all.
 	Method string
 	// Share of the calls that suffer it, from 0 to 1. Script goes before it.
 	Share float64
-	// Script, if it is not empty, is one entry for each call in turn (of those that Method matches): whether it
-	// suffers Fault. Calls after its end do not.
+	// Script, if it is not empty, is one entry for each call in turn (of those that Method
+	// matches): whether it suffers Fault. Calls after its end do not.
 	Script []bool
 	Fault  Fault
 }
@@ -64,8 +68,9 @@ type Injector struct {
 	hit   int
 }
 
-// New makes an Injector whose chances come from seed. The first rule that hits a call applies. It panics if a Share is
-// not within 0 and 1, a Method does not begin with a slash, or a duration or AfterMessages is negative.
+// New makes an Injector whose chances come from seed. The first rule that hits a call applies. It
+// panics if a Share is not within 0 and 1, a Method does not begin with a slash, or a duration or
+// AfterMessages is negative.
 func New(seed uint64, rules ...Rule) *Injector {
 	for i, r := range rules {
 		if err := r.check(); err != "" {
@@ -87,7 +92,7 @@ func (r Rule) check() string {
 	return ""
 }
 
-// Hits is how many calls suffered a fault so far.
+// Hits returns how many calls have suffered a fault so far.
 func (in *Injector) Hits() int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -116,7 +121,7 @@ func (in *Injector) draw(method string) (f Fault) {
 	return Fault{}
 }
 
-// Unary is a grpc.UnaryServerInterceptor.
+// Unary implements grpc.UnaryServerInterceptor.
 func (in *Injector) Unary(
 	ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler,
 ) (any, error) {
@@ -141,7 +146,7 @@ func (in *Injector) Unary(
 	return nil, f.err()
 }
 
-// Stream is a grpc.StreamServerInterceptor.
+// Stream implements grpc.StreamServerInterceptor.
 func (in *Injector) Stream(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler,
 ) error {
@@ -203,7 +208,7 @@ func (f Fault) trailer() metadata.MD {
 	return metadata.Pairs("grpc-retry-pushback-ms", f.Pushback)
 }
 
-// PushbackAfter is Pushback for a wait.
+// PushbackAfter returns the Pushback that asks for a wait of d.
 func PushbackAfter(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func (f Fault) err() error {
