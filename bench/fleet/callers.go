@@ -109,7 +109,7 @@ func (b queuedBudget) Hopeless(now time.Time, because budget.Evidence, held budg
 	return b.spends.(budget.Queue).Hopeless(now, because, held)
 }
 
-// limits are what an attempt may take, by process.
+// limits holds the attempt timeout of each process.
 type limits struct {
 	spec timeout.Spec
 	of   []timeout.Limit // nil if the limit learns nothing, and so is the same for all

@@ -5,13 +5,15 @@ import (
 	"math"
 )
 
-// slack is how far a median may be from its bar and still hold: two runs on one machine differ by less.
+// slack is how far a median may be from its bar and still hold: two runs on one machine differ by
+// less.
 const slack = 1.1
 
-// leastAnswered is the share of calls below which throughput says nothing: who does not retry is quick.
+// leastAnswered is the share of calls below which throughput says nothing: who does not retry is
+// quick.
 const leastAnswered = 0.98
 
-// kind is what a bar compares.
+// kind names the quantity that a bar compares.
 type kind int
 
 const (
@@ -23,7 +25,7 @@ const (
 	share                  // evenkeel's throughput over that of bare
 )
 
-// bar is what evenkeel must reach in a work.
+// bar sets a figure that evenkeel must reach in a work.
 type bar struct {
 	work   string
 	kind   kind
@@ -70,7 +72,7 @@ var bars = []bar{
 	{"http/e2e-503", share, 0.88, -1, -1},
 }
 
-// verdict is what became of one bar in one run.
+// verdict holds the result of one bar in one run.
 type verdict struct {
 	bar    bar
 	got    float64
@@ -138,7 +140,7 @@ func (b bar) reference(t *table) *row {
 	return t.row(b.work, "bare")
 }
 
-// compare is the median over the rounds of what the bar is about.
+// compare returns the median over the rounds of the quantity that the bar compares.
 func (b bar) compare(own, than *row) float64 {
 	switch b.kind {
 	case overFloor:

@@ -6,8 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkPeers is the works of the table for go test -bench, one cell a benchmark. Its figures cannot be paired, and
-// those of a ring include what it earns in between: measure with the command, profile with this.
+// BenchmarkPeers runs the works of the table under go test -bench, one cell a benchmark. Its
+// figures cannot be paired, and those of a ring include what it earns in between: measure with the
+// command, profile with this.
 func BenchmarkPeers(b *testing.B) {
 	for _, w := range works() {
 		b.Run(w.name, func(b *testing.B) {

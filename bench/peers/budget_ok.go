@@ -13,8 +13,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// failsafePermits is what failsafe's executors call. The interface that it exports has only Rate, so nobody can use
-// its budget like this: the row is there to be compared with, and no bar is.
+// failsafePermits names the methods that failsafe's executors call. The interface that it exports
+// has only Rate, so nobody can use its budget like this: the row is there to be compared with, and
+// no bar is.
 type failsafePermits interface {
 	RecordExecution()
 	ReleaseExecution()
@@ -29,8 +30,8 @@ func budgetCell(library string, procs int, start func() func(from, to int)) cell
 	}}
 }
 
-// spreading is a rig that splits its operations over goroutines and times them from where all are there: waking one
-// takes longer than some thousands of operations.
+// spreading returns a rig that splits its operations over goroutines and starts the time when all
+// are ready: waking one takes longer than some thousands of operations.
 func spreading(procs int, loop func(from, to int)) rig {
 	if procs == 1 {
 		return rig{run: func(n int) { loop(0, n) }}

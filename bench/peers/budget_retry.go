@@ -13,9 +13,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// A full budget of evenkeel's affords perBudget retries that succeed: each takes one of fifteen tokens and earns a
-// tenth. Then earned successes fill it again. Peers get back the whole for a success and may spend it again, but all
-// walk a ring of so many budgets, so that the walk makes no difference.
+// A full budget of evenkeel's affords perBudget retries that succeed: each takes one of fifteen
+// tokens and earns a tenth. Then earned successes fill it again. Peers get back the whole for a
+// success and may spend it again, but all walk a ring of so many budgets, so that the walk makes
+// no difference.
 const (
 	perBudget = 16
 	earned    = 150
@@ -104,10 +105,11 @@ type admitting struct {
 	earn    func() // nil: nothing is to be earned
 }
 
-// budgetsFor is the size of the ring: small enough for the first cache.
+// budgetsFor returns the size of the ring, small enough for the first cache.
 func budgetsFor(procs int) int { return 8 * procs * ringSize }
 
-// admitCell is a ring of budgets that must not refuse. Every goroutine passes every budget, together.
+// admitCell measures a ring of budgets that must not refuse. All goroutines pass every budget
+// together.
 func admitCell(library string, procs int, one func() admitting) cell {
 	return cell{library: library, budget: true, inside: strings.HasSuffix(library, ", inside"), setup: func() rig {
 		ring := make([]admitting, budgetsFor(procs))

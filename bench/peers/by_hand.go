@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// byHand is what a resend cannot do without, and nothing else: a drain that a stalled server cannot hold up, a copy of
-// the request with a header map and a body of its own.
+// byHand does what a resend requires, and nothing else: a drain that a stalled server cannot hold
+// up, a copy of the request with a header map and a body of its own.
 type byHand struct{ base http.RoundTripper }
 
 func (b byHand) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -14,11 +14,12 @@ import (
 // testCase is one thing that went wrong in a published library.
 type testCase struct {
 	name string
-	// run returns nil if the library does it right, notApplicable if it has no such feature, and else what it did.
+	// run returns nil if the library does it right, notApplicable if it has no such feature, and
+	// else what it did.
 	run func(l *library) error
 }
 
-// notApplicable is why a case cannot be run against a library.
+// notApplicable states the reason why a case cannot be run against a library.
 type notApplicable string
 
 func (n notApplicable) Error() string { return string(n) }
@@ -26,7 +27,7 @@ func (n notApplicable) Error() string { return string(n) }
 // caseTime bounds a case: what takes longer hangs.
 const caseTime = 30 * time.Second
 
-// finding is what came of a case with one library.
+// finding holds the result of a case with one library.
 type finding struct {
 	Case    string `json:"case"`
 	Library string `json:"library"`
@@ -66,7 +67,7 @@ func within(d time.Duration, f func() error) error {
 	}
 }
 
-// cases are all cases, in the order of the table.
+// cases returns all cases, in the order of the table.
 func cases() []testCase {
 	return slices.Concat(bodyCases(), decidingCases(), timingCases(), hedgeCases(), grpcCases(), resourceCases())
 }
@@ -106,7 +107,8 @@ func runCases(f flags, out io.Writer) error {
 	return save(f.json, found)
 }
 
-// printFindings writes a Markdown table, and below it the reason for everything that is not a pass.
+// printFindings writes a Markdown table, and below it the reason for everything that is not a
+// pass.
 func printFindings(out io.Writer, found []finding) {
 	names := []string{"case"}
 	for _, l := range libraries() {

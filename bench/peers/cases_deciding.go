@@ -106,7 +106,7 @@ func postWithKey(l *library) error {
 	return first(wantStatus(resp, 200), s.wantSent(2))
 }
 
-// closedPort is an address that refuses connections.
+// closedPort returns an address that refuses connections.
 func closedPort() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -133,7 +133,7 @@ func refusedPost(l *library) error {
 	return c.wantSent(3)
 }
 
-// doer is the library's Do, or why there is none.
+// doer returns the library's Do, or the reason why there is none.
 func (l *library) doer(r rules) (doer, error) {
 	if l.do == nil {
 		return nil, notApplicable("it does not retry functions")

@@ -106,7 +106,8 @@ func budgetError(l *library) error {
 
 const manyCalls = 10_000
 
-// patience is how long goroutines may take to end by themselves. The pool of one library keeps its for ten seconds.
+// patience is how long goroutines may take to end by themselves. The pool of one library keeps its
+// for ten seconds.
 const patience = 12 * time.Second
 
 // flat makes calls and compares heap and goroutines with what they were.
@@ -132,7 +133,8 @@ func flat(patience time.Duration, call func(ctx context.Context, n int) error) e
 	return nil
 }
 
-// settled is the footprint when as few goroutines are left as before, or when patience is over.
+// settled returns the footprint once as few goroutines are left as before, or when patience is
+// over.
 func settled(before int, patience time.Duration) (heap, goroutines int) {
 	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		heap, goroutines = footprint()

@@ -29,7 +29,7 @@ func timingCases() []testCase {
 	}
 }
 
-// delays is the library's exponential backoff with jitter, or why there is none.
+// delays returns the library's exponential backoff with jitter, or the reason why there is none.
 func (l *library) delays(base, limit time.Duration) (func(int) time.Duration, error) {
 	if l.delay == nil {
 		return nil, notApplicable("it has no backoff that can be asked for its delays")
@@ -37,7 +37,7 @@ func (l *library) delays(base, limit time.Duration) (func(int) time.Duration, er
 	return l.delay(base, limit), nil
 }
 
-// most is the longest delay that the documentation allows.
+// most returns the longest delay that the documentation allows.
 func (l *library) most(limit time.Duration) time.Duration {
 	return limit + time.Duration(float64(limit)*l.aboveCap) + 1
 }
@@ -48,7 +48,8 @@ func delaysInRange(l *library) error {
 	if err != nil {
 		return err
 	}
-	// Each n by itself, as a call would ask: those between would take long with backoffs that count by themselves.
+	// Each n by itself, as a call would ask: those between would take long with backoffs that
+	// count by themselves.
 	for _, n := range []int{1, 2, 3, 10, 30, 31, 32, 33, 52, 62, 63, 64, 65, 100, 1000, 1_000_000} {
 		for range 20 {
 			if d := next(n); d < 0 || d > l.most(limit) {
@@ -99,7 +100,7 @@ func jitterAtCap(l *library) error {
 	return nil
 }
 
-// timed is how long a call took, and how often it was sent, if every attempt fails.
+// timed returns how long a call took whose every attempt fails, and how often it was sent.
 func timed(ctx context.Context, do doer) (took time.Duration, sent int, err error) {
 	start := time.Now()
 	err = do(ctx, func(context.Context) error { sent++; return errDown })
@@ -207,7 +208,7 @@ func sharedPolicy(l *library) error {
 	return nil
 }
 
-// hinted is a code with a Retry-After, then a 200.
+// hinted returns a script of a code with a Retry-After, then a 200.
 func hinted(code int, after func() string) *script {
 	s := statuses(code, 200)
 	answer := s.answer
@@ -221,7 +222,7 @@ func hinted(code int, after func() string) *script {
 	return s
 }
 
-// waited is how long a library waited after an answer with a Retry-After.
+// waited returns how long a library waited after an answer with a Retry-After.
 func waited(l *library, r rules, code int, after func() string) (time.Duration, error) {
 	s := hinted(code, after)
 	resp, err := l.fetch(r, s, get())

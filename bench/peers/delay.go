@@ -22,7 +22,7 @@ const (
 	delayCap  = 20 * time.Second
 )
 
-// delayCell is one library's delay before its nth retry.
+// delayCell measures the computation of one library's delay before its nth retry.
 func delayCell(library string, start func() func(n int) time.Duration) cell {
 	return cell{library: library, setup: func() rig {
 		next, longest := start(), time.Duration(0)
@@ -42,8 +42,8 @@ func delayCell(library string, start func() func(n int) time.Duration) cell {
 	}}
 }
 
-// delayWork has backoff, which has no full jitter, at randomisation 1 (from 0 to twice the interval), and middleware
-// at jitter 1. Those with state go on to their cap and stay there.
+// delayWork has backoff, which has no full jitter, at randomisation 1 (from 0 to twice the
+// interval), and middleware at jitter 1. Those with state go on to their cap and stay there.
 func delayWork() *work {
 	return &work{name: "delay", what: "one delay, exponential with full jitter, the random number included", cells: []cell{
 		delayCell(evenkeel, func() func(int) time.Duration {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// withDeadline is the context of a caller who has a deadline that is far away, as calls of a server's handler have.
+// withDeadline returns a context whose deadline is far away, as a server's handler has one.
 func withDeadline() context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	_ = cancel // it goes on for the rest of this process: longer than any run

@@ -28,7 +28,7 @@ func (o *ops) gax(context.Context, gax.CallSettings) error { o.n++; return nil }
 
 func (o *ops) sent() int { return o.n }
 
-// okCell is a cell whose every operation is one successful attempt.
+// okCell returns a cell whose every operation is one successful attempt.
 func okCell(library string, budget bool, start func(o *ops) func(n int)) cell {
 	return cell{library: library, budget: budget, setup: func() rig {
 		o := new(ops)
@@ -36,16 +36,16 @@ func okCell(library string, budget bool, start func(o *ops) func(n int)) cell {
 	}}
 }
 
-// A library whose context is fixed when its policy is made is given one once, and every policy that can be used
-// again is: the best case of each. Operations are method values made once.
+// A library whose context is fixed when its policy is made is given one once, and every policy
+// that can be used again is: the best case of each. Operations are method values made once.
 func doOK() *work {
 	return &work{name: "do/ok", what: "a call that succeeds", attempts: 1, cells: okCells(context.Background())}
 }
 
-// okCells are those of all libraries with a Do, evenkeel first.
+// okCells returns the cells of all libraries with a Do, evenkeel first.
 func okCells(ctx context.Context) []cell { return append(okLimited(ctx), okFree(ctx)...) }
 
-// okLimited are the libraries whose retries have a budget.
+// okLimited returns the cells of libraries whose retries have a budget.
 func okLimited(ctx context.Context) []cell {
 	return []cell{
 		okCell(evenkeel, true, func(o *ops) func(int) {
@@ -85,7 +85,7 @@ func okLimited(ctx context.Context) []cell {
 	}
 }
 
-// okFree are those whose retries have none.
+// okFree returns the cells of libraries whose retries have none.
 func okFree(ctx context.Context) []cell {
 	return []cell{
 		okCell("failsafe-go", false, func(o *ops) func(int) {

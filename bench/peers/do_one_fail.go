@@ -33,7 +33,7 @@ func (f *flaky) marked(context.Context) error { return sethvargo.RetryableError(
 func (f *flaky) value() (struct{}, error)     { return struct{}{}, f.plain() }
 func (f *flaky) sent() int                    { return f.n }
 
-// failingCell is a cell whose every operation fails once.
+// failingCell returns a cell whose every operation fails once.
 func failingCell(library string, budget bool, start func(f *flaky) func(n int)) cell {
 	return cell{library: library, budget: budget, setup: func() rig {
 		f := new(flaky)
@@ -48,12 +48,13 @@ func doOneFail() *work {
 	}
 }
 
-// failingCells are those of all libraries with a Do, evenkeel first, for operations that fail once.
+// failingCells returns the cells of all libraries with a Do, evenkeel first, for operations that
+// fail once.
 func failingCells(ctx context.Context, r rules) []cell {
 	return append(failingLimited(ctx, r), failingFree(ctx, r)...)
 }
 
-// failingLimited are the libraries whose retries have a budget.
+// failingLimited returns the cells of libraries whose retries have a budget.
 func failingLimited(ctx context.Context, r rules) []cell {
 	return []cell{
 		evenkeelFailing(ctx, r),
@@ -78,7 +79,7 @@ func failingLimited(ctx context.Context, r rules) []cell {
 	}
 }
 
-// failingFree are those whose retries have none.
+// failingFree returns the cells of libraries whose retries have none.
 func failingFree(ctx context.Context, r rules) []cell {
 	return []cell{
 		failingCell("failsafe-go", false, func(f *flaky) func(int) {

@@ -17,7 +17,7 @@ func doOneWait() *work {
 	return w
 }
 
-// bareWait is a loop anybody would write.
+// bareWait measures a loop that waits, without a library.
 func bareWait() cell {
 	return cell{library: "bare", bare: true, setup: func() rig {
 		ctx, f := context.Background(), new(flaky)

@@ -51,7 +51,8 @@ func stubCell(ctx context.Context, l *library) cell {
 	}}
 }
 
-// stubFailing has a ring of interceptors, which the budget of evenkeel needs where each call fails.
+// stubFailing has a ring of interceptors, which the budget of evenkeel needs where each call
+// fails.
 func stubFailing(ctx context.Context, l *library) cell {
 	return cell{library: l.name, setup: func() rig {
 		ring := ringOf(func() grpc.UnaryClientInterceptor { return l.unary(thrice) })
@@ -75,7 +76,8 @@ func stubFailing(ctx context.Context, l *library) cell {
 	}}
 }
 
-// stub is what generated code and grpc.ClientConn do before an interceptor: options in a slice of the call's own.
+// stub does what generated code and grpc.ClientConn do before an interceptor: it puts the options
+// in a slice of the call's own.
 func stub(ctx context.Context, call grpc.UnaryClientInterceptor, invoke grpc.UnaryInvoker) {
 	opts := append([]grpc.CallOption{grpc.StaticMethod()}, noOptions...)
 	_ = call(ctx, method, nil, nil, nil, invoke, opts...)
@@ -84,20 +86,20 @@ func stub(ctx context.Context, call grpc.UnaryClientInterceptor, invoke grpc.Una
 // noOptions are the options that the caller of a stub passes.
 var noOptions []grpc.CallOption
 
-// answer is an invoker that succeeds.
+// answer implements grpc.UnaryInvoker, and succeeds.
 func (f *flaky) answer(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
 	f.n++
 	return nil
 }
 
-// once is no interceptor.
+// once invokes the call without an interceptor.
 func once(
 	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-// untilAnswered is a loop anybody would write.
+// untilAnswered retries in a loop, without a library.
 func untilAnswered(
 	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {

@@ -7,7 +7,8 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// userTimeout is the Timeout that an http.Client has in the works named http/client: what most users write.
+// userTimeout is the Timeout that an http.Client has in the works named http/client: what most
+// users write.
 const userTimeout = 5 * time.Second
 
 // putSize is the body of a PUT.
@@ -53,7 +54,8 @@ func httpClient(name, what, method string, failed bool) *work {
 	return w
 }
 
-// clientCell is an http.Client with a Timeout around what wrap makes of a memory.
+// clientCell measures an http.Client with a Timeout over the transport that wrap returns for a
+// memory.
 func clientCell(library, method string, failed bool, wrap func(http.RoundTripper) http.RoundTripper) cell {
 	return cell{library: library, setup: func() rig {
 		m, a := &memory{failed: failed}, askedOf(method)
@@ -101,8 +103,9 @@ func evenkeelClientFailing(method string) cell {
 	}}
 }
 
-// retryableClientCell is go-retryablehttp by its own Client, whose inner client has the Timeout: one for each attempt, and
-// none for the call. It is no http.Client, so that it is printed beside the others but is no peer.
+// retryableClientCell measures go-retryablehttp by its own Client, whose inner client has the
+// Timeout: one for each attempt, and none for the call. It is no http.Client, so that it is
+// printed beside the others but is no peer.
 func retryableClientCell(method string, failed bool) cell {
 	return cell{library: "go-retryablehttp, own Client", inside: true, setup: func() rig {
 		m, size := &memory{failed: failed}, 0
@@ -131,7 +134,7 @@ func retryableClientCell(method string, failed bool) cell {
 	}}
 }
 
-// askedOf is a GET, or a PUT of putSize bytes.
+// askedOf returns a GET, or a PUT of putSize bytes.
 func askedOf(method string) *asked {
 	if method == http.MethodGet {
 		return newAsked(0)

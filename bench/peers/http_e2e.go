@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// site is an HTTP server on the loopback interface that counts its connections. It runs in this process, so that
-// processor time per request is the client's and the server's together.
+// site is an HTTP server on the loopback interface that counts its connections. It runs in this
+// process, so that processor time per request is the client's and the server's together.
 type site struct {
 	*httptest.Server
 	requests atomic.Int64
@@ -38,7 +38,7 @@ func newSite(h http.HandlerFunc) *site {
 	return s
 }
 
-// pooled is a Transport that keeps a connection for each caller.
+// pooled returns a Transport that keeps a connection for each caller.
 func pooled() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 4 * callers, MaxIdleConns: 4 * callers}
 }
@@ -84,8 +84,8 @@ func siteCell(library string, answer http.HandlerFunc, want int, wrap func(http.
 	}}
 }
 
-// end closes idle connections and says whether any is left, or whether there were more than callers can use: each
-// that was opened beyond that was lost by a call.
+// end closes idle connections and says whether any is left, or whether there were more than
+// callers can use: each that was opened beyond that was lost by a call.
 func (s *site) end(base *http.Transport) error {
 	base.CloseIdleConnections()
 	for range 1000 { // they close in their own time

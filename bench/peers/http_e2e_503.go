@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// httpE2E503 has one answer in ten be a 503 with a body. Wrappers send what bare does not: a tenth more requests.
+// httpE2E503 has one answer in ten be a 503 with a body. Wrappers send what bare does not: a tenth
+// more requests.
 func httpE2E503() *work {
 	var n atomic.Int64
 	return siteWork(&work{

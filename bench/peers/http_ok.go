@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// transportCell is a wrapper around a memory, and one request after the other through it.
+// transportCell measures one request after the other through a wrapper around a memory.
 func transportCell(library string, size int, wrap func(http.RoundTripper) http.RoundTripper) cell {
 	return cell{library: library, bare: wrap == nil, setup: func() rig {
 		m, a := new(memory), newAsked(size)
@@ -49,7 +49,8 @@ func httpOK(name, what string, size int) *work {
 	return w
 }
 
-// retryableCell is go-retryablehttp by its own Client and Request, which spares it to read bodies beforehand.
+// retryableCell measures go-retryablehttp by its own Client and Request, which spares it reading
+// bodies beforehand.
 func retryableCell(size int, failed bool) cell {
 	return cell{library: "go-retryablehttp, own Client", setup: func() rig {
 		m := &memory{failed: failed}

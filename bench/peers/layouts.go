@@ -10,9 +10,10 @@ import (
 	"strconv"
 )
 
-// Where the linker puts a function decides over tens of nanoseconds: the same code took 17 ns over bare in one binary and
-// 41 in the next, which differed somewhere else. So several binaries are measured that have their functions in
-// different random orders, some rounds each, and the rounds of all of them are taken together.
+// Where the linker puts a function decides over tens of nanoseconds: the same code took 17 ns over
+// bare in one binary and 41 in the next, which differed somewhere else. So several binaries are
+// measured that have their functions in different random orders, some rounds each, and the rounds
+// of all of them are taken together.
 
 // runLayouts measures every work in f.layouts binaries.
 func runLayouts(f flags, errw io.Writer) (*table, error) {
@@ -58,7 +59,7 @@ func runLayout(t *table, f flags, dir string, seed int, errw io.Writer) error {
 	return nil
 }
 
-// sampled is what one binary, or one round, adds to a row.
+// sampled holds the figures that one binary, or one round, adds to a row.
 type sampled struct {
 	Row                  row
 	Budget, Bare, Inside bool

@@ -17,7 +17,8 @@ func awsStandard(r rules) *awsretry.Standard {
 	})
 }
 
-// awsDo runs op as the handler below the SDK's retry middleware, the only thing of the package that makes calls.
+// awsDo runs op as the handler below the SDK's retry middleware, the only thing of the package
+// that makes calls.
 func awsDo(r rules) doer {
 	m := awsretry.NewAttemptMiddleware(awsStandard(r), func(v any) any { return v })
 	return func(ctx context.Context, op func(context.Context) error) error {

@@ -65,7 +65,7 @@ var backoff5Library = &library{
 	},
 }
 
-// nth is the nth of a sequence.
+// nth returns the nth delay of a sequence.
 func nth(n int, next func() time.Duration) (d time.Duration) {
 	for range n {
 		d = next()

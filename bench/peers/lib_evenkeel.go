@@ -17,7 +17,8 @@ import (
 
 const evenkeel = "evenkeel"
 
-// policy is the zero Config but for what the rules say: its budget is always the default one.
+// policy returns a policy of the zero Config with the settings of the rules. Its budget is always
+// the default one.
 func policy(r rules) *retry.Policy {
 	cfg := retry.Config{
 		MaxAttempts: r.attempts, Backoff: backoff.Constant(r.delay), ThrottledBackoff: backoff.Constant(r.delay),

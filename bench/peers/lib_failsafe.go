@@ -14,8 +14,9 @@ import (
 	"google.golang.org/grpc"
 )
 
-// failsafePolicies are a retry policy around an attempt timeout, in the order that its documentation composes them.
-// ReturnLastFailure is its way to hand over the last error and not one of its own.
+// failsafePolicies returns a retry policy around an attempt timeout, in the order that its
+// documentation composes them. ReturnLastFailure is its way to hand over the last error and not
+// one of its own.
 func failsafePolicies(r rules, b budget.Budget) []failsafe.Policy[any] {
 	builder := retrypolicy.NewBuilder[any]().
 		WithMaxAttempts(r.attempts).WithDelay(r.delay).ReturnLastFailure().AbortOnErrors(context.Canceled)
@@ -50,8 +51,8 @@ func failsafeTransport(r rules, base http.RoundTripper) http.RoundTripper {
 	return failsafehttp.NewRoundTripper(base, policies...)
 }
 
-// settles says which result ends a race of hedges: without it, any does, a 503 too. An error does: the retry policy
-// around it sees to that.
+// settles reports whether a result ends a race of hedges. Without it any result does, a 503 too.
+// An error does, and the retry policy around the hedge handles it.
 func settles(resp *http.Response, err error) bool {
 	return err != nil || resp.StatusCode < http.StatusInternalServerError
 }

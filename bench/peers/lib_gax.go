@@ -7,7 +7,8 @@ import (
 	"github.com/googleapis/gax-go/v2"
 )
 
-// gaxRetryer retries whatever failed, after the same pause each time; gax has no number of attempts of its own.
+// gaxRetryer retries whatever failed, after the same pause each time; gax has no number of
+// attempts of its own.
 type gaxRetryer struct {
 	left  int
 	pause time.Duration

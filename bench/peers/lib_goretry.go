@@ -7,7 +7,8 @@ import (
 	sethvargo "github.com/sethvargo/go-retry"
 )
 
-// goRetryConstant is NewConstant, which refuses a delay of zero.
+// goRetryConstant returns NewConstant's backoff, and one without a delay where NewConstant refuses
+// zero.
 func goRetryConstant(d time.Duration) sethvargo.Backoff {
 	if d == 0 {
 		return sethvargo.BackoffFunc(func() (time.Duration, bool) { return 0, false })

@@ -7,8 +7,8 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// retryable is a client with its own policy, and its own way to hand over the last response. Its default backoff
-// heeds Retry-After; with both bounds the same it waits that long otherwise.
+// retryable returns a client with its own policy, and its own way to hand over the last response.
+// Its default backoff obeys Retry-After; with both bounds the same it waits that long otherwise.
 func retryable(r rules, base http.RoundTripper) *retryablehttp.Client {
 	c := retryablehttp.NewClient()
 	c.HTTPClient = &http.Client{Transport: base}

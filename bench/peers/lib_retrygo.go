@@ -11,13 +11,14 @@ func retryGoDo(r rules, more ...avast.Option) doer {
 	opts := append([]avast.Option{
 		avast.Attempts(uint(r.attempts)), avast.Delay(r.delay), avast.DelayType(avast.FixedDelay), avast.LastErrorOnly(true),
 	}, more...)
-	// The context is an option of the Retrier, so one is made for each call, as its documentation does.
+	// The context is an option of the Retrier, so one is made for each call, as its documentation
+	// does.
 	return func(ctx context.Context, op func(context.Context) error) error {
 		return avast.New(append(opts[:len(opts):len(opts)], avast.Context(ctx))...).Do(func() error { return op(ctx) })
 	}
 }
 
-// delayContext is what retry-go's delay functions are told.
+// delayContext implements the context that retry-go passes to delay functions.
 type delayContext struct{ base, limit time.Duration }
 
 func (d delayContext) Delay() time.Duration     { return d.base }

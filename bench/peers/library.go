@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// rules is what every library is asked to do, as near as its documentation gets.
+// rules lists what every library is configured to do, as nearly as its documentation allows.
 type rules struct {
 	attempts int           // how often a call is sent in all
 	delay    time.Duration // before each retry, the same each time
@@ -47,14 +47,14 @@ type library struct {
 	attemptTimeout bool
 }
 
-// retryLimit is what a library's documentation says of its budget when every attempt fails.
+// retryLimit holds what a library's documentation promises of its budget when every attempt fails.
 type retryLimit struct {
 	total  int     // retries in all; 0: not limited by number
 	share  float64 // retries at one time, as a share of the calls at that time
 	atOnce int     // retries at one time, whatever the share
 }
 
-// libraries are all that are compared, evenkeel first.
+// libraries returns all that are compared, evenkeel first.
 func libraries() []*library {
 	return []*library{
 		evenkeelLibrary, failsafeLibrary, backoff4Library, backoff5Library, retryGoLibrary, goRetryLibrary,
@@ -62,7 +62,7 @@ func libraries() []*library {
 	}
 }
 
-// versions are the versions of the libraries in this binary, by module.
+// versions returns the versions of the libraries in this binary, by module.
 func versions() map[string]string {
 	found := map[string]string{}
 	info, ok := debug.ReadBuildInfo()

@@ -1,16 +1,19 @@
-// Command peers measures evenkeel and the libraries that Go teams use today at the same work, in one run.
+// Command peers measures evenkeel and the libraries that Go teams use today at the same work, in
+// one run.
 //
 //	go run . [-run REGEXP] [-layouts N] [-rounds N] [-json FILE]   the table of figures, and a verdict for each bar
 //	go run . -cases [-run REGEXP] [-json FILE]                     which library passes which case that broke another
 //	go run . -list                                                 the names of both
 //
-// In a round every library does every work for a few milliseconds, in turn. A figure is the median over the rounds,
-// and a ratio the median of the ratios of the same round, so that what slows the whole machine slows both sides. A
-// bar holds if its median is within 1.1 of its figure. Several binaries are built and measured, see layouts.go.
+// In a round every library does every work for a few milliseconds, in turn. A figure is the median
+// over the rounds, and a ratio the median of the ratios of the same round, so that what slows the
+// whole machine slows both sides. A bar holds if its median is within 1.1 of its figure. Several
+// binaries are built and measured, see layouts.go.
 //
-// Each library is set up as its own documentation recommends, with the same attempts and delays; a policy object is
-// made once wherever it can be used again. evenkeel always has its default budget, even where the peer has none: see
-// ring.go for how calls that always fail once are then measured.
+// Each library is set up as its own documentation recommends, with the same attempts and delays; a
+// policy object is made once wherever it can be used again. evenkeel always has its default
+// budget, even where the peer has none: see ring.go for how calls that always fail once are then
+// measured.
 package main
 
 import (

@@ -15,7 +15,7 @@ const (
 	spanTime = 500 * time.Microsecond // how long one span of operations takes, unless the cell limits it
 )
 
-// spent is what some operations took.
+// spent holds the cost of some operations.
 type spent struct {
 	ops  int
 	wall time.Duration
@@ -26,7 +26,7 @@ type spent struct {
 
 func (s *spent) add(o spent) { s.ops, s.wall, s.cpu = s.ops+o.ops, s.wall+o.wall, s.cpu+o.cpu }
 
-// perOp is nanoseconds.
+// perOp returns nanoseconds.
 func (s spent) perOp() float64    { return float64(s.wall) / float64(s.ops) }
 func (s spent) cpuPerOp() float64 { return float64(s.cpu) / float64(s.ops) }
 
@@ -90,8 +90,9 @@ func (b *bench) once(n int) spent {
 	return s
 }
 
-// countAllocs counts what every goroutine allocates meanwhile, which is right for a cell that works with several.
-// What the runtime allocates for itself now and then only adds: the least of three counts is the cell's.
+// countAllocs counts what every goroutine allocates meanwhile, which is right for a cell that
+// works with several. What the runtime allocates for itself now and then only adds: the least of
+// three counts is the cell's.
 func (b *bench) countAllocs() {
 	b.bytes, b.allocs = math.Inf(1), math.Inf(1)
 	for range 3 {
@@ -108,12 +109,13 @@ func (b *bench) countAllocs() {
 	}
 }
 
-// patienceFactor is how much longer than asked a round may take to find spans that nobody interrupted.
+// patienceFactor is how much longer than asked a round may take to find spans that nobody
+// interrupted.
 const patienceFactor = 4
 
-// measure runs the cell for one round, and a bare cell in alternation with it. Spans that another process disturbed
-// are dropped, as long as there are others: on a machine that is not idle they are all noise. Works
-// from many goroutines have no such spans.
+// measure runs the cell for one round, and a bare cell in alternation with it. Spans that another
+// process disturbed are dropped, as long as there are others: on a machine that is not idle they
+// are all noise. Works from many goroutines have no such spans.
 func (b *bench) measure(bare *bench, enough time.Duration) (own, floor spent) {
 	runtime.GC() // nobody pays for what another has left
 	if b.work.alone {
@@ -156,7 +158,8 @@ func (b *bench) done() error {
 	return nil
 }
 
-// alone leaves one processor to the caller and to a goroutine that only yields, until the returned function is called.
+// alone leaves one processor to the caller and to a goroutine that only yields, until the returned
+// function is called.
 func alone() (end func()) {
 	procs := runtime.GOMAXPROCS(1)
 	var over atomic.Bool
@@ -174,7 +177,7 @@ func alone() (end func()) {
 	}
 }
 
-// usage is what this process has used of the machine, all its threads.
+// usage returns the resources that all threads of this process have used.
 func usage() (u syscall.Rusage) {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		panic(err)

@@ -20,7 +20,8 @@ var (
 	oops     = "the server is busy, try again\n"
 )
 
-// RoundTrip keeps what the interface asks for: it reads and closes the body, and a response is a new one.
+// RoundTrip keeps what the interface asks for: it reads and closes the body, and a response is a
+// new one.
 func (m *memory) RoundTrip(req *http.Request) (*http.Response, error) {
 	m.n++
 	if req.Body != nil {
@@ -50,8 +51,8 @@ type asked struct {
 
 const memoryURL = "http://memory.test/"
 
-// newAsked makes a GET, or a POST of that many bytes if there are any. The Idempotency-Key says to all that care that
-// the POST may be repeated.
+// newAsked makes a GET, or a POST of that many bytes if there are any. The Idempotency-Key says to
+// all that care that the POST may be repeated.
 func newAsked(size int) *asked {
 	if size == 0 {
 		req, err := http.NewRequest(http.MethodGet, memoryURL, nil)
@@ -76,7 +77,7 @@ func askedWith(method string, size int) *asked {
 	return a
 }
 
-// again is the request with its body rewound: some wrappers leave another in its place.
+// again returns the request with its body, which some wrappers replace, rewound.
 func (a *asked) again() *http.Request {
 	if a.data != nil {
 		_, _ = a.data.Seek(0, io.SeekStart)

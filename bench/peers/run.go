@@ -14,8 +14,8 @@ type runner struct {
 	log    io.Writer
 }
 
-// run measures every cell once a round. A later round begins with another library, so that nobody always follows the
-// same one.
+// run measures every cell once a round. A later round begins with another library, so that nobody
+// always follows the same one.
 func (r *runner) run(ws []*work) (*table, error) {
 	t := new(table)
 	var errs []error

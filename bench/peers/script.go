@@ -49,7 +49,7 @@ func (s *script) wantSent(n int) error {
 	return nil
 }
 
-// gap is the time between the first two attempts.
+// gap returns the time between the first two attempts.
 func (s *script) gap() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,7 @@ func response(req *http.Request, code int) *http.Response {
 	}
 }
 
-// over is the library's transport over base, or why there is none.
+// over returns the library's transport over base, or the reason why there is none.
 func (l *library) over(r rules, base http.RoundTripper) (http.RoundTripper, error) {
 	if l.http == nil {
 		return nil, notApplicable("it does not retry HTTP requests")
@@ -100,7 +100,7 @@ func get() *http.Request { return request(http.MethodGet, nil) }
 
 func post(body string) *http.Request { return request(http.MethodPost, bytes.NewReader([]byte(body))) }
 
-// repeatable says to all that care that the request may have its effect twice.
+// repeatable marks the request as one that may have its effect twice.
 func repeatable(req *http.Request) *http.Request {
 	req.Header.Set("Idempotency-Key", "4711")
 	return req
@@ -129,7 +129,7 @@ func wantStatus(resp *http.Response, code int) error {
 	return nil
 }
 
-// first is the first error.
+// first returns the first error that is not nil.
 func first(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

@@ -27,7 +27,7 @@ type row struct {
 	fault                string    // what was found when it was closed
 }
 
-// table is what a run has measured.
+// table holds the measurements of a run.
 type table struct{ rows []*row }
 
 // sample adds one round's figures to the row of a library at a work.
@@ -60,7 +60,7 @@ func (t *table) finish() {
 	}
 }
 
-// best is the fastest peer at a work; free ones have no budget.
+// best returns the fastest peer at a work; free ones have no budget.
 func (t *table) best(work string, free bool) (best *row) {
 	for _, r := range t.rows {
 		if r.Work != work || r.Library == evenkeel || r.bare || r.inside || free && r.budget {
@@ -131,7 +131,7 @@ func (r *row) ratio() string {
 	return fmt.Sprintf("%.2fx", r.RatioToBestPeer)
 }
 
-// note is what there is to say beside the figures.
+// note returns the remark beside the figures.
 func (r *row) note() string {
 	var notes []string
 	if share := median(r.answered); share < 1 {
@@ -143,7 +143,7 @@ func (r *row) note() string {
 	return strings.Join(notes, "; ")
 }
 
-// spread is half the distance of the quartiles, in percent of the median.
+// spread returns half the distance of the quartiles, in percent of the median.
 func (r *row) spread() string {
 	s := slices.Sorted(slices.Values(r.samples))
 	if len(s) < 4 {

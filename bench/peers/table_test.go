@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// someTable has a peer that is faster but has a budget, one that is slower and has none, and a part of one.
+// someTable has a peer that is faster but has a budget, one that is slower and has none, and a
+// part of one.
 func someTable() *table {
 	t := &table{rows: []*row{
 		{Work: "do/ok", Library: evenkeel, budget: true, samples: []float64{9, 20, 10}, floors: []float64{6, 10, 8}},

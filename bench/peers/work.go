@@ -14,12 +14,13 @@ type work struct {
 	attempts int
 	// wait is the part of an operation's time that it was told to wait.
 	wait time.Duration
-	// paired measures each cell in alternation with the bare one, for figures that are differences from it.
+	// paired measures each cell in alternation with the bare one, for figures that are differences
+	// from it.
 	paired bool
 	// cpu has the processor time of an operation measured as well, as a work of its own.
 	cpu bool
-	// alone runs on one processor beside a goroutine that only yields: Go wakes a sleeping thread for a timer of
-	// microseconds a millisecond late, and this one never sleeps.
+	// alone runs on one processor beside a goroutine that only yields: Go wakes a sleeping thread
+	// for a timer of microseconds a millisecond late, and this one never sleeps.
 	alone bool
 	// procs is on how many processors it works at the same time; 0: one.
 	procs int
@@ -41,13 +42,15 @@ type rig struct {
 	run func(n int) // does the work n times
 	// took, if set, is how long the last run took, without what it needed to begin.
 	took func() time.Duration
-	// earn, if set, is called before each timed span, untimed: it earns with successes what a span of retries costs.
+	// earn, if set, is called before each timed span, untimed: it earns with successes what a span
+	// of retries costs.
 	earn func()
 	// limit is the most operations between two earns; 0: any number.
 	limit int
 	// sent is how many attempts the operations have sent so far; nil: not counted.
 	sent func() int
-	// answered, if set, is the share of the calls that were answered well: it may be less than 1 where some fail.
+	// answered, if set, is the share of the calls that were answered well: it may be less than 1
+	// where some fail.
 	answered func() float64
 	// check, if set, says what is wrong with what was done so far.
 	check func() error
@@ -55,7 +58,7 @@ type rig struct {
 	close func() error
 }
 
-// works are all works, in the order of the table.
+// works returns all works, in the order of the table.
 func works() []*work {
 	return []*work{
 		doOK(), doOKValue(), doOneFail(), doOneWait(), doDeadline(), doDeadlineFail(), delayWork(),
@@ -68,7 +71,7 @@ func works() []*work {
 	}
 }
 
-// matching are the works whose name matches.
+// matching returns the works whose name matches.
 func matching(re *regexp.Regexp) (found []*work) {
 	for _, w := range works() {
 		if re.MatchString(w.name) {
