@@ -203,7 +203,7 @@ func (s *server) bidi(ctx context.Context, both *connect.BidiStream[message, mes
 	}
 }
 
-// got is what a client has of a call.
+// got holds what a client received of a call.
 type got struct {
 	Messages []string
 	Code     connect.Code // 0 for none
@@ -293,7 +293,7 @@ func callBidi(ctx context.Context, t *testing.T, c *client) got {
 	return newGot(messages, nil)
 }
 
-// patient is a context for a call that must end by itself.
+// patient returns a context for a call that must end by itself.
 func patient(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

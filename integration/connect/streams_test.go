@@ -105,8 +105,8 @@ func TestStreams_ServerGivesUp(t *testing.T) {
 	}
 }
 
-// lost are the codes of a call whose connection was lost: connect says canceled where the loss
-// was found by writing (EPIPE, ECONNRESET), and internal once an answer has begun.
+// lost returns the possible codes of a call whose connection was lost: connect reports canceled
+// where the loss was found by writing (EPIPE, ECONNRESET), and internal once an answer has begun.
 func lost(_, kind string) []connect.Code {
 	if kind == "server" {
 		return []connect.Code{connect.CodeInternal, connect.CodeCanceled}
@@ -115,8 +115,8 @@ func lost(_, kind string) []connect.Code {
 }
 
 // The server hears of a client that gives up, and the client is told that it was itself. An HTTP/1
-// server looks at the connection only once it has read the request's body, so that there it does not
-// hear of it in the middle of a client's stream.
+// server looks at the connection only once it has read the request's body, so that there it does
+// not hear of it in the middle of a client's stream.
 func TestStreams_ClientGivesUp(t *testing.T) {
 	each(t, func(t *testing.T, wire, kind, mode string) {
 		w := wires[wire]

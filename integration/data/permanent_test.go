@@ -11,8 +11,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// A policy that names what means "not there" takes it for an answer: one attempt each, the error as it
-// is, and nothing spent.
+// A policy that names what means "not there" takes it for an answer: one attempt each, the error
+// as it is, and nothing spent.
 func TestNotThere_IsNamedByThePolicy(t *testing.T) {
 	p := quick(retry.WithPermanent(redis.Nil, sql.ErrNoRows))
 	s, db := newStore(t, 0), open(t)

@@ -38,7 +38,7 @@ func open(t *testing.T) *sql.DB {
 	return db
 }
 
-// lock takes the write lock, and returns what gives it back.
+// lock acquires the write lock, and returns a function that releases it.
 func lock(t *testing.T, db *sql.DB) (unlock func()) {
 	t.Helper()
 	conn, err := db.Conn(t.Context())

@@ -13,7 +13,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/grpcx"
 )
 
-// take takes a lock that nobody has, by compare-and-set.
+// take acquires a free lock by compare-and-set.
 func take(ctx context.Context, c *clientv3.Client, who string) (*clientv3.TxnResponse, error) {
 	return c.Txn(ctx).
 		If(clientv3.Compare(clientv3.CreateRevision("lock"), "=", 0)).

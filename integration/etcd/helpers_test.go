@@ -109,7 +109,7 @@ func (e *etcd) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 	return resp, err
 }
 
-// once takes one off what is still to be done to calls of a method.
+// once reports whether a call of the method is still to be tampered with, and counts it.
 func (e *etcd) once(what map[string]int, method string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

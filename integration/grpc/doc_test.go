@@ -1,2 +1,3 @@
-// Package grpc_test tests grpcx against gRPC proxies as Debian packages them, and against a network that fails.
+// Package grpc_test tests grpcx against gRPC proxies as Debian packages them, and against a
+// network that fails.
 package grpc_test

@@ -39,7 +39,7 @@ func backend(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// freeAddress is one where a proxy can listen.
+// freeAddress returns an address where a proxy can listen.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", ownHost()+":0")
@@ -48,8 +48,9 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// ownHost is an address of the loopback interface that no other process has: a port that is let go of on 127.0.0.1 may
-// be another's by the time that a proxy listens there. Only Linux has the rest of 127/8 by itself.
+// ownHost returns an address of the loopback interface that no other process has: a port that is
+// let go of on 127.0.0.1 may be another's by the time that a proxy listens there. Only Linux has
+// the rest of 127/8 by itself.
 func ownHost() string {
 	if runtime.GOOS != "linux" {
 		return "127.0.0.1"
@@ -154,9 +155,9 @@ func failures(ctx context.Context, c testgrpc.TestServiceClient, calls, parallel
 	return failed.Load(), texts
 }
 
-// A proxy that closes each connection after five requests, under load: GOAWAY all the time. The same calls without
-// evenkeel show that the fault is there. How often depends on the machine, and so does what five attempts in a row meet:
-// on one core gRPC-Go alone fails one call in five.
+// A proxy that closes each connection after five requests, under load: GOAWAY all the time. The
+// same calls without evenkeel show that the fault is there. How often depends on the machine, and
+// so does what five attempts in a row meet: on one core gRPC-Go alone fails one call in five.
 func TestNginxClosingConnectionsUnderLoadHardlySurfaces(t *testing.T) {
 	addr := nginx(t, 5)
 	plain, texts := failures(t.Context(), client(t, addr), 2_000, 8)
@@ -177,8 +178,8 @@ func TestNginxStreams(t *testing.T) {
 	}
 }
 
-// A backend that is down behind nginx: 502, which gRPC takes as UNAVAILABLE. nginx says the same if it has lost a reply, so
-// that only a declared method is sent again.
+// A backend that is down behind nginx: 502, which gRPC takes as UNAVAILABLE. nginx says the same
+// if it has lost a reply, so that only a declared method is sent again.
 func TestNginxWithoutABackend(t *testing.T) {
 	listen, dir := freeAddress(t), t.TempDir()
 	start(t, listen, fmt.Sprintf(`
@@ -227,8 +228,8 @@ backend out
 	})
 }
 
-// Reloads of haproxy under load: the old process says goodbye on its connections, a new one takes over the port. The
-// calls go on until the last reload is done.
+// Reloads of haproxy under load: the old process says goodbye on its connections, a new one takes
+// over the port. The calls go on until the last reload is done.
 func TestHaproxyReloadsUnderLoadHardlySurface(t *testing.T) {
 	listen, to := freeAddress(t), backend(t)
 	running := haproxy(t, listen, to)

@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// network is a connection to the backend that can be made to fail.
+// network returns a connection to the backend that can be made to fail.
 func network(t *testing.T) *toxi.Proxy {
 	t.Helper()
 	server := toxi.NewServer(toxi.NewMetricsContainer(nil), zerolog.New(io.Discard))
@@ -30,7 +30,8 @@ func network(t *testing.T) *toxi.Proxy {
 	return p
 }
 
-// gRPC-Go dials again after its own backoff, a second at first and then longer: the call goes on until it does.
+// gRPC-Go dials again after its own backoff, a second at first and then longer: the call goes on
+// until it does.
 func TestToxiproxyAConnectionThatIsCutIsRetried(t *testing.T) {
 	proxy := network(t)
 	p := retry.Must(retry.New(retry.Config{
@@ -45,7 +46,8 @@ func TestToxiproxyAConnectionThatIsCutIsRetried(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A network that swallows everything: the attempt timeout ends each attempt, and the call goes through once it heals.
+// A network that swallows everything: the attempt timeout ends each attempt, and the call goes
+// through once it heals.
 func TestToxiproxyABlackHoleIsTimedOutAndRetried(t *testing.T) {
 	proxy := network(t)
 	p := retry.Must(retry.New(retry.Config{

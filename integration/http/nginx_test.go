@@ -27,8 +27,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// nginx runs one with the given directives in its http block, where LISTEN stands for a free port, and returns its
-// address. The test is skipped where nginx is not installed.
+// nginx runs one with the given directives in its http block, where LISTEN stands for a free port,
+// and returns its address. The test is skipped where nginx is not installed.
 func nginx(t *testing.T, directives string) string {
 	t.Helper()
 	binary, err := exec.LookPath("nginx")
@@ -78,8 +78,9 @@ http { access_log off;
 	}
 }
 
-// ownHost is an address of the loopback interface that no other process has: a port that is let go of on 127.0.0.1 may
-// be another's by the time that a proxy listens there. Only Linux has the rest of 127/8 by itself.
+// ownHost returns an address of the loopback interface that no other process has: a port that is
+// let go of on 127.0.0.1 may be another's by the time that a proxy listens there. Only Linux has
+// the rest of 127/8 by itself.
 func ownHost() string {
 	if runtime.GOOS != "linux" {
 		return "127.0.0.1"
@@ -171,8 +172,8 @@ func TestNginx444HangsUpAndTheCallEnds(t *testing.T) {
 	}
 }
 
-// TestNginxKeepaliveRequestsUnderParallelPOST has a proxy that ends each HTTP/2 connection with a GOAWAY after a few
-// requests. Each POST must get through, and have its effect once.
+// TestNginxKeepaliveRequestsUnderParallelPOST has a proxy that ends each HTTP/2 connection with a
+// GOAWAY after a few requests. Each POST must get through, and have its effect once.
 func TestNginxKeepaliveRequestsUnderParallelPOST(t *testing.T) {
 	var mu sync.Mutex
 	effects := map[string]int{}

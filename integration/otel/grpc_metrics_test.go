@@ -19,7 +19,7 @@ import (
 
 const streamMethod = "grpc.testing.TestService/StreamingOutputCall"
 
-// point is the only point of a histogram of integers.
+// point returns the only point of a histogram of integers.
 func point(t *testing.T, m metricdata.Metrics) metricdata.HistogramDataPoint[int64] {
 	t.Helper()
 	require.IsType(t, metricdata.Histogram[int64]{}, m.Data)
@@ -118,7 +118,8 @@ func TestGRPCsPluginAndWeSayTheSameOfAnRPC(t *testing.T) {
 	require.Equal(t, started[0].Attributes, retries.Attributes)
 }
 
-// Once gRPC-Go records gRFC A96 itself this fails, and otelx.WithoutGRPCMetrics has to be the default for grpcx.
+// Once gRPC-Go records gRFC A96 itself this fails, and otelx.WithoutGRPCMetrics has to be the
+// default for grpcx.
 func TestGRPCsPluginRecordsNothingThatWeRecordToo(t *testing.T) {
 	var b backend
 	b.refuse.Store(2)

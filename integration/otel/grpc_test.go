@@ -97,7 +97,7 @@ func TestOtelgrpcMakesASpanAnAttempt(t *testing.T) {
 	require.Equal(t, []string{"evenkeel.wait", "evenkeel.wait", "evenkeel.stop"}, events(tel.caller(t)))
 }
 
-// plugin is gRPC-Go's own OpenTelemetry instrumentation, metrics and traces.
+// plugin returns gRPC-Go's own OpenTelemetry instrumentation, metrics and traces.
 func (tel *telemetry) plugin() grpc.DialOption {
 	return grpcotel.DialOption(grpcotel.Options{
 		MetricsOptions: grpcotel.MetricsOptions{MeterProvider: tel.meters},

@@ -39,7 +39,7 @@ func newTelemetry(opts ...sdkmetric.Option) *telemetry {
 
 var propagator = propagation.TraceContext{}
 
-// policy is a policy that is observed and waits a millisecond before each retry.
+// policy returns a policy that is observed and waits a millisecond before each retry.
 func (tel *telemetry) policy(t *testing.T, cfg retry.Config) *retry.Policy {
 	t.Helper()
 	o, err := otelx.NewObserver(otelx.WithMeterProvider(tel.meters), otelx.WithTracerProvider(tel.tracers))
@@ -57,7 +57,7 @@ func (tel *telemetry) during(t *testing.T, f func(ctx context.Context)) {
 	span.End()
 }
 
-// ended are the spans of a name that have ended, in the order in which they began.
+// ended returns the spans of a name that have ended, in the order in which they began.
 func (tel *telemetry) ended(name string) (found []sdktrace.ReadOnlySpan) {
 	for _, s := range tel.spans.Started() {
 		ro := s.(sdktrace.ReadOnlySpan)
@@ -88,7 +88,7 @@ func (tel *telemetry) collect(t *testing.T) map[string]metricdata.Metrics {
 	return found
 }
 
-// events are the names of a span's events.
+// events returns the names of a span's events.
 func events(s sdktrace.ReadOnlySpan) (names []string) {
 	for _, e := range s.Events() {
 		names = append(names, e.Name)
@@ -96,7 +96,7 @@ func events(s sdktrace.ReadOnlySpan) (names []string) {
 	return names
 }
 
-// get is an attribute's value, nil if it is absent.
+// get returns an attribute's value, nil if it is absent.
 func get(kvs []attribute.KeyValue, key attribute.Key) any {
 	for _, kv := range kvs {
 		if kv.Key == key {

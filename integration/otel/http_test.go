@@ -60,7 +60,7 @@ func fetch(t *testing.T, ctx context.Context, rt http.RoundTripper, url string) 
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 }
 
-// instrumented is otelhttp around base, with the resend count.
+// instrumented wraps base in otelhttp, with the resend count.
 func (tel *telemetry) instrumented(base http.RoundTripper) http.RoundTripper {
 	return otelhttp.NewTransport(
 		base, otelhttp.WithTracerProvider(tel.tracers), otelhttp.WithMeterProvider(tel.meters),

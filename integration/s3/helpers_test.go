@@ -122,7 +122,7 @@ func transport(t *testing.T, mode string) http.RoundTripper {
 	}
 }
 
-// client is what the tests ask of an S3 client.
+// client names the methods of an S3 client that the tests call.
 type client interface {
 	put(ctx context.Context) error
 	get(ctx context.Context) (string, error)
