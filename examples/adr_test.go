@@ -13,8 +13,8 @@ import (
 // command finds the go test commands with a pattern in a page.
 var command = regexp.MustCompile("go test ((?:-\\w+ )*)((?:\\./\\S+ )+)-run ('[^']+'|[^\\s'`]+)")
 
-// TestDocs_TheTestsThatADecisionNamesExist checks that each alternative of a pattern in an ADR or in
-// the table of laws matches a test, example or fuzzer of the packages beside it.
+// TestDocs_TheTestsThatADecisionNamesExist checks that each alternative of a pattern in an ADR or
+// in the table of laws matches a test, example or fuzzer of the packages beside it.
 func TestDocs_TheTestsThatADecisionNamesExist(t *testing.T) {
 	pages, err := filepath.Glob("../docs/adr/*.md")
 	require.NoError(t, err)

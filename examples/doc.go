@@ -1,5 +1,5 @@
-// Package examples holds one folder a runnable program: go run ./examples/quickstart-http, for instance. Each is
-// complete, needs no network but loopback, and ends by itself.
+// Package examples holds one folder a runnable program: go run ./examples/quickstart-http, for
+// instance. Each is complete, needs no network but loopback, and ends by itself.
 //
 //   - quickstart-http and quickstart-grpc: a client against a server that fails
 //   - idempotent-post: a POST that is sent twice and has its effect once

@@ -32,7 +32,7 @@ type block struct {
 
 func (b block) String() string { return fmt.Sprintf("%s:%d", filepath.Base(b.page), b.line) }
 
-// pages are the README and those of docs.
+// pages returns the paths of the README and of the pages of docs.
 func pages(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob("../docs/*.md")
@@ -105,8 +105,9 @@ func TestEachNameOfJSONIsInTheDocs(t *testing.T) {
 	}
 }
 
-// TestEachGoBlockOfTheDocsCompiles builds every Go block as a package of its own. Blocks may leave out the package
-// clause, the imports of this module and of what prelude names, and the function around their statements.
+// TestEachGoBlockOfTheDocsCompiles builds every Go block as a package of its own. Blocks may leave
+// out the package clause, the imports of this module and of what prelude names, and the function
+// around their statements.
 func TestEachGoBlockOfTheDocsCompiles(t *testing.T) {
 	overlay := map[string]string{}
 	modules := map[string][]string{} // directory of the module: packages
@@ -170,7 +171,8 @@ func init() {
 	}
 }
 
-// program makes a file of a block: its imports, its declarations, and its statements in a function.
+// program makes a file of a block: its imports, its declarations, and its statements in a
+// function.
 func program(text string) (string, error) {
 	if strings.HasPrefix(text, "package ") {
 		return strings.Replace(text, "package main", "package docs", 1), nil // main or not: it is built and not linked
@@ -201,7 +203,8 @@ func program(text string) (string, error) {
 	return string(formatted), err
 }
 
-// useAll adds a use of each variable that the statements define and may not use, as a fragment does.
+// useAll adds a use of each variable that the statements define and may not use, as a fragment
+// does.
 func useAll(body string) (string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc _() {\n"+body+"\n}", 0)
 	if err != nil {
@@ -222,7 +225,8 @@ func useAll(body string) (string, error) {
 	return body + uses, nil
 }
 
-// TestEachNameOfTheCodeIsInTheDocs keeps the tables of names complete: what the code spells is on its page.
+// TestEachNameOfTheCodeIsInTheDocs keeps the tables of names complete: what the code spells is on
+// its page.
 func TestEachNameOfTheCodeIsInTheDocs(t *testing.T) {
 	for _, c := range []struct {
 		page, folder string
@@ -287,7 +291,7 @@ func TestEachLinkOfTheDocsLeadsSomewhere(t *testing.T) {
 	}
 }
 
-// anchors are what GitHub makes of a page's headings.
+// anchors returns the anchors that GitHub generates for a page's headings.
 func anchors(t *testing.T, page string) (found []string) {
 	t.Helper()
 	text, err := os.ReadFile(page)

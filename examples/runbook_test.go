@@ -157,7 +157,7 @@ func TestEveryReasonIsInTheRunbook(t *testing.T) {
 	}
 }
 
-// docs/migrating.md says so to those who count their dependencies.
+// docs/migrating.md promises it to readers who count their dependencies.
 func TestHTTPXImportsTheStandardLibraryOnly(t *testing.T) {
 	text, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../httpx").Output()
 	require.NoError(t, err)

@@ -1,5 +1,5 @@
-// Command hedged-reads reads from a server of which every tenth answer hangs. A hedge is a second attempt beside the
-// slow one; the first answer counts, and the other attempt is cancelled.
+// Command hedged-reads reads from a server of which every tenth answer hangs. A hedge is a second
+// attempt beside the slow one; the first answer counts, and the other attempt is cancelled.
 package main
 
 import (
@@ -31,8 +31,9 @@ func main() {
 
 	wins := new(wins)
 	policy := retry.Must(retry.New(retry.Config{
-		// Hedge what is slower than 95 of 100 answers, but nothing that takes less than 100 ms. The percentile is learnt
-		// from the calls; until it is known after WarmUp answers, the Ceiling is the delay.
+		// Hedge what is slower than 95 of 100 answers, but nothing that takes less than 100 ms.
+		// The percentile is learnt from the calls; until it is known after WarmUp answers, the
+		// Ceiling is the delay.
 		Hedge: timeout.Percentile{Rate: 0.05, Floor: 100 * time.Millisecond, Ceiling: 250 * time.Millisecond},
 	}, retry.WithObserver(wins)))
 	client := &http.Client{Transport: httpx.NewTransport(nil, policy)}

@@ -1,5 +1,6 @@
-// Command idempotent-post pays through a server that does its work and then fails to say so. Without a key the client
-// cannot know whether to try again; with one it tries again, and the server pays once.
+// Command idempotent-post pays through a server that does its work and then fails to say so.
+// Without a key the client cannot know whether to try again; with one it tries again, and the
+// server pays once.
 package main
 
 import (

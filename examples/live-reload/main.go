@@ -1,5 +1,6 @@
-// Command live-reload keeps a policy in a JSON file and replaces it while it is in use. Budgets and latencies are
-// kept, so that a reload in the middle of an outage does not give every client a full budget.
+// Command live-reload keeps a policy in a JSON file and replaces it while it is in use. Budgets
+// and latencies are kept, so that a reload in the middle of an outage does not give every client a
+// full budget.
 package main
 
 import (
@@ -18,8 +19,8 @@ import (
 // current is the policy in use; a request that has begun ends under the one that it began with.
 var current atomic.Pointer[retry.Policy]
 
-// load puts the file's policy in place of the current one, or leaves that if there is a mistake in the file. Call it
-// when the file changes: on SIGHUP, say.
+// load puts the file's policy in place of the current one, or leaves that if there is a mistake in
+// the file. Call it when the file changes: on SIGHUP, say.
 func load(file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Command migrate-cenkalti moves a call from cenkalti/backoff to evenkeel in three steps, each of which can be shipped.
+// Command migrate-cenkalti moves a call from cenkalti/backoff to evenkeel in three steps, each of
+// which can be shipped.
 package main
 
 import (
@@ -36,8 +37,9 @@ func step1() {
 	fmt.Println("step 1:", err)
 }
 
-// Step 2: another loop, with the BackOff and cenkalti.Permanent as they were. From here on there is a budget, and
-// the error says why the call stopped. The policy is made once, and not for each call.
+// Step 2: another loop, with the BackOff and cenkalti.Permanent as they were. From here on there
+// is a budget, and the error says why the call stopped. The policy is made once, and not for each
+// call.
 func step2() {
 	policy := retry.Must(retry.New(retry.Config{
 		MaxAttempts: 3,

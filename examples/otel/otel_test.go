@@ -75,7 +75,8 @@ func TestPrometheusScrapesTheProgram(t *testing.T) {
 	require.Contains(t, string(page), "evenkeel_budget_level_ratio{")
 }
 
-// requireSample checks that the page has a sample of that name and value, whose labels end in those given.
+// requireSample checks that the page has a sample of that name and value, whose labels end in
+// those given.
 func requireSample(t *testing.T, page string, wanted []string) {
 	t.Helper()
 	for line := range strings.Lines(page) {

@@ -1,5 +1,5 @@
-// Command periodic refreshes something in every period, each host at its own time, so that a thousand hosts that were
-// started together do not ask together.
+// Command periodic refreshes something in every period, each host at its own time, so that a
+// thousand hosts that were started together do not ask together.
 package main
 
 import (
@@ -12,7 +12,8 @@ import (
 )
 
 func main() {
-	// The slot depends on the key and the period alone: the same host, the same second, in every process.
+	// The slot depends on the key and the period alone: the same host, the same second, in every
+	// process.
 	for _, host := range []string{"web1", "web2", "web3"} {
 		fmt.Println(host, "refreshes at second", int(backoff.Phase(host+"/refresh", time.Minute).Seconds()))
 	}
@@ -23,7 +24,8 @@ func main() {
 	defer cancel()
 	runs := 0
 	err := backoff.Every(ctx, "web1/refresh", period, func(ctx context.Context) error {
-		// A run has until the next one. If it fails for good, the next run is the retry, as soon as the error says.
+		// A run has until the next one. If it fails for good, the next run is the retry, as soon
+		// as the error says.
 		ctx, stop := context.WithTimeout(ctx, period)
 		defer stop()
 		err := retry.Do(ctx, policy, refresh)

@@ -58,7 +58,7 @@ func check(client healthpb.HealthClient, service string) {
 	}
 }
 
-// failingServer is gRPC's own health service behind two failures.
+// failingServer serves gRPC's own health service, and fails the first two calls.
 func failingServer() (address string, stop func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,4 +1,5 @@
-// Command service-config takes the policies of a gRPC client from a service config, as gRPC-Go itself would.
+// Command service-config takes the policies of a gRPC client from a service config, as gRPC-Go
+// itself would.
 package main
 
 import (

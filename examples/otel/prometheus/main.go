@@ -1,5 +1,5 @@
-// Command prometheus serves the metrics of an HTTP client for Prometheus to scrape, for two seconds unless -for says
-// otherwise.
+// Command prometheus serves the metrics of an HTTP client for Prometheus to scrape, for two
+// seconds unless -for says otherwise.
 package main
 
 import (

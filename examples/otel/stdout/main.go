@@ -1,5 +1,5 @@
-// Command stdout traces and measures an HTTP client, and prints what OpenTelemetry would send: a span an attempt, the
-// events on the caller's span, and the metrics.
+// Command stdout traces and measures an HTTP client, and prints what OpenTelemetry would send: a
+// span an attempt, the events on the caller's span, and the metrics.
 package main
 
 import (
