@@ -1,25 +1,34 @@
-// Package evenkeel is the root of a library that keeps RPC clients calm when the fleet behind them fails: retries,
-// hedges, timeouts and deadlines under one budget, for net/http and gRPC. It holds the version and nothing else; this page
-// is the map. A program makes one policy from one plain struct, retry.Config, whose zero value is a good policy, and every
-// package below is either a part of that policy or drives it.
+// Package evenkeel is the root of a library that keeps RPC clients calm when the fleet behind them
+// fails: retries, hedges, timeouts and deadlines under one budget, for net/http and gRPC. It holds
+// the version and nothing else; this page is the map. A program makes one policy from one plain
+// struct, retry.Config, whose zero value is a good policy, and every package below is either a
+// part of that policy or drives it.
 //
 // # Making calls
 //
-//   - [github.com/evenkeel-go/evenkeel/httpx] for net/http: a RoundTripper for clients and a Handler for servers.
+//   - [github.com/evenkeel-go/evenkeel/httpx] for net/http: a RoundTripper for clients and a
+//     Handler for servers.
 //   - [github.com/evenkeel-go/evenkeel/grpcx] for gRPC: interceptors for clients and for servers.
-//   - [github.com/evenkeel-go/evenkeel/retry] for everything else: Do and DoValue run a function under a policy.
-//     The package holds the policy itself, and the state machine of a call that all drivers share.
+//   - [github.com/evenkeel-go/evenkeel/retry] for everything else: Do and DoValue run a function
+//     under a policy. The package holds the policy itself.
+//   - [github.com/evenkeel-go/evenkeel/call] for drivers of other protocols: the state machine of
+//     a call, which all drivers share.
 //
 // # Choosing a policy
 //
-//   - [github.com/evenkeel-go/evenkeel/backoff] says how long to wait before the next attempt, and when periodic work
-//     is due.
-//   - [github.com/evenkeel-go/evenkeel/budget] says whether one more attempt is affordable.
-//   - [github.com/evenkeel-go/evenkeel/timeout] says how long an attempt may take, and what is left of a deadline.
+//   - [github.com/evenkeel-go/evenkeel/backoff] computes how long to wait before the next attempt,
+//     and when periodic work is due.
+//   - [github.com/evenkeel-go/evenkeel/budget] decides whether one more attempt is affordable.
+//   - [github.com/evenkeel-go/evenkeel/timeout] computes how long an attempt may take, and what is
+//     left of a deadline.
+//   - [github.com/evenkeel-go/evenkeel/outlier] sets aside the endpoints that fail, for
+//     httpx/endpoints and grpcx/balancer.
+//   - [github.com/evenkeel-go/evenkeel/otelx] reports calls and attempts to OpenTelemetry.
 //
 // # The words
 //
-// A call is one operation that the user asked for. An attempt is one send of it; the first is number 1. A retry is an
-// attempt sent because the previous one failed, a hedge one sent because the previous one is slow. Options count
-// attempts, never retries: a MaxAttempts of 3 sends at most three times.
+// A call is one operation that the user asked for. An attempt is one send of it; the first is
+// number 1. A retry is an attempt sent because the previous one failed, a hedge one sent because
+// the previous one is slow. Options count attempts, never retries: a MaxAttempts of 3 sends at
+// most three times.
 package evenkeel

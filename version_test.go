@@ -11,7 +11,8 @@ import (
 	"github.com/evenkeel-go/evenkeel"
 )
 
-// The changelog's newest heading is the constant's version, or Unreleased for one that ends in -dev.
+// The changelog's newest heading is the constant's version, or Unreleased for one that ends in
+// -dev.
 func TestVersion_AgreesWithTheChangelog(t *testing.T) {
 	text, err := os.ReadFile("CHANGELOG.md")
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
-// Assert reads the JSON of `go run ./bench -quick -run 'retry-budget|outage|live' -json -` from standard input and
-// compares it with what evenkeel promises and with what others published. It prints every figure that is off, and every
-// row that is missing, and ends with status 1 if there is one.
+// Assert reads the JSON of `go run ./bench -quick -run 'retry-budget|outage|live' -json -` from
+// standard input and compares it with what evenkeel promises and with what others published. It
+// prints every figure that is off, and every row that is missing, and ends with status 1 if there
+// is one.
 package main
 
 import (
@@ -45,7 +46,7 @@ func main() {
 	}
 }
 
-// failed tells which of the checks do not hold for the rows of in.
+// failed returns the checks that do not hold for the rows of in.
 func failed(in io.Reader, checks []check) ([]string, error) {
 	var rows []row
 	if err := json.NewDecoder(in).Decode(&rows); err != nil {

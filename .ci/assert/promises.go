@@ -5,7 +5,7 @@ import "math"
 // failureRates are the values of p of the experiment retry-budget.
 var failureRates = []float64{.01, .05, .1, .2, .3, .5, .75, 1}
 
-// promises is what evenkeel's own policies must hold, whatever else changes.
+// promises returns the checks that evenkeel's own policies must pass, whatever else changes.
 func promises() []check {
 	var checks []check
 	atLeast := func(experiment, policy, metric string, low float64, params map[string]any) {

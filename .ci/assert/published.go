@@ -1,15 +1,17 @@
 package main
 
-// tolerance is how far, as a ratio, a reproduced figure may be from the published one: 1.5 points of a percent, and of a
-// load of more than 1 as much for each 1. A quick run of 15,000 calls has a deviation of one point at a load of 2.7, so
-// that any change of the order of random numbers would find some figure off.
+// tolerance is how far, as a ratio, a reproduced figure may be from the published one: 1.5 points
+// of a percent, and of a load of more than 1 as much for each 1. A quick run of 15,000 calls has a
+// deviation of one point at a load of 2.7, so that any change of the order of random numbers would
+// find some figure off.
 const tolerance = .015
 
-// result is what a budget comes to at one failure rate, in percent as published.
+// result holds the published figures of a budget at one failure rate, in percent.
 type result struct{ success, load float64 }
 
-// budgets are the results of Marc Brooker's model of 2022 ("Fixing retries with token buckets and circuit breakers"),
-// at each of failureRates. A budget that a change of ours drives off its row is no longer the budget it is named after.
+// budgets are the results of Marc Brooker's model of 2022 ("Fixing retries with token buckets and
+// circuit breakers"), at each of failureRates. A budget that a change of ours drives off its row
+// is no longer the budget it is named after.
 var budgets = map[string][8]result{
 	"none":            {{99, 100}, {95, 100}, {90, 100}, {79.8, 100}, {69.9, 100}, {49.9, 100}, {25.2, 100}, {0, 100}},
 	"retries-3":       {{100, 101}, {100, 105}, {99.99, 111}, {99.8, 125}, {99.2, 142}, {93.8, 188}, {68.5, 273}, {0, 400}},

@@ -1,6 +1,6 @@
-// Testlog reads `go test -json` from standard input and prints what `go test` prints without -v, plus a list of the
-// tests that were skipped, so that a missing proxy cannot pass for a tested one. Its status is no verdict on the
-// tests: the status of go test is.
+// Testlog reads `go test -json` from standard input and prints what `go test` prints without -v,
+// plus a list of the tests that were skipped, so that a missing proxy cannot pass for a tested
+// one. Its status is no verdict on the tests: the status of go test is.
 package main
 
 import (
@@ -72,7 +72,8 @@ func run(in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// reason is what a skipped test said: its output less the lines that go test itself adds.
+// reason returns the message of a skipped test: its output without the lines that go test itself
+// adds.
 func reason(text *strings.Builder) string {
 	if text == nil {
 		return ""

@@ -90,6 +90,9 @@ func inFile(path string, source []byte) (wrong []string, err error) {
 	lines := strings.Split(string(source), "\n")
 	for _, group := range tree.Comments {
 		for _, c := range group.List {
+			if isOutput(c.Text) {
+				break
+			}
 			if line := lines[set.Position(c.Pos()).Line-1]; isLong(line, c.Text) {
 				report(c.Pos(), "longer than %d columns", columns)
 			}
@@ -120,8 +123,15 @@ func inFile(path string, source []byte) (wrong []string, err error) {
 	return wrong, nil
 }
 
-// isLong reports whether a line that is a comment alone is too long. Directives, addresses and the
-// output of examples cannot be wrapped.
+// isOutput reports whether a comment line begins the output of an example, which cannot be
+// wrapped.
+func isOutput(comment string) bool {
+	text := strings.ToLower(strings.TrimLeft(comment, "/ "))
+	return strings.HasPrefix(text, "output:") || strings.HasPrefix(text, "unordered output:")
+}
+
+// isLong reports whether a line that is a comment alone is too long. Directives and addresses
+// cannot be wrapped.
 func isLong(line, comment string) bool {
 	text := strings.TrimSpace(line)
 	if !strings.HasPrefix(text, "//") || strings.HasPrefix(text, "//go:") || strings.HasPrefix(text, "//nolint") {

@@ -25,6 +25,7 @@ func TestInFile_RefusesWhatIsNoSentenceAboutTheName(t *testing.T) {
 		"99 columns":       {"// Run calls " + strings.Repeat("f", 86) + "\nfunc Run() {}", ""},
 		"a tab":            {"func run() {\n\t// " + strings.Repeat("f ", 47) + "\n}", "longer"},
 		"after code":       {"const a = 1 // " + strings.Repeat("f ", 60), ""},
+		"an output":        {"func run() {\n\t// Output: " + strings.Repeat("f ", 60) + "\n\t// " + strings.Repeat("f ", 60) + "\n}", ""},
 		"an address":       {"// See https://" + strings.Repeat("f", 100) + " there.\nconst a = 1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
