@@ -1,6 +1,5 @@
-// Command deadline sends one request through three services, HTTP to gRPC to HTTP. The caller's
-// deadline travels all the way, and although each service retries, only the one next to the fault
-// does: 3 attempts and not 27.
+// Command deadline sends a request through three services, HTTP to gRPC to HTTP. The caller's
+// deadline goes all the way, and only the service next to the fault retries: 3 attempts, not 27.
 package main
 
 import (
