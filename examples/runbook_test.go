@@ -152,7 +152,7 @@ func TestEveryErrorTextIsInTheRunbook(t *testing.T) {
 func TestEveryReasonIsInTheRunbook(t *testing.T) {
 	page, err := os.ReadFile("../docs/runbook.md")
 	require.NoError(t, err)
-	for r := retry.ReasonSuccess; r <= retry.ReasonGate; r++ {
+	for r := retry.ReasonSuccess; r.String() != "unknown"; r++ {
 		require.Contains(t, string(page), "| `"+r.String()+"` |")
 	}
 }

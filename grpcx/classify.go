@@ -10,6 +10,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/internal/placement"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -80,7 +81,7 @@ func passed(ctx context.Context) bool {
 // mayRepeat reports whether a call may have its effect twice; convention decides unless the call
 // or its method has a declaration.
 func (c *client) mayRepeat(ctx context.Context, method string, convention bool) bool {
-	switch retry.IdempotencyFrom(ctx) {
+	switch retry.Idempotency(layer.Declared(ctx)) {
 	case retry.Idempotent:
 		return true
 	case retry.NotIdempotent:

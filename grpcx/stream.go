@@ -63,8 +63,8 @@ type clientStream struct {
 
 	// Only the goroutine that has claimed cur uses these.
 	call     call.Call
-	unseen   *retry.Attempt  // the last attempt, if the observer has not seen it
-	failures []retry.Failure // of the attempts so far
+	unseen   *retry.Attempt // the last attempt, if the observer has not seen it
+	failures []call.Failure // of the attempts so far
 }
 
 // stream implements grpc.StreamClientInterceptor.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -124,7 +125,7 @@ func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
 	a.Took, a.Outcome, a.Status, a.Err = now.Sub(a.Sent), o, statusText(err), err
 	a.Delay, a.Retrying = s.call.Planned()
 	if o.Class != retry.Success {
-		s.remember(retry.Failure{Attempt: a.Number, Class: o.Class, Status: a.Status, Err: err})
+		s.remember(call.Failure{Attempt: a.Number, Class: o.Class, Status: a.Status, Err: err})
 	}
 	if s.stopped() {
 		s.unseen = &a.Attempt
@@ -136,7 +137,7 @@ func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
 // maxFailures bounds the failures that a retry.Error remembers: the first, and the latest.
 const maxFailures = 8
 
-func (s *clientStream) remember(f retry.Failure) {
+func (s *clientStream) remember(f call.Failure) {
 	if len(s.failures) == maxFailures {
 		s.failures = slices.Delete(s.failures, 1, 2)
 	}

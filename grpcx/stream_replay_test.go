@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -70,7 +71,7 @@ func TestStream_TheErrorHasItsHistory(t *testing.T) {
 		require.Len(t, e.History, min(max, 8))
 		require.Equal(t, 1, e.History[0].Attempt)
 		last := e.History[len(e.History)-1]
-		require.Equal(t, retry.Failure{Attempt: max, Class: retry.Transient, Status: "gRPC Unavailable", Err: e.Last}, last)
+		require.Equal(t, call.Failure{Attempt: max, Class: retry.Transient, Status: "gRPC Unavailable", Err: e.Last}, last)
 	}
 }
 

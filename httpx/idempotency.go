@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -17,7 +18,7 @@ func Idempotent(req *http.Request) bool {
 	if req.Method == methodPRI {
 		return false
 	}
-	switch retry.IdempotencyFrom(req.Context()) {
+	switch declared(req) {
 	case retry.Idempotent:
 		return true
 	case retry.NotIdempotent:
@@ -35,13 +36,18 @@ func mayHedge(req *http.Request, keyed bool) bool {
 	switch {
 	case opensTunnel(req.Method, req.Header) || req.Trailer != nil:
 		return false
-	case keyed || hasKey(req) || retry.IdempotencyFrom(req.Context()) == retry.Idempotent:
+	case keyed || hasKey(req) || declared(req) == retry.Idempotent:
 		return true
 	}
 	return isSafe(req.Method) || req.Method == http.MethodPut || req.Method == http.MethodDelete
 }
 
 const methodPRI = "PRI"
+
+// declared returns what retry.WithIdempotency declared on the request's context.
+func declared(req *http.Request) retry.Idempotency {
+	return retry.Idempotency(layer.Declared(req.Context()))
+}
 
 // isSafe reports whether a method asks for nothing but an answer, by IANA's HTTP Method Registry
 // (of 2026-06-17).
@@ -78,7 +84,7 @@ func hasKey(req *http.Request) bool {
 // wantsKey reports whether an Idempotency-Key would make the request idempotent.
 func wantsKey(req *http.Request) bool {
 	return (req.Method == http.MethodPost || req.Method == http.MethodPatch) && !hasKey(req) &&
-		retry.IdempotencyFrom(req.Context()) != retry.NotIdempotent
+		declared(req) != retry.NotIdempotent
 }
 
 // newKey returns a random UUID (RFC 9562, version 4).

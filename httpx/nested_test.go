@@ -18,6 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -261,7 +262,7 @@ func TestNested_ADeclarationIsOfTheCallThatItIsPassedTo(t *testing.T) {
 			cfg := lavish()
 			cfg.MaxAttempts = 1
 			return retry.Do(ctx, retry.Must(retry.New(cfg)), func(ctx context.Context) error {
-				require.Equal(t, retry.Undeclared, retry.IdempotencyFrom(ctx))
+				require.Equal(t, retry.Undeclared, retry.Idempotency(layer.Declared(ctx)))
 				return op(ctx, rt)
 			})
 		}

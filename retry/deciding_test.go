@@ -17,6 +17,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -343,8 +344,8 @@ func TestNotIdempotentIsSentOnceUnlessUnprocessed(t *testing.T) {
 			require.Equal(t, 3, calls, "the innermost word counts: %v", class)
 		}
 	}
-	require.Equal(t, retry.Undeclared, retry.IdempotencyFrom(t.Context()))
-	require.Equal(t, retry.NotIdempotent, retry.IdempotencyFrom(ctx))
+	require.Equal(t, retry.Undeclared, retry.Idempotency(layer.Declared(t.Context())))
+	require.Equal(t, retry.NotIdempotent, retry.Idempotency(layer.Declared(ctx)))
 }
 
 func TestOnlyOneLayerRetries(t *testing.T) {

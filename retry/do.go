@@ -56,7 +56,7 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 	p = p.current()
 	d := &p.drive
 	if !d.Fast || ctx.Err() != nil || layer.Involved(ctx) {
-		o := drive.Options{Operation: true, Hedge: IdempotencyFrom(ctx) != NotIdempotent}
+		o := drive.Options{Operation: true, Hedge: declared(ctx) != NotIdempotent}
 		a := drive.Run(ctx, d, valueOperation[T](op), o)
 		return a.Value, a.Error()
 	}
@@ -121,7 +121,7 @@ func classify(ctx context.Context, p *drive.Policy, err error, ended bool, insid
 	} else if ended && o.Class != Rejected {
 		o = Outcome{Class: Timeout, Forbidden: o.Forbidden, After: o.After}
 	}
-	if IdempotencyFrom(ctx) == NotIdempotent {
+	if declared(ctx) == NotIdempotent {
 		o = drive.Limit(o, false)
 	}
 	return o

@@ -117,7 +117,7 @@ func TestHistoryOfAHedgedCallIsInTheOrderOfTheEnds(t *testing.T) {
 			act{after: 100 * ms, err: testkit.ErrDown}, act{after: 30 * ms, err: testkit.ErrDown}, act{after: 30 * ms, err: errors.New("third")},
 		))
 		e := testkit.Stopped(t, err)
-		require.Equal(t, []retry.Failure{
+		require.Equal(t, []call.Failure{
 			{Attempt: 2, Class: retry.Transient, Err: testkit.ErrDown},
 			{Attempt: 3, Class: retry.Transient, Err: errors.New("third")},
 			{Attempt: 1, Class: retry.Transient, Err: testkit.ErrDown},

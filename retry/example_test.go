@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -197,12 +198,6 @@ func ExampleWithIdempotency() {
 	// Output: connection reset
 }
 
-func ExampleIdempotencyFrom() {
-	ctx := retry.WithIdempotency(context.Background(), retry.Idempotent)
-	fmt.Println(retry.IdempotencyFrom(ctx) == retry.Idempotent)
-	// Output: true
-}
-
 func ExampleAttemptNumber() {
 	policy := retry.Must(retry.New(fast))
 	_ = retry.Do(context.Background(), policy, func(ctx context.Context) error {
@@ -279,18 +274,25 @@ func ExampleLogObserver() {
 	// hedges=0
 }
 
+// printDelays prints the wait that follows each attempt.
+type printDelays struct{}
+
+func (printDelays) CallDone(context.Context, retry.Report) {}
+
+func (printDelays) AttemptDone(_ context.Context, a retry.Attempt) {
+	if a.Retrying {
+		fmt.Println(a.Delay)
+	}
+}
+
 // A seeded source of jitter makes a simulation repeatable.
 func ExampleWithRand() {
-	cfg := retry.Config{Budget: budget.Unlimited{}}
-	policy := retry.Must(retry.New(cfg, retry.WithRand(func() float64 { return 0.5 })))
-	for range 2 {
-		start := time.Now()
-		_ = retry.Do(context.Background(), policy, func(context.Context) error { return errors.New("down") })
-		fmt.Println(time.Since(start).Round(25 * time.Millisecond)) // 25 ms and 50 ms
-	}
+	half := func() float64 { return 0.5 } // of 50 ms, then of 100 ms
+	policy := retry.Must(retry.New(retry.Config{}, retry.WithRand(half), retry.WithObserver(printDelays{})))
+	_ = retry.Do(context.Background(), policy, func(context.Context) error { return io.ErrUnexpectedEOF })
 	// Output:
-	// 75ms
-	// 75ms
+	// 25ms
+	// 50ms
 }
 
 func ExampleWithMaxDestinations() {

@@ -30,13 +30,10 @@ func ExampleConfig() {
 }
 
 // New names every mistake, each with its path.
-func ExampleConfigError() {
+func ExampleNew_mistakes() {
 	_, err := retry.New(retry.Config{MaxAttempts: -7, Budget: budget.Adaptive{Unanswered: 1000}, MaxHint: -time.Second})
-	var mistakes *retry.ConfigError
-	fmt.Println(errors.As(err, &mistakes))
 	fmt.Println(err)
 	// Output:
-	// true
 	// retry: bad policy: MaxAttempts: must be at least 1, 0 for the default or Unlimited, not -7
 	// MaxHint: must not be negative, not -1s
 	// Budget.Unanswered: must be between 0 (the default) and 100, not 1000

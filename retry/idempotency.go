@@ -19,6 +19,5 @@ func WithIdempotency(ctx context.Context, i Idempotency) context.Context {
 	return layer.Declare(ctx, uint8(i))
 }
 
-// IdempotencyFrom returns what WithIdempotency declared, or Undeclared. Inside an operation of Do
-// that is Undeclared, whatever was declared of the operation.
-func IdempotencyFrom(ctx context.Context) Idempotency { return Idempotency(layer.Declared(ctx)) }
+// declared returns what WithIdempotency declared, or Undeclared.
+func declared(ctx context.Context) Idempotency { return Idempotency(layer.Declared(ctx)) }

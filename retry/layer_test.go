@@ -105,14 +105,14 @@ func TestADeclarationEndsAtTheOperation(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					ctx, cancel := context.WithTimeout(retry.WithIdempotency(t.Context(), declared), time.Hour)
 					defer cancel()
-					require.Equal(t, declared, retry.IdempotencyFrom(ctx))
+					require.Equal(t, declared, retry.Idempotency(layer.Declared(ctx)))
 					sent := 0
 					op := func(ctx context.Context) (int, error) {
 						sent++
-						require.Equal(t, retry.Undeclared, retry.IdempotencyFrom(ctx))
+						require.Equal(t, retry.Undeclared, retry.Idempotency(layer.Declared(ctx)))
 						require.Equal(t, sent, retry.AttemptNumber(ctx))
 						inner := retry.WithIdempotency(ctx, retry.Idempotent)
-						require.Equal(t, retry.Idempotent, retry.IdempotencyFrom(inner))
+						require.Equal(t, retry.Idempotent, retry.Idempotency(layer.Declared(inner)))
 						require.NoError(t, ctx.Err())
 						return 0, errDown
 					}

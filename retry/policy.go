@@ -2,6 +2,7 @@ package retry
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/internal/conf"
@@ -74,7 +75,7 @@ func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 		errs = append(errs, opt(&r))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, &ConfigError{err}
+		return nil, fmt.Errorf("retry: bad policy: %w", err)
 	}
 	r.cfg = cfg.withDefaults()
 	r.classify = classifierOf(r)
@@ -105,12 +106,3 @@ func (f *family) newPolicy(at *place, was Config, old state, drained bool) *Poli
 	p.drive.Prepare()
 	return p
 }
-
-// ConfigError is the error of New and Reload: every mistake in a Config, one a line, each with
-// its field's path.
-type ConfigError struct{ err error }
-
-func (e *ConfigError) Error() string { return "retry: bad policy: " + e.err.Error() }
-
-// Unwrap reaches the joined mistakes.
-func (e *ConfigError) Unwrap() error { return e.err }
