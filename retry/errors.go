@@ -14,9 +14,12 @@ import (
 )
 
 // Error is the error of a call that stopped without success: the Reason, how many Attempts were
-// sent, the Last one's error and a History of [call.Failure]s. It unwraps to the last attempt's error and to the
+// sent, the Last one's error and a History. It unwraps to the last attempt's error and to the
 // context's; see [call.Error].
 type Error = call.Error
+
+// Failure is one attempt in an Error's History.
+type Failure = call.Failure
 
 type permanentError struct{ err error }
 
