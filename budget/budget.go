@@ -42,10 +42,11 @@ type Permit uint64
 // Budget decides whether one more attempt is affordable. It is safe for concurrent use; each
 // method is one atomic decision. A budget that is Timeless may be given the zero time.
 type Budget interface {
-	// Begin records a call's first attempt, which no budget refuses.
+	// Begin records a call's first attempt, which no Budget refuses.
 	Begin(now time.Time) Permit
-	// Admit asks for one more attempt of kind k. because is what the last attempt's end, or its
-	// silence, said; held is the permit of the call's last attempt, which may be ended already.
+	// Admit asks for one more attempt of kind k. because is the evidence of the last attempt's
+	// end, or of its silence; held is the permit of the call's last attempt, which may be ended
+	// already.
 	Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool)
 	// End records the end of an attempt, exactly once for each permit.
 	End(now time.Time, p Permit, e Evidence)
@@ -66,9 +67,9 @@ const (
 type Queue interface {
 	Budget
 	// Ask requests one more attempt of kind k now. An attempt that is granted is sent at once, or
-	// ended as Unsent. With Later comes a ticket, unless it is 0: the call passes it as held when
-	// it asks again, about every 0.2 s, and ends it with None if it stops waiting instead. How
-	// many calls wait, and for how long, is the Queue's to bound.
+	// ended as Unsent. With Later it returns a ticket, unless that is 0: the call passes it as
+	// held when it asks again, about every 0.2 s, and ends it with None if it stops waiting
+	// instead. The Queue bounds how many calls wait, and for how long.
 	Ask(now time.Time, k Kind, because Evidence, held Permit) (Permit, Answer)
 	// Hopeless reports whether Ask for a retry would answer Refused now, so that a call that fails
 	// in an outage stops without waiting for its retry to be due. It changes nothing.

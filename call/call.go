@@ -27,11 +27,11 @@ type Step struct {
 	Reason  Reason        // Stop
 }
 
-// Call is the state of one call. A driver calls Next until it says Wait or Stop, carries out each
-// Send, reports each attempt's end with Done, and calls Next again. Keep the answer of attempt
-// Report().Answer until the next Send: the call may yet stop with it. Only one goroutine may use
-// a Call at a time. A Call that is given up must be told with Cancel, or what it reserved from
-// the budget is lost.
+// Call holds the state of one call. A driver calls Next until it returns Wait or Stop, carries out
+// each Send, reports each attempt's end with Done, and calls Next again. Keep the answer of
+// attempt Report().Answer until the next Send: the call may yet stop with it. Only one goroutine
+// may use a Call at a time. A driver that gives up must call Cancel, or what the Call reserved
+// from the budget is lost.
 type Call struct {
 	rules    *Rules
 	start    time.Time     // all durations below that are points in time count from here
@@ -80,8 +80,7 @@ func (c *Call) init(r *Rules, now time.Time, o Options) {
 	}
 }
 
-// Next returns what to do at time now. It may be called at any time and again: asking twice is
-// harmless.
+// Next returns what to do at time now. It may be called at any time, and repeatedly.
 func (c *Call) Next(now time.Time) Step {
 	c.advance(now)
 	switch {
@@ -217,8 +216,8 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 }
 
 // Cancel ends the call because the caller gave up (ReasonCanceled) or its deadline has passed
-// (ReasonDeadline). What is under way counts for nothing, and what was reserved is given back.
-// After a Stop it does nothing.
+// (ReasonDeadline). Attempts under way are not counted, and what was reserved is returned to the
+// budget. After a Stop it does nothing.
 func (c *Call) Cancel(now time.Time, reason Reason) {
 	if c.reason == ReasonNone {
 		c.advance(now)

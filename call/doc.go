@@ -1,7 +1,7 @@
-// Package call is the one idea of this library: the state of a call as a pure machine. It
-// performs no I/O and has no clock, timer, goroutine, lock or context. A driver tells it what
-// happened and when, and it answers what to do next: send an attempt now, wait until a time, or
-// stop with a reason.
+// Package call implements the one idea of this library: the state of a call as a pure state
+// machine. It performs no I/O and has no clock, timer, goroutine, lock or context. A driver
+// reports what happened and when, and a Call returns what to do next: send an attempt now, wait
+// until a time, or stop with a reason.
 //
 // Every driver advances a [Call] by the same three methods: [Call.Next], [Call.Done] and
 // [Call.Cancel]. The drivers of packages retry, httpx and grpcx do, and so does the simulator of

@@ -73,7 +73,7 @@ func (e *Error) Error() string {
 	return inner.Error() + " (evenkeel: " + ours + ")"
 }
 
-// Unwrap reaches the last attempt's error and the context's.
+// Unwrap returns the last attempt's error and the context's.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{e.Last, e.Ended} {
@@ -87,10 +87,10 @@ func (e *Error) Unwrap() []error {
 // comeBack is when to come back to a destination that does not say when.
 const comeBack = time.Second
 
-// RetryAfter returns how long whoever makes such calls in a loop should wait before the next, so
-// that calls which fail fast are not made faster than others: what the last answer asked for or,
-// if it did not, a second after a failure that retries did not help or were not allowed for. After
-// a refusal of this call alone (404, NOT_FOUND) it is 0.
+// RetryAfter returns how long a loop that makes such calls should wait before the next, so that it
+// does not make calls faster because they fail fast. The wait is what the last answer asked for
+// or, if it did not ask, a second after a failure that retries did not help or were not allowed
+// for. After a refusal of this call alone (404, NOT_FOUND) it is 0.
 func (e *Error) RetryAfter() time.Duration {
 	if e.After > 0 {
 		return e.After
@@ -110,13 +110,13 @@ func (e *Error) Timeout() bool {
 		e.Last != nil && errors.As(e.Last, &t) && t.Timeout()
 }
 
-// Temporary reports whether the last attempt's error says so of itself.
+// Temporary reports whether the last attempt's error has a method Temporary that returns true.
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
 	return e.Last != nil && errors.As(e.Last, &t) && t.Temporary()
 }
 
-// Bare reports whether the call added nothing to what its one attempt returned: no timeout of its
+// Bare reports whether the call added nothing to the result of its one attempt: no timeout of its
 // own, no wait, no refusal. A driver then returns Last itself, because callers compare errors and
 // the beginnings of their texts.
 func (e *Error) Bare() bool {
@@ -145,8 +145,8 @@ func told(err, ended error) bool {
 	return errors.Is(err, ended)
 }
 
-// TimeoutError is the error of an attempt that its own timeout ended: a timeout.ErrAttempt,
-// whatever the attempt returned.
+// TimeoutError is the error of an attempt that its own timeout ended. errors.Is matches it with
+// timeout.ErrAttempt, whatever the attempt returned.
 type TimeoutError struct {
 	Err   error         // what the attempt returned; leave out a context.Canceled, as the caller did not cancel
 	Limit time.Duration // what it was allowed to take

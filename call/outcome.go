@@ -6,7 +6,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// Class sorts the outcomes of attempts by what they say about trying again.
+// Class groups the outcomes of attempts by whether another attempt may help.
 type Class uint8
 
 const (
@@ -27,26 +27,27 @@ func (c Class) String() string { return name(classNames[:], int(c)) }
 // Outcome is the result of one attempt, as a classifier describes it. The zero value is a success.
 type Outcome struct {
 	Class Class
-	// Alive says that the answer came from a destination that works. A success is alive whatever
-	// this says; a Rejected is alive if the application itself refused (404, NOT_FOUND), and not
-	// if we or the network did (x509, a malformed URL); a Throttled is alive if the application
-	// refuses this request alone for now (409 of an idempotency key in use); an Unprocessed is
-	// alive if a live connection handed the attempt back (GOAWAY, REFUSED_STREAM), and not if no
-	// connection was had (a refused dial).
+	// Alive is set if the answer came from a destination that works. A success is alive in any
+	// case; a Rejected is alive if the application itself refused (404, NOT_FOUND), and not if we
+	// or the network did (x509, a malformed URL); a Throttled is alive if the application refuses
+	// this request alone for now (409 of an idempotency key in use); an Unprocessed is alive if a
+	// live connection handed the attempt back (GOAWAY, REFUSED_STREAM), and not if no connection
+	// was had (a refused dial).
 	Alive bool
-	// Forbidden forbids another attempt of this call, and is why: ReasonNoRetry if the server
-	// said so, or a driver's own reason. Of a Canceled attempt it is the call's reason,
-	// ReasonCanceled or ReasonDeadline.
+	// Forbidden, if it is not ReasonNone, forbids another attempt of this call and is the reason:
+	// ReasonNoRetry if the server said so, or a driver's own reason. Of a Canceled attempt it is
+	// the call's reason, ReasonCanceled or ReasonDeadline.
 	Forbidden Reason
-	// Shadow says that the answer may refuse this attempt because an earlier one of the same call
+	// Shadow is set if the answer may refuse this attempt because an earlier one of the same call
 	// had its effect: 404 to a second DELETE. It does not beat an attempt under way, and a first
 	// attempt has none.
 	Shadow bool
-	// After is how long the server asked us to wait. 0 or less means that it did not ask.
+	// After is the wait that the server asked for. 0 or less means that it did not ask.
 	After time.Duration
-	// Evidence is what the attempt's end says of the destination, where Class and Alive do not
-	// tell: budget.Lost for a connection that had answered before and was lost with the attempt,
-	// budget.Unknown for an error that no classifier knows. None means what Class and Alive say.
+	// Evidence is the conclusion about the destination, where Class and Alive do not give it:
+	// budget.Lost for a connection that had answered before and was lost with the attempt,
+	// budget.Unknown for an error that no classifier knows. With None it follows from Class and
+	// Alive.
 	Evidence budget.Evidence
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// Attempt is one attempt that has ended, as observers are told of it.
+// Attempt describes one attempt that has ended, for observers.
 type Attempt struct {
 	Destination string        // of the policy; empty unless it came from For
 	Number      int           // from 1
@@ -26,7 +26,7 @@ type Attempt struct {
 }
 
 // String returns the attempt in words, such as "attempt 2 of 3 failed (HTTP 503), retrying in
-// 120ms". Of an error it has only the class, never the text, which may hold secrets.
+// 120ms". Of an error it contains only the class, never the text, which may hold secrets.
 func (a Attempt) String() string {
 	s := "attempt " + strconv.Itoa(a.Number)
 	if a.Max > 0 {
@@ -78,7 +78,7 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(100 * time.Microsecond)
 }
 
-// Report describes a call, as observers are told of it when it has stopped.
+// Report describes a call; observers receive it when the call has stopped.
 type Report struct {
 	Destination string
 	Reason      Reason
@@ -100,7 +100,7 @@ type Report struct {
 // Retries returns how many attempts were sent because another had failed.
 func (r Report) Retries() int { return max(0, r.Attempts-1-r.Hedges-r.Unprocessed) }
 
-// Report returns what has become of the call so far.
+// Report returns the state of the call so far.
 func (c *Call) Report() Report {
 	r := Report{
 		Destination: c.rules.Destination, Reason: c.reason, Attempts: c.sent, Hedges: c.hedges, Unprocessed: c.free,

@@ -14,7 +14,7 @@ import (
 )
 
 // CheckMethods reports the names that stand for no service or method of the .proto files linked
-// into the program: a misspelled name has no effect, and nothing else says so. The names are as
+// into the program: a misspelled name has no effect, and nothing else reports it. The names are as
 // NewPolicies and WithIdempotentMethods take them. Call it from a test; services without generated
 // code are not known.
 func CheckMethods(names ...string) error {
@@ -29,7 +29,7 @@ func CheckMethods(names ...string) error {
 	return prefixed(errs)
 }
 
-// CheckMethods does for the names of ps, those of a service config included, what the function
+// CheckMethods checks the names of ps, those of a service config included, as the function
 // CheckMethods does.
 func (ps *Policies) CheckMethods() error {
 	var errs []error

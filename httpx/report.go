@@ -20,8 +20,8 @@ type reportKey struct{}
 //	}
 //
 // There is none after a success or a first attempt that was Rejected (a 404), where there is
-// nothing to tell, and none under a policy that never retries. A call that ended without a
-// response has the same *retry.Error as its error. The report's Shadow says that the response may
+// nothing to report, and none under a policy that never retries. A call that ended without a
+// response has the same *retry.Error as its error. The report's Shadow is set if the response may
 // be due to another attempt of the same call.
 func ReportFrom(ctx context.Context) (*retry.Error, bool) {
 	e, ok := ctx.Value(reportKey{}).(*retry.Error)

@@ -40,7 +40,7 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 	return t
 }
 
-// RoundTrip makes the call that req stands for. req is never changed.
+// RoundTrip makes the call of req, which is never changed.
 //
 // If the call stops without success, the last response is returned as it came, its body open,
 // with a nil error; ReportFrom(resp.Request.Context()) has the reason. If there was no response,

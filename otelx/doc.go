@@ -1,6 +1,6 @@
-// Package otelx turns what a policy's observer sees into OpenTelemetry metrics and traces. It
+// Package otelx reports a policy's calls and attempts as OpenTelemetry metrics and traces. It
 // depends on the OpenTelemetry API only. Providers are passed in; without one that signal is off,
-// and the global ones are used only if WithGlobals says so.
+// and the global ones are used only with WithGlobals.
 //
 //	observer, err := otelx.NewObserver(otelx.WithMeterProvider(mp), otelx.WithTracerProvider(tp))
 //	policy, err := retry.New(retry.Config{}, retry.WithObserver(observer))

@@ -23,8 +23,8 @@ const (
 // Config is the rules of a policy as plain data, with JSON in and out. The zero value is a good
 // policy.
 type Config struct {
-	// MaxAttempts is how often a call is sent in all, hedges included. 0 means 3; 1 never retries
-	// and never hedges. An attempt that a live connection handed back unprocessed (GOAWAY,
+	// MaxAttempts limits how often a call is sent, hedges included. 0 means 3; 1 never retries and
+	// never hedges. An attempt that a live connection handed back unprocessed (GOAWAY,
 	// REFUSED_STREAM) is sent again up to twice without being counted, by every driver; with 1,
 	// httpx and grpcx do not do that either.
 	MaxAttempts int
@@ -33,7 +33,7 @@ type Config struct {
 	// ThrottledBackoff is the wait after a Throttled outcome. nil means backoff.FullJitter(1s,
 	// 20s).
 	ThrottledBackoff backoff.Strategy
-	// Budget is what retries and hedges may cost in all, a destination. nil means
+	// Budget limits the retries and hedges of all calls to a destination. nil means
 	// budget.Adaptive{}.
 	Budget budget.Spec
 	// AttemptTimeout bounds each attempt. nil means that only the call's own deadline does.

@@ -15,16 +15,16 @@ import (
 // Do calls op until it succeeds or the policy says to stop. It returns nil or an *Error, which
 // unwraps to op's last error and to the context's error if that ended the call; a call of one
 // attempt to which the policy added nothing, neither a timeout nor a wait nor a refusal, returns
-// op's error itself. op should honour the context it is given, which carries the attempt's
-// timeout; Do returns only when op has. Do never hedges, whatever the policy says: op would run
-// twice at once, and race on what it captures. Use DoValue for that.
+// op's error itself. op should honor its context, which carries the attempt's timeout; Do returns
+// only when op has. Do never hedges, whatever the policy says: op would run twice at once, and
+// race on what it captures. Use DoValue for that.
 //
-// Passing op says that it may be repeated; WithIdempotency on ctx withdraws that. It says nothing
-// of the requests that op makes. If the last of these was made by httpx or grpcx and was given up
-// after retries, or because a server asked for none, an error of op ends the call: one layer
-// retries. A classifier of the policy's own decides otherwise.
+// Passing op declares that it may be repeated; WithIdempotency on ctx withdraws that. The
+// declaration does not extend to the requests that op makes. If the last of these was made by
+// httpx or grpcx and was given up after retries, or because a server asked for none, an error of
+// op ends the call: one layer retries. A classifier of the policy overrides this.
 //
-// An error that nothing is known about is retried from a small budget of its own: name those that
+// An error that no classifier knows is retried from a small budget of its own: name those that
 // mean "not there", such as sql.ErrNoRows, with WithPermanent. Do panics if p is nil.
 func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	p = p.current()

@@ -49,7 +49,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes. Its error names every unknown field, every value
 // that is out of range and every one of the wrong kind, by its path; c is then unchanged. As
-// encoding/json has it, null leaves c as it is; in place of a field's value null is an error.
+// encoding/json specifies, null leaves c unchanged; in place of a field's value null is an error.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
 		return nil
@@ -90,8 +90,8 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseConfig reads what MarshalJSON writes, as json.Unmarshal does, and also says the line and
-// column of what is no JSON. A null or an empty text is an error.
+// ParseConfig reads what MarshalJSON writes, as json.Unmarshal does, but its error has the line
+// and column of a syntax error. A null or an empty text is an error.
 func ParseConfig(data []byte) (Config, error) {
 	var c Config
 	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {

@@ -7,7 +7,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 )
 
-// Observer is told of what calls do. Its methods are called on the goroutines of the calls,
+// Observer receives the events of calls. Its methods are called on the goroutines of the calls,
 // hedges included, so they must be safe for concurrent use, and quick. ctx is the call's.
 type Observer interface {
 	// AttemptDone is called once for each attempt that was sent, when it has ended.

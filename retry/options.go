@@ -10,13 +10,13 @@ import (
 // defaultMaxDestinations bounds how many destinations a policy keeps state for.
 const defaultMaxDestinations = 1024
 
-// Option sets what is code and not data.
+// Option sets a part of a policy that is code and not data.
 type Option func(*rules) error
 
-// WithClassifier replaces the way Do and DoValue tell what an error means; the default is
+// WithClassifier sets the function that classifies the errors of Do and DoValue. The default is
 // Classify, to which a cenkalti BackOff as the policy's strategy adds that library's
-// PermanentError. It is called for errors that are not nil and not the context's doing, by any
-// number of goroutines at a time.
+// PermanentError. The function is called for errors that are neither nil nor caused by the
+// context, by any number of goroutines at a time.
 func WithClassifier(classify func(error) Outcome) Option {
 	return func(r *rules) error {
 		if classify == nil {
@@ -69,10 +69,10 @@ func WithRand(random func() float64) Option {
 	}
 }
 
-// WithSwitch lets off switch retries and hedges off, for as long as it is true, for everything
-// that uses the policy: a call then makes one attempt, and one that waits for its next attempt
-// stops (ReasonDisabled) when that is due at the latest. Attempts under way go on. Budgets and
-// latency estimates are told of first attempts as always, so that nothing is lost meanwhile.
+// WithSwitch disables retries and hedges while off is true, for everything that uses the policy: a
+// call then makes one attempt, and one that waits for its next attempt stops (ReasonDisabled) when
+// that is due at the latest. Attempts under way go on. Budgets and latency estimates still record
+// first attempts.
 func WithSwitch(off *atomic.Bool) Option {
 	return func(r *rules) error {
 		if off == nil {

@@ -35,7 +35,7 @@ type rules struct {
 	maxDests   int
 }
 
-// New makes a policy. Its error names every field that is wrong, by its path.
+// New returns a policy. Its error names every field that is wrong, by its path.
 func New(cfg Config, opts ...Option) (*Policy, error) {
 	return build(cfg, nil, opts)
 }

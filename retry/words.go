@@ -8,10 +8,11 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 )
 
-// Class sorts the outcomes of attempts by what they say about trying again; see [call.Class].
+// Class groups the outcomes of attempts by whether another attempt may help; see [call.Class].
 type Class = call.Class
 
-// The classes of outcomes, the reasons why calls stop, and what may be said of calls.
+// The classes of outcomes, the reasons why calls stop, the idempotency of requests, and the
+// criticality of calls.
 const (
 	Success     = call.Success
 	Rejected    = call.Rejected    // do not retry: the request is wrong, or was refused for good
@@ -39,11 +40,12 @@ const (
 
 	// Whether a request may have its effect twice, for WithIdempotency:
 
-	// Undeclared leaves it to the transport's convention. Do takes its operation as idempotent:
-	// whoever passes one to Do asks for it to be repeated. HTTP goes by the method and the
-	// Idempotency-Key header, gRPC by the method's idempotency_level.
+	// Undeclared leaves the decision to the transport's convention: the method and the
+	// Idempotency-Key header for HTTP, the method's idempotency_level for gRPC. An operation of Do
+	// is idempotent by convention, because passing it to Do asks for it to be repeated.
 	Undeclared = Idempotency(0)
-	// Idempotent requests may be sent again after any failure that a retry may mend, and hedged.
+	// Idempotent requests may be sent again after any failure that a retry may overcome, and
+	// hedged.
 	Idempotent = Idempotency(1)
 	// NotIdempotent requests are sent again only if they were provably unprocessed, and never
 	// hedged.
@@ -68,9 +70,9 @@ type Reason = call.Reason
 // DoValue panics with it, so that the panic continues where the caller can recover it.
 type PanicError = drive.PanicError
 
-// AttemptNumber returns which attempt of its call is being made on ctx, from 1. Only resends
-// carry it: 1 is returned for a first attempt and outside a call, but a call made inside a resend
-// has that one's number in its first attempt.
+// AttemptNumber returns the number of the attempt that ctx belongs to, from 1. Only resends set
+// it: it is 1 for a first attempt and outside a call, and the first attempt of a call made inside
+// a resend has the number of that resend.
 func AttemptNumber(ctx context.Context) int { return drive.AttemptNumber(ctx) }
 
 // WithCriticality sets the importance of the calls made under the context: an overloaded server

@@ -44,10 +44,10 @@ type Percentile struct {
 	// means 30s, or the Floor if that is longer.
 	Ceiling time.Duration
 
-	// Padding is how far above the median the limit is at least, as a share of the median, at most
-	// 100. Where the slowest attempts take little longer than the others do, it keeps a small
-	// change from timing out everything. 0 means 0.5: at least one and a half times the median. To
-	// have next to none, say 0.001.
+	// Padding is the least distance of the limit above the median, as a share of the median, at
+	// most 100. Where the slowest attempts take little longer than the others do, it keeps a small
+	// change from timing out everything. 0 means 0.5: at least one and a half times the median.
+	// For next to none, use 0.001.
 	Padding float64
 
 	// Window is the length of the sliding window, 1s to 24h. 0 means one minute.

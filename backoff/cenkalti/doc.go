@@ -3,7 +3,7 @@
 //
 //  1. [To] makes a strategy a BackOff. backoff.Retry and RetryNotify stay as they are, also under
 //     WithContext and WithMaxRetries; only the line that makes the BackOff changes.
-//  2. [From] lets a retry.Policy wait as a BackOff says, and understand backoff.Permanent.
+//  2. [From] lets a retry.Policy wait as a BackOff does, and understand backoff.Permanent.
 //     backoff.Retry becomes retry.Do, which adds the budget, deadlines and reasons.
 //  3. A strategy and retry.Permanent take their places, and this package goes.
 package cenkalti

@@ -53,13 +53,13 @@ type Rule struct {
 	Method string
 	// Share of the calls that suffer it, from 0 to 1. Script goes before it.
 	Share float64
-	// Script, if it is not empty, is one entry for each call in turn (of those that Method
-	// matches): whether it suffers Fault. Calls after its end do not.
+	// Script, if it is not empty, has one entry for each call in turn (of those that Method
+	// matches), true if the call suffers Fault. Calls after its end do not.
 	Script []bool
 	Fault  Fault
 }
 
-// Injector is the interceptors of a server that fails. It is safe for concurrent use.
+// Injector holds the interceptors of a server that fails. It is safe for concurrent use.
 type Injector struct {
 	mu    sync.Mutex
 	rand  *rand.Rand
@@ -68,9 +68,9 @@ type Injector struct {
 	hit   int
 }
 
-// New makes an Injector whose chances come from seed. The first rule that hits a call applies. It
-// panics if a Share is not within 0 and 1, a Method does not begin with a slash, or a duration or
-// AfterMessages is negative.
+// New returns an Injector whose random choices come from seed. The first rule that hits a call
+// applies. It panics if a Share is not within 0 and 1, a Method does not begin with a slash, or a
+// duration or AfterMessages is negative.
 func New(seed uint64, rules ...Rule) *Injector {
 	for i, r := range rules {
 		if err := r.check(); err != "" {
