@@ -132,7 +132,7 @@ func (e *Error) Bare() bool {
 	return e.Ended == nil || told(e.Last, e.Ended)
 }
 
-// told reports whether all that is to be found in ended is to be found in err.
+// told reports whether err contains all that ended contains.
 func told(err, ended error) bool {
 	if joined, ok := ended.(interface{ Unwrap() []error }); ok {
 		for _, part := range joined.Unwrap() {

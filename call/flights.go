@@ -15,7 +15,7 @@ type flight struct {
 	sent    time.Duration
 }
 
-// unknown is when an attempt was sent that nobody timed.
+// unknown is the time of an attempt whose send was not timed.
 const unknown = -1 << 63
 
 // flights are the attempts under way. Nearly all calls have no more than two at a time: more cost

@@ -14,7 +14,7 @@ const (
 	// bound it would be a loop.
 	maxFree = 2
 	// hintSpread is the share of a wait the server asked for that is added at random, so that a
-	// thousand clients told "2 seconds" do not come back together.
+	// thousand clients that were asked to wait 2 seconds do not return together.
 	hintSpread = 0.25
 	// minHint is the shortest wait that counts as a hint: a server that asks for a nanosecond
 	// gets our own backoff.

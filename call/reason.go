@@ -13,7 +13,7 @@ const (
 	ReasonDeadline                    // the caller's deadline has passed, or the next attempt could not make it
 	ReasonNoRetry                     // the server said "do not retry"
 	ReasonHint                        // the server asked for a longer wait than Rules.MaxHint
-	ReasonNotIdempotent               // the request may have had its effect, and nobody said that it may have it twice
+	ReasonNotIdempotent               // the request may have had its effect, and nothing declares that it may have it twice
 	ReasonNotReplayable               // the request's body or messages cannot be sent a second time
 	ReasonCanceled                    // the caller gave up
 	ReasonCommitted                   // part of the answer has reached the caller

@@ -13,7 +13,7 @@ type Attempt struct {
 	Destination string        // of the policy; empty unless it came from For
 	Number      int           // from 1
 	Kind        budget.Kind   // First, Retry or Hedge
-	Sent        time.Time     // when; zero for a first attempt that nobody timed
+	Sent        time.Time     // zero for a first attempt that was not timed
 	Took        time.Duration // until its end; 0 where Sent is zero
 	Waited      time.Duration // how long the call waited for it with no other attempt under way
 	Outcome     Outcome
@@ -54,7 +54,7 @@ func (a Attempt) verb() string {
 	return " failed"
 }
 
-// result returns what the attempt came to, unless its verb says it all.
+// result returns the status or class of the attempt, unless its verb implies it.
 func (a Attempt) result() string {
 	var limit *TimeoutError
 	switch {

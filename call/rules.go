@@ -34,7 +34,7 @@ type Options struct {
 // First is a first attempt that was sent outside a Call and has not ended.
 type First struct {
 	Permit budget.Permit // of the Rules' Budget
-	Sent   time.Time     // zero if nobody timed it
+	Sent   time.Time     // zero if it was not timed
 }
 
 // Start begins a call whose first attempt is not sent yet.

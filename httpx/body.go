@@ -115,8 +115,8 @@ func (b *bodies) hold() bool {
 }
 
 // cut keeps the latest attempt, which is over, from reading on: its upload may still be running.
-// With hedges nobody knows whose is the latest, and GetBody has to give copies that do not share a
-// file's offset, as its contract says.
+// With hedges the latest is unknown, and GetBody has to give copies that do not share a file's
+// offset, as its contract says.
 func (b *bodies) cut() {
 	if !b.guarded() || b.shared {
 		return
@@ -201,7 +201,7 @@ var errCut = errors.New("httpx: the attempt that reads this body is over")
 // attempt would read away bytes of the next.
 type fence struct {
 	body   io.ReadCloser
-	failed atomic.Bool // Read came to an error
+	failed atomic.Bool // Read returned an error
 	closed atomic.Bool
 	mu     sync.Mutex // held during Read
 	over   bool
@@ -227,8 +227,8 @@ func (f *fence) Close() error {
 	return f.body.Close()
 }
 
-// stop returns when nobody reads the body, and nobody will. Close unblocks a Read (as
-// http.Request.Body demands).
+// stop closes the body and waits for a Read under way, which Close unblocks (as http.Request.Body
+// demands). Later Reads fail.
 func (f *fence) stop() {
 	f.Close()
 	f.mu.Lock()

@@ -93,7 +93,7 @@ var ended = []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed}
 // the request.
 const cannotRepeat = "http2: Transport: cannot retry err ["
 
-// wasHandedBack reports whether the request was not processed, the connection works, and nobody
+// wasHandedBack reports whether the request was not processed, the connection works, and nothing
 // has repeated it.
 func wasHandedBack(err error) bool {
 	if starts(err, handedBack) {

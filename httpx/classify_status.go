@@ -7,7 +7,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Classify sorts what an attempt came to by the table below. It is the default classifier;
+// Classify returns the outcome of an attempt by the table below. It is the default classifier;
 // [WithClassifier] replaces it.
 //
 //	Status                       Class         Sent again?

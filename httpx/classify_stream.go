@@ -85,7 +85,7 @@ func classifyGoAway(err error) (retry.Outcome, bool) {
 
 const otherCode = ^uint32(0)
 
-// streamCodeOf returns the code that has a name, as far as codes are told apart here.
+// streamCodeOf returns the code that has a name, if codes are distinguished by it here.
 func streamCodeOf(name string) uint32 {
 	switch name {
 	case "NO_ERROR":

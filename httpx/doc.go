@@ -69,9 +69,9 @@
 // # Servers
 //
 // Handler puts the client's deadline on the request's context, refuses work whose time is up,
-// tells which attempt a request is, and answers "do not retry" (X-Should-Retry: false) when a call
-// further down was exhausted and the handler failed for it. The calls need only be made under the
-// request's context, over HTTP or gRPC.
+// provides the attempt number of a request, and answers "do not retry" (X-Should-Retry: false)
+// when a call further down was exhausted and the handler failed for it. The calls need only be
+// made under the request's context, over HTTP or gRPC.
 //
 // Package fault makes clients and servers fail on purpose, for tests.
 package httpx

@@ -21,7 +21,7 @@ import (
 //     cut off the conversation after it.
 //   - [Attempt] returns which attempt the client says this is.
 //   - If a call made under the request's context, over HTTP or gRPC or by retry.Do, was spent
-//     (out of attempts or budget, or told not to retry), and next then fails with 5xx or 429, the
+//     (out of attempts or budget, or asked not to retry), and next then fails with 5xx or 429, the
 //     answer says X-Should-Retry: false, so that only one layer of a stack retries. next need
 //     only pass the context on.
 //   - With [WithRetryBudget] the server pays for each answer that invites a retry, and says

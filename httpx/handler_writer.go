@@ -15,7 +15,7 @@ import (
 type writer struct {
 	http.ResponseWriter
 	mark    *layer.Mark
-	ctx     context.Context // the client's: done once nobody waits for the answer
+	ctx     context.Context // the client's: done once the client has given up
 	budget  *budget.Answers // nil: none
 	request int64           // its number there
 	decided bool            // the answer's header was written, or cannot change any more
@@ -68,7 +68,7 @@ func (w *writer) unaffordable(o retry.Outcome) bool {
 		return false
 	case w.Header().Get(headerShouldRetry) == "false": // the handler has said so
 		return false
-	case w.ctx.Err() == context.Canceled: // nobody reads the answer
+	case w.ctx.Err() == context.Canceled: // the client has given up
 		return false
 	}
 	return !w.budget.Fail()

@@ -26,7 +26,7 @@ func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry
 	case "false":
 		if o.Class != retry.Rejected || resp.StatusCode >= http.StatusInternalServerError {
 			o.Forbidden = retry.ReasonNoRetry
-			o.After = waitAsked(resp.Header, isThrottled(resp.StatusCode), now) // for whoever calls in a loop
+			o.After = waitAsked(resp.Header, isThrottled(resp.StatusCode), now) // for a loop that makes such calls
 		}
 		return o
 	case "true":

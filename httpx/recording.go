@@ -26,7 +26,7 @@ type recording struct {
 	broken  bool       // the source was closed under a Read, which has lost what would have come
 	waiting int        // Reads that wait for the source, of all readers
 	decided *sync.Cond // held, or whether a reader is stopped or shut, has changed
-	err     error      // what source.Read came to
+	err     error      // that source.Read returned
 }
 
 func newRecording(source io.ReadCloser, limit int) *recording {

@@ -29,7 +29,7 @@ type rules struct {
 	random     func() float64      // nil: math/rand/v2's
 	classifier func(error) Outcome // what WithClassifier gave, nil if nothing
 	permanent  []error             // what WithPermanent gave
-	classify   func(error) Outcome // what these come to
+	classify   func(error) Outcome // made by classifierOf
 	off        func() bool         // nil: never
 	observed   bool                // the observer is one of the options of this New or Reload
 	maxDests   int

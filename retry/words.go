@@ -31,7 +31,7 @@ const (
 	ReasonDeadline      = call.ReasonDeadline      // the deadline has passed, or the next attempt could not make it
 	ReasonNoRetry       = call.ReasonNoRetry       // the server said "do not retry"
 	ReasonHint          = call.ReasonHint          // the server asked for a longer wait than Config.MaxHint
-	ReasonNotIdempotent = call.ReasonNotIdempotent // it may have had its effect, and nobody said that it may have it twice
+	ReasonNotIdempotent = call.ReasonNotIdempotent // it may have had its effect, and nothing declares that it may have it twice
 	ReasonNotReplayable = call.ReasonNotReplayable // the request's body or messages cannot be sent a second time
 	ReasonCanceled      = call.ReasonCanceled      // the caller gave up
 	ReasonCommitted     = call.ReasonCommitted     // part of the answer has reached the caller

@@ -52,7 +52,7 @@ func Object(data []byte) (map[string]json.RawMessage, error) {
 // is wrong all over would be an error of twenty.
 const MostErrors = 64
 
-// Unknown reports each field that nobody took.
+// Unknown reports each field that was not read.
 //
 // known are the names of the fields that there are, for one that is close.
 func Unknown(fields map[string]json.RawMessage, known ...string) error {

@@ -20,7 +20,7 @@ type Table[K comparable, V any] struct {
 	buckets atomic.Pointer[[]bucket[K, V]] // a power of two of them; nil: none yet
 
 	mu     sync.Mutex     // held by who changes what follows, or buckets
-	clock  []*Entry[K, V] // all entries, in the order in which the hand comes to them
+	clock  []*Entry[K, V] // all entries, in the order in which the hand reaches them
 	hand   int            // the entry of clock that is looked at first when one has to go
 	memory memory
 }

@@ -17,7 +17,7 @@ type result[T any] struct {
 	cancel  context.CancelFunc // nil: the attempt ran on the caller's context
 	outcome call.Outcome
 	status  string // what the server answered, if somebody is going to know
-	held    bool   // it came of an attempt, and nobody has disposed of it or handed it on
+	held    bool   // an attempt returned it, and it was neither discarded nor handed on
 }
 
 // attempt makes one attempt on actx, which is ctx or, for a resend, made of it, and classifies it.
@@ -46,7 +46,7 @@ func (r *result[T]) attempt(
 	}()
 	sctx, inside := o.enter(actx, number)
 	r.value, r.err = w.Send(sctx, number, true)
-	late := opened != nil && !opened.Stop() // its context has ended, and with it perhaps a body that nobody has read
+	late := opened != nil && !opened.Stop() // its context has ended, and with it perhaps an unread body
 	returned, r.held = true, true
 	r.sort(ctx, actx, p, w, Result[T]{Attempt: number, Ended: late, Inside: inside}, limit)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 )
 
-// race drives a call whose attempts may run side by side: the first on the caller's goroutine,
-// the others on one each. Whoever ends an attempt tells the Call, under the lock, and does what
-// it asks for. All attempts have returned before the caller's goroutine does: a loser may still
-// be reading the caller's request.
+// race drives a call whose attempts may run side by side: the first on the caller's goroutine, the
+// others on one each. The goroutine of an attempt that has ended reports it to the Call, under the
+// lock, and does what the Call asks for. All attempts have returned before the caller's goroutine
+// does: a loser may still be reading the caller's request.
 type race[T any] struct {
 	ctx context.Context
 	p   *Policy
@@ -119,8 +119,8 @@ func (r *race[T]) launch(step call.Step, now time.Time) racer {
 	return x
 }
 
-// aside makes an attempt on a goroutine of its own. What the one before came to is not the call's
-// answer any more: it is discarded first, so that one connection is enough.
+// aside makes an attempt on a goroutine of its own. The result of the attempt before is no longer
+// the call's answer: it is discarded first, so that one connection is enough.
 func (r *race[T]) aside(x racer, before result[T]) {
 	defer r.others.Done()
 	returned := false
@@ -132,7 +132,7 @@ func (r *race[T]) aside(x racer, before result[T]) {
 	returned = true
 }
 
-// run makes one attempt, tells the call its outcome, and does what the call then asks for.
+// run makes one attempt, reports its outcome to the call, and does what the call then asks for.
 func (r *race[T]) run(x racer, res *result[T]) {
 	defer res.discard(r.w)
 	actx := r.o.resend(x.ctx, x.step.Attempt)

@@ -137,7 +137,7 @@ func (s *sequence[T]) send(step call.Step) {
 		total := s.call.Report().Waited
 		waited, s.waited = total-s.waited, total
 	}
-	if s.p.clock || s.result.outcome.Class != call.Success { // else nobody needs the end time of a success
+	if s.p.clock || s.result.outcome.Class != call.Success { // else no observer, limit, or budget needs the end time of a success
 		s.now = time.Now()
 	}
 	s.done(step, sent, waited)

@@ -6,7 +6,7 @@ package rpcinfo
 import "context"
 
 // Other is the method recorded for an RPC whose name was not fixed when code was generated: a
-// proxy's methods are named by whoever calls it, and would be metric series without bound (gRFC
+// proxy's methods are named by its callers, and would be metric series without bound (gRFC
 // A66).
 const Other = "other"
 

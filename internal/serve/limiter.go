@@ -52,7 +52,7 @@ func Room(limit int64, attempt int, c call.Criticality) int64 {
 
 // Incoming returns the criticality that the client of request r has named; "" means that it has
 // not. One that is not trusted may say that its call matters less than others, not more. A nil
-// trusts trusts nobody.
+// trusts reports false for every caller.
 func Incoming[R any](name string, trusts func(R) bool, r R) (c call.Criticality, said bool) {
 	if name == "" {
 		return call.Critical, false
