@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"fmt"
+	"maps"
 	"math"
 )
 
@@ -35,10 +36,20 @@ func runTogether(o Options) ([]Row, error) {
 	all := len(policies)
 	rows, err := o.Each(len(cases)*all, func(i int) (Row, error) {
 		c, policy := cases[i/all], policies[i%all].attempts(3)
+		if c.waits == "default" && policy.waitsAlike() {
+			return Row{}, nil
+		}
 		return o.togetherRow(c, policy), nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	for i := range rows {
+		if rows[i].Policy == "" { // the case before is the same one with the other waits
+			rows[i] = rows[i-all]
+			rows[i].Params = maps.Clone(rows[i].Params)
+			rows[i].Params["waits"] = "default"
+		}
 	}
 	for i, c := range cases {
 		c.judge(rows[i*all : (i+1)*all])
@@ -64,6 +75,12 @@ func (o Options) togetherCases() (cases []togetherCase) {
 		}
 	}
 	return cases
+}
+
+// waitsAlike reports whether both kinds of waits come to the same run: the policy is the user's,
+// or never retries.
+func (p Policy) waitsAlike() bool {
+	return p.user || p.Config.MaxAttempts == 1 && p.Config.Hedge == nil
 }
 
 func (o Options) togetherRow(c togetherCase, policy Policy) Row {

@@ -191,8 +191,12 @@ func burstRows() (rows []crowdRow) {
 	}
 	ten := crowd{clients: 1, rate: 10, slow: 1, cuts: 60, seconds: 1200}
 	rows = append(rows, crowdRow{group: 4, name: "ten die each minute", crowd: ten, near: true})
-	for name, e := range map[string]budget.Evidence{"lost": budget.Lost, "failed": budget.Failed} {
-		rows = append(rows, crowdRow{group: 4, name: "stale pool, " + name, near: true, crowd: crowd{
+	for _, e := range []budget.Evidence{budget.Failed, budget.Lost} {
+		name := "stale pool, failed"
+		if e == budget.Lost {
+			name = "stale pool, lost"
+		}
+		rows = append(rows, crowdRow{group: 4, name: name, near: true, crowd: crowd{
 			clients: 10, every: 120,
 			burst: 20, leg: .01, seconds: 3600, world: func(_ *rand.Rand, _ float64, n int) fate {
 				if n == 1 {

@@ -1,13 +1,16 @@
 package experiments
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
 	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 // A server that slows down makes every call look like one to hedge: the hedges must not keep it
@@ -53,4 +56,54 @@ func TestTogether_SavesACutConnection(t *testing.T) {
 	require.Equal(t, got.hit, got.saved)
 	none := gather(policyNamed("none").Config, c, 1)
 	require.Zero(t, none.saved)
+}
+
+// deaf is a limit that is told what attempts take, and learns nothing: calls under it begin with
+// a call.Call.
+type deaf struct{ timeout.Fixed }
+
+func (d deaf) New() timeout.Limit { return d }
+
+func (d deaf) Timeout() time.Duration { return time.Duration(d.Fixed) }
+
+func (deaf) Observe(time.Time, time.Duration, bool) {}
+
+func (deaf) Usual() time.Duration { return 0 }
+
+// A first attempt outside its call.Call, as the drivers make it, must change no figure.
+func TestTogether_AFirstAttemptOutsideItsCallChangesNothing(t *testing.T) {
+	for _, r := range crowdRows() {
+		if r.crowd.clients > 100 || r.group == 7 {
+			continue
+		}
+		r.crowd.seconds, r.crowd.from, r.crowd.to = min(r.crowd.seconds, 35), 0, 0
+		r.crowd.rate = min(r.crowd.rate, 300)
+		cfg := policyNamed("grpc").attempts(3).Config
+		cfg.Backoff, cfg.ThrottledBackoff = defaultWaits, defaultWaits
+		outside := gather(cfg, r.crowd, 5)
+		cfg.AttemptTimeout = deaf{timeout.Fixed(r.crowd.timeout * 1e9)}
+		require.True(t, reflect.DeepEqual(outside, gather(cfg, r.crowd, 5)), r.name)
+	}
+}
+
+func TestTogether_EventsComeInTheOrderOfTheirTimes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := &crowdSim{}
+		now, pushed, popped := crowdEvent{}, 0, 0
+		for range rapid.IntRange(1, 400).Draw(t, "steps") {
+			if rapid.Bool().Draw(t, "push") {
+				k := crowdKind(rapid.IntRange(0, int(crowdDeadline)).Draw(t, "kind"))
+				s.at(now.time()+float64(rapid.IntRange(0, 5).Draw(t, "in")), k, 0, 0)
+				pushed++
+			} else if e, ok := s.queue.pop(); ok {
+				require.True(t, now.before(&e))
+				now = e
+				popped++
+			}
+		}
+		for _, ok := s.queue.pop(); ok; _, ok = s.queue.pop() {
+			popped++
+		}
+		require.Equal(t, pushed, popped)
+	})
 }
