@@ -85,8 +85,8 @@ func (t *Transport) conclude(l *lookup, found []Endpoint, err error) {
 	}
 }
 
-// replace makes what was found the list and returns the endpoints that left it. It requires that
-// t.mu is held.
+// replace makes what was found the list and returns the endpoints that left it, but for those that
+// release closes. It requires that t.mu is held.
 func (t *Transport) replace(found []Endpoint) (left []*endpoint) {
 	old := map[string]*endpoint{}
 	for _, e := range t.list {
@@ -117,7 +117,9 @@ func (t *Transport) replace(found []Endpoint) (left []*endpoint) {
 		if e.outlier != nil {
 			t.group.Remove(e.outlier)
 		}
-		left = append(left, e)
+		if e.open == 0 {
+			left = append(left, e)
+		}
 	}
 	t.list = list
 	return left

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"runtime"
 	"strings"
 	"sync"
@@ -257,6 +258,47 @@ func TestDNS_SRV(t *testing.T) {
 	assert.ElementsMatch(t, []endpoints.Endpoint{
 		{Addr: "a.example:81", Weight: 3}, {Addr: "b.example:82", Weight: 0},
 	}, list)
+}
+
+// net/http hands a connection back to its pool just before it delivers the response. An endpoint
+// whose idle connections are closed in between would lose an answer that it has given.
+func TestEndpoints_OneThatLeavesTheListAnswersFirst(t *testing.T) {
+	for _, policy := range []endpoints.Policy{endpoints.RoundRobin, endpoints.LeastRequests} {
+		synctest.Test(t, func(t *testing.T) {
+			f, l := newFleet(t, "a", "b"), new(lookups)
+			for _, s := range f.servers {
+				s.do(func(http.ResponseWriter, *http.Request) {})
+			}
+			l.set(nil, "a")
+			find := func(ctx context.Context) ([]endpoints.Endpoint, error) {
+				time.Sleep(time.Second)
+				return l.find(ctx)
+			}
+			c := client(t, endpoints.New("orders", find, endpoints.Config{
+				Base: f.base(), Policy: policy, Refresh: time.Minute,
+			}))
+			ask := func(ctx context.Context) string {
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://orders/", nil)
+				require.NoError(t, err)
+				resp, err := c.Do(req)
+				require.NoError(t, err)
+				defer resp.Body.Close()
+				return resp.Header.Get("Server")
+			}
+			require.Equal(t, "a", ask(t.Context()))
+			l.set(nil, "b")
+			time.Sleep(time.Minute)
+			handed := 0
+			from := ask(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) {
+				handed++
+				time.Sleep(2 * time.Second) // the lookup ends meanwhile
+			}}))
+			require.Equal(t, "a", from)
+			require.Equal(t, 1, handed)
+			require.Equal(t, "b", ask(t.Context()))
+			c.CloseIdleConnections()
+		})
+	}
 }
 
 // TestEndpoints_ComeAndGo makes 100,000 calls while the list changes all the time. TestMain finds

@@ -89,13 +89,15 @@ func (t *Transport) send(call *placement.Call, now time.Time, e *endpoint) sent 
 	return s
 }
 
-// release ends a request at an endpoint.
+// release ends a request at an endpoint. The last one at an endpoint that is gone closes its idle
+// connections, and none before: net/http calls a connection idle just before it delivers the
+// response.
 func (t *Transport) release(e *endpoint) {
 	t.mu.Lock()
 	e.open--
-	gone := e.gone
+	over := e.gone && e.open == 0
 	t.mu.Unlock()
-	if gone {
+	if over {
 		e.rt.CloseIdleConnections()
 	}
 }
