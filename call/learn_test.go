@@ -1,11 +1,13 @@
 package call_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/call"
 )
 
@@ -16,10 +18,13 @@ type sample struct {
 }
 
 // learner is a limit that records its samples.
-type learner struct{ samples *[]sample }
+type learner struct {
+	samples *[]sample
+	usual   time.Duration
+}
 
 func (l learner) Timeout() time.Duration { return time.Second }
-func (l learner) Usual() time.Duration   { return 0 }
+func (l learner) Usual() time.Duration   { return l.usual }
 func (l learner) Observe(_ time.Time, took time.Duration, answered bool) {
 	*l.samples = append(*l.samples, sample{took, answered})
 }
@@ -47,7 +52,7 @@ func TestLearn_AttemptsStillUnderWayAreCensoredSamples(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var samples []sample
-			r := rules(call.Rules{MaxAttempts: 2, Hedge: learner{&samples}})
+			r := rules(call.Rules{MaxAttempts: 2, Hedge: learner{samples: &samples}})
 			now := time.Unix(1e9, 0)
 			started := r.Start(now, call.Options{Hedge: true})
 			started.Next(now)
@@ -55,5 +60,27 @@ func TestLearn_AttemptsStillUnderWayAreCensoredSamples(t *testing.T) {
 			c.end(&started, now.Add(3*time.Second))
 			require.ElementsMatch(t, c.want, samples)
 		})
+	}
+}
+
+func TestUsual_ANegativeOneOfAUsersLimitKeepsNoCallFromRetrying(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for name, set := range map[string]func(*call.Rules, learner){
+		"of attempts": func(r *call.Rules, l learner) { r.AttemptTimeout = l },
+		"of hedges":   func(r *call.Rules, l learner) { r.Hedge = l },
+	} {
+		for _, usual := range []time.Duration{-1, -time.Hour, math.MinInt64} {
+			for _, outcome := range []call.Outcome{transient, hinted(10 * time.Millisecond)} {
+				r := rules(call.Rules{Backoff: backoff.Constant(10 * time.Millisecond)})
+				set(r, learner{samples: new([]sample), usual: usual})
+				c := r.Start(now, call.Options{Deadline: now.Add(time.Second)})
+				c.Next(now)
+				c.Done(now, 1, outcome)
+				at, _, step := follow(&c, now)
+				require.Equal(t, call.Send, step.Op, "%s: %v", name, usual)
+				require.GreaterOrEqual(t, at.Sub(now), 10*time.Millisecond)
+				require.LessOrEqual(t, at.Sub(now), 13*time.Millisecond)
+			}
+		}
 	}
 }

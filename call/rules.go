@@ -84,13 +84,14 @@ func (r *Rules) attemptTimeout() time.Duration {
 	return r.AttemptTimeout.Timeout()
 }
 
-// usual returns what an attempt usually takes, 0 if no limit measures it.
+// usual returns what an attempt usually takes, 0 if no limit measures it, or one of a user's own
+// says less.
 func (r *Rules) usual() time.Duration {
 	if l, ok := r.AttemptTimeout.(timeout.Learner); ok {
-		return l.Usual()
+		return max(0, l.Usual())
 	}
 	if l, ok := r.Hedge.(timeout.Learner); ok {
-		return l.Usual()
+		return max(0, l.Usual())
 	}
 	return 0
 }
