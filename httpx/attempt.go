@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
@@ -24,12 +25,14 @@ type call struct {
 	placed      bool   // the context of every attempt has a record for endpoints.Transport
 	bodies      bodies
 	shadows     shadows
-	seen        *sighting       // by the latest attempt, if it is watched
-	hooks       context.Context // has the caller's ClientTrace for attempts side by side; nil: none
-	sent        *http.Request   // as the latest attempt, unless attempts run side by side; nil: as req
-	watch       *cancelWatch    // nil: none
-	first       additions       // of the first attempt
-	plain       http.Request    // what the first attempt sends, if that is a copy on the caller's context
+	seen        *sighting                     // by the latest attempt, if it is watched
+	hooks       context.Context               // has the caller's ClientTrace for attempts side by side; nil: none
+	sent        *http.Request                 // as the latest attempt, unless attempts run side by side; nil: as req
+	watch       *cancelWatch                  // nil: none
+	failed      atomic.Pointer[retry.Failure] // the latest, if a hook wants to know
+	login       *login                        // nil: a 401 is an answer as any other
+	first       additions                     // of the first attempt
+	plain       http.Request                  // what the first attempt sends, if that is a copy on the caller's context
 }
 
 // additions has room for what an attempt adds to the request.
@@ -48,6 +51,9 @@ func (t *Transport) newCall(req *http.Request, p *drive.Policy) *call {
 		c.criticality = named.String()
 	}
 	c.idempotent = c.key != "" || Idempotent(req)
+	if t.credentials != nil && !c.once {
+		c.login = t.credentials.login(req)
+	}
 	c.bodies.init(req, t.buffer, c.once)
 	return c
 }
@@ -89,9 +95,13 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 		return nil, err
 	}
 	ctx, traced := c.trace(ctx, timed)
-	req := c.request(ctx, attempt, timed || traced || c.placed, body)
+	req := c.request(ctx, attempt, timed || traced || c.placed || c.t.before != nil, body)
 	if !c.bodies.shared {
 		c.sent = req
+	}
+	c.login.sending(attempt)
+	if err := c.prepare(req, attempt); err != nil {
+		return nil, err
 	}
 	c.shadows.sent.Add(1)
 	resp, err := normalize(c.t.base.RoundTrip(req))
@@ -102,11 +112,11 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 }
 
 // Classify returns an attempt's outcome, and whether it may be sent again.
-func (c *call) Classify(_ context.Context, _ *drive.Policy, r drive.Result[*http.Response]) retry.Outcome {
+func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*http.Response]) retry.Outcome {
 	resp, err := r.Value, r.Err
 	o := retry.Outcome{Class: retry.Timeout}
 	switch {
-	case err != nil && c.bodies.broke(err):
+	case err != nil && (is[*hookError](err) || c.bodies.broke(err)):
 		o = retry.Outcome{Class: retry.Rejected}
 	case err != nil && c.canceled():
 		o = retry.Outcome{Class: retry.Canceled}
@@ -120,6 +130,9 @@ func (c *call) Classify(_ context.Context, _ *drive.Policy, r drive.Result[*http
 		o = c.proven(o, err)
 	}
 	o = c.correct(r.Attempt, resp, err, o)
+	if c.login != nil && resp != nil && !r.Ended {
+		o = c.login.correct(ctx, r.Attempt, resp, o)
+	}
 	if r.Ended && resp != nil { // it came too late to be read, but what it says about retrying counts
 		o = retry.Outcome{Class: retry.Timeout, Forbidden: o.Forbidden, After: o.After}
 	}
@@ -182,6 +195,9 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 		c.bodies.unused()
 	}
 	c.awaitCancel()
+	if h, ok := stopped.Last.(*hookError); ok && !stopped.Bare() {
+		stopped.Last = h.err // the text says which attempt it was
+	}
 	switch {
 	case stopped.Last != nil && (c.once || knownByType(stopped.Last)):
 		return nil, stopped.Last

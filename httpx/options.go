@@ -15,6 +15,8 @@ type options struct {
 	choose      func(*http.Request) *retry.Policy
 	destination func(*http.Request) string
 	classify    func(*http.Request, *http.Response, error) retry.Outcome // nil: Classify
+	before      []func(*http.Request, *retry.Failure) error
+	credentials *credentials // nil: a 401 is an answer as any other
 	buffer      int
 	addsKey     bool
 	quiet       bool

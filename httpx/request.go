@@ -44,7 +44,7 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	switch {
 	case req.Header == nil:
 		return req // the base refuses it, and says so
-	case hedged: // many bases set a header although they must not: attempts side by side share not even the values
+	case hedged || c.t.before != nil: // many bases set a header although they must not: attempts side by side share not even the values
 		req.Header = cloneHeader(req.Header, http.Header.Clone)
 	case !timed && !resend && c.key == "" && c.criticality == "":
 		return req

@@ -12,6 +12,14 @@ type history struct {
 	rest  []call.Failure
 }
 
+// note remembers a failure, and tells the work of it.
+func note(h *history, work any, f call.Failure) {
+	h.add(f)
+	if w, ok := work.(Follower); ok {
+		w.Failed(f)
+	}
+}
+
 func (h *history) add(e call.Failure) {
 	switch {
 	case h.first.Attempt == 0:

@@ -179,7 +179,7 @@ func (r *race[T]) land(now time.Time, a *call.Attempt, x racer, res *result[T]) 
 	a.Outcome = o
 	res.cancel = both(res.cancel, x.cancel)
 	if o.Class != call.Success {
-		r.history.add(call.Failure{Attempt: x.step.Attempt, Class: o.Class, Status: a.Status, Err: a.Err})
+		note(&r.history, r.w, call.Failure{Attempt: x.step.Attempt, Class: o.Class, Status: a.Status, Err: a.Err})
 	}
 	r.call.Done(now, x.step.Attempt, o)
 	r.live = slices.DeleteFunc(r.live, func(l flying) bool { return l.attempt == x.step.Attempt })

@@ -147,7 +147,7 @@ func (s *sequence[T]) send(step call.Step) {
 func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration) {
 	o := s.result.outcome
 	if o.Class != call.Success {
-		s.history.add(call.Failure{Attempt: step.Attempt, Class: o.Class, Status: s.result.status, Err: s.result.err})
+		note(&s.history, s.w, call.Failure{Attempt: step.Attempt, Class: o.Class, Status: s.result.status, Err: s.result.err})
 	}
 	s.call.Done(s.now, step.Attempt, o)
 	if s.p.Observer != nil {

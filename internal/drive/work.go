@@ -29,6 +29,13 @@ type Statuser[T any] interface {
 	Status(v T, err error) string
 }
 
+// Follower is implemented by a Work whose attempts depend on how the ones before them failed.
+type Follower interface {
+	// Failed notes a failure before the next attempt is sent. Attempts that run side by side end
+	// side by side, but Failed is called for one at a time.
+	Failed(f call.Failure)
+}
+
 // Result holds what an attempt returned.
 type Result[T any] struct {
 	Attempt int

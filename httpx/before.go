@@ -1,0 +1,80 @@
+package httpx
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// WithBeforeAttempt calls prepare before each attempt, to sign the request, add a token or set a
+// header. req is the attempt's own copy: its header and URL may be changed, and the headers that
+// the Transport adds are on it. Its context is the attempt's, so that an attempt timeout bounds
+// prepare as well. previous is the latest failure of the call, nil if no attempt has failed. To
+// hash the body, read a copy from req.GetBody; to change the body, wrap it.
+//
+// An error of prepare ends the call: no retry helps, and it says nothing of the destination. The
+// attempt counts, although it was not sent. Attempts of a hedged call call prepare side by side.
+// Given more than once, each is called, in order.
+func WithBeforeAttempt(prepare func(req *http.Request, previous *retry.Failure) error) Option {
+	if prepare == nil {
+		panic("httpx: WithBeforeAttempt: must not be nil")
+	}
+	return func(o *options) { o.before = append(o.before, prepare) }
+}
+
+// Failed implements drive.Follower.
+func (c *call) Failed(f retry.Failure) {
+	if c.t.before != nil {
+		c.failed.Store(&f)
+	}
+}
+
+// prepare calls the hooks of WithBeforeAttempt for an attempt that is about to be sent. A request
+// that is not sent has its body closed.
+func (c *call) prepare(req *http.Request, attempt int) error {
+	if c.t.before == nil {
+		return nil
+	}
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	if req.URL != nil {
+		own := *req.URL
+		req.URL = &own
+	}
+	body, prepared, returned := req.Body, false, false
+	defer func() {
+		if !prepared && body != nil {
+			body.Close()
+		}
+		if !returned { // a panic or runtime.Goexit in a hook
+			c.bodies.end()
+		}
+	}()
+	for _, hook := range c.t.before {
+		var previous *retry.Failure
+		if f := c.failed.Load(); f != nil {
+			own := *f
+			previous = &own
+		}
+		if err := hook(req, previous); err != nil {
+			returned = true
+			return &hookError{err, attempt}
+		}
+	}
+	prepared, returned = true, true
+	return nil
+}
+
+// hookError is the error of a hook, which ends the call.
+type hookError struct {
+	err     error
+	attempt int
+}
+
+func (e *hookError) Error() string {
+	return e.err.Error() + " (evenkeel: before attempt " + strconv.Itoa(e.attempt) + ")"
+}
+
+func (e *hookError) Unwrap() error { return e.err }

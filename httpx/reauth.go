@@ -1,0 +1,218 @@
+package httpx
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/budget"
+	"github.com/evenkeel-go/evenkeel/internal/dest"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// WithReauth calls renew when an attempt is answered 401, to get new credentials, and sends the
+// request again if renew returns nil. It is for [WithBeforeAttempt], which puts the credentials on
+// each attempt, or for a RoundTripper below that does.
+//
+// One renewal is made at a time for each host and port, and all calls that are answered 401 wait
+// for it as long as their contexts go on; an attempt that was sent before the latest renewal is
+// sent again without another. If the context of the call that makes the renewal ends, a call that
+// waits makes it instead. The call's context is renew's: bound it there. renew may look at the
+// response, but must neither read nor close its body. A request that renew sends through the same
+// Transport under that context is not itself reauthenticated.
+//
+// A call is sent again for a 401 once; a second one is the caller's, and so is the first if renew
+// returns an error. After a renewal that failed, or did not help, there is none for a second, and
+// for twice as long each time up to a minute, unless a request is answered with less than 400.
+//
+// A 401 shows that the destination works, and that the request was not handled, so that it is sent
+// again whatever its method if its body can be (otherwise renew is called for the calls to come).
+// That is a retry as others are: it counts, waits its backoff, and is paid for from the budget. A
+// policy of MaxAttempts 1 never calls renew.
+func WithReauth(renew func(ctx context.Context, resp *http.Response) error) Option {
+	if renew == nil {
+		panic("httpx: WithReauth: must not be nil")
+	}
+	return func(o *options) {
+		o.credentials = &credentials{renew: renew, hosts: dest.New[string, *credential](maxCredentials, nil)}
+	}
+}
+
+const (
+	maxCredentials  = 1024 // hosts
+	firstRenewPause = time.Second
+	lastRenewPause  = time.Minute
+)
+
+// credentials are those of all hosts of a Transport.
+type credentials struct {
+	renew func(context.Context, *http.Response) error
+	hosts *dest.Table[string, *credential]
+}
+
+// login returns what a call needs to be reauthenticated, or nil if it is made to renew credentials
+// itself: it would wait for itself.
+func (cs *credentials) login(req *http.Request) *login {
+	if req.URL == nil || req.Context().Value(renewing{cs}) != nil {
+		return nil
+	}
+	e := cs.hosts.GetOrAdd(req.URL.Host, func(*dest.Entry[string, *credential], bool) *credential { return new(credential) })
+	return &login{credentials: cs, credential: e.Value}
+}
+
+// renewing is the key of a context under which credentials are renewed.
+type renewing struct{ *credentials }
+
+// login holds what a call has of one host's credentials.
+type login struct {
+	*credentials
+	*credential
+	to atomic.Uint64 // the version that this call waited for; 0: none
+
+	sentMu sync.Mutex
+	sent   []uint64 // the versions under which attempts were sent, by their numbers
+}
+
+// sending notes under which version of the credentials an attempt is sent, or under an earlier one.
+func (l *login) sending(attempt int) {
+	if l == nil {
+		return
+	}
+	v := l.version.Load()
+	l.sentMu.Lock()
+	defer l.sentMu.Unlock()
+	for len(l.sent) < attempt {
+		l.sent = append(l.sent, v)
+	}
+}
+
+func (l *login) sentUnder(attempt int) uint64 {
+	l.sentMu.Lock()
+	defer l.sentMu.Unlock()
+	return l.sent[attempt-1]
+}
+
+// correct returns the outcome o of an attempt, Unprocessed if it was answered 401 and there are
+// newer credentials now than when it was sent.
+func (l *login) correct(ctx context.Context, attempt int, resp *http.Response, o retry.Outcome) retry.Outcome {
+	sent := l.sentUnder(attempt)
+	switch {
+	case resp.StatusCode < http.StatusBadRequest:
+		l.accepted(sent)
+		return o
+	case resp.StatusCode != http.StatusUnauthorized || o.Class != retry.Rejected || o.Forbidden != retry.ReasonNone:
+		return o
+	}
+	if to := l.to.Load(); to != 0 && sent >= to {
+		l.refused(sent)
+		return o
+	}
+	v, ok := l.newer(ctx, sent, func() error {
+		return l.renew(context.WithValue(ctx, renewing{l.credentials}, true), resp)
+	})
+	if !ok {
+		return o
+	}
+	l.to.CompareAndSwap(0, v)
+	return retry.Outcome{Class: retry.Unprocessed, Evidence: budget.Alive, After: o.After}
+}
+
+// credential is what is known of the credentials for one host.
+type credential struct {
+	version atomic.Uint64 // how often they were renewed
+	doubted atomic.Bool   // pause is not 0
+
+	mu     sync.Mutex
+	flight *renewal      // under way; nil: none
+	pause  time.Duration // after a renewal that was of no use
+	until  time.Time     // there is no other until then
+}
+
+// renewal is one renewal. failed may be read once done is closed.
+type renewal struct {
+	done   chan struct{}
+	failed bool // and not because whoever made it gave up
+}
+
+// newer returns a version of the credentials that is not sent, and makes it by renew or waits for
+// it if there is none. It reports false if there is to be none.
+func (c *credential) newer(ctx context.Context, sent uint64, renew func() error) (uint64, bool) {
+	for {
+		c.mu.Lock()
+		v, f := c.version.Load(), c.flight
+		switch {
+		case v != sent:
+			c.mu.Unlock()
+			return v, true
+		case f == nil && (ctx.Err() != nil || time.Now().Before(c.until)):
+			c.mu.Unlock()
+			return 0, false
+		case f == nil:
+			f = &renewal{done: make(chan struct{})}
+			c.flight = f
+			c.mu.Unlock()
+			return c.lead(ctx, f, renew)
+		}
+		c.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return 0, false
+		case <-f.done:
+			if f.failed {
+				return 0, false
+			}
+		}
+	}
+}
+
+// lead makes a renewal, for all calls that wait for it.
+func (c *credential) lead(ctx context.Context, f *renewal, renew func() error) (v uint64, ok bool) {
+	gaveUp := false
+	defer func() { // also after a panic or runtime.Goexit in renew
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.flight = nil
+		switch {
+		case ok:
+			v = c.version.Add(1)
+		case !gaveUp:
+			f.failed = true
+			c.rest()
+		}
+		close(f.done)
+	}()
+	err := renew()
+	gaveUp = err != nil && ctx.Err() != nil
+	return 0, err == nil
+}
+
+// refused notes that a request was answered 401 although its credentials had just been renewed.
+func (c *credential) refused(sent uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.version.Load() == sent && !time.Now().Before(c.until) {
+		c.rest()
+	}
+}
+
+// rest puts the next renewal off. It requires that c.mu is held.
+func (c *credential) rest() {
+	c.pause = min(max(firstRenewPause, 2*c.pause), lastRenewPause)
+	c.until = time.Now().Add(c.pause)
+	c.doubted.Store(true)
+}
+
+// accepted notes that a request sent under a version was not answered 401.
+func (c *credential) accepted(sent uint64) {
+	if !c.doubted.Load() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.version.Load() == sent {
+		c.pause, c.until = 0, time.Time{}
+		c.doubted.Store(false)
+	}
+}
