@@ -38,6 +38,7 @@ type Call struct {
 	now      time.Time     // when the driver last spoke
 	at       time.Duration // the same, since start
 	deadline time.Duration // never, if there is none
+	elapsed  time.Duration // of the call, before start
 	hedge    bool          // this call may be hedged
 
 	flights
@@ -135,7 +136,7 @@ func (c *Call) nextHedge() Step {
 		return Step{Op: Wait}
 	}
 	due := max(later(c.lastSent, delay), c.notYet, c.hedgeAt)
-	if c.tooLate(max(c.at, due)) {
+	if c.ends(max(c.at, due)) != ReasonNone {
 		c.shut = true
 		return Step{Op: Wait}
 	}

@@ -96,7 +96,7 @@ func (e *Error) RetryAfter() time.Duration {
 		return e.After
 	}
 	switch e.Reason {
-	case ReasonMaxAttempts, ReasonBudget, ReasonDeadline, ReasonNoRetry, ReasonHint, ReasonGate:
+	case ReasonMaxAttempts, ReasonMaxElapsed, ReasonBudget, ReasonDeadline, ReasonNoRetry, ReasonHint, ReasonGate:
 		return comeBack
 	}
 	return 0
@@ -124,7 +124,7 @@ func (e *Error) Bare() bool {
 		return false
 	}
 	switch e.Reason {
-	case ReasonBudget, ReasonHint, ReasonGate:
+	case ReasonBudget, ReasonHint, ReasonGate, ReasonMaxElapsed:
 		return false
 	case ReasonDeadline:
 		return e.Ended != nil && told(e.Last, e.Ended)

@@ -24,7 +24,8 @@ const (
 // handedBack resends an attempt that a live connection gave back unprocessed, in its own place:
 // at once, with the permit it had, and not counted.
 func (c *Call) handedBack(f *flight) bool {
-	if c.free == maxFree || c.planned || c.closed != ReasonNone || c.at < c.notYet || c.tooLate(c.at) || c.rules.off() {
+	if c.free == maxFree || c.planned || c.closed != ReasonNone || c.at < c.notYet || c.rules.off() ||
+		c.ends(c.at) != ReasonNone {
 		return false
 	}
 	c.free++
@@ -78,8 +79,8 @@ func (c *Call) plan(o *Outcome) Reason {
 		return ReasonMaxAttempts
 	}
 	due := max(later(c.at, delay), c.notYet)
-	if c.tooLate(due) {
-		return ReasonDeadline
+	if reason := c.ends(due); reason != ReasonNone {
+		return reason
 	}
 	return c.reserve(due, o.evidence())
 }
@@ -109,9 +110,11 @@ func (c *Call) reserve(due time.Duration, because budget.Evidence) Reason {
 // postpone puts the planned retry off if a server asked for a longer wait meanwhile.
 func (c *Call) postpone() Reason {
 	due := max(c.due, c.notYet)
-	if due > c.due && c.tooLate(due) {
-		c.withdraw()
-		return ReasonDeadline
+	if due > c.due {
+		if reason := c.ends(due); reason != ReasonNone {
+			c.withdraw()
+			return reason
+		}
 	}
 	c.due = due
 	return ReasonNone
@@ -173,6 +176,17 @@ func (c *Call) hint(after time.Duration) time.Duration {
 // spent reports whether the call was sent as often as it may be. It is asked before each retry
 // and each hedge.
 func (c *Call) spent() bool { return c.rules.spent(c.sent - c.free) }
+
+// ends returns why nothing may be sent again then, or ReasonNone.
+func (c *Call) ends(at time.Duration) Reason {
+	switch {
+	case c.tooLate(at):
+		return ReasonDeadline
+	case c.rules.MaxElapsed > 0 && later(at, c.elapsed) > c.rules.MaxElapsed:
+		return ReasonMaxElapsed
+	}
+	return ReasonNone
+}
 
 // tooLate reports whether an attempt sent then could not plausibly finish before the deadline.
 func (c *Call) tooLate(at time.Duration) bool {

@@ -60,11 +60,11 @@ func (c *Call) again() Reason {
 		c.waiting, c.since, c.every = true, c.at, 0
 	}
 	due := later(c.at, c.interval())
-	switch {
-	case due == never: // centuries after the call began, where times do not move any more
+	if due == never { // centuries after the call began, where times do not move any more
 		return ReasonBudget
-	case c.tooLate(due):
-		return ReasonDeadline
+	}
+	if reason := c.ends(due); reason != ReasonNone {
+		return reason
 	}
 	c.due = due
 	return ReasonNone

@@ -19,12 +19,13 @@ const (
 	ReasonCommitted                   // part of the answer has reached the caller
 	ReasonGate                        // the budget refused even the first attempt (budget.ClientThrottle)
 	ReasonDisabled                    // Rules.Off switched retries off
+	ReasonMaxElapsed                  // the next attempt would be sent later than Rules.MaxElapsed after the call began
 )
 
 var reasonNames = [...]string{
 	"none", "success", "rejected", "max_attempts", "budget", "deadline", "no_retry", "hint_too_long",
 	"not_idempotent", "not_replayable", "canceled", "committed", "gate",
-	"disabled",
+	"disabled", "max_elapsed",
 }
 
 // String returns the reason's name in errors, logs, metrics and traces.

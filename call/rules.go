@@ -17,6 +17,7 @@ type Rules struct {
 	Backoff          backoff.Strategy // the wait before a retry; nil: none
 	ThrottledBackoff backoff.Strategy // the wait after a Throttled outcome; nil: Backoff
 	MaxHint          time.Duration    // the longest wait that a server may ask for; 0 sets no limit
+	MaxElapsed       time.Duration    // how long after the call began it may be sent again; 0 sets no limit
 	Budget           budget.Budget    // what retries and hedges may cost; nil affords them all
 	Unknown          budget.Budget    // what retries after errors that no classifier knows may cost; nil: Budget
 	AttemptTimeout   timeout.Limit    // how long an attempt may take; nil: without limit
@@ -51,6 +52,7 @@ func (r *Rules) Resume(now time.Time, f First, o Options) (c Call) {
 	sent := time.Duration(unknown)
 	if !f.Sent.IsZero() {
 		sent = f.Sent.Sub(now)
+		c.elapsed = max(-sent, 0)
 	}
 	c.launch(budget.First, f.Permit, false, sent)
 	if sent == unknown {

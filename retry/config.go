@@ -45,6 +45,10 @@ type Config struct {
 	// MaxHint is the longest wait that a server may ask for; a longer one stops the call. 0 means
 	// one minute. The wait that follows is the server's and up to a quarter more.
 	MaxHint time.Duration
+	// MaxElapsed is how long after a call has begun it may be sent again, retries and hedges alike.
+	// It cuts no attempt that is under way, and no wait begins that would end after it
+	// (ReasonMaxElapsed). 0 sets no limit. To bound the whole call, give its context a deadline.
+	MaxElapsed time.Duration
 }
 
 // validate reports every mistake, each with its field's path.
@@ -55,6 +59,9 @@ func (c Config) validate() error {
 	}
 	if c.MaxHint < 0 {
 		errs = append(errs, conf.Errorf("MaxHint", "must not be negative, not %v", c.MaxHint))
+	}
+	if c.MaxElapsed < 0 {
+		errs = append(errs, conf.Errorf("MaxElapsed", "must not be negative, not %v", c.MaxElapsed))
 	}
 	check := func(field string, v any) {
 		if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {

@@ -41,6 +41,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	put("AttemptTimeout", c.AttemptTimeout != nil, func() ([]byte, error) { return timeout.MarshalSpec(c.AttemptTimeout) })
 	put("Hedge", c.Hedge != nil, func() ([]byte, error) { return timeout.MarshalSpec(c.Hedge) })
 	put("MaxHint", c.MaxHint != 0, func() ([]byte, error) { return json.Marshal(c.MaxHint.String()) })
+	put("MaxElapsed", c.MaxElapsed != 0, func() ([]byte, error) { return json.Marshal(c.MaxElapsed.String()) })
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -81,7 +82,8 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	take("Budget", into(&read.Budget, budget.UnmarshalSpec))
 	take("AttemptTimeout", into(&read.AttemptTimeout, timeout.UnmarshalSpec))
 	take("Hedge", into(&read.Hedge, timeout.UnmarshalSpec))
-	take("MaxHint", func(raw []byte) (err error) { read.MaxHint, err = parseHint(raw); return err })
+	take("MaxHint", into(&read.MaxHint, parsePositive))
+	take("MaxElapsed", into(&read.MaxElapsed, parsePositive))
 	errs = append(errs, conf.Unknown(fields, known...))
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -124,7 +126,7 @@ func parseAttempts(raw []byte) (int, error) {
 	return n, nil
 }
 
-func parseHint(raw []byte) (time.Duration, error) {
+func parsePositive(raw []byte) (time.Duration, error) {
 	d, err := conf.Duration(raw)
 	if err == nil && d <= 0 {
 		err = errors.New("must be more than 0")

@@ -157,7 +157,7 @@ func (c *callers) tells(reason retry.Reason) bool {
 	switch reason {
 	case retry.ReasonNoRetry, retry.ReasonHint:
 		return c.tell
-	case retry.ReasonMaxAttempts, retry.ReasonBudget, retry.ReasonDeadline:
+	case retry.ReasonMaxAttempts, retry.ReasonMaxElapsed, retry.ReasonBudget, retry.ReasonDeadline:
 		return c.tell && !c.single
 	}
 	return false

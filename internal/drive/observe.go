@@ -61,7 +61,7 @@ func (p *Policy) spend(ctx context.Context, reason call.Reason) {
 	switch reason {
 	case call.ReasonNoRetry, call.ReasonHint, call.ReasonGate:
 		layer.Spend(ctx)
-	case call.ReasonMaxAttempts, call.ReasonBudget, call.ReasonDeadline:
+	case call.ReasonMaxAttempts, call.ReasonMaxElapsed, call.ReasonBudget, call.ReasonDeadline:
 		if p.MaxAttempts != 1 {
 			layer.Spend(ctx)
 		}

@@ -23,7 +23,7 @@ type Policy struct {
 	// Fast reports whether a first attempt that succeeds needs nothing but the budget's Begin and
 	// End around it, and whether one that panics may leave its permit open.
 	Fast  bool
-	clock bool // an observer, a limit or the budget needs to know when a first attempt was sent
+	clock bool // an observer, a limit, the budget or MaxElapsed needs to know when a first attempt was sent
 	gated bool // the budget may refuse even a first attempt
 }
 
@@ -45,7 +45,7 @@ func (p *Policy) Prepare() {
 	_, p.gated = p.Budget.(budget.Gate)
 	_, learnsTimeout := p.AttemptTimeout.(timeout.Learner)
 	_, learnsHedge := p.Hedge.(timeout.Learner)
-	p.clock = !timeless || learnsTimeout || learnsHedge || p.Observer != nil
+	p.clock = !timeless || learnsTimeout || learnsHedge || p.Observer != nil || p.MaxElapsed > 0
 	p.Fast = !p.clock && !p.gated && stateless && p.AttemptTimeout == nil && p.Hedge == nil
 }
 
