@@ -97,6 +97,21 @@ type policyOption struct {
 	policy *retry.Policy
 }
 
+// Attempts sets *n to how many attempts were sent for one call, hedges included, whether it
+// succeeded or not. It is set when the call is over, as the target of grpc.Trailer is. Without an
+// interceptor of this package it stays as it is. It panics if n is nil.
+func Attempts(n *int) grpc.CallOption {
+	if n == nil {
+		panic("grpcx: Attempts: must not be nil")
+	}
+	return attemptsOption{n: n}
+}
+
+type attemptsOption struct {
+	grpc.EmptyCallOption
+	n *int
+}
+
 // findPolicy returns the policy of WithPolicy, the last one; nil if there is none.
 func findPolicy(opts []grpc.CallOption) (p *retry.Policy) {
 	for _, o := range opts {

@@ -1,12 +1,14 @@
 package grpcx
 
 import (
+	"sync/atomic"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 )
 
-// outputs are the targets of the caller's Header, Trailer, Peer, and OnFinish options. An attempt
+// outputs are the targets of the caller's Header, Trailer, Peer, OnFinish, and Attempts options. An attempt
 // never writes there itself: the metadata of an attempt that lost would show. A nil *outputs has
 // none.
 type outputs struct {
@@ -14,6 +16,9 @@ type outputs struct {
 	trailer []*metadata.MD
 	peer    []*peer.Peer
 	finish  []func(error)
+
+	attempts []*int
+	sent     atomic.Int32 // attempts
 }
 
 // splitOptions returns the caller's outputs, if there are any, and adds the other options, which
@@ -28,6 +33,8 @@ func splitOptions(rest, opts []grpc.CallOption) (_ []grpc.CallOption, w *outputs
 	for _, o := range opts {
 		switch o := o.(type) {
 		case policyOption:
+		case attemptsOption:
+			some().attempts = append(some().attempts, o.n)
 		case grpc.HeaderCallOption:
 			some().header = append(some().header, o.HeaderAddr)
 		case grpc.TrailerCallOption:
@@ -43,6 +50,13 @@ func splitOptions(rest, opts []grpc.CallOption) (_ []grpc.CallOption, w *outputs
 	return rest, w
 }
 
+// sending counts an attempt.
+func (w *outputs) sending() {
+	if w != nil {
+		w.sent.Add(1)
+	}
+}
+
 func (w *outputs) wantsPeer() bool { return w != nil && len(w.peer) > 0 }
 
 // publish sets the targets to the metadata of the attempt that answered, or empties them if none
@@ -50,6 +64,9 @@ func (w *outputs) wantsPeer() bool { return w != nil && len(w.peer) > 0 }
 func (w *outputs) publish(a *attempt) {
 	if w == nil {
 		return
+	}
+	for _, n := range w.attempts {
+		*n = int(w.sent.Load())
 	}
 	if a == nil {
 		a = &attempt{}

@@ -261,6 +261,7 @@ func (s *clientStream) next() call.Step {
 
 // connect opens the attempt's stream.
 func (s *clientStream) connect(a *streamAttempt) (err error) {
+	s.out.sending()
 	opts := append(s.opts[:len(s.opts):len(s.opts)], grpc.OnFinish(func(err error) { s.onFinish(a, err) }))
 	if s.out != nil {
 		opts = append(opts, grpc.Header(&a.attempt.header), grpc.Trailer(&a.attempt.trailer))

@@ -104,6 +104,7 @@ func (u *unaryCall) Send(ctx context.Context, number int, _ bool) (*attempt, err
 		opts = opts[:len(opts):len(opts)]
 	}
 	u.place(a, number)
+	u.out.sending()
 	opts = append(opts, grpc.Header(&a.header), grpc.Trailer(&a.trailer))
 	if u.out.wantsPeer() {
 		a.peer = new(peer.Peer)

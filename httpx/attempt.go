@@ -185,11 +185,15 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 	resp, stopped := a.Value, a.Stopped
 	switch {
 	case stopped == nil:
+		if resp != nil {
+			c.count(resp, int(c.shadows.sent.Load()))
+		}
 		return resp, a.Err
 	case resp != nil && stopped.Last == nil:
 		if !c.once && (stopped.Reason != retry.ReasonRejected || stopped.Attempts > 1) {
 			report(resp, c.req, stopped)
 		}
+		c.count(resp, int(c.shadows.sent.Load()))
 		return resp, nil
 	case stopped.Attempts == 0:
 		c.bodies.unused()
