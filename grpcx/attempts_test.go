@@ -79,7 +79,10 @@ func TestAttempts_OfCallsThatAreHedgedOrNotSent(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, call := range []func(...grpc.CallOption) error{
-			func(o ...grpc.CallOption) error { _, err := stub.UnaryCall(ctx, &testgrpc.SimpleRequest{}, o...); return err },
+			func(o ...grpc.CallOption) error {
+				_, err := stub.UnaryCall(ctx, &testgrpc.SimpleRequest{}, o...)
+				return err
+			},
 			func(o ...grpc.CallOption) error {
 				_, err := stub.StreamingOutputCall(ctx, &testgrpc.StreamingOutputCallRequest{}, o...)
 				return err

@@ -20,6 +20,7 @@ type call struct {
 	req         *http.Request // the caller's
 	key         string        // the Idempotency-Key to add
 	idempotent  bool
+	declared    bool   // by WithIdempotentPaths
 	criticality string // what to say of it; "": nothing
 	once        bool   // the policy never retries
 	placed      bool   // the context of every attempt has a record for endpoints.Transport
@@ -51,6 +52,10 @@ func (t *Transport) newCall(req *http.Request, p *drive.Policy) *call {
 		c.criticality = named.String()
 	}
 	c.idempotent = c.key != "" || Idempotent(req)
+	if !c.idempotent {
+		c.declared = t.paths.declare(req)
+		c.idempotent = c.declared
+	}
 	if t.credentials != nil && !c.once {
 		c.login = t.credentials.login(req)
 	}
@@ -68,7 +73,7 @@ func (c *call) options(p *drive.Policy) drive.Options {
 
 // hedgeable reports whether attempts can be made side by side.
 func (c *call) hedgeable() bool {
-	return c.idempotent && c.bodies.copies() && mayHedge(c.req, c.key != "")
+	return c.idempotent && c.bodies.copies() && mayHedge(c.req, c.key != "" || c.declared)
 }
 
 var errNothing = errors.New("httpx: the base RoundTripper returned neither a response nor an error")

@@ -18,7 +18,7 @@ func Idempotent(req *http.Request) bool {
 	if req.Method == methodPRI {
 		return false
 	}
-	switch declared(req) {
+	switch declaredIdempotency(req) {
 	case retry.Idempotent:
 		return true
 	case retry.NotIdempotent:
@@ -32,11 +32,11 @@ func Idempotent(req *http.Request) bool {
 // so that only PUT and DELETE are hedged unasked. A tunnel begins a conversation, which is not
 // repeated to see who answers first. Trailers are filled in by the body as it is read, all in the
 // one map of the request.
-func mayHedge(req *http.Request, keyed bool) bool {
+func mayHedge(req *http.Request, named bool) bool {
 	switch {
 	case opensTunnel(req.Method, req.Header) || req.Trailer != nil:
 		return false
-	case keyed || hasKey(req) || declared(req) == retry.Idempotent:
+	case named || hasKey(req) || declaredIdempotency(req) == retry.Idempotent:
 		return true
 	}
 	return isSafe(req.Method) || req.Method == http.MethodPut || req.Method == http.MethodDelete
@@ -44,8 +44,8 @@ func mayHedge(req *http.Request, keyed bool) bool {
 
 const methodPRI = "PRI"
 
-// declared returns what retry.WithIdempotency declared on the request's context.
-func declared(req *http.Request) retry.Idempotency {
+// declaredIdempotency returns what retry.WithIdempotency declared on the request's context.
+func declaredIdempotency(req *http.Request) retry.Idempotency {
 	return retry.Idempotency(layer.Declared(req.Context()))
 }
 
@@ -84,7 +84,7 @@ func hasKey(req *http.Request) bool {
 // wantsKey reports whether an Idempotency-Key would make the request idempotent.
 func wantsKey(req *http.Request) bool {
 	return (req.Method == http.MethodPost || req.Method == http.MethodPatch) && !hasKey(req) &&
-		declared(req) != retry.NotIdempotent
+		declaredIdempotency(req) != retry.NotIdempotent
 }
 
 // newKey returns a random UUID (RFC 9562, version 4).

@@ -17,6 +17,7 @@ type options struct {
 	classify    func(*http.Request, *http.Response, error) retry.Outcome // nil: Classify
 	before      []func(*http.Request, *retry.Failure) error
 	credentials *credentials // nil: a 401 is an answer as any other
+	paths       paths        // declared idempotent
 	buffer      int
 	addsKey     bool
 	quiet       bool

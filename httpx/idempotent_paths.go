@@ -1,0 +1,98 @@
+package httpx
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// WithIdempotentPaths declares requests that may have their effect twice, by patterns of
+// [http.ServeMux]: "POST /search", "POST /v1/{kind}/search", "POST api.example.com/batch/". They
+// are retried and hedged as a PUT is. A pattern without a method is for all methods. The path has
+// to be clean, as for a ServeMux ("/a//b" is not). [retry.WithIdempotency] on a request's context
+// goes before this. Given more than once, all are declared.
+//
+// It panics if a pattern is no pattern, and names each that is wrong.
+func WithIdempotentPaths(patterns ...string) Option {
+	ps, err := newPaths(patterns)
+	if err != nil {
+		panic("httpx: WithIdempotentPaths: " + err.Error())
+	}
+	return func(o *options) { o.paths = append(o.paths, ps...) }
+}
+
+// paths find requests by patterns. Those that conflict in one ServeMux, which must know which of
+// two is meant, are in several.
+type paths []*http.ServeMux
+
+func newPaths(patterns []string) (ps paths, _ error) {
+	var wrong []string
+	if len(patterns) == 0 {
+		wrong = append(wrong, "must name a path")
+	}
+	for _, p := range patterns {
+		method, _, named := strings.Cut(strings.TrimLeft(p, " \t"), " ")
+		err := add(http.NewServeMux(), p)
+		if err == nil && named && strings.ContainsFunc(method, unicode.IsLower) {
+			err = fmt.Errorf("no method is called %s", method)
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Sprintf("%q: %v", p, err))
+			continue
+		}
+		ps = ps.with(p)
+	}
+	if wrong != nil {
+		return nil, fmt.Errorf("%s", strings.Join(wrong, "; "))
+	}
+	return ps, nil
+}
+
+// with adds a pattern that is known to be one.
+func (ps paths) with(pattern string) paths {
+	for _, mux := range ps {
+		if add(mux, pattern) == nil {
+			return ps
+		}
+	}
+	mux := http.NewServeMux()
+	_ = add(mux, pattern)
+	return append(ps, mux)
+}
+
+// add adds a pattern to mux, or returns why that panics.
+func add(mux *http.ServeMux, pattern string) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	mux.Handle(pattern, declared{})
+	return nil
+}
+
+// declared is the handler of a request that is declared idempotent.
+type declared struct{}
+
+func (declared) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+// declare reports whether a pattern declares that a request may have its effect twice.
+func (ps paths) declare(req *http.Request) bool {
+	switch {
+	case len(ps) == 0 || req.URL == nil || req.Method == methodPRI || req.Method == http.MethodConnect:
+		return false
+	case declaredIdempotency(req) != retry.Undeclared:
+		return false // Idempotent has the last word
+	}
+	asked := &http.Request{Method: cmp.Or(req.Method, http.MethodGet), Host: cmp.Or(req.Host, req.URL.Host), URL: req.URL}
+	for _, mux := range ps {
+		if h, _ := mux.Handler(asked); h == (declared{}) {
+			return true
+		}
+	}
+	return false
+}
