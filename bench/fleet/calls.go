@@ -198,12 +198,17 @@ func (s *sim) reply(i uint32) {
 
 // forget frees an attempt's slot; it must not be read afterward.
 func (s *sim) forget(i uint32) {
-	s.attempts.at(i).gen++
+	a := s.attempts.at(i)
+	a.gen++
+	a.gone = true // a free slot is nobody's
 	s.attempts.release(i)
 }
 
-// expire ends an attempt in the eyes of its caller. The server may go on with it.
-func (s *sim) expire(i, gen uint32) {
+// expire ends an attempt that takes too long.
+func (s *sim) expire(i, gen uint32) { s.abandon(i, gen, retry.Outcome{Class: retry.Timeout}) }
+
+// abandon ends an attempt in the eyes of its caller. The server may go on with it.
+func (s *sim) abandon(i, gen uint32, o retry.Outcome) {
 	a := s.attempts.at(i)
 	if a.gen != gen {
 		return
@@ -221,7 +226,7 @@ func (s *sim) expire(i, gen uint32) {
 		return
 	}
 	s.bind(c)
-	c.machine.Done(s.time, number, retry.Outcome{Class: retry.Timeout})
+	c.machine.Done(s.time, number, o)
 	s.advance(slot, c)
 }
 

@@ -14,6 +14,7 @@ const (
 	deadline             // a caller gives up (slot, gen: the call)
 	shift                // a fault begins or ends
 	restart              // a client's process is replaced (slot: the client)
+	lose                 // all connections break (slot: the fault)
 )
 
 // event is something that happens at a point in virtual time. Two at the same time happen in the

@@ -77,6 +77,10 @@ type Fault struct {
 	Load     float64       // factor on the rate of calls; 0 means 1
 	Replica  int           // the only replica of the server that it befalls, from 1; 0: all
 	Restart  bool          // every client's process is replaced once, at a random time from From to To
+	// Lose is how often all connections to the server break, for the first time at From: the
+	// attempts under way are lost, and their callers learn it at once. 0: never. The server goes on
+	// with what it has.
+	Lose time.Duration
 }
 
 // Survival holds the requirements of Survives. The zero value asks that goodput is back about as
@@ -96,6 +100,7 @@ const (
 	defaultDuration = time.Minute
 	defaultDrain    = time.Minute
 	maxClients      = 1 << 24
+	leastLose       = time.Millisecond
 	// longest is a year and more: what takes longer does not happen. Sums of several still fit.
 	longest = 10_000 * time.Hour
 )
@@ -166,6 +171,9 @@ func (f Fault) validate(replicas int) error {
 	if f.Slow < 0 {
 		errs = append(errs, conf.Errorf("Slow", "must not be negative, not %v", f.Slow))
 	}
+	if f.Lose != 0 && f.Lose < leastLose {
+		errs = append(errs, conf.Errorf("Lose", "must be 0 (never) or at least %v, not %v", leastLose, f.Lose))
+	}
 	if !(f.Load >= 0 && f.Load <= 1e6) {
 		errs = append(errs, conf.Errorf("Load", "must be between 0 (unchanged) and 1e6, not %v", f.Load))
 	}
@@ -191,6 +199,7 @@ func (s Scenario) withDefaults() Scenario {
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		f.From, f.To, f.Slow = min(f.From, longest), min(f.To, longest), min(f.Slow, longest)
+		f.Lose = min(f.Lose, longest)
 	}
 	return s
 }

@@ -50,19 +50,13 @@ type sim struct {
 	bins     bins
 	took     histogram
 	review   int64 // when to see whether goodput is back
+	watch    watch
 }
 
 // Run runs a scenario on a policy. Its error is the scenario's, the policy's (see also Bounded),
 // or ErrRunaway.
 func Run(policy retry.Config, scenario Scenario) (*Result, error) {
-	s, err := newSim(policy, scenario)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.run(); err != nil {
-		return nil, err
-	}
-	return s.result(), nil
+	return Watch(policy, scenario, nil)
 }
 
 func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
@@ -120,9 +114,12 @@ func (s *sim) run() error {
 		s.schedule(c.from, shift, 0, 0)
 	}
 	s.change(0)
-	for _, f := range s.scenario.Faults {
+	for i, f := range s.scenario.Faults {
 		if f.Restart {
 			s.restarts(f)
+		}
+		if f.Lose > 0 && f.From < f.To {
+			s.schedule(int64(f.From), lose, uint32(i), 0)
 		}
 	}
 	s.first()
@@ -131,12 +128,15 @@ func (s *sim) run() error {
 	for {
 		e, ok := s.queue.pop()
 		if !ok || e.at > end || s.scenario.Settle && s.settled(e.at) {
-			return nil
+			return s.watch.rest(&s.bins)
 		}
 		if s.events++; s.events > s.most || s.events-since > s.crowd {
 			return ErrRunaway
 		}
 		if e.at != s.now {
+			if err := s.watch.pass(e.at, &s.bins); err != nil {
+				return err
+			}
 			since = s.events
 			s.now = e.at
 			s.time = s.start.Add(time.Duration(e.at))
@@ -179,6 +179,8 @@ func (s *sim) happen(e *event) {
 		s.change(s.era + 1)
 	case restart:
 		s.hops[0].restart(e.slot)
+	case lose:
+		s.lose(e.slot)
 	}
 }
 
