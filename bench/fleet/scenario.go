@@ -78,8 +78,8 @@ type Fault struct {
 	Replica  int           // the only replica of the server that it befalls, from 1; 0: all
 	Restart  bool          // every client's process is replaced once, at a random time from From to To
 	// Lose is how often all connections to the server break, for the first time at From: the
-	// attempts under way are lost, and their callers learn it at once. 0: never. The server goes on
-	// with what it has.
+	// attempts under way are lost, and their callers learn it at once. The server goes on with
+	// what it has. 0: never.
 	Lose time.Duration
 }
 
