@@ -1,5 +1,5 @@
 // Package fleet simulates a fleet of clients that retry, and the services that they call, while
-// something goes wrong. It drives [retry.Call] and the budgets of package budget themselves, the
+// something goes wrong. It drives [call.Call] and the budgets of package budget themselves, the
 // code that ships, over virtual time: an outage of ten minutes that a thousand processes see takes
 // seconds, and the same seed gives the same figures.
 //
@@ -23,7 +23,7 @@
 // # The model
 //
 // Each client is a process with a budget and a latency estimate of its own; so is each instance of
-// a service. A call starts, sends attempts, waits and stops as [retry.Call] says. An attempt takes
+// a service. A call starts, sends attempts, waits and stops as [call.Call] says. An attempt takes
 // one network leg to its server and one back. The server answers, fails, stays silent, or queues
 // it; a caller whose attempt timeout or deadline passes goes on without the answer, which the
 // server may compute all the same. Random numbers, also those of the policy's jitter, come from
