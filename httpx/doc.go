@@ -31,8 +31,8 @@
 //
 // A second copy may be refused because of the first: 404 to DELETE, 412 to a conditional PUT, 409
 // to a POST with a key that is still being handled. Such an answer never beats an attempt under
-// way, and the report of a call that ends with it says what it may be (Shadow in [retry.Error]). 409
-// and 425 to a request with a key are asked again.
+// way, and the report of a call that ends with it says what it may be (Shadow in [retry.Error]).
+// 409 and 425 to a request with a key are asked again.
 //
 // The first attempt sends the request's Body, later ones copies of GetBody, which http.NewRequest
 // provides for buffers and strings. A body without it is sent once, unless nothing was read of it

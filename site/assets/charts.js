@@ -3,7 +3,7 @@
 self.playgroundCharts = (() => {
   const byID = (id) => document.getElementById(id);
   const sides = ["own", "beside"], width = 480, height = 200;
-  const plot = { left: 44, right: width - 10, top: 10, bottom: height - 28 };
+  const plot = { left: 44, right: width - 16, top: 10, bottom: height - 28 };
   const element = (name, attributes, text) => {
     const e = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);

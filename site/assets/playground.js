@@ -27,7 +27,7 @@
   // Each field of the form: how it reads the policy, and how it writes it. A value of undefined
   // takes the name out, which stands for the default.
   const fixed = (name) => ({
-    read: (p) => milliseconds(p[name]?.fixed ?? p[name]),
+    read: (p) => milliseconds(typeof p[name] === "object" ? p[name]?.fixed : p[name]),
     write: (p, text) => { p[name] = text === "" ? undefined : duration(Number(text)); },
   });
   const jitter = (at, other) => ({
