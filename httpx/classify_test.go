@@ -121,20 +121,26 @@ func TestClassify_ConnectionRefusedIsRetriedWhateverTheMethod(t *testing.T) {
 	require.Equal(t, retry.Unprocessed, stopped.History[0].Class)
 }
 
-func TestClassify_WhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
+// refusal describes a request that net/http or TLS refuses; a nil base is a new http.Transport.
+type refusal struct {
+	base *http.Transport
+	req  *http.Request
+}
+
+func refusals(t *testing.T) map[string]refusal {
 	tlsServer := httptest.NewTLSServer(http.NotFoundHandler())
 	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0)
-	defer tlsServer.Close()
+	t.Cleanup(tlsServer.Close)
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // an early answer would race with what the client finds wrong with the body
 		w.WriteHeader(http.StatusNotFound)
 	}))
-	defer plain.Close()
+	t.Cleanup(plain.Close)
 	mutual := httptest.NewUnstartedServer(http.NotFoundHandler())
 	mutual.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	mutual.Config.ErrorLog = log.New(io.Discard, "", 0)
 	mutual.StartTLS()
-	defer mutual.Close()
+	t.Cleanup(mutual.Close)
 	with := func(change func(*http.Request)) *http.Request {
 		req := request(t, http.MethodGet, plain.URL, nil)
 		change(req)
@@ -144,14 +150,11 @@ func TestClassify_WhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
 	locked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusProxyAuthRequired)
 	}))
-	defer locked.Close()
+	t.Cleanup(locked.Close)
 	lockedURL, err := url.Parse(locked.URL)
 	require.NoError(t, err)
 	proxied := &http.Transport{Proxy: http.ProxyURL(lockedURL)}
-	for name, test := range map[string]struct {
-		base *http.Transport
-		req  *http.Request
-	}{
+	return map[string]refusal{
 		"unknown certificate authority": {nil, request(t, http.MethodGet, tlsServer.URL, nil)},
 		"client certificate demanded":   {insecure, request(t, http.MethodGet, mutual.URL, nil)},
 		"http where https was meant":    {nil, request(t, http.MethodGet, "https"+strings.TrimPrefix(plain.URL, "http"), nil)},
@@ -169,7 +172,11 @@ func TestClassify_WhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
 			r.Method, r.ContentLength, r.Body = http.MethodPut, 10, io.NopCloser(strings.NewReader("x"))
 			r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }
 		})},
-	} {
+	}
+}
+
+func TestClassify_WhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
+	for name, test := range refusals(t) {
 		t.Run(name, func(t *testing.T) {
 			if test.base == nil {
 				test.base = &http.Transport{}

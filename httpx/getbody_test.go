@@ -26,45 +26,48 @@ func replayable(t testing.TB, url string, open func() (io.ReadCloser, error)) *h
 	return req
 }
 
+// looks are the ways in which a RoundTripper below looks at a request's payload.
+var looks = map[string]func(t *testing.T, r *http.Request){
+	"reads the copy": func(t *testing.T, r *http.Request) {
+		b := copyOf(t, r)
+		h := sha256.New()
+		_, _ = io.Copy(h, b)
+		b.Close()
+		r.Header.Set("X-Content-Sha256", fmt.Sprintf("%x", h.Sum(nil)))
+	},
+	"reads some of the copy": func(t *testing.T, r *http.Request) {
+		b := copyOf(t, r)
+		_, _ = b.Read(make([]byte, 3))
+		b.Close()
+	},
+	"reads several copies": func(t *testing.T, r *http.Request) {
+		a, b := copyOf(t, r), copyOf(t, r)
+		for _, c := range []io.ReadCloser{b, a} {
+			text, err := io.ReadAll(c)
+			require.NoError(t, err)
+			require.Equal(t, "payload", string(text))
+			c.Close()
+		}
+	},
+	"leaves the copy open": func(t *testing.T, r *http.Request) { copyOf(t, r) },
+	"sends the copy": func(t *testing.T, r *http.Request) {
+		b := copyOf(t, r)
+		r.Body.Close()
+		r.Body = b
+	},
+	"in the middle of the body": func(t *testing.T, r *http.Request) {
+		first := make([]byte, 3)
+		_, err := io.ReadFull(r.Body, first)
+		require.NoError(t, err)
+		copyOf(t, r).Close()
+		r.Body = closer{io.MultiReader(strings.NewReader(string(first)), r.Body), new(atomic.Int32)}
+	},
+}
+
 // TestGetBody_CalledByARoundTripperBelow has one look at the request's payload before it sends the
 // request.
 func TestGetBody_CalledByARoundTripperBelow(t *testing.T) {
-	for name, look := range map[string]func(t *testing.T, r *http.Request){
-		"reads the copy": func(t *testing.T, r *http.Request) {
-			b := copyOf(t, r)
-			h := sha256.New()
-			_, _ = io.Copy(h, b)
-			b.Close()
-			r.Header.Set("X-Content-Sha256", fmt.Sprintf("%x", h.Sum(nil)))
-		},
-		"reads some of the copy": func(t *testing.T, r *http.Request) {
-			b := copyOf(t, r)
-			_, _ = b.Read(make([]byte, 3))
-			b.Close()
-		},
-		"reads several copies": func(t *testing.T, r *http.Request) {
-			a, b := copyOf(t, r), copyOf(t, r)
-			for _, c := range []io.ReadCloser{b, a} {
-				text, err := io.ReadAll(c)
-				require.NoError(t, err)
-				require.Equal(t, "payload", string(text))
-				c.Close()
-			}
-		},
-		"leaves the copy open": func(t *testing.T, r *http.Request) { copyOf(t, r) },
-		"sends the copy": func(t *testing.T, r *http.Request) {
-			b := copyOf(t, r)
-			r.Body.Close()
-			r.Body = b
-		},
-		"in the middle of the body": func(t *testing.T, r *http.Request) {
-			first := make([]byte, 3)
-			_, err := io.ReadFull(r.Body, first)
-			require.NoError(t, err)
-			copyOf(t, r).Close()
-			r.Body = closer{io.MultiReader(strings.NewReader(string(first)), r.Body), new(atomic.Int32)}
-		},
-	} {
+	for name, look := range looks {
 		for way, p := range policies(t) {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				codes := []int{503, 500}

@@ -22,16 +22,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// TestLeak_AHundredThousandCallsLeakNothing makes 10^5 calls under one long-lived cancellable
-// parent, 30 % of whose attempts fail, and wants connections, goroutines and heap to be what they
-// were. (Timers and contexts are on the heap.)
-func TestLeak_AHundredThousandCallsLeakNothing(t *testing.T) {
-	calls := 100_000
-	if testing.Short() || underRace { // the detector takes minutes for as many
-		calls = 5_000
-	}
-	var open atomic.Int32
-	s := httptest.NewUnstartedServer(fault.Handler(
+// flakyEcho starts a server of which 30 % of the answers fail, and counts its open connections.
+func flakyEcho(t *testing.T) (s *httptest.Server, open *atomic.Int32) {
+	open = new(atomic.Int32)
+	s = httptest.NewUnstartedServer(fault.Handler(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }),
 		fault.Random(1,
 			fault.Rule{Probability: .10, Fault: fault.Fault{Status: 503, Body: "busy"}},
@@ -50,7 +44,29 @@ func TestLeak_AHundredThousandCallsLeakNothing(t *testing.T) {
 		}
 	}
 	s.Start()
-	defer s.Close()
+	t.Cleanup(s.Close)
+	return s, open
+}
+
+// settle waits until no connection is open, and returns what is left.
+func settle(t *testing.T, open *atomic.Int32) (goroutines int, heap uint64) {
+	require.Eventually(t, func() bool { return open.Load() == 0 }, time.Minute, 10*time.Millisecond, "connections are open")
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return runtime.NumGoroutine(), m.HeapAlloc
+}
+
+// TestLeak_AHundredThousandCallsLeakNothing makes 10^5 calls under one long-lived cancellable
+// parent, 30 % of whose attempts fail, and wants connections, goroutines and heap to be what they
+// were. (Timers and contexts are on the heap.)
+func TestLeak_AHundredThousandCallsLeakNothing(t *testing.T) {
+	calls := 100_000
+	if testing.Short() || underRace { // the detector takes minutes for as many
+		calls = 5_000
+	}
+	s, open := flakyEcho(t)
 	base := &http.Transport{MaxIdleConnsPerHost: 16}
 	p := policy(t, func(c *retry.Config) {
 		c.Budget = budget.Unlimited{}
@@ -90,24 +106,16 @@ func TestLeak_AHundredThousandCallsLeakNothing(t *testing.T) {
 		return bad.Load()
 	}
 	run(1000)
-	settle := func() (goroutines int, heap uint64) {
-		require.Eventually(t, func() bool { return open.Load() == 0 }, time.Minute, 10*time.Millisecond, "connections are open")
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return runtime.NumGoroutine(), m.HeapAlloc
-	}
-	goroutines, heap := settle()
+	goroutines, heap := settle(t, open)
 	failed := run(calls)
 	require.Less(t, failed, int64(calls/50), "three attempts at 8 %% lost connections")
-	after, heapAfter := settle()
+	after, heapAfter := settle(t, open)
 	for range 600 { // connections close in their own time, and so do the goroutines that served them
 		if after <= goroutines {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
-		after, heapAfter = settle()
+		after, heapAfter = settle(t, open)
 	}
 	require.LessOrEqual(t, after, goroutines, "goroutines")
 	require.Less(t, heapAfter, heap+1<<20, "heap")

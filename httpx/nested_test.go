@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -72,118 +73,133 @@ func visit(ctx context.Context, rt http.RoundTripper, method, host string) error
 	return nil
 }
 
+// nesting describes an operation that makes calls of its own, and the attempts that its retries
+// send to each host.
+type nesting struct {
+	inner func(*retry.Config)
+	op    func(ctx context.Context, rt http.RoundTripper) error
+	opts  []retry.Option
+	sent  map[string]int
+}
+
+func getFrom(ctx context.Context, rt http.RoundTripper, host string) error {
+	return visit(ctx, rt, "GET", host)
+}
+
+// spentNestings has the operations whose last call was spent, so that they are not repeated.
+var spentNestings = map[string]nesting{
+	"an answer": {
+		op:   func(ctx context.Context, rt http.RoundTripper) error { return getFrom(ctx, rt, "503.test") },
+		sent: map[string]int{"503.test": 3},
+	},
+	"an error whose text is kept": {
+		op:   func(ctx context.Context, rt http.RoundTripper) error { return getFrom(ctx, rt, "refused.test") },
+		sent: map[string]int{"refused.test": 3},
+	},
+	"out of budget": {
+		inner: func(c *retry.Config) { c.Budget = budget.Adaptive{Strict: true} },
+		op:    func(ctx context.Context, rt http.RoundTripper) error { return getFrom(ctx, rt, "503.test") },
+		sent:  map[string]int{"503.test": 2},
+	},
+	"on another goroutine": {
+		op: func(ctx context.Context, rt http.RoundTripper) error {
+			ended := make(chan error)
+			go func() { ended <- getFrom(ctx, rt, "503.test") }()
+			return <-ended
+		},
+		sent: map[string]int{"503.test": 3},
+	},
+	"under a deadline of its own": {
+		op: func(ctx context.Context, rt http.RoundTripper) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Hour)
+			defer cancel()
+			return getFrom(ctx, rt, "503.test")
+		},
+		sent: map[string]int{"503.test": 3},
+	},
+	"after one that succeeded": {
+		op: func(ctx context.Context, rt http.RoundTripper) error {
+			_ = getFrom(ctx, rt, "ok.test")
+			return getFrom(ctx, rt, "503.test")
+		},
+		sent: map[string]int{"ok.test": 1, "503.test": 3},
+	},
+	"side by side with one that succeeds later": {
+		op: func(ctx context.Context, rt http.RoundTripper) error {
+			begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+			slow := httpx.NewTransport(rtFunc(func(r *http.Request) (*http.Response, error) {
+				close(begun)
+				<-goOn
+				return (&byStatus{}).RoundTrip(r)
+			}), retry.Must(retry.New(lavish())))
+			go func() { ended <- getFrom(ctx, slow, "ok.test") }()
+			<-begun
+			err := getFrom(ctx, rt, "503.test")
+			close(goOn)
+			return errors.Join(err, <-ended)
+		},
+		sent: map[string]int{"503.test": 3},
+	},
+}
+
+// otherNestings has those whose last call was not spent, or where something else decides.
+var otherNestings = map[string]nesting{
+	"the last call succeeded": {
+		op: func(ctx context.Context, rt http.RoundTripper) error {
+			_ = getFrom(ctx, rt, "503.test")
+			_ = getFrom(ctx, rt, "ok.test")
+			return errors.New("not the request's fault")
+		},
+		sent: map[string]int{"503.test": 9, "ok.test": 3},
+	},
+	"the last call was refused": {
+		op: func(ctx context.Context, rt http.RoundTripper) error {
+			_ = getFrom(ctx, rt, "503.test")
+			return getFrom(ctx, rt, "404.test")
+		},
+		sent: map[string]int{"503.test": 9, "404.test": 3},
+	},
+	"nothing was exhausted": {
+		op:   func(ctx context.Context, rt http.RoundTripper) error { return getFrom(ctx, rt, "404.test") },
+		sent: map[string]int{"404.test": 3},
+	},
+	"the inner layer does not retry": {
+		inner: func(c *retry.Config) { c.MaxAttempts = 1 },
+		op:    func(ctx context.Context, rt http.RoundTripper) error { return getFrom(ctx, rt, "503.test") },
+		sent:  map[string]int{"503.test": 3},
+	},
+	"the inner layer may not": {
+		op:   func(ctx context.Context, rt http.RoundTripper) error { return visit(ctx, rt, "POST", "503.test") },
+		sent: map[string]int{"503.test": 3},
+	},
+	"it succeeds all the same": {
+		op: func(ctx context.Context, rt http.RoundTripper) error {
+			_ = getFrom(ctx, rt, "503.test")
+			return nil
+		},
+		sent: map[string]int{"503.test": 3},
+	},
+	"a classifier says otherwise": {
+		op: func(ctx context.Context, rt http.RoundTripper) error { return getFrom(ctx, rt, "503.test") },
+		opts: []retry.Option{retry.WithClassifier(func(error) retry.Outcome {
+			return retry.Outcome{Class: retry.Transient}
+		})},
+		sent: map[string]int{"503.test": 9},
+	},
+	"three layers": {
+		op: func(ctx context.Context, rt http.RoundTripper) error {
+			middle := retry.Must(retry.New(lavish()))
+			err := retry.Do(ctx, middle, func(ctx context.Context) error { return getFrom(ctx, rt, "503.test") })
+			return fmt.Errorf("middle: %v", err)
+		},
+		sent: map[string]int{"503.test": 3},
+	},
+}
+
 func TestNested_OneLayerRetriesAlsoThroughAnAnswer(t *testing.T) {
-	errOwn := errors.New("not the request's fault")
-	get := func(ctx context.Context, rt http.RoundTripper, host string) error { return visit(ctx, rt, "GET", host) }
-	for name, c := range map[string]struct {
-		inner func(*retry.Config)
-		op    func(ctx context.Context, rt http.RoundTripper) error
-		opts  []retry.Option
-		sent  map[string]int
-	}{
-		"an answer": {
-			op:   func(ctx context.Context, rt http.RoundTripper) error { return get(ctx, rt, "503.test") },
-			sent: map[string]int{"503.test": 3},
-		},
-		"an error whose text is kept": {
-			op:   func(ctx context.Context, rt http.RoundTripper) error { return get(ctx, rt, "refused.test") },
-			sent: map[string]int{"refused.test": 3},
-		},
-		"out of budget": {
-			inner: func(c *retry.Config) { c.Budget = budget.Adaptive{Strict: true} },
-			op:    func(ctx context.Context, rt http.RoundTripper) error { return get(ctx, rt, "503.test") },
-			sent:  map[string]int{"503.test": 2},
-		},
-		"on another goroutine": {
-			op: func(ctx context.Context, rt http.RoundTripper) error {
-				ended := make(chan error)
-				go func() { ended <- get(ctx, rt, "503.test") }()
-				return <-ended
-			},
-			sent: map[string]int{"503.test": 3},
-		},
-		"under a deadline of its own": {
-			op: func(ctx context.Context, rt http.RoundTripper) error {
-				ctx, cancel := context.WithTimeout(ctx, time.Hour)
-				defer cancel()
-				return get(ctx, rt, "503.test")
-			},
-			sent: map[string]int{"503.test": 3},
-		},
-		"after one that succeeded": {
-			op: func(ctx context.Context, rt http.RoundTripper) error {
-				_ = get(ctx, rt, "ok.test")
-				return get(ctx, rt, "503.test")
-			},
-			sent: map[string]int{"ok.test": 1, "503.test": 3},
-		},
-		"side by side with one that succeeds later": {
-			op: func(ctx context.Context, rt http.RoundTripper) error {
-				begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error)
-				slow := httpx.NewTransport(rtFunc(func(r *http.Request) (*http.Response, error) {
-					close(begun)
-					<-goOn
-					return (&byStatus{}).RoundTrip(r)
-				}), retry.Must(retry.New(lavish())))
-				go func() { ended <- get(ctx, slow, "ok.test") }()
-				<-begun
-				err := get(ctx, rt, "503.test")
-				close(goOn)
-				return errors.Join(err, <-ended)
-			},
-			sent: map[string]int{"503.test": 3},
-		},
-		"the last call succeeded": {
-			op: func(ctx context.Context, rt http.RoundTripper) error {
-				_ = get(ctx, rt, "503.test")
-				_ = get(ctx, rt, "ok.test")
-				return errOwn
-			},
-			sent: map[string]int{"503.test": 9, "ok.test": 3},
-		},
-		"the last call was refused": {
-			op: func(ctx context.Context, rt http.RoundTripper) error {
-				_ = get(ctx, rt, "503.test")
-				return get(ctx, rt, "404.test")
-			},
-			sent: map[string]int{"503.test": 9, "404.test": 3},
-		},
-		"nothing was exhausted": {
-			op:   func(ctx context.Context, rt http.RoundTripper) error { return get(ctx, rt, "404.test") },
-			sent: map[string]int{"404.test": 3},
-		},
-		"the inner layer does not retry": {
-			inner: func(c *retry.Config) { c.MaxAttempts = 1 },
-			op:    func(ctx context.Context, rt http.RoundTripper) error { return get(ctx, rt, "503.test") },
-			sent:  map[string]int{"503.test": 3},
-		},
-		"the inner layer may not": {
-			op:   func(ctx context.Context, rt http.RoundTripper) error { return visit(ctx, rt, "POST", "503.test") },
-			sent: map[string]int{"503.test": 3},
-		},
-		"it succeeds all the same": {
-			op: func(ctx context.Context, rt http.RoundTripper) error {
-				_ = get(ctx, rt, "503.test")
-				return nil
-			},
-			sent: map[string]int{"503.test": 3},
-		},
-		"a classifier says otherwise": {
-			op: func(ctx context.Context, rt http.RoundTripper) error { return get(ctx, rt, "503.test") },
-			opts: []retry.Option{retry.WithClassifier(func(error) retry.Outcome {
-				return retry.Outcome{Class: retry.Transient}
-			})},
-			sent: map[string]int{"503.test": 9},
-		},
-		"three layers": {
-			op: func(ctx context.Context, rt http.RoundTripper) error {
-				middle := retry.Must(retry.New(lavish()))
-				err := retry.Do(ctx, middle, func(ctx context.Context) error { return get(ctx, rt, "503.test") })
-				return fmt.Errorf("middle: %v", err)
-			},
-			sent: map[string]int{"503.test": 3},
-		},
-	} {
+	all := maps.Clone(spentNestings)
+	maps.Copy(all, otherNestings)
+	for name, c := range all {
 		for how, outer := range map[string]func(*retry.Config){
 			"plain": func(*retry.Config) {}, "timed": func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Hour) },
 			"hedged": func(c *retry.Config) { c.Hedge = timeout.Fixed(time.Hour) }, "budget": func(c *retry.Config) { c.Budget = budget.AWS{} },

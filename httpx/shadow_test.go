@@ -64,49 +64,53 @@ func reported(resp *http.Response) (*retry.Error, bool) {
 	return httpx.ReportFrom(resp.Request.Context())
 }
 
+// keyedCalls are calls of keyed requests whose resend is refused while the first attempt is under
+// way.
+var keyedCalls = map[string]struct {
+	busy    int
+	takes   time.Duration
+	change  func(*retry.Config)
+	send    func(t testing.TB, c *http.Client) (*http.Response, error)
+	options []httpx.Option
+	at      []time.Duration
+}{
+	"409 to a resend after an attempt timeout": {
+		busy: 409, takes: 2 * time.Second,
+		change: func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) },
+		send: func(_ testing.TB, c *http.Client) (*http.Response, error) {
+			return c.Post("http://pipe/", "text/plain", strings.NewReader("pay 5"))
+		},
+		options: []httpx.Option{httpx.WithIdempotencyKey()},
+		at:      []time.Duration{0, 1010 * time.Millisecond, 1510 * time.Millisecond, 2010 * time.Millisecond},
+	},
+	"425 to a resend": {
+		busy: 425, takes: 1200 * time.Millisecond,
+		change: func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) },
+		send: func(t testing.TB, c *http.Client) (*http.Response, error) {
+			return post(t, c, http.MethodPatch, "X-Idempotency-Key")
+		},
+		at: []time.Duration{0, 1010 * time.Millisecond, 1510 * time.Millisecond},
+	},
+	"409 to a hedge, the first attempt wins": {
+		busy: 409, takes: 300 * time.Millisecond,
+		change: func(c *retry.Config) { c.Hedge = timeout.Fixed(hedgeDelay) },
+		send: func(t testing.TB, c *http.Client) (*http.Response, error) {
+			return post(t, c, http.MethodPost, "Idempotency-Key")
+		},
+		at: []time.Duration{0, hedgeDelay},
+	},
+	"425 to a hedge of a keyed PUT": {
+		busy: 425, takes: 300 * time.Millisecond,
+		change: func(c *retry.Config) { c.Hedge = timeout.Fixed(hedgeDelay) },
+		send: func(t testing.TB, c *http.Client) (*http.Response, error) {
+			return post(t, c, http.MethodPut, "Idempotency-Key")
+		},
+		at: []time.Duration{0, hedgeDelay},
+	},
+}
+
 func TestShadow_AKeyedRequestWaitsForItsFirstAttempt(t *testing.T) {
-	for name, test := range map[string]struct {
-		busy    int
-		takes   time.Duration
-		change  func(*retry.Config)
-		send    func(t testing.TB, c *http.Client) (*http.Response, error)
-		options []httpx.Option
-		at      []time.Duration
-	}{
-		"409 to a resend after an attempt timeout": {
-			busy: 409, takes: 2 * time.Second,
-			change: func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) },
-			send: func(_ testing.TB, c *http.Client) (*http.Response, error) {
-				return c.Post("http://pipe/", "text/plain", strings.NewReader("pay 5"))
-			},
-			options: []httpx.Option{httpx.WithIdempotencyKey()},
-			at:      []time.Duration{0, 1010 * time.Millisecond, 1510 * time.Millisecond, 2010 * time.Millisecond},
-		},
-		"425 to a resend": {
-			busy: 425, takes: 1200 * time.Millisecond,
-			change: func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) },
-			send: func(t testing.TB, c *http.Client) (*http.Response, error) {
-				return post(t, c, http.MethodPatch, "X-Idempotency-Key")
-			},
-			at: []time.Duration{0, 1010 * time.Millisecond, 1510 * time.Millisecond},
-		},
-		"409 to a hedge, the first attempt wins": {
-			busy: 409, takes: 300 * time.Millisecond,
-			change: func(c *retry.Config) { c.Hedge = timeout.Fixed(hedgeDelay) },
-			send: func(t testing.TB, c *http.Client) (*http.Response, error) {
-				return post(t, c, http.MethodPost, "Idempotency-Key")
-			},
-			at: []time.Duration{0, hedgeDelay},
-		},
-		"425 to a hedge of a keyed PUT": {
-			busy: 425, takes: 300 * time.Millisecond,
-			change: func(c *retry.Config) { c.Hedge = timeout.Fixed(hedgeDelay) },
-			send: func(t testing.TB, c *http.Client) (*http.Response, error) {
-				return post(t, c, http.MethodPut, "Idempotency-Key")
-			},
-			at: []time.Duration{0, hedgeDelay},
-		},
-	} {
+	for name, test := range keyedCalls {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := &keyed{takes: test.takes, busy: test.busy}
