@@ -18,117 +18,142 @@ type flight struct {
 	sent time.Time
 }
 
-// TestGroup_Laws holds at any order of attempts, ends, and backends that come and go: events
-// alternate, no more are set aside than the share, there is one probe at a time, and none is set
-// aside for longer than Max.
+// laws drives a Group in any order of attempts, ends, and backends that come and go, and checks
+// what must hold.
+type laws struct {
+	cfg     outlier.Config
+	share   float64
+	g       *outlier.Group
+	now     time.Time
+	bs      []*outlier.Backend
+	flights []flight
+	aside   map[*outlier.Backend]bool
+	probing map[*outlier.Backend]time.Time
+}
+
+func newLaws(t *rapid.T) *laws {
+	cfg := outlier.Config{
+		Failures: rapid.IntRange(0, 8).Draw(t, "failures"),
+		MaxShare: rapid.Float64Range(0, 1).Draw(t, "share"),
+		Base:     time.Duration(rapid.IntRange(1, 3000).Draw(t, "base")) * time.Millisecond,
+		Max:      10 * time.Second,
+	}
+	share := cfg.MaxShare
+	if share == 0 {
+		share = .5
+	}
+	return &laws{
+		cfg: cfg, share: share, g: outlier.New(cfg), now: time.Unix(1e6, 0),
+		aside: map[*outlier.Backend]bool{}, probing: map[*outlier.Backend]time.Time{},
+	}
+}
+
+func pick(t *rapid.T, n int) int { return rapid.IntRange(0, n-1).Draw(t, "i") }
+
+// follow checks an event: events alternate, no more are set aside than the share, and none for
+// longer than Max.
+func (l *laws) follow(t *rapid.T, b *outlier.Backend, e outlier.Event) {
+	set := e.Change == outlier.SetAside
+	if set == l.aside[b] {
+		t.Fatalf("%v twice", e.Change)
+	}
+	l.aside[b] = set
+	if set && (e.For <= 0 || e.For > l.cfg.Max) {
+		t.Fatalf("for %v", e.For)
+	}
+	if n := count(l.aside); set && (len(l.bs) == 1 || n > max(1, int(l.share*float64(len(l.bs))))) {
+		t.Fatalf("%d of %d", n, len(l.bs))
+	}
+}
+
+func (l *laws) add(*rapid.T) {
+	if len(l.bs) < 6 {
+		l.bs = append(l.bs, l.g.Add("x"))
+	}
+}
+
+func (l *laws) remove(t *rapid.T) {
+	if len(l.bs) > 0 && pick(t, 8) == 0 {
+		i := pick(t, len(l.bs))
+		l.g.Remove(l.bs[i])
+		delete(l.aside, l.bs[i])
+		l.bs = append(l.bs[:i], l.bs[i+1:]...)
+	}
+}
+
+// send checks that there is one probe at a time.
+func (l *laws) send(t *rapid.T) {
+	if len(l.bs) == 0 {
+		return
+	}
+	b := l.bs[pick(t, len(l.bs))]
+	l.now = l.now.Add(1)
+	if b.State(l.now) == outlier.Due {
+		if at, ok := l.probing[b]; ok && l.now.Sub(at) < l.cfg.Base {
+			t.Fatal("two probes at a time")
+		}
+		l.probing[b] = l.now
+	}
+	a, e, changed := l.g.Send(l.now, b, pick(t, 4) > 0)
+	l.flights = append(l.flights, flight{a, b, l.now})
+	if changed {
+		l.follow(t, b, e)
+	}
+}
+
+func (l *laws) end(t *rapid.T) {
+	if len(l.flights) == 0 {
+		return
+	}
+	i := pick(t, len(l.flights))
+	f := l.flights[i]
+	l.flights = append(l.flights[:i], l.flights[i+1:]...)
+	l.now = l.now.Add(time.Millisecond)
+	r := outlier.Result(pick(t, 4))
+	if pick(t, 3) > 0 && len(l.bs) > 0 { // else chance would set none aside
+		r = outlier.Succeeded
+		if f.b == l.bs[0] {
+			r = outlier.Failed
+		}
+	}
+	e, changed := l.g.Report(l.now, f.Attempt, r, l.now.Sub(f.sent))
+	if l.probing[f.b].Equal(f.sent) {
+		delete(l.probing, f.b)
+	}
+	if changed {
+		l.follow(t, f.b, e)
+	}
+}
+
+// check holds after each step: one backend is in use, and none is aside for longer than Max.
+func (l *laws) check(t *rapid.T) {
+	used := 0
+	for _, b := range l.bs {
+		if b.State(l.now) == outlier.InUse {
+			used++
+		}
+		if b.State(l.now.Add(l.cfg.Max)) == outlier.Aside {
+			t.Fatal("no probe within Max")
+		}
+	}
+	if used == 0 && len(l.bs) > 0 {
+		t.Fatal("none is used")
+	}
+}
+
 func TestGroup_Laws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := outlier.Config{
-			Failures: rapid.IntRange(0, 8).Draw(t, "failures"),
-			MaxShare: rapid.Float64Range(0, 1).Draw(t, "share"),
-			Base:     time.Duration(rapid.IntRange(1, 3000).Draw(t, "base")) * time.Millisecond,
-			Max:      10 * time.Second,
-		}
-		share := cfg.MaxShare
-		if share == 0 {
-			share = .5
-		}
-		g := outlier.New(cfg)
-		var (
-			now     = time.Unix(1e6, 0)
-			bs      []*outlier.Backend
-			flights []flight
-			aside   = map[*outlier.Backend]bool{}
-			probing = map[*outlier.Backend]time.Time{}
-		)
-		pick := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "i") }
-		follow := func(t *rapid.T, b *outlier.Backend, e outlier.Event) {
-			set := e.Change == outlier.SetAside
-			if set == aside[b] {
-				t.Fatalf("%v twice", e.Change)
-			}
-			aside[b] = set
-			if set && (e.For <= 0 || e.For > cfg.Max) {
-				t.Fatalf("for %v", e.For)
-			}
-			if n := count(aside); set && (len(bs) == 1 || n > max(1, int(share*float64(len(bs))))) {
-				t.Fatalf("%d of %d", n, len(bs))
+		l := newLaws(t)
+		fiveTimes := func(do func(*rapid.T)) func(*rapid.T) {
+			return func(t *rapid.T) {
+				for range 5 {
+					do(t)
+				}
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"add": func(*rapid.T) {
-				if len(bs) < 6 {
-					bs = append(bs, g.Add("x"))
-				}
-			},
-			"remove": func(t *rapid.T) {
-				if len(bs) > 0 && pick(8) == 0 {
-					i := pick(len(bs))
-					g.Remove(bs[i])
-					delete(aside, bs[i])
-					bs = append(bs[:i], bs[i+1:]...)
-				}
-			},
-			"send": func(t *rapid.T) {
-				for range 5 {
-					if len(bs) == 0 {
-						return
-					}
-					b := bs[pick(len(bs))]
-					now = now.Add(1)
-					if b.State(now) == outlier.Due {
-						if at, ok := probing[b]; ok && now.Sub(at) < cfg.Base {
-							t.Fatal("two probes at a time")
-						}
-						probing[b] = now
-					}
-					a, e, changed := g.Send(now, b, pick(4) > 0)
-					flights = append(flights, flight{a, b, now})
-					if changed {
-						follow(t, b, e)
-					}
-				}
-			},
-			"end": func(t *rapid.T) {
-				for range 5 {
-					if len(flights) == 0 {
-						return
-					}
-					i := pick(len(flights))
-					f := flights[i]
-					flights = append(flights[:i], flights[i+1:]...)
-					now = now.Add(time.Millisecond)
-					r := outlier.Result(pick(4))
-					if pick(3) > 0 && len(bs) > 0 { // else chance would set nobody aside
-						r = outlier.Succeeded
-						if f.b == bs[0] {
-							r = outlier.Failed
-						}
-					}
-					e, changed := g.Report(now, f.Attempt, r, now.Sub(f.sent))
-					if probing[f.b].Equal(f.sent) {
-						delete(probing, f.b)
-					}
-					if changed {
-						follow(t, f.b, e)
-					}
-				}
-			},
-			"wait": func(*rapid.T) { now = now.Add(time.Duration(pick(4000)) * time.Millisecond) },
-			"": func(t *rapid.T) {
-				used := 0
-				for _, b := range bs {
-					if b.State(now) == outlier.InUse {
-						used++
-					}
-					if b.State(now.Add(cfg.Max)) == outlier.Aside {
-						t.Fatal("no probe within Max")
-					}
-				}
-				if used == 0 && len(bs) > 0 {
-					t.Fatal("none is used")
-				}
-			},
+			"add": l.add, "remove": l.remove, "send": fiveTimes(l.send), "end": fiveTimes(l.end), "": l.check,
+			"wait": func(t *rapid.T) { l.now = l.now.Add(time.Duration(pick(t, 4000)) * time.Millisecond) },
 		})
 	})
 }

@@ -15,6 +15,12 @@ import (
 )
 
 func BenchmarkDo(b *testing.B) {
+	benchmarkSuccess(b)
+	benchmarkTimeout(b)
+	benchmarkFailure(b)
+}
+
+func benchmarkSuccess(b *testing.B) {
 	ctx := context.Background()
 	live, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -45,6 +51,18 @@ func BenchmarkDo(b *testing.B) {
 			_ = retry.Do(ctx, p.For("payments"), ok)
 		}
 	})
+	hedged := retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(time.Second)}))
+	b.Run("hedge-none-needed", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = retry.DoValue(ctx, hedged, okValue)
+		}
+	})
+}
+
+func benchmarkTimeout(b *testing.B) {
+	ctx := context.Background()
+	ok := func(context.Context) error { return nil }
 	timed := retry.Must(retry.New(retry.Config{AttemptTimeout: timeout.Fixed(time.Minute)}))
 	b.Run("timeout", func(b *testing.B) {
 		b.ReportAllocs()
@@ -68,6 +86,11 @@ func BenchmarkDo(b *testing.B) {
 			_ = retry.Do(soon, timed, ok)
 		}
 	})
+}
+
+func benchmarkFailure(b *testing.B) {
+	ctx := context.Background()
+	ok := func(context.Context) error { return nil }
 	now := retry.Must(retry.New(retry.Config{Backoff: backoff.Constant(0)}))
 	failOnce := func() func(context.Context) error {
 		n := 0
@@ -103,13 +126,6 @@ func BenchmarkDo(b *testing.B) {
 		op := failOnce()
 		for b.Loop() {
 			_ = cenkalti.Retry(func() error { return op(ctx) }, cenkalti.WithContext(cenkalti.WithMaxRetries(&cenkalti.ZeroBackOff{}, 2), ctx))
-		}
-	})
-	hedged := retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(time.Second)}))
-	b.Run("hedge-none-needed", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_, _ = retry.DoValue(ctx, hedged, okValue)
 		}
 	})
 }

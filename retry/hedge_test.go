@@ -43,65 +43,67 @@ func hedging(t *testing.T, cfg retry.Config, opts ...retry.Option) *retry.Policy
 
 const ms = time.Millisecond
 
+// races are the attempts of a hedged call, and its result.
+var races = []struct {
+	name   string
+	cfg    retry.Config
+	acts   []act
+	took   time.Duration
+	want   int
+	reason retry.Reason
+	sent   int
+	hedges int
+}{
+	{
+		name: "a hedge wins", acts: []act{{after: time.Second}, {after: 5 * ms}},
+		took: 15 * ms, want: 2, sent: 2, hedges: 1, reason: retry.ReasonSuccess,
+	}, {
+		name: "the first wins after all", acts: []act{{after: 12 * ms}, {after: time.Second}},
+		took: 12 * ms, want: 1, sent: 2, hedges: 1, reason: retry.ReasonSuccess,
+	}, {
+		name: "a fast first attempt is not hedged", acts: []act{{after: 9 * ms}},
+		took: 9 * ms, want: 1, sent: 1, reason: retry.ReasonSuccess,
+	}, {
+		name: "a fast retryable failure and a slower success", cfg: retry.Config{MaxAttempts: 2},
+		acts: []act{{after: 50 * ms}, {after: ms, err: testkit.ErrDown}},
+		took: 50 * ms, want: 1, sent: 2, hedges: 1, reason: retry.ReasonSuccess,
+	}, {
+		name: "a fast refusal and a slower success",
+		acts: []act{{after: 50 * ms}, {after: ms, err: retry.Permanent(errors.New("404"))}},
+		took: 11 * ms, want: 2, sent: 2, hedges: 1, reason: retry.ReasonRejected,
+	}, {
+		name: "the first fails before the hedge delay", cfg: retry.Config{Backoff: backoff.Constant(2 * ms)},
+		acts: []act{{after: 3 * ms, err: testkit.ErrDown}, {after: ms}},
+		took: 6 * ms, want: 2, sent: 2, reason: retry.ReasonSuccess,
+	}, {
+		name: "a backoff longer than the hedge delay", cfg: retry.Config{Backoff: backoff.Constant(time.Second)},
+		acts: []act{{after: 3 * ms, err: testkit.ErrDown}, {after: ms}},
+		took: 1004 * ms, want: 2, sent: 2, reason: retry.ReasonSuccess,
+	}, {
+		name: "a failure brings the next at once", cfg: retry.Config{Backoff: backoff.None()},
+		acts: []act{{after: time.Second}, {after: ms, err: testkit.ErrDown}, {after: ms}},
+		took: 12 * ms, want: 3, sent: 3, hedges: 1, reason: retry.ReasonSuccess,
+	}, {
+		name: "a retry is hedged too", cfg: retry.Config{Backoff: backoff.None()},
+		acts: []act{{after: ms, err: testkit.ErrDown}, {after: time.Second}, {after: ms}},
+		took: 12 * ms, want: 3, sent: 3, hedges: 1, reason: retry.ReasonSuccess,
+	}, {
+		name: "retries and hedges together within MaxAttempts", cfg: retry.Config{MaxAttempts: 4},
+		acts: []act{{after: 100 * ms, err: testkit.ErrDown}}, // sent at 0, 10, 20, 30
+		took: 130 * ms, want: 4, sent: 4, hedges: 3, reason: retry.ReasonMaxAttempts,
+	}, {
+		name: "MaxAttempts 1", cfg: retry.Config{MaxAttempts: 1},
+		acts: []act{{after: time.Second, err: testkit.ErrDown}},
+		took: time.Second, want: 1, sent: 1, reason: retry.ReasonMaxAttempts,
+	}, {
+		name: "an attempt timeout beside a hedge", cfg: retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(20 * ms)},
+		acts: []act{{after: time.Hour}},
+		took: 30 * ms, want: -2, sent: 2, hedges: 1, reason: retry.ReasonMaxAttempts,
+	},
+}
+
 func TestHedging(t *testing.T) {
-	errGone := retry.Permanent(errors.New("404"))
-	for _, c := range []struct {
-		name   string
-		cfg    retry.Config
-		acts   []act
-		took   time.Duration
-		want   int
-		reason retry.Reason
-		sent   int
-		hedges int
-	}{
-		{
-			name: "a hedge wins", acts: []act{{after: time.Second}, {after: 5 * ms}},
-			took: 15 * ms, want: 2, sent: 2, hedges: 1, reason: retry.ReasonSuccess,
-		}, {
-			name: "the first wins after all", acts: []act{{after: 12 * ms}, {after: time.Second}},
-			took: 12 * ms, want: 1, sent: 2, hedges: 1, reason: retry.ReasonSuccess,
-		}, {
-			name: "a fast first attempt is not hedged", acts: []act{{after: 9 * ms}},
-			took: 9 * ms, want: 1, sent: 1, reason: retry.ReasonSuccess,
-		}, {
-			name: "a fast retryable failure and a slower success", cfg: retry.Config{MaxAttempts: 2},
-			acts: []act{{after: 50 * ms}, {after: ms, err: testkit.ErrDown}},
-			took: 50 * ms, want: 1, sent: 2, hedges: 1, reason: retry.ReasonSuccess,
-		}, {
-			name: "a fast refusal and a slower success",
-			acts: []act{{after: 50 * ms}, {after: ms, err: errGone}},
-			took: 11 * ms, want: 2, sent: 2, hedges: 1, reason: retry.ReasonRejected,
-		}, {
-			name: "the first fails before the hedge delay", cfg: retry.Config{Backoff: backoff.Constant(2 * ms)},
-			acts: []act{{after: 3 * ms, err: testkit.ErrDown}, {after: ms}},
-			took: 6 * ms, want: 2, sent: 2, reason: retry.ReasonSuccess,
-		}, {
-			name: "a backoff longer than the hedge delay", cfg: retry.Config{Backoff: backoff.Constant(time.Second)},
-			acts: []act{{after: 3 * ms, err: testkit.ErrDown}, {after: ms}},
-			took: 1004 * ms, want: 2, sent: 2, reason: retry.ReasonSuccess,
-		}, {
-			name: "a failure brings the next at once", cfg: retry.Config{Backoff: backoff.None()},
-			acts: []act{{after: time.Second}, {after: ms, err: testkit.ErrDown}, {after: ms}},
-			took: 12 * ms, want: 3, sent: 3, hedges: 1, reason: retry.ReasonSuccess,
-		}, {
-			name: "a retry is hedged too", cfg: retry.Config{Backoff: backoff.None()},
-			acts: []act{{after: ms, err: testkit.ErrDown}, {after: time.Second}, {after: ms}},
-			took: 12 * ms, want: 3, sent: 3, hedges: 1, reason: retry.ReasonSuccess,
-		}, {
-			name: "retries and hedges together within MaxAttempts", cfg: retry.Config{MaxAttempts: 4},
-			acts: []act{{after: 100 * ms, err: testkit.ErrDown}}, // sent at 0, 10, 20, 30
-			took: 130 * ms, want: 4, sent: 4, hedges: 3, reason: retry.ReasonMaxAttempts,
-		}, {
-			name: "MaxAttempts 1", cfg: retry.Config{MaxAttempts: 1},
-			acts: []act{{after: time.Second, err: testkit.ErrDown}},
-			took: time.Second, want: 1, sent: 1, reason: retry.ReasonMaxAttempts,
-		}, {
-			name: "an attempt timeout beside a hedge", cfg: retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(20 * ms)},
-			acts: []act{{after: time.Hour}},
-			took: 30 * ms, want: -2, sent: 2, hedges: 1, reason: retry.ReasonMaxAttempts,
-		},
-	} {
+	for _, c := range races {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, w, l := testkit.NewParent(), &testkit.Watcher{}, testkit.NewLedger()

@@ -15,23 +15,24 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// The mark tells the server side to answer "do not retry": what could be done about the failure
-// has been done.
-func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
+// callInsideARequest is a call made under a request, and whether it marks that as spent.
+type callInsideARequest struct {
+	name   string
+	cfg    retry.Config
+	opts   []retry.Option
+	err    error
+	ctx    func(context.Context) (context.Context, context.CancelFunc)
+	reason retry.Reason
+	spent  bool
+}
+
+func callsInsideARequest() []callInsideARequest {
 	none := testkit.NewLedger()
 	none.Refuse = func(budget.Kind) bool { return true }
 	says := func(o retry.Outcome) []retry.Option {
 		return []retry.Option{retry.WithClassifier(func(error) retry.Outcome { return o })}
 	}
-	for _, c := range []struct {
-		name   string
-		cfg    retry.Config
-		opts   []retry.Option
-		err    error
-		ctx    func(context.Context) (context.Context, context.CancelFunc)
-		reason retry.Reason
-		spent  bool
-	}{
+	return []callInsideARequest{
 		{name: "attempts", err: testkit.ErrDown, reason: retry.ReasonMaxAttempts, spent: true},
 		{name: "one attempt", cfg: retry.Config{MaxAttempts: 1}, err: testkit.ErrDown, reason: retry.ReasonMaxAttempts},
 		{name: "budget", cfg: retry.Config{Budget: budget.Shared(none)}, err: testkit.ErrDown, reason: retry.ReasonBudget, spent: true},
@@ -71,7 +72,13 @@ func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
 		},
 		{name: "gate", cfg: retry.Config{Budget: budget.Shared(&closedGate{Ledger: testkit.NewLedger()})}, reason: retry.ReasonGate, spent: true},
 		{name: "success", reason: retry.ReasonSuccess},
-	} {
+	}
+}
+
+// The mark tells the server side to answer "do not retry": what could be done about the failure
+// has been done.
+func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
+	for _, c := range callsInsideARequest() {
 		for name, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 			t.Run(c.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

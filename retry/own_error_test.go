@@ -18,9 +18,17 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// A call of one attempt to which the policy added nothing returns the attempt's error itself,
-// whatever the reason.
-func TestDoReturnsTheOperationsOwnErrorWhereNothingWasAdded(t *testing.T) {
+// failure is a call that fails, and whether its error is the operation's own.
+type failure struct {
+	cfg    retry.Config
+	opts   []retry.Option
+	ctx    func(context.Context) (context.Context, context.CancelFunc)
+	op     func(context.Context) error
+	reason retry.Reason
+	own    bool
+}
+
+func failures() map[string]failure {
 	refusing := testkit.NewLedger()
 	refusing.Refuse = func(budget.Kind) bool { return true }
 	says := func(o retry.Outcome) []retry.Option {
@@ -34,14 +42,7 @@ func TestDoReturnsTheOperationsOwnErrorWhereNothingWasAdded(t *testing.T) {
 		time.AfterFunc(500*ms, cancel)
 		return ctx, cancel
 	}
-	for name, c := range map[string]struct {
-		cfg    retry.Config
-		opts   []retry.Option
-		ctx    func(context.Context) (context.Context, context.CancelFunc)
-		op     func(context.Context) error
-		reason retry.Reason
-		own    bool
-	}{
+	return map[string]failure{
 		"rejected":         {opts: says(retry.Outcome{Class: retry.Rejected}), reason: retry.ReasonRejected, own: true},
 		"one attempt":      {cfg: retry.Config{MaxAttempts: 1}, reason: retry.ReasonMaxAttempts, own: true},
 		"not idempotent":   {ctx: once, reason: retry.ReasonNotIdempotent, own: true},
@@ -67,7 +68,13 @@ func TestDoReturnsTheOperationsOwnErrorWhereNothingWasAdded(t *testing.T) {
 			op:  func(ctx context.Context) error { <-ctx.Done(); return io.EOF }, reason: retry.ReasonMaxAttempts,
 		},
 		"two attempts": {cfg: retry.Config{MaxAttempts: 2}, reason: retry.ReasonMaxAttempts},
-	} {
+	}
+}
+
+// A call of one attempt to which the policy added nothing returns the attempt's error itself,
+// whatever the reason.
+func TestDoReturnsTheOperationsOwnErrorWhereNothingWasAdded(t *testing.T) {
+	for name, c := range failures() {
 		for mode, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

@@ -17,15 +17,16 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
+// sends counts the attempts of a call that fails.
+func sends(t *testing.T, p *retry.Policy) (n int, err error) {
+	err = retry.Do(t.Context(), p, func(context.Context) error {
+		n++
+		return testkit.ErrDown
+	})
+	return n, err
+}
+
 func TestSwitch(t *testing.T) {
-	// sends counts the attempts of a call that fails.
-	sends := func(t *testing.T, p *retry.Policy) (n int, err error) {
-		err = retry.Do(t.Context(), p, func(context.Context) error {
-			n++
-			return testkit.ErrDown
-		})
-		return n, err
-	}
 	t.Run("turns_retries_off_for_all_that_uses_the_policy_and_on_again", func(t *testing.T) {
 		var off atomic.Bool
 		cfg := retry.Config{Backoff: backoff.Constant(0), Budget: budget.Unlimited{}, MaxAttempts: 3}
@@ -66,6 +67,23 @@ func TestSwitch(t *testing.T) {
 		_, err := sends(t, p)
 		require.Equal(t, retry.ReasonBudget, testkit.Stopped(t, err).Reason, "and spent")
 	})
+	t.Run("is_reported_to_observers", func(t *testing.T) {
+		var off atomic.Bool
+		off.Store(true)
+		w := new(testkit.Watcher)
+		p := retry.Must(retry.New(retry.Config{}, retry.WithSwitch(&off), retry.WithObserver(w)))
+		_, _ = sends(t, p)
+		require.Len(t, w.Reports, 1)
+		require.Equal(t, retry.ReasonDisabled, w.Reports[0].Reason)
+		require.Equal(t, "disabled", w.Reports[0].Reason.String())
+	})
+	t.Run("must_not_be_nil", func(t *testing.T) {
+		_, err := retry.New(retry.Config{}, retry.WithSwitch(nil))
+		require.EqualError(t, errors.Unwrap(err), "WithSwitch: must not be nil")
+	})
+}
+
+func TestSwitch_OfCallsInTime(t *testing.T) {
 	t.Run("stops_calls_that_wait_when_their_next_attempt_is_due", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var off atomic.Bool
@@ -99,19 +117,5 @@ func TestSwitch(t *testing.T) {
 			off.Store(false)
 			require.EqualValues(t, 2, hedged())
 		})
-	})
-	t.Run("is_told_to_observers", func(t *testing.T) {
-		var off atomic.Bool
-		off.Store(true)
-		w := new(testkit.Watcher)
-		p := retry.Must(retry.New(retry.Config{}, retry.WithSwitch(&off), retry.WithObserver(w)))
-		_, _ = sends(t, p)
-		require.Len(t, w.Reports, 1)
-		require.Equal(t, retry.ReasonDisabled, w.Reports[0].Reason)
-		require.Equal(t, "disabled", w.Reports[0].Reason.String())
-	})
-	t.Run("must_not_be_nil", func(t *testing.T) {
-		_, err := retry.New(retry.Config{}, retry.WithSwitch(nil))
-		require.EqualError(t, errors.Unwrap(err), "WithSwitch: must not be nil")
 	})
 }
