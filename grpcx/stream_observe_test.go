@@ -67,63 +67,66 @@ func (m *meddler) all() []string {
 	return m.heard
 }
 
+// endings are the ways in which a stream ends.
+var endings = map[string]struct {
+	duplex func(n int, st testgrpc.TestService_FullDuplexCallServer) error
+	use    func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel context.CancelFunc)
+	heard  []string
+}{
+	"a message": {
+		func(_ int, st testgrpc.TestService_FullDuplexCallServer) error { return st.Send(out("a")) },
+		func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
+			_, err := st.Recv()
+			require.NoError(t, err)
+		},
+		[]string{"success", "call success"},
+	},
+	"a header": {
+		func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+			return st.SendHeader(metadata.Pairs("a", "b"))
+		},
+		func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
+			_, err := st.Header()
+			require.NoError(t, err)
+		},
+		[]string{"success", "call success"},
+	},
+	"a refusal": {
+		func(int, testgrpc.TestService_FullDuplexCallServer) error { return status.Error(codes.NotFound, "no") },
+		func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
+			_, err := st.Recv()
+			require.Equal(t, codes.NotFound, status.Code(err))
+		},
+		[]string{"rejected", "call rejected"},
+	},
+	"a message that is too large": {
+		func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+			<-st.Context().Done()
+			return nil
+		},
+		func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
+			require.Equal(t, codes.ResourceExhausted, status.Code(st.Send(both("more than sixteen bytes"))))
+		},
+		[]string{"rejected", "call rejected"},
+	},
+	"the caller leaves": {
+		func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+			<-st.Context().Done()
+			return nil
+		},
+		func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel context.CancelFunc) {
+			cancel()
+			_, err := st.Recv()
+			require.Equal(t, codes.Canceled, status.Code(err))
+		},
+		[]string{"canceled", "call canceled"},
+	},
+}
+
 // Each row ends a call in another way. They hang if the observer is told while the stream waits
 // for itself.
 func TestStream_ObserversMayUseTheStreamThatIsOver(t *testing.T) {
-	for name, row := range map[string]struct {
-		duplex func(n int, st testgrpc.TestService_FullDuplexCallServer) error
-		use    func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel context.CancelFunc)
-		heard  []string
-	}{
-		"a message": {
-			func(_ int, st testgrpc.TestService_FullDuplexCallServer) error { return st.Send(out("a")) },
-			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
-				_, err := st.Recv()
-				require.NoError(t, err)
-			},
-			[]string{"success", "call success"},
-		},
-		"a header": {
-			func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
-				return st.SendHeader(metadata.Pairs("a", "b"))
-			},
-			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
-				_, err := st.Header()
-				require.NoError(t, err)
-			},
-			[]string{"success", "call success"},
-		},
-		"a refusal": {
-			func(int, testgrpc.TestService_FullDuplexCallServer) error { return status.Error(codes.NotFound, "no") },
-			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
-				_, err := st.Recv()
-				require.Equal(t, codes.NotFound, status.Code(err))
-			},
-			[]string{"rejected", "call rejected"},
-		},
-		"a message that is too large": {
-			func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
-				<-st.Context().Done()
-				return nil
-			},
-			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, _ context.CancelFunc) {
-				require.Equal(t, codes.ResourceExhausted, status.Code(st.Send(both("more than sixteen bytes"))))
-			},
-			[]string{"rejected", "call rejected"},
-		},
-		"the caller leaves": {
-			func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
-				<-st.Context().Done()
-				return nil
-			},
-			func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel context.CancelFunc) {
-				cancel()
-				_, err := st.Recv()
-				require.Equal(t, codes.Canceled, status.Code(err))
-			},
-			[]string{"canceled", "call canceled"},
-		},
-	} {
+	for name, row := range endings {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := meddler{from: 1}

@@ -37,33 +37,36 @@ func (q *queue) Ask(_ time.Time, k budget.Kind, _ budget.Evidence, _ budget.Perm
 	return q.Issue(k), answer
 }
 
+// verdicts are the answers of a budget to a retry, and what the caller then gets.
+var verdicts = map[string]struct {
+	answers  []budget.Answer
+	deadline time.Duration
+	from     string // the attempt whose error, trailer and messages the caller gets
+	code     codes.Code
+	reason   retry.Reason
+	queued   bool
+}{
+	"granted_when_due": {answers: []budget.Answer{budget.Granted}, from: "2", code: codes.OK},
+	"granted_later": {
+		answers: []budget.Answer{budget.Later, budget.Later, budget.Granted}, from: "2", code: codes.OK,
+	},
+	"refused_when_due": {
+		answers: []budget.Answer{budget.Refused}, from: "1", code: codes.Unavailable, reason: retry.ReasonBudget,
+	},
+	"refused_later": {
+		answers: []budget.Answer{budget.Later, budget.Later, budget.Refused}, from: "1", code: codes.Unavailable,
+		reason: retry.ReasonBudget, queued: true,
+	},
+	"too_late": {
+		answers: []budget.Answer{budget.Later}, deadline: 1500 * time.Millisecond, from: "1", code: codes.Unavailable,
+		reason: retry.ReasonDeadline, queued: true,
+	},
+}
+
 // A stream waits for a budget that says Later, as unary calls do, and keeps the last attempt's
 // error until the next attempt is granted.
 func TestStream_WaitsForTheBudgetsAnswer(t *testing.T) {
-	for name, row := range map[string]struct {
-		answers  []budget.Answer
-		deadline time.Duration
-		from     string // the attempt whose error, trailer and messages the caller gets
-		code     codes.Code
-		reason   retry.Reason
-		queued   bool
-	}{
-		"granted_when_due": {answers: []budget.Answer{budget.Granted}, from: "2", code: codes.OK},
-		"granted_later": {
-			answers: []budget.Answer{budget.Later, budget.Later, budget.Granted}, from: "2", code: codes.OK,
-		},
-		"refused_when_due": {
-			answers: []budget.Answer{budget.Refused}, from: "1", code: codes.Unavailable, reason: retry.ReasonBudget,
-		},
-		"refused_later": {
-			answers: []budget.Answer{budget.Later, budget.Later, budget.Refused}, from: "1", code: codes.Unavailable,
-			reason: retry.ReasonBudget, queued: true,
-		},
-		"too_late": {
-			answers: []budget.Answer{budget.Later}, deadline: 1500 * time.Millisecond, from: "1", code: codes.Unavailable,
-			reason: retry.ReasonDeadline, queued: true,
-		},
-	} {
+	for name, row := range verdicts {
 		for end, call := range queuedCalls {
 			t.Run(name+"/"+end, func(t *testing.T) {
 				bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {

@@ -53,6 +53,22 @@ const throttled = `{"methodConfig":[{"name":[{}],"retryPolicy":{"maxAttempts":2,
 	"maxBackoff":"0.001s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}],
 	"retryThrottling":{"maxTokens":4,"tokenRatio":0.1}}`
 
+// fromConfig returns policies of throttled.
+func fromConfig(t *testing.T) *grpcx.Policies {
+	ps, err := grpcx.FromServiceConfig(throttled)
+	require.NoError(t, err)
+	return ps
+}
+
+// ofUser returns policies of the same budget.
+func ofUser(t *testing.T) *grpcx.Policies {
+	ps, err := grpcx.NewPolicies(map[string]*retry.Policy{"": retry.Must(retry.New(retry.Config{
+		MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.GRPC{MaxTokens: 4},
+	}))})
+	require.NoError(t, err)
+	return ps
+}
+
 func TestPolicies_Targets(t *testing.T) {
 	attempts := 0
 	down := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
@@ -60,19 +76,7 @@ func TestPolicies_Targets(t *testing.T) {
 		return unavailable()
 	}
 	up := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
-	fromConfig := func() *grpcx.Policies {
-		ps, err := grpcx.FromServiceConfig(throttled)
-		require.NoError(t, err)
-		return ps
-	}
-	users := func() *grpcx.Policies {
-		ps, err := grpcx.NewPolicies(map[string]*retry.Policy{"": retry.Must(retry.New(retry.Config{
-			MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.GRPC{MaxTokens: 4},
-		}))})
-		require.NoError(t, err)
-		return ps
-	}
-	for name, policies := range map[string]func() *grpcx.Policies{"service config": fromConfig, "of the user": users} {
+	for name, policies := range map[string]func(*testing.T) *grpcx.Policies{"service config": fromConfig, "of the user": ofUser} {
 		call := func(ps *grpcx.Policies) func(cc *grpc.ClientConn, invoke grpc.UnaryInvoker) {
 			intercept := grpcx.UnaryClientInterceptor(policy(t), grpcx.WithPolicies(ps))
 			return func(cc *grpc.ClientConn, invoke grpc.UnaryInvoker) {
@@ -80,7 +84,7 @@ func TestPolicies_Targets(t *testing.T) {
 			}
 		}
 		t.Run(name+"/a busy one keeps its budget", func(t *testing.T) {
-			ccs, ps := targets(t, 1500), policies()
+			ccs, ps := targets(t, 1500), policies(t)
 			call, other := call(ps), call(ps)
 			busy := ccs[0]
 			for range 10 {
@@ -96,7 +100,7 @@ func TestPolicies_Targets(t *testing.T) {
 			}
 		})
 		t.Run(name+"/an outage of many is not new to each", func(t *testing.T) {
-			ccs, call := targets(t, 1100), call(policies())
+			ccs, call := targets(t, 1100), call(policies(t))
 			for range 4 {
 				attempts = 0
 				for _, cc := range ccs {
@@ -106,7 +110,7 @@ func TestPolicies_Targets(t *testing.T) {
 			require.LessOrEqual(t, float64(attempts)/float64(len(ccs)), 1.5, "in the fourth round")
 		})
 		t.Run(name+"/a drained one retries after a success", func(t *testing.T) {
-			ccs, call := targets(t, 2200), call(policies())
+			ccs, call := targets(t, 2200), call(policies(t))
 			for range 5 {
 				call(ccs[0], down)
 			}

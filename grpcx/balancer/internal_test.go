@@ -42,25 +42,31 @@ type panicking struct{}
 
 func (panicking) BackendChanged(context.Context, outlier.Event) { panic("told") }
 
-// An observer that panics when a backend is set aside goes through gRPC, but what the child counts
-// stays right.
-func TestObserver_ThatPanicsLeavesNoPickOpen(t *testing.T) {
-	placement.Use()
-	defer placement.Release()
-	b := &lb{
+// pair returns a balancer of the ready backends a and b, and for each a child that picks it.
+func pair() (b *lb, children map[string]*first) {
+	b = &lb{
 		ClientConn: quiet{}, backends: map[*backend]struct{}{}, byAddr: map[string]*backend{},
 		subConns: map[balancer.SubConn]*backend{}, group: outlier.New(outlier.Config{}),
 	}
 	b.list(resolver.State{Endpoints: []resolver.Endpoint{
 		{Addresses: []resolver.Address{{Addr: "a"}}}, {Addresses: []resolver.Address{{Addr: "b"}}},
 	}})
-	children := map[string]*first{}
+	children = map[string]*first{}
 	for name, be := range b.byAddr {
 		sc := &subConn{name: name}
 		be.ready = 1
 		b.subConns[sc] = be
 		children[name] = &first{sc: sc}
 	}
+	return b, children
+}
+
+// An observer that panics when a backend is set aside goes through gRPC, but what the child counts
+// stays right.
+func TestObserver_ThatPanicsLeavesNoPickOpen(t *testing.T) {
+	placement.Use()
+	defer placement.Release()
+	b, children := pair()
 	pick := func(name string) (balancer.PickResult, error) {
 		ctx := placement.Start(t.Context(), panicking{}, true)
 		return (&picker{lb: b, child: children[name]}).Pick(balancer.PickInfo{Ctx: ctx})
@@ -68,14 +74,17 @@ func TestObserver_ThatPanicsLeavesNoPickOpen(t *testing.T) {
 	sub := func(name string, f func(t *testing.T)) {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 	}
-	sub("when_an_attempt_ends", func(t *testing.T) {
-		told := false
+	succeed := func(t *testing.T) {
 		for range 50 {
 			good, err := pick("b")
 			require.NoError(t, err)
 			time.Sleep(time.Millisecond)
 			good.Done(balancer.DoneInfo{BytesReceived: true})
 		}
+	}
+	sub("when_an_attempt_ends", func(t *testing.T) {
+		told := false
+		succeed(t)
 		for !told {
 			bad, err := pick("a")
 			require.NoError(t, err)
@@ -95,19 +104,9 @@ func TestObserver_ThatPanicsLeavesNoPickOpen(t *testing.T) {
 			_, err := pick("a")
 			require.NoError(t, err)
 		}
-		for range 50 {
-			good, err := pick("b")
-			require.NoError(t, err)
-			time.Sleep(time.Millisecond)
-			good.Done(balancer.DoneInfo{BytesReceived: true})
-		}
+		succeed(t)
 		time.Sleep(150 * time.Millisecond)
-		for range 50 {
-			good, err := pick("b")
-			require.NoError(t, err)
-			time.Sleep(time.Millisecond)
-			good.Done(balancer.DoneInfo{BytesReceived: true})
-		}
+		succeed(t)
 		before := children["a"].open
 		require.Panics(t, func() { _, _ = pick("a") })
 		assert.Equal(t, before, children["a"].open)

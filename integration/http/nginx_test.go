@@ -172,6 +172,32 @@ func TestNginx444HangsUpAndTheCallEnds(t *testing.T) {
 	}
 }
 
+// pay posts so many payments, 16 at a time, and returns the error of each that fails.
+func pay(c *http.Client, url string, calls int, body func(string) io.Reader) (failures *sync.Map) {
+	var next atomic.Int32
+	var callers sync.WaitGroup
+	failures = new(sync.Map)
+	for range 16 {
+		callers.Go(func() {
+			for i := next.Add(1); int(i) <= calls; i = next.Add(1) {
+				id := fmt.Sprint("payment ", i)
+				resp, err := c.Post(url, "text/plain", body(id))
+				if err != nil {
+					failures.Store(id, err)
+					continue
+				}
+				got, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil || string(got) != id {
+					failures.Store(id, fmt.Sprint(resp.StatusCode, err, string(got)))
+				}
+			}
+		})
+	}
+	callers.Wait()
+	return failures
+}
+
 // TestNginxKeepaliveRequestsUnderParallelPOST has a proxy that ends each HTTP/2 connection with a
 // GOAWAY after a few requests. Each POST must get through, and have its effect once.
 func TestNginxKeepaliveRequestsUnderParallelPOST(t *testing.T) {
@@ -204,27 +230,7 @@ func TestNginxKeepaliveRequestsUnderParallelPOST(t *testing.T) {
 			p := retry.Must(retry.New(cfg, retry.WithObserver(w)))
 			c := http.Client{Transport: httpx.NewTransport(base, p, httpx.WithBodyBuffer(1<<10))}
 			const calls = 2000
-			var next atomic.Int32
-			var callers sync.WaitGroup
-			var failures sync.Map
-			for range 16 {
-				callers.Go(func() {
-					for i := next.Add(1); i <= calls; i = next.Add(1) {
-						id := fmt.Sprint("payment ", i)
-						resp, err := c.Post("http://"+address+"/", "text/plain", body(id))
-						if err != nil {
-							failures.Store(id, err)
-							continue
-						}
-						got, err := io.ReadAll(resp.Body)
-						resp.Body.Close()
-						if err != nil || string(got) != id {
-							failures.Store(id, fmt.Sprint(resp.StatusCode, err, string(got)))
-						}
-					}
-				})
-			}
-			callers.Wait()
+			failures := pay(&c, "http://"+address+"/", calls, body)
 			failures.Range(func(id, err any) bool {
 				t.Errorf("%v: %v", id, err)
 				return true
