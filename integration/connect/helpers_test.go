@@ -163,8 +163,8 @@ func (s *server) clientStream(
 	return connect.NewResponse(wrapperspb.String(sum)), in.Err()
 }
 
-// serverStream answers with each byte of the request. What it does in between comes once the client
-// has the first answer: a lost connection takes with it what the client has not read yet.
+// serverStream answers with each byte of the request. What it does in between comes once the
+// client has the first answer: a lost connection takes with it what the client has not read yet.
 func (s *server) serverStream(
 	ctx context.Context, r *connect.Request[message], out *connect.ServerStream[message],
 ) error {
@@ -217,7 +217,8 @@ func newGot(messages []string, err error) got {
 	return g
 }
 
-// call makes the only call of a server, to a method: a, b and c are sent, one a message where the client streams.
+// call makes the only call of a server, to a method: a, b and c are sent, one a message where the
+// client streams.
 func (s *server) call(ctx context.Context, t *testing.T, c *client, method string) got {
 	t.Helper()
 	switch method {

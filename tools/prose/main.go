@@ -9,16 +9,11 @@
 package main
 
 import (
-	"fmt"
 	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"log"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/evenkeel-go/evenkeel/tools/gofiles"
 )
 
 const columns = 99
@@ -35,74 +30,25 @@ var (
 	picture = regexp.MustCompile(`^\S+ (tells|heeds|rang|rings|came|comes|mends|looks|says|takes)\b`)
 )
 
-func main() {
-	log.SetFlags(0)
-	rooms := os.Args[1:]
-	if len(rooms) == 0 {
-		rooms = []string{"."}
-	}
-	var wrong []string
-	for _, room := range rooms {
-		found, err := check("..", room)
-		if err != nil {
-			log.Fatal(err)
-		}
-		wrong = append(wrong, found...)
-	}
-	if len(wrong) > 0 {
-		log.Fatalf("%s\n%d comments to rewrite", strings.Join(wrong, "\n"), len(wrong))
-	}
-}
+func main() { gofiles.Main(check) }
 
-// check returns the faults of the files under a directory of the module at root.
-func check(root, dir string) (wrong []string, err error) {
-	err = filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
-			return err
-		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		found, err := inFile(path, source)
-		name, _ := filepath.Rel(root, path)
-		for _, f := range found {
-			wrong = append(wrong, filepath.ToSlash(name)+":"+f)
-		}
-		return err
-	})
-	return wrong, err
-}
-
-// inFile returns the faults of one file, each as "line: fault".
-func inFile(path string, source []byte) (wrong []string, err error) {
-	set := token.NewFileSet()
-	tree, err := parser.ParseFile(set, path, source, parser.ParseComments|parser.SkipObjectResolution)
-	if err != nil {
-		return nil, err
-	}
-	if ast.IsGenerated(tree) {
-		return nil, nil
-	}
-	report := func(at token.Pos, format string, args ...any) {
-		wrong = append(wrong, fmt.Sprintf("%d: ", set.Position(at).Line)+fmt.Sprintf(format, args...))
-	}
-	lines := strings.Split(string(source), "\n")
-	for _, group := range tree.Comments {
+func check(f *gofiles.File) {
+	lines := strings.Split(string(f.Source), "\n")
+	for _, group := range f.Tree.Comments {
 		for _, c := range group.List {
 			if isOutput(c.Text) {
 				break
 			}
-			if line := lines[set.Position(c.Pos()).Line-1]; isLong(line, c.Text) {
-				report(c.Pos(), "longer than %d columns", columns)
+			if line := lines[f.Line(c.Pos())-1]; isLong(line, c.Text) {
+				f.Report(f.Line(c.Pos()), "longer than %d columns", columns)
 			}
 		}
 	}
-	for _, decl := range tree.Decls {
+	for _, decl := range f.Tree.Decls {
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
-			if fault := begins(d.Doc.Text(), d.Name.Name, d.Name.IsExported() && !isTest(path), false); fault != "" {
-				report(d.Pos(), "%s", fault)
+			if fault := begins(d.Doc.Text(), d.Name.Name, d.Name.IsExported() && !f.IsTest(), false); fault != "" {
+				f.Report(f.Line(d.Pos()), "%s", fault)
 			}
 		case *ast.GenDecl:
 			for _, s := range d.Specs {
@@ -114,13 +60,12 @@ func inFile(path string, source []byte) (wrong []string, err error) {
 				if doc == nil && len(d.Specs) == 1 {
 					doc = d.Doc
 				}
-				if fault := begins(doc.Text(), t.Name.Name, t.Name.IsExported() && !isTest(path), true); fault != "" {
-					report(t.Pos(), "%s", fault)
+				if fault := begins(doc.Text(), t.Name.Name, t.Name.IsExported() && !f.IsTest(), true); fault != "" {
+					f.Report(f.Line(t.Pos()), "%s", fault)
 				}
 			}
 		}
 	}
-	return wrong, nil
 }
 
 // isOutput reports whether a comment line begins the output of an example, which cannot be
@@ -141,8 +86,6 @@ func isLong(line, comment string) bool {
 	literal := strings.HasPrefix(comment, "//\t") || strings.Contains(comment, "://")
 	return wraps && !literal && len([]rune(strings.ReplaceAll(line, "\t", "    "))) > columns
 }
-
-func isTest(path string) bool { return strings.HasSuffix(path, "_test.go") }
 
 // begins returns what is wrong with how a doc comment begins, or "".
 func begins(doc, name string, exported, isType bool) string {

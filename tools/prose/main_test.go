@@ -3,9 +3,11 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/evenkeel-go/evenkeel/tools/gofiles"
 )
 
-func TestInFile_RefusesWhatIsNoSentenceAboutTheName(t *testing.T) {
+func TestCheck_RefusesWhatIsNoSentenceAboutTheName(t *testing.T) {
 	for name, c := range map[string]struct {
 		source string
 		wrong  string // "" for none
@@ -29,23 +31,28 @@ func TestInFile_RefusesWhatIsNoSentenceAboutTheName(t *testing.T) {
 		"an address":       {"// See https://" + strings.Repeat("f", 100) + " there.\nconst a = 1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := inFile("p.go", []byte("package p\n\n"+c.source+"\n"))
+			f, err := gofiles.Parse("p.go", []byte("package p\n\n"+c.source+"\n"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			switch text := strings.Join(found, "\n"); {
+			check(f)
+			switch text := strings.Join(f.Faults, "\n"); {
 			case c.wrong == "" && text != "":
 				t.Errorf("refused: %s", text)
-			case c.wrong != "" && (len(found) != 1 || !strings.Contains(text, c.wrong)):
+			case c.wrong != "" && (len(f.Faults) != 1 || !strings.Contains(text, c.wrong)):
 				t.Errorf("want one fault with %q, got %q", c.wrong, text)
 			}
 		})
 	}
 }
 
-func TestInFile_ExemptsTestsFromNames(t *testing.T) {
-	found, err := inFile("p_test.go", []byte("package p\n\n// It is fine.\nfunc TestX() {}\n"))
-	if err != nil || len(found) > 0 {
-		t.Errorf("got %v, %v", found, err)
+func TestCheck_ExemptsTestsFromNames(t *testing.T) {
+	f, err := gofiles.Parse("p_test.go", []byte("package p\n\n// It is fine.\nfunc TestX() {}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(f)
+	if len(f.Faults) > 0 {
+		t.Errorf("refused: %q", f.Faults)
 	}
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/evenkeel-go/evenkeel/tools/gofiles"
 )
 
-func TestInFile_RefusesWhatIsLongOrUnsafe(t *testing.T) {
+func TestCheck_RefusesWhatIsLongOrUnsafe(t *testing.T) {
 	function := func(lines int) string { return "func f() {\n" + strings.Repeat("\t_ = 1\n", lines-2) + "}\n" }
 	for name, c := range map[string]struct {
 		file, source string
@@ -26,14 +28,15 @@ func TestInFile_RefusesWhatIsLongOrUnsafe(t *testing.T) {
 		"another directive is no matter": {"p.go", "//go:generate true\nfunc f() {}\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, err := inFile(c.file, []byte("package p\n\n"+c.source))
+			f, err := gofiles.Parse(c.file, []byte("package p\n\n"+c.source))
 			if err != nil {
 				t.Fatal(err)
 			}
-			switch text := strings.Join(found, "\n"); {
+			check(f)
+			switch text := strings.Join(f.Faults, "\n"); {
 			case c.wrong == "" && text != "":
 				t.Errorf("refused: %s", text)
-			case c.wrong != "" && (len(found) != 1 || !strings.Contains(text, c.wrong)):
+			case c.wrong != "" && (len(f.Faults) != 1 || !strings.Contains(text, c.wrong)):
 				t.Errorf("want one fault with %q, got %q", c.wrong, text)
 			}
 		})
