@@ -130,18 +130,21 @@ func TestAdaptive_MaxAttemptsMeansWhatItSaysOnAQuietClient(t *testing.T) {
 	require.Equal(t, budget.Refused, answer, "another call's retry failed as well")
 }
 
-func TestAdaptive_Waiting(t *testing.T) {
-	open := func(spec budget.Adaptive) (b budget.Budget, under [2]budget.Permit, waits budget.Permit) {
-		b = spec.New()
-		for i := range under {
-			under[i] = granted(t, b, 0, failed, fail(b, 0, failed))
-		}
-		waits, answer := ask(b, 0, failed, fail(b, 0, failed))
-		require.Equal(t, budget.Later, answer)
-		return b, under, waits
+// waiting returns a budget with two retries under way, and the permit of a call that waits for
+// them.
+func waiting(t *testing.T, spec budget.Adaptive) (b budget.Budget, under [2]budget.Permit, waits budget.Permit) {
+	b = spec.New()
+	for i := range under {
+		under[i] = granted(t, b, 0, failed, fail(b, 0, failed))
 	}
+	waits, answer := ask(b, 0, failed, fail(b, 0, failed))
+	require.Equal(t, budget.Later, answer)
+	return b, under, waits
+}
+
+func TestAdaptive_Waiting(t *testing.T) {
 	t.Run("ends_when_a_retry_succeeds", func(t *testing.T) {
-		b, under, waits := open(budget.Adaptive{})
+		b, under, waits := waiting(t, budget.Adaptive{})
 		b.End(at(0.1), under[0], alive)
 		granted(t, b, 0.1, failed, waits)
 		for range 8 {
@@ -151,7 +154,7 @@ func TestAdaptive_Waiting(t *testing.T) {
 		require.Equal(t, budget.Later, answer, "eight places more and no others")
 	})
 	t.Run("ends_when_those_under_way_have_failed", func(t *testing.T) {
-		b, under, waits := open(budget.Adaptive{})
+		b, under, waits := waiting(t, budget.Adaptive{})
 		b.End(at(0.1), under[0], failed)
 		waits, answer := ask(b, 0.1, failed, waits)
 		require.Equal(t, budget.Later, answer)
@@ -161,7 +164,7 @@ func TestAdaptive_Waiting(t *testing.T) {
 		require.Equal(t, budget.Refused, answer)
 	})
 	t.Run("ends_after_the_patience", func(t *testing.T) {
-		b, _, waits := open(budget.Adaptive{Patience: 2 * time.Second})
+		b, _, waits := waiting(t, budget.Adaptive{Patience: 2 * time.Second})
 		for _, when := range []float64{0.5, 1, 1.9} {
 			var answer budget.Answer
 			waits, answer = ask(b, when, failed, waits)
@@ -183,8 +186,11 @@ func TestAdaptive_Waiting(t *testing.T) {
 		_, answer = ask(b, 9.1, failed, waits)
 		require.Equal(t, budget.Refused, answer)
 	})
-	t.Run("is_bounded_in_number", func(t *testing.T) {
-		b, _, waits := open(budget.Adaptive{Waiting: 3})
+}
+
+func TestAdaptive_WaitingIsBounded(t *testing.T) {
+	t.Run("in_number", func(t *testing.T) {
+		b, _, waits := waiting(t, budget.Adaptive{Waiting: 3})
 		others := make([]budget.Permit, 2)
 		for i := range others {
 			others[i], _ = ask(b, 0, failed, fail(b, 0, failed))
@@ -200,8 +206,8 @@ func TestAdaptive_Waiting(t *testing.T) {
 		_, answer = ask(b, 0.1, failed, fail(b, 0.1, failed))
 		require.Equal(t, budget.Later, answer, "one has left")
 	})
-	t.Run("is_bounded_in_number_however_long_it_lasts", func(t *testing.T) {
-		b, under, waits := open(budget.Adaptive{Waiting: 1, Patience: time.Minute})
+	t.Run("however_long_it_lasts", func(t *testing.T) {
+		b, under, waits := waiting(t, budget.Adaptive{Waiting: 1, Patience: time.Minute})
 		for when := 0.25; when < 59; when += 0.25 {
 			if int(when*4)%32 == 0 { // the retries under way are replaced by others
 				for i := range under {
@@ -219,8 +225,11 @@ func TestAdaptive_Waiting(t *testing.T) {
 		_, answer := ask(b, 59, failed, fail(b, 59, failed))
 		require.Equal(t, budget.Later, answer, "it has left")
 	})
-	t.Run("forgets_calls_that_never_came_back", func(t *testing.T) {
-		b, _, _ := open(budget.Adaptive{Waiting: 1})
+}
+
+func TestAdaptive_WaitingLeavesNoTrace(t *testing.T) {
+	t.Run("of_calls_that_never_came_back", func(t *testing.T) {
+		b, _, _ := waiting(t, budget.Adaptive{Waiting: 1})
 		_, answer := ask(b, 1, failed, fail(b, 1, failed))
 		require.Equal(t, budget.Refused, answer)
 		succeed(b, 30, 10)
@@ -230,8 +239,8 @@ func TestAdaptive_Waiting(t *testing.T) {
 		_, answer = ask(b, 30, failed, fail(b, 30, failed))
 		require.Equal(t, budget.Later, answer)
 	})
-	t.Run("leaves_no_trace_of_a_call_that_asks_by_Admit", func(t *testing.T) {
-		b, _, _ := open(budget.Adaptive{Waiting: 2})
+	t.Run("of_a_call_that_asks_by_Admit", func(t *testing.T) {
+		b, _, _ := waiting(t, budget.Adaptive{Waiting: 2})
 		for range 3 {
 			p, ok := b.Admit(at(0), budget.Retry, failed, fail(b, 0, failed))
 			require.False(t, ok)
@@ -240,17 +249,18 @@ func TestAdaptive_Waiting(t *testing.T) {
 		_, answer := ask(b, 0, failed, fail(b, 0, failed))
 		require.Equal(t, budget.Later, answer, "its place is free")
 	})
-	t.Run("is_off_without_patience", func(t *testing.T) {
-		b := budget.Adaptive{Patience: -1}.New()
-		require.Equal(t, 2, func() (n int) {
-			for range 10 {
-				if _, answer := ask(b, 0, failed, fail(b, 0, failed)); answer == budget.Granted {
-					n++
-				}
+}
+
+func TestAdaptive_WithoutPatienceNoCallWaits(t *testing.T) {
+	b := budget.Adaptive{Patience: -1}.New()
+	require.Equal(t, 2, func() (n int) {
+		for range 10 {
+			if _, answer := ask(b, 0, failed, fail(b, 0, failed)); answer == budget.Granted {
+				n++
 			}
-			return n
-		}())
-	})
+		}
+		return n
+	}())
 }
 
 // Ten of a hundred calls that are sent at once fail, and a tenth of their retries: that is a bad
