@@ -11,7 +11,7 @@ import (
 )
 
 // command finds the go test commands with a pattern in a page.
-var command = regexp.MustCompile("go test ((?:-\\w+ )*)((?:\\./\\S+ )+)-run ('[^']+'|[^\\s'`]+)")
+var command = regexp.MustCompile("go test ((?:-\\w+ )*)((?:\\./\\S+ )+)-run ('[^']+'|\"[^\"]+\"|[^\\s'\"`]+)")
 
 // TestDocs_TheTestsThatADecisionNamesExist checks that each alternative of a pattern in an ADR or
 // in the table of laws matches a test, example or fuzzer of the packages beside it.
@@ -26,7 +26,7 @@ func TestDocs_TheTestsThatADecisionNamesExist(t *testing.T) {
 		joined := strings.Join(strings.Fields(string(text)), " ")
 		for _, c := range command.FindAllStringSubmatch(joined, -1) {
 			names := testNames(t, strings.Fields(c[2]))
-			for alternative := range strings.SplitSeq(strings.Trim(c[3], "'"), "|") {
+			for alternative := range strings.SplitSeq(strings.Trim(c[3], `'"`), "|") {
 				found++
 				require.Regexp(t, alternative, names, "%s: no test of %s matches %s", filepath.Base(page), c[2], alternative)
 			}
@@ -63,4 +63,27 @@ func testNames(t *testing.T, patterns []string) string {
 		require.NoError(t, err)
 	}
 	return names.String()
+}
+
+// TestDocs_EachLawHasItsPlaceAndTests checks that the table of laws has a row for each law, that
+// the files it names exist, and that each row names a test.
+func TestDocs_EachLawHasItsPlaceAndTests(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	require.NoError(t, err)
+	_, laws, found := strings.Cut(string(page), "## Laws")
+	require.True(t, found)
+	laws, table, found := strings.Cut(laws, "| law | lives in | held by |")
+	require.True(t, found)
+	numbers := regexp.MustCompile(`(?m)^(\d+)\. `).FindAllStringSubmatch(laws, -1)
+	require.GreaterOrEqual(t, len(numbers), 12)
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \| (.+) \| (.+) \|$`).FindAllStringSubmatch(table, -1)
+	require.Len(t, rows, len(numbers))
+	for i, row := range rows {
+		require.Equal(t, numbers[i][1], row[1])
+		for place := range strings.SplitSeq(row[2], ", ") {
+			_, err := os.Stat(filepath.Join("..", place))
+			require.NoError(t, err, "law %s", row[1])
+		}
+		require.Regexp(t, command, row[3], "law %s", row[1])
+	}
 }
