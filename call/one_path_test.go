@@ -45,8 +45,8 @@ func TestThereIsNoSecondPath(t *testing.T) {
 	for _, driver := range drivers {
 		require.Contains(t, p.advancing, driver)
 	}
-	// The simulator hands the questions of a Call on to the process at work, and asks a budget and a
-	// strategy by themselves whether they have an end. A Pace is of loops, not of calls.
+	// The simulator hands the questions of a Call on to the process at work, and asks a budget and
+	// a strategy by themselves whether they have an end. A Pace is of loops, not of calls.
 	require.Equal(t, []string{"bench/fleet/bounded.go", "bench/fleet/callers.go"}, p.asking, "only a Call asks a budget")
 	require.Equal(t, []string{"bench/fleet/bounded.go", "bench/fleet/loop.go", "retry/pace.go"}, p.delaying,
 		"only a Call computes the wait before a retry")
