@@ -32,18 +32,22 @@ type Step struct {
 // attempt Report().Answer until the next Send: the call may yet stop with it. Only one goroutine
 // may use a Call at a time. A driver that gives up must call Cancel, or what the Call reserved
 // from the budget is lost.
+//
+// This file has what a driver calls, in the order of a call: Next sends and waits, Done takes in
+// outcomes, Cancel and stop end the call. What follows a failure is decided in plan.go, the budget
+// is asked in queue.go, and flights.go has the attempts under way.
 type Call struct {
 	rules    *Rules
 	start    time.Time     // all durations below that are points in time count from here
 	now      time.Time     // when the driver last spoke
 	at       time.Duration // the same, since start
-	deadline time.Duration // never, if there is none
+	deadline time.Duration // of the caller; never, if there is none
 	elapsed  time.Duration // of the call, before start
 	hedge    bool          // this call may be hedged
 
 	flights
 	sent     int           // attempts sent
-	free     int           // of these: resent for nothing
+	free     int           // of these: resent for nothing, after a live connection handed one back
 	hedges   int           // of these: hedges
 	held     budget.Permit // of the latest attempt that the budget admitted
 	spare    budget.Permit // of the latest attempt that Rules.Unknown admitted
@@ -51,7 +55,7 @@ type Call struct {
 
 	pending                      // the next attempt
 	queue                        // the wait for the budget's answer
-	shut    bool                 // the budget or the deadline refused a hedge of the latest attempt
+	shut    bool                 // no hedge of the latest attempt: the budget or the deadline refused it
 	hedgeAt time.Duration        // when the budget may be asked for a hedge again
 	asked   time.Duration        // the longest wait that a server asked for, if that is over Rules.MaxHint
 	notYet  time.Duration        // a server asked to be left alone until then
@@ -150,7 +154,7 @@ func (c *Call) nextHedge() Step {
 			c.settle(false, permit, budget.None)
 		}
 		c.hedgeAt = later(c.at, c.interval())
-		return c.nextHedge()
+		return c.nextHedge() // which waits until then, or shuts if that is too late
 	case budget.Refused:
 		c.shut = true
 		return Step{Op: Wait}
@@ -295,6 +299,7 @@ func (c *Call) end(f *flight, o *Outcome) {
 		e = budget.None // it may have nothing to do with the destination
 	}
 	c.settle(f.unknown, f.permit, e)
+	// A success earns retries after unknown errors as well.
 	if u := c.rules.Unknown; u != nil && !f.unknown && o.Class == Success {
 		u.End(c.now, u.Begin(c.now), budget.Alive)
 	}

@@ -8,8 +8,13 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 )
 
-// Run makes a call: attempts, waits and hedges as the policy has it. Its first attempt is made
-// outside the call.Call if it can be: a call that succeeds at once needs none.
+// Run makes a call: attempts, waits and hedges as the policy has it. There are three ways:
+//
+//   - A hedged call is a race (race.go): its attempts run side by side.
+//   - Nearly all other calls begin with a first attempt outside the call.Call (first): one that
+//     succeeds at once needs none. After a failure resume builds it, and a sequence goes on.
+//   - If the budget may refuse even the first attempt, or the context has ended, start begins with
+//     the call.Call.
 func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] {
 	switch {
 	case p.gated || ctx.Err() != nil:
@@ -43,7 +48,7 @@ type first[T any] struct {
 	p      *Policy
 	w      Work[T]
 	sent   call.First
-	open   bool // its permit is
+	open   bool // the permit is not ended yet
 	result result[T]
 }
 
@@ -104,7 +109,7 @@ func resume[T any](
 	ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, first *result[T],
 ) Answer[T] {
 	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now(), result: *first}
-	first.held = false
+	first.held = false // the sequence holds it now
 	s.call = p.Resume(s.now, sent, o.of(ctx))
 	defer s.close()
 	s.done(call.Step{Attempt: 1}, sent.Sent, 0)
