@@ -23,9 +23,9 @@ import (
 // about retries (a loadBalancingConfig, message sizes). A retry.Policy is written as closely as
 // gRPC allows: UNAVAILABLE as its one code, MaxAttempts at most 5, the curve of its Backoff under
 // gRPC's own jitter, and the default budget as retryThrottling of 10 tokens and a ratio of 0.1. If
-// gRPC has no equivalent (an attempt timeout, MaxElapsed, hedging by a percentile, another budget or
-// curve, budgets that differ), the error names each. A hedgingPolicy applies to every method of its name,
-// also to those that are not declared idempotent: in gRPC it is that declaration.
+// gRPC has no equivalent (an attempt timeout, MaxElapsed, hedging by a percentile, another budget
+// or curve, budgets that differ), the error names each. A hedgingPolicy applies to every method of
+// its name, also to those that are not declared idempotent: in gRPC it is that declaration.
 func (ps *Policies) ServiceConfig() (string, error) {
 	var (
 		out  serviceConfig

@@ -7,8 +7,8 @@ import (
 
 type attemptsKey struct{}
 
-// attempts are how many attempts a call sent whose response names req. A request that is made with
-// the context of an earlier response has that call's attempts on it, but is another request.
+// attempts holds the number of attempts of a call whose response names req. A request that is made
+// with the context of an earlier response has that call's attempts on it, but is another request.
 type attempts struct {
 	n   int
 	req *http.Request

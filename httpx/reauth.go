@@ -75,7 +75,8 @@ type login struct {
 	sent   []uint64 // the versions under which attempts were sent, by their numbers
 }
 
-// sending notes under which version of the credentials an attempt is sent, or under an earlier one.
+// sending notes under which version of the credentials an attempt is sent, or under an earlier
+// one.
 func (l *login) sending(attempt int) {
 	if l == nil {
 		return
@@ -119,7 +120,7 @@ func (l *login) correct(ctx context.Context, attempt int, resp *http.Response, o
 	return retry.Outcome{Class: retry.Unprocessed, Evidence: budget.Alive, After: o.After}
 }
 
-// credential is what is known of the credentials for one host.
+// credential holds what is known of the credentials for one host.
 type credential struct {
 	version atomic.Uint64 // how often they were renewed
 	doubted atomic.Bool   // pause is not 0

@@ -45,8 +45,8 @@ type Config struct {
 	// MaxHint is the longest wait that a server may ask for; a longer one stops the call. 0 means
 	// one minute. The wait that follows is the server's and up to a quarter more.
 	MaxHint time.Duration
-	// MaxElapsed is how long after a call has begun it may be sent again, retries and hedges alike.
-	// It cuts no attempt that is under way, and no wait begins that would end after it
+	// MaxElapsed is how long after a call has begun it may be sent again, retries and hedges
+	// alike. It cuts no attempt that is under way, and no wait begins that would end after it
 	// (ReasonMaxElapsed). 0 sets no limit. To bound the whole call, give its context a deadline.
 	MaxElapsed time.Duration
 }

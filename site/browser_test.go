@@ -106,7 +106,7 @@ func driven(t *testing.T, page []byte, script string) []byte {
 	return []byte(head + "<head><script>" + errorsJS + "</script>" + body + "<script>" + script + "</script></body>" + end)
 }
 
-// played is what the playground's script reports.
+// played holds the report of the playground's script.
 type played struct {
 	Errors  []string
 	Failed  string
@@ -213,7 +213,7 @@ func number(t *testing.T, data json.RawMessage) string {
 	return strconv.FormatFloat(*v, 'g', -1, 64)
 }
 
-// looked is what a look at all pages reports.
+// looked holds the report of a look at all pages.
 type looked struct {
 	Errors []string
 	Failed string

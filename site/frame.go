@@ -31,7 +31,7 @@ func (s *site) frame() error {
 	return err
 }
 
-// framed is what the layout shows.
+// framed holds the data of the layout.
 type framed struct {
 	*page
 	Root          string // the way to the root of the site: "" or "../"

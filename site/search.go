@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// found is what a search may find: a page, or a place in one.
+// found describes a result of a search: a page, or a place in one.
 type found struct {
 	URL   string `json:"u"`
 	Page  string `json:"p"`

@@ -37,10 +37,10 @@ type heading struct {
 	ID, Text string
 }
 
-// text is what stands below one heading, or a symbol with its synopsis.
+// text holds the text below one heading, or a symbol with its synopsis.
 type text struct{ id, title, words string }
 
-// site is what is known of all pages before any of them is rendered.
+// site holds what is known of all pages before any of them is rendered.
 type site struct {
 	root   string           // the repository
 	pages  map[string]*page // by Source

@@ -48,7 +48,7 @@ func isPicture(name string) bool {
 	return slices.Contains([]string{".svg", ".png"}, strings.ToLower(path.Ext(name)))
 }
 
-// copy takes a file into the site as it is.
+// copy copies a file into the site unchanged.
 func (s *site) copy(name string) bool {
 	data, err := os.ReadFile(filepath.Join(s.root, filepath.FromSlash(name)))
 	if err != nil {
