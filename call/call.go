@@ -307,7 +307,7 @@ func (c *Call) end(f *flight, o *Outcome) {
 }
 
 func (c *Call) learn(f *flight, o *Outcome) {
-	if f.sent != unknown {
+	if f.sent != untimed {
 		c.rules.learn(c.now, c.at-f.sent, o)
 	}
 }

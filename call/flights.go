@@ -15,8 +15,8 @@ type flight struct {
 	sent    time.Duration
 }
 
-// unknown is the time of an attempt whose send was not timed.
-const unknown = -1 << 63
+// untimed is the time of an attempt whose send was not timed.
+const untimed = -1 << 63
 
 // flights are the attempts under way. Nearly all calls have no more than two at a time: more cost
 // an allocation.

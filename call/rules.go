@@ -49,13 +49,13 @@ func (r *Rules) Start(now time.Time, o Options) (c Call) {
 // outcome).
 func (r *Rules) Resume(now time.Time, f First, o Options) (c Call) {
 	c.init(r, now, o)
-	sent := time.Duration(unknown)
+	sent := time.Duration(untimed)
 	if !f.Sent.IsZero() {
 		sent = f.Sent.Sub(now)
 		c.elapsed = max(-sent, 0)
 	}
 	c.launch(budget.First, f.Permit, false, sent)
-	if sent == unknown {
+	if sent == untimed {
 		c.lastSent = 0 // a hedge is better late than at once
 	}
 	return c
