@@ -42,24 +42,13 @@ func (a AWS) Validate() error {
 func (a AWS) New() Budget {
 	b := &awsBudget{mode: cmp.Or(a.Mode, AWSStandard)}
 	b.tokens.init(awsTokens)
+	b.least = awsCheapest
 	return b
 }
 
 type awsBudget struct {
-	drain
-	tokens pool
-	mode   AWSMode
-}
-
-func (b *awsBudget) Timeless()              {}
-func (b *awsBudget) Begin(time.Time) Permit { return 0 }
-
-// Level returns the share of the tokens that is left.
-func (b *awsBudget) Level() float64 {
-	if b.empty.Load() {
-		return 0
-	}
-	return b.tokens.level(awsCheapest)
+	pooled
+	mode AWSMode
 }
 
 // Admit returns the price as the permit; a first attempt pays none.

@@ -3,7 +3,6 @@ package budget
 import (
 	"cmp"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
@@ -44,11 +43,9 @@ func checkWindow(w time.Duration) error {
 
 // New returns a budget that implements Gate and has seen nothing yet.
 func (c ClientThrottle) New() Budget {
-	return &clientThrottle{
-		retries: c.retries().New(),
-		k:       cmp.Or(c.K, 2),
-		window:  newWindow(cmp.Or(c.Window, 2*time.Minute), ratioSlots),
-	}
+	b := &clientThrottle{retries: c.retries().New(), k: cmp.Or(c.K, 2)}
+	b.window = newWindow(cmp.Or(c.Window, 2*time.Minute), ratioSlots)
+	return b
 }
 
 // retries returns the Spec of the budget that pays for retries.
@@ -62,9 +59,7 @@ func (c ClientThrottle) retries() Spec {
 type clientThrottle struct {
 	retries Budget
 	k       float64
-
-	mu     sync.Mutex
-	window window // a sums requests, b accepts
+	lately  // a sums requests, b accepts
 }
 
 // Allow counts a first attempt, and reports whether it may be sent; Begin must follow exactly when
@@ -103,13 +98,6 @@ func (b *clientThrottle) End(now time.Time, p Permit, e Evidence) {
 	case None, Unsent:
 		b.count(now, -1, 0)
 	}
-}
-
-func (b *clientThrottle) count(now time.Time, requests, accepts int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.window.move(now)
-	b.window.add(requests, accepts)
 }
 
 // Level returns the level of Retries' budget, or 1 if that is no Leveler.

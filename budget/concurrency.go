@@ -46,7 +46,9 @@ func (c Concurrency) Validate() error {
 func (c Concurrency) New() Budget {
 	ratio, least := cmp.Or(c.Ratio, 0.2), float64(max(cmp.Or(c.Min, 3), 0))
 	if c.Interval > 0 {
-		return &intervalConcurrency{ratio: ratio, least: least, window: newWindow(c.Interval, intervalSlots)}
+		b := &intervalConcurrency{ratio: ratio, least: least}
+		b.window = newWindow(c.Interval, intervalSlots)
+		return b
 	}
 	return &concurrency{ratio: ratio, least: least}
 }

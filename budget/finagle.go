@@ -3,7 +3,6 @@ package budget
 import (
 	"cmp"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
@@ -43,58 +42,42 @@ func (f Finagle) Validate() error {
 func (f Finagle) New() Budget {
 	ttl := cmp.Or(f.TTL, 10*time.Second)
 	perSecond := max(cmp.Or(f.MinPerSecond, 10), 0)
-	b := &finagle{cost: int64(finagleDeposit / cmp.Or(f.Ratio, 0.2)), window: newWindow(ttl, finagleSlots)}
+	b := &finagle{cost: int64(finagleDeposit / cmp.Or(f.Ratio, 0.2))}
+	b.window = newWindow(ttl, finagleSlots)
 	b.reserve = int64(ttl/time.Second) * int64(perSecond) * b.cost
 	return b
 }
 
 type finagle struct {
 	drain
+	lately        // a sums deposits less withdrawals
 	cost, reserve int64
-
-	mu     sync.Mutex
-	window window // a sums deposits less withdrawals
 }
 
+func (b *finagle) affords(sum counts) bool { return !b.empty.Load() && sum.a+b.reserve >= b.cost }
+
 func (b *finagle) Begin(now time.Time) Permit {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.window.move(now)
-	b.window.add(finagleDeposit, 0)
+	b.count(now, finagleDeposit, 0)
 	return 0
 }
 
 func (b *finagle) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.window.move(now)
-	if b.window.sum.a+b.reserve < b.cost || b.empty.Load() {
-		return 0, false
-	}
-	b.window.add(-b.cost, 0)
-	return b.window.permit(), true
+	return b.admit(now, -b.cost, 0, b.affords)
 }
 
 func (b *finagle) End(now time.Time, p Permit, e Evidence) {
 	b.open(e)
-	slot, paid := paidIn(p)
-	if e != Unsent || !paid {
-		return
+	if e == Unsent {
+		b.takeBack(now, p, -b.cost, 0)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.window.move(now)
-	b.window.addAt(slot, b.cost, 0)
 }
 
 // Level returns the share of the reserve that is left, or 1 when calls have deposited more than
 // retries took.
 func (b *finagle) Level() float64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	left := b.window.present().a + b.reserve
-	if left < b.cost || b.empty.Load() {
+	sum := b.sums()
+	if !b.affords(sum) {
 		return 0
 	}
-	return min(1, float64(left)/float64(max(b.reserve, b.cost)))
+	return min(1, float64(sum.a+b.reserve)/float64(max(b.reserve, b.cost)))
 }

@@ -49,21 +49,12 @@ func (g GRPC) New() Budget {
 }
 
 type grpcBudget struct {
-	drain
-	tokens pool
-	ratio  int64
+	pooled
+	ratio int64
 }
-
-func (b *grpcBudget) Timeless()              {}
-func (b *grpcBudget) Begin(time.Time) Permit { return 0 }
 
 // Level returns 1 when full, and 0 from the half downwards, where no retry is sent.
-func (b *grpcBudget) Level() float64 {
-	if b.empty.Load() {
-		return 0
-	}
-	return max(0, 2*b.tokens.level(0)-1)
-}
+func (b *grpcBudget) Level() float64 { return max(0, 2*b.pooled.Level()-1) }
 
 func (b *grpcBudget) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
 	return 0, !b.empty.Load() && b.tokens.left.Load() > b.tokens.size/2

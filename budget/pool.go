@@ -1,6 +1,29 @@
 package budget
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
+
+// pooled holds tokens that retries take. Budgets embed it.
+type pooled struct {
+	drain
+	tokens pool
+	least  int64 // what must be there for a retry
+}
+
+// Timeless marks that no method uses the time.
+func (b *pooled) Timeless() {}
+
+func (b *pooled) Begin(time.Time) Permit { return 0 }
+
+// Level returns the share of the tokens that is left.
+func (b *pooled) Level() float64 {
+	if b.empty.Load() {
+		return 0
+	}
+	return b.tokens.level(b.least)
+}
 
 // pool is a number between 0 and its size that many goroutines take from and add to.
 type pool struct {

@@ -3,7 +3,6 @@ package budget
 import (
 	"cmp"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
@@ -30,56 +29,42 @@ func (r Ratio) Validate() error {
 
 // New returns a budget that has seen nothing yet, and so allows no retry before the first call.
 func (r Ratio) New() Budget {
-	return &ratio{ratio: cmp.Or(r.Ratio, 0.1), window: newWindow(cmp.Or(r.Window, 2*time.Minute), ratioSlots)}
+	b := &ratio{ratio: cmp.Or(r.Ratio, 0.1)}
+	b.window = newWindow(cmp.Or(r.Window, 2*time.Minute), ratioSlots)
+	return b
 }
 
 type ratio struct {
 	drain
-	ratio float64
+	lately // a sums attempts, b retries among them
+	ratio  float64
+}
 
-	mu     sync.Mutex
-	window window // a sums attempts, b retries among them
+func (b *ratio) affords(sum counts) bool {
+	return !b.empty.Load() && float64(sum.b) < b.ratio*float64(sum.a)
 }
 
 func (b *ratio) Begin(now time.Time) Permit {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.window.move(now)
-	b.window.add(1, 0)
+	b.count(now, 1, 0)
 	return 0
 }
 
 func (b *ratio) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.window.move(now)
-	if !(float64(b.window.sum.b) < b.ratio*float64(b.window.sum.a)) || b.empty.Load() {
-		return 0, false
-	}
-	b.window.add(1, 1)
-	return b.window.permit(), true
+	return b.admit(now, 1, 1, b.affords)
 }
 
 func (b *ratio) End(now time.Time, p Permit, e Evidence) {
 	b.open(e)
-	slot, paid := paidIn(p)
-	if e != Unsent || !paid {
-		return
+	if e == Unsent {
+		b.takeBack(now, p, 1, 1)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.window.move(now)
-	b.window.addAt(slot, -1, -1)
 }
 
 // Level returns the share of the allowed retries that was not used.
 func (b *ratio) Level() float64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	sum := b.window.present()
-	allowed := b.ratio * float64(sum.a)
-	if !(float64(sum.b) < allowed) || b.empty.Load() {
+	sum := b.sums()
+	if !b.affords(sum) {
 		return 0
 	}
-	return min(1, 1-float64(sum.b)/allowed)
+	return min(1, 1-float64(sum.b)/(b.ratio*float64(sum.a)))
 }

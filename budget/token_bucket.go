@@ -40,24 +40,14 @@ func (t TokenBucket) New() Budget {
 	ratio, size := cmp.Or(t.Ratio, 0.1), cmp.Or(t.Cap, 5)
 	b := &tokenBucket{deposit: int64(math.Round(ratio * micro)), onSuccess: t.OnSuccess}
 	b.tokens.init(int64(math.Round(size * micro)))
+	b.least = enough
 	return b
 }
 
 type tokenBucket struct {
-	drain
-	tokens    pool
+	pooled
 	deposit   int64
 	onSuccess bool
-}
-
-func (b *tokenBucket) Timeless() {}
-
-// Level returns the share of the bucket that is left.
-func (b *tokenBucket) Level() float64 {
-	if b.empty.Load() {
-		return 0
-	}
-	return b.tokens.level(enough)
 }
 
 func (b *tokenBucket) Begin(time.Time) Permit {

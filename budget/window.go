@@ -2,8 +2,54 @@ package budget
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
+
+// lately counts what was sent in the last so many slots of time. Budgets embed it.
+type lately struct {
+	mu     sync.Mutex
+	window window
+}
+
+// count adds to the current slot.
+func (l *lately) count(now time.Time, a, b int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.window.move(now)
+	l.window.add(a, b)
+}
+
+// admit adds to the current slot if the sums afford it, and returns a permit of that slot.
+func (l *lately) admit(now time.Time, a, b int64, affords func(counts) bool) (Permit, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.window.move(now)
+	if !affords(l.window.sum) {
+		return 0, false
+	}
+	l.window.add(a, b)
+	return l.window.permit(), true
+}
+
+// takeBack subtracts what admit added, from the slot of the permit.
+func (l *lately) takeBack(now time.Time, p Permit, a, b int64) {
+	slot, paid := paidIn(p)
+	if !paid {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.window.move(now)
+	l.window.addAt(slot, -a, -b)
+}
+
+// sums returns the sums of now.
+func (l *lately) sums() counts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.window.present()
+}
 
 // window sums two counts over the last so many slots of time; the current slot is one of them. Its
 // owner locks it, and moves it to the present before all else.
