@@ -60,8 +60,9 @@ func (p *Policy) attemptTimeout() time.Duration {
 	return p.AttemptTimeout.Timeout()
 }
 
-// begin reports to the budget a first attempt that is sent outside a call.Call.
-func (p *Policy) begin() call.First {
+// Begin reports to the budget a first attempt that is sent outside a call.Call. Pass what it returns
+// to Succeed or, unless the attempt succeeds, to Resume.
+func (p *Policy) Begin() call.First {
 	var now time.Time
 	if p.clock {
 		now = time.Now()

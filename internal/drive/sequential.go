@@ -22,7 +22,7 @@ func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] 
 	case o.Hedge && p.Hedges():
 		return runRace(ctx, p, w, o)
 	}
-	f := first[T]{p: p, w: w, sent: p.begin(), open: true}
+	f := first[T]{p: p, w: w, sent: p.Begin(), open: true}
 	defer f.close()
 	f.result.attempt(ctx, ctx, p, w, o, 1, p.attemptTimeout())
 	if f.result.outcome.Class == call.Success {
@@ -35,12 +35,12 @@ func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] 
 // Resume continues a call whose first attempt, sent on ctx and outside a call.Call, failed with v
 // and err.
 func Resume[T any](ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, v T, err error) Answer[T] {
-	f := first[T]{p: p, w: w, sent: sent, open: true}
-	f.result.value, f.result.err, f.result.held = v, err, true
-	defer f.close()
-	f.result.sort(ctx, nil, p, w, Result[T]{Attempt: 1}, 0)
-	f.open = false
-	return resume(ctx, p, w, o, f.sent, &f.result)
+	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now(), result: result[T]{value: v, err: err, held: true}}
+	s.call = p.Resume(s.now, sent, o.of(ctx))
+	defer s.close()
+	s.result.sort(ctx, nil, p, w, Result[T]{Attempt: 1}, 0)
+	s.done(call.Step{Attempt: 1}, sent.Sent, 0)
+	return s.loop()
 }
 
 // first is a first attempt outside a call.Call.
@@ -155,14 +155,14 @@ func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration)
 		note(&s.history, s.w, call.Failure{Attempt: step.Attempt, Class: o.Class, Status: s.result.status, Err: s.result.err})
 	}
 	s.call.Done(s.now, step.Attempt, o)
+	delay, retrying := s.call.Planned()
 	if s.p.Observer != nil {
-		delay, retrying := s.call.Planned()
 		s.p.AttemptDone(s.ctx, call.Attempt{
 			Number: step.Attempt, Kind: step.Kind, Sent: sent, Took: took(sent, s.now), Waited: waited, Outcome: o,
 			Status: s.result.status, Err: s.result.err, Retrying: retrying, Delay: delay,
 		})
 	}
-	if s.result.outcome.Class != call.Success {
+	if retrying && delay == 0 {
 		s.now = time.Now() // observers and strategies take time
 	}
 }

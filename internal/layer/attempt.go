@@ -38,7 +38,7 @@ func (a *Attempt) Value(k any) any {
 
 // Involved reports whether even a first attempt of an operation needs an Attempt: something was
 // declared of it, or calls made in it may end with an answer after they were spent.
-func Involved(ctx context.Context) bool { return seen.Load() != 0 && involved(ctx) }
+func Involved(ctx context.Context) bool { return seen.Load()&(spent|declared) != 0 && involved(ctx) }
 
 func involved(ctx context.Context) bool {
 	now := seen.Load()
