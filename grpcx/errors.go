@@ -117,8 +117,19 @@ func statusText(err error) string {
 	if ours {
 		return ""
 	}
+	if code := st.Code(); int(code) < len(codeTexts) {
+		return codeTexts[code]
+	}
 	return "gRPC " + st.Code().String()
 }
+
+// codeTexts holds the texts of the codes that gRPC defines.
+var codeTexts = func() (texts [codes.Unauthenticated + 1]string) {
+	for c := range texts {
+		texts[c] = "gRPC " + codes.Code(c).String()
+	}
+	return texts
+}()
 
 // grpcStatus is implemented by the errors of package status.
 type grpcStatus interface{ GRPCStatus() *status.Status }

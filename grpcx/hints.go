@@ -96,13 +96,21 @@ func details(st *status.Status, name string) iter.Seq[[]byte] {
 // rawDetails returns the list of *anypb.Any in a *status.Status. ok is false if the
 // status has another layout than today.
 func rawDetails(st reflect.Value) (list reflect.Value, ok bool) {
-	if st.IsNil() {
+	if st.IsNil() || !knownStatus {
 		return list, false
 	}
-	inner := st.Elem().FieldByName("s")
-	if !inner.IsValid() || inner.Type() != reflect.TypeFor[*spb.Status]() || inner.IsNil() {
+	inner := st.Elem().FieldByIndex(innerStatus.Index)
+	if inner.IsNil() {
 		return list, false
 	}
-	list = inner.Elem().FieldByName("Details")
-	return list, list.IsValid() && list.Type() == reflect.TypeFor[[]*anypb.Any]()
+	return inner.Elem().FieldByIndex(innerDetails.Index), true
 }
+
+// The field of a status.Status that has its message, and the details in that.
+var (
+	innerStatus, hasStatus   = reflect.TypeFor[status.Status]().FieldByName("s")
+	innerDetails, hasDetails = reflect.TypeFor[spb.Status]().FieldByName("Details")
+
+	knownStatus = hasStatus && innerStatus.Type == reflect.TypeFor[*spb.Status]() &&
+		hasDetails && innerDetails.Type == reflect.TypeFor[[]*anypb.Any]()
+)

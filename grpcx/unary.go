@@ -2,6 +2,7 @@ package grpcx
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -32,21 +33,48 @@ func (c *client) unary(
 		policy, r = found.For(targetOf(cc)), &byTable
 	}
 	p := drive.Of(policy)
-	u := &unaryCall{c: c, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
-	u.setOptions(opts)
-	if r.timeout > 0 {
+	u := unaryCall{c: c, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
+	if p.Fast && r.timeout <= 0 && !c.strict && ctx.Err() == nil && !placement.InUse() {
+		f := new(firstAttempt)
+		if u.setOptions(f.room[:0], opts); u.out == nil {
+			return u.runFast(p, f)
+		}
+	}
+	u.setOptions(nil, opts)
+	return u.run(p)
+}
+
+// runFast makes a call whose first attempt needs nothing around it but the budget: only a failure
+// takes the unaryCall to the heap.
+func (u *unaryCall) runFast(p *drive.Policy, f *firstAttempt) error {
+	sent := p.Begin()
+	err := u.invoker(u.ctx, u.method, u.req, u.reply, u.cc, f.ask(u.opts)...)
+	if err == nil {
+		p.Succeed(time.Time{}, sent)
+		return nil
+	}
+	work := new(unaryCall)
+	*work = *u
+	work.first = attempt{received: f.received, reply: u.reply}
+	a := drive.Resume(work.ctx, p, work, drive.Options{Numbers: true}, sent, &work.first, err)
+	return work.end(p, &a)
+}
+
+// run makes a call whose attempts are all made by the driver.
+func (u unaryCall) run(p *drive.Policy) error {
+	if u.r.timeout > 0 {
 		var cancel context.CancelFunc
-		u.ctx, cancel = context.WithTimeout(ctx, r.timeout)
+		u.ctx, cancel = context.WithTimeout(u.ctx, u.r.timeout)
 		defer cancel()
 	}
-	if p.Hedges() && c.mayRepeat(u.ctx, method, r.hedged) {
-		u.blank, u.hedge = blankReply(reply)
+	if p.Hedges() && u.c.mayRepeat(u.ctx, u.method, u.r.hedged) {
+		u.blank, u.hedge = blankReply(u.reply)
 	}
 	if p.Observer != nil {
-		u.ctx = &rpcinfo.Context{Context: u.ctx, Info: rpcInfo(cc, method, u.opts)}
+		u.ctx = &rpcinfo.Context{Context: u.ctx, Info: rpcInfo(u.cc, u.method, u.opts)}
 	}
 	u.ctx = placement.Start(u.ctx, p.Observer, true)
-	a := drive.Run(u.ctx, p, u, drive.Options{Hedge: u.hedge, Numbers: true})
+	a := drive.Run(u.ctx, p, &u, drive.Options{Hedge: u.hedge, Numbers: true})
 	return u.end(p, &a)
 }
 
@@ -63,49 +91,66 @@ type unaryCall struct {
 	written bool // a message may have been written to reply; not set if hedge
 	cc      *grpc.ClientConn
 	invoker grpc.UnaryInvoker
-	opts    []grpc.CallOption  // for every attempt
-	room    [4]grpc.CallOption // for opts, with two more of the first attempt's
-	out     *outputs           // nil: none
+	opts    []grpc.CallOption // for every attempt
+	out     *outputs          // nil: none
 	first   attempt
+}
+
+// received holds the metadata of one attempt.
+type received struct {
+	header  metadata.MD
+	trailer metadata.MD
+}
+
+// ask adds to opts the options that fill in the metadata. Servers send retry pushback in the
+// trailer, so every attempt asks for it.
+func (r *received) ask(opts []grpc.CallOption) []grpc.CallOption {
+	opts = append(opts, grpc.Header(&r.header), grpc.Trailer(&r.trailer))
+	return opts[:len(opts):len(opts)] // what appends to them gets memory of its own
+}
+
+// firstAttempt is all that a call needs which succeeds at once, with room for its options.
+type firstAttempt struct {
+	received
+	room [4]grpc.CallOption
 }
 
 // attempt holds the reply and the metadata of one attempt.
 type attempt struct {
+	received
 	reply    any
-	own      bool // reply is not the caller's
-	reported bool // gRPC has called OnFinish, if it was asked to
-	header   metadata.MD
-	trailer  metadata.MD
+	own      bool       // reply is not the caller's
+	reported bool       // gRPC has called OnFinish, if it was asked to
 	peer     *peer.Peer // nil unless the caller asks
 }
 
-// resentAttempt is an attempt that is not the first, with room for its context.
+// resentAttempt is an attempt that is not the first, with room for its context and its options.
 type resentAttempt struct {
 	attempt
-	ctx resendContext
+	ctx  resendContext
+	room [4]grpc.CallOption
 }
 
-// setOptions separates the options that every attempt gets from the caller's outputs.
-func (u *unaryCall) setOptions(opts []grpc.CallOption) {
-	u.opts = u.room[:0]
+// setOptions separates the options that every attempt gets, which it adds to room, from the
+// caller's outputs.
+func (u *unaryCall) setOptions(room, opts []grpc.CallOption) {
+	u.opts = room
 	if u.r.wait != nil {
 		u.opts = append(u.opts, grpc.WaitForReady(*u.r.wait)) // before the caller's, which overrides it
 	}
 	u.opts, u.out = splitOptions(u.opts, opts)
 }
 
-// Send makes one attempt. Servers send retry pushback in the trailer, so every attempt asks for
-// it.
+// Send makes one attempt.
 func (u *unaryCall) Send(ctx context.Context, number int, _ bool) (*attempt, error) {
-	a, opts := &u.first, u.opts // what the first adds to the room, no other attempt overwrites
+	a, opts := &u.first, u.opts[:len(u.opts):len(u.opts)]
 	if number > 1 {
 		resent := new(resentAttempt)
 		a, ctx = &resent.attempt, resent.ctx.resend(ctx, number-1)
-		opts = opts[:len(opts):len(opts)]
+		opts = append(resent.room[:0], opts...)
 	}
 	u.place(a, number)
 	u.out.sending()
-	opts = append(opts, grpc.Header(&a.header), grpc.Trailer(&a.trailer))
 	if u.out.wantsPeer() {
 		a.peer = new(peer.Peer)
 		opts = append(opts, grpc.Peer(a.peer))
@@ -113,8 +158,7 @@ func (u *unaryCall) Send(ctx context.Context, number int, _ bool) (*attempt, err
 	if u.c.strict {
 		opts = append(opts, grpc.OnFinish(func(error) { a.reported = true }))
 	}
-	opts = opts[:len(opts):len(opts)] // what appends to them gets memory of its own
-	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, opts...)
+	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, a.ask(opts)...)
 }
 
 // place sets the reply that an attempt may write to. The first writes to the caller's. So do all
