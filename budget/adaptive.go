@@ -71,11 +71,8 @@ func (a Adaptive) New() Budget {
 	for i := range b.watches {
 		b.watches[i].from.Store(idle)
 	}
-	for i := range b.lanes {
-		b.lanes[i].watch = &b.watches[i]
-		b.lanes[i].pause = firstProbe
-	}
-	b.hedges = &b.watches[len(b.lanes)]
+	b.retries.watch, b.hedges = &b.watches[0], &b.watches[1]
+	b.retries.pause = firstProbe
 	return b
 }
 
@@ -120,7 +117,7 @@ type adaptive struct {
 	// Its value when an attempt is sent is the attempt's stamp: of two attempts, the one with the
 	// higher stamp was sent later.
 	ends    atomic.Uint64
-	watches [3]watch // of lanes and hedges
+	watches [2]watch // of retries and hedges
 
 	room, most int
 	earn       float64
@@ -135,7 +132,7 @@ type adaptive struct {
 	seen     uint64  // successes at the latest look
 	recent   float64 // successes of about the last horizon
 	usual    time.Duration
-	lanes    [2]lane // retries after errors that are known, and after errors that no classifier knows
+	retries  lane
 	waiting  bySpan
 	waitedAt time.Duration // when Later was last the answer to a call
 
@@ -151,7 +148,7 @@ type adaptive struct {
 	hedgeAdded time.Duration
 }
 
-// lane decides on one kind of retries: what fails on one does not stop the other.
+// lane is what decides on retries.
 type lane struct {
 	*watch
 	mark   uint64        // fresh where the row of successes begins
@@ -184,8 +181,8 @@ func (b *adaptive) Ask(now time.Time, k Kind, because Evidence, held Permit) (Pe
 		return b.hedge()
 	}
 	b.stopWaiting(held)
-	l, kind := b.lane(because), retryKind
-	answer, resend := b.decide(l, because, held)
+	l, kind := &b.retries, retryKind
+	answer, resend := b.decide(because, held)
 	switch {
 	case answer == Later:
 		return b.wait(held), Later
@@ -201,11 +198,7 @@ func (b *adaptive) Ask(now time.Time, k Kind, because Evidence, held Permit) (Pe
 		}
 	}
 	l.sent = b.elapsed
-	p := b.permit(kind)
-	if l == &b.lanes[1] {
-		p |= unknownFlag
-	}
-	return p, Granted
+	return b.permit(kind), Granted
 }
 
 // Admit asks for a caller that does not wait.
@@ -223,29 +216,23 @@ func (b *adaptive) Hopeless(now time.Time, because Evidence, held Permit) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.look(now)
-	answer, _ := b.decide(b.lane(because), because, held)
+	answer, _ := b.decide(because, held)
 	return answer == Refused
-}
-
-func (b *adaptive) lane(because Evidence) *lane {
-	if because == Unknown {
-		return &b.lanes[1]
-	}
-	return &b.lanes[0]
 }
 
 // decide answers a call that asks for a retry. resend is true if its connection was lost together
 // with that of a call whose retry is under way.
-func (b *adaptive) decide(l *lane, because Evidence, held Permit) (_ Answer, resend bool) {
+func (b *adaptive) decide(because Evidence, held Permit) (_ Answer, resend bool) {
+	l := &b.retries
 	open := l.open.sum()
-	closed := b.closed(l)
+	closed := b.closed()
 	switch {
 	case b.empty.Load():
 		return Refused, false
 	case because == Lost && held.kind() != resendKind && b.lostTogether(held):
 		return Granted, true
 	case l.waste+1 > maxWaste:
-	case !closed && float64(open+1) <= b.roomOf(l):
+	case !closed && float64(open+1) <= b.places():
 		return Granted, false
 	case !closed || open > 0:
 		if b.mayWait(held) {
@@ -266,12 +253,13 @@ func (l *lane) goesOn(held Permit) bool {
 }
 
 // closed reports whether retries are stopped.
-func (b *adaptive) closed(l *lane) bool { return l.debt+1 > max(1, stopShare*b.recent) }
+func (b *adaptive) closed() bool { return b.retries.debt+1 > max(1, stopShare*b.recent) }
 
-func (b *adaptive) roomOf(l *lane) float64 {
+// places returns how many retries may be under way.
+func (b *adaptive) places() float64 {
 	room := max(float64(b.room), roomShare*b.recent)
 	if b.waiting.sum() > 0 || b.elapsed-b.waitedAt < time.Second {
-		room += l.growth
+		room += b.retries.growth
 	}
 	return room
 }
@@ -286,13 +274,13 @@ func (b *adaptive) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.look(time.Time{})
-	l := &b.lanes[0]
+	l := &b.retries
 	switch {
 	case b.empty.Load() || l.waste+1 > maxWaste:
 		return 0
-	case b.closed(l) && (!l.own || b.strict):
+	case b.closed() && (!l.own || b.strict):
 		return 0
-	case b.closed(l):
+	case b.closed():
 		return 1. / maxWaste // the call that stopped them may go on
 	}
 	return min(1-l.waste/maxWaste, 1-max(0, l.debt)/max(1, stopShare*b.recent))

@@ -23,11 +23,9 @@ func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
 		b.stopWaiting(p)
 		return
 	}
-	l := &b.lanes[0]
-	if p&unknownFlag != 0 || e == Unknown {
-		l = &b.lanes[1]
+	if p.kind() == retryKind { // it is no longer under way
+		b.retries.open.remove(b.elapsed, p.tick()>>span, tickMask>>span)
 	}
-	b.leave(p)
 	if p.kind() == hedgeKind && e != Unsent {
 		b.hedged(e == Alive)
 	}
@@ -37,7 +35,7 @@ func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
 	case Unsent:
 		b.unsent(p)
 	case Failed, Overloaded, Silent, Lost, Unknown:
-		b.failed(l, p)
+		b.failed(p)
 	}
 }
 
@@ -51,20 +49,6 @@ func (b *adaptive) count(p Permit) {
 	}
 }
 
-// leave removes a retry from those under way.
-func (b *adaptive) leave(p Permit) {
-	if p.kind() == retryKind {
-		b.laneOf(p).open.remove(b.elapsed, p.tick()>>span, tickMask>>span)
-	}
-}
-
-func (b *adaptive) laneOf(p Permit) *lane {
-	if p&unknownFlag != 0 {
-		return &b.lanes[1]
-	}
-	return &b.lanes[0]
-}
-
 // succeeded follows a retry that ended well: it costs nothing, and makes room for calls that
 // wait.
 func (b *adaptive) succeeded(p Permit) {
@@ -72,7 +56,7 @@ func (b *adaptive) succeeded(p Permit) {
 		b.hedgeLeft++ // it was worth it
 		return
 	}
-	l := b.laneOf(p)
+	l := &b.retries
 	l.pause = firstProbe
 	if b.waiting.sum() > 0 {
 		l.growth += places
@@ -98,10 +82,11 @@ func (b *adaptive) unsent(p Permit) {
 
 // failed follows a failure. That of a first attempt costs nothing: it begins a watch, and breaks
 // the row of successes.
-func (b *adaptive) failed(l *lane, p Permit) {
+func (b *adaptive) failed(p Permit) {
+	l := &b.retries
 	if l.from.Load() == idle {
 		ended := b.ends.Load()
-		b.begin(l, uint64(p.stamp()))
+		b.begin(uint64(p.stamp()))
 		// What ended well while this one was under way was sent about when it was.
 		l.fresh.Add(min((ended-uint64(p.stamp()))&stampMask, row*maxPrepaid))
 		l.pay()
@@ -114,18 +99,19 @@ func (b *adaptive) failed(l *lane, p Permit) {
 	if p.kind() != resendKind { // that is paid for
 		l.waste++
 	}
-	b.lapse(l, p)
+	b.lapse(p)
 }
 
-// lapse makes one failed retry count against the lane.
-func (b *adaptive) lapse(l *lane, p Permit) {
+// lapse makes one failed retry count.
+func (b *adaptive) lapse(p Permit) {
+	l := &b.retries
 	switch {
-	case b.closed(l) && l.own:
+	case b.closed() && l.own:
 		l.own = false
-	case b.closed(l):
+	case b.closed():
 		l.pause = min(2*l.pause, lastProbe)
 	default:
-		if l.debt++; b.closed(l) {
+		if l.debt++; b.closed() {
 			l.own, l.closer = p.kind() == retryKind, p
 		}
 	}
@@ -135,7 +121,8 @@ func (b *adaptive) lapse(l *lane, p Permit) {
 }
 
 // begin starts a watch for the successes of attempts whose stamp is not before from.
-func (b *adaptive) begin(l *lane, from uint64) {
+func (b *adaptive) begin(from uint64) {
+	l := &b.retries
 	l.event = b.elapsed
 	l.from.Store(from & stampMask)
 	b.ends.Or(watched)
@@ -158,22 +145,19 @@ func (b *adaptive) look(now time.Time) {
 	b.resendLeft = min(b.resendLeft+n*b.earn, maxResends)
 	b.hedgeLeft = min(b.hedgeLeft+n*max(lossEarn, hedgeEarn*b.hedgeWins), b.hedgeCap())
 	b.waiting.move(b.elapsed)
-	quiet := b.hedgeOpen == 0
-	for i := range b.lanes {
-		b.lookAt(&b.lanes[i], n)
-		quiet = quiet && b.lanes[i].from.Load() == idle
-	}
-	if quiet && b.ends.Load()&watched != 0 {
+	b.settle(n)
+	if b.hedgeOpen == 0 && b.retries.from.Load() == idle && b.ends.Load()&watched != 0 {
 		b.ends.And(^watched)
 	}
 }
 
-// lookAt updates one lane after n successes.
-func (b *adaptive) lookAt(l *lane, n float64) {
+// settle lets n successes pay for failed retries, and ends the watch that nothing needs.
+func (b *adaptive) settle(n float64) {
+	l := &b.retries
 	l.waste = max(0, l.waste-n*b.earn)
 	l.pay()
-	if l.open.move(b.elapsed) > 0 && n < row && !b.closed(l) {
-		b.silent(l)
+	if l.open.move(b.elapsed) > 0 && n < row && !b.closed() {
+		b.silent()
 	}
 	if l.debt <= 0 && l.open.sum() == 0 && b.elapsed-l.event > oneEvent {
 		l.debt = 0
@@ -183,11 +167,12 @@ func (b *adaptive) lookAt(l *lane, n float64) {
 
 // silent stops retries because one has had no result for so long that it is no longer counted,
 // and hardly anything else has succeeded.
-func (b *adaptive) silent(l *lane) {
+func (b *adaptive) silent() {
+	l := &b.retries
 	l.debt = max(1, stopShare*b.recent)
 	l.own = false
 	b.lapses++
-	b.begin(l, b.ends.Add(1))
+	b.begin(b.ends.Add(1))
 }
 
 // advance returns how much time has passed; it ignores a clock that was set back, and the zero

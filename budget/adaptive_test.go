@@ -328,15 +328,14 @@ func TestAdaptive_LostTogether(t *testing.T) {
 	})
 }
 
-// An error that no classifier knows may have nothing to do with the destination ("not found").
-func TestAdaptive_UnknownErrorsStopOnlyRetriesOfUnknownErrors(t *testing.T) {
-	b := budget.Adaptive{}.New()
-	for range 20 {
-		call(b, 0, budget.Unknown, budget.Unknown, budget.Unknown)
+// An error that no classifier knows may have nothing to do with the destination ("not found"). A
+// policy asks its budget for unknown errors about it, and this one only where there is none.
+func TestAdaptive_UnknownErrorsAreFailures(t *testing.T) {
+	known, unknown := budget.Adaptive{}.New(), budget.Adaptive{}.New()
+	for i := range 20 {
+		require.Equal(t, call(known, float64(i), failed, failed, failed), call(unknown, float64(i), budget.Unknown, budget.Unknown, budget.Unknown))
+		require.Equal(t, level(known), level(unknown))
 	}
-	require.Equal(t, 1, call(b, 0, budget.Unknown, alive))
-	require.Equal(t, 3, call(b, 0, failed, failed, alive))
-	require.Equal(t, 1., level(full(budget.Adaptive{})))
 }
 
 func TestAdaptive_Hedges(t *testing.T) {

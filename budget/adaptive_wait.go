@@ -3,8 +3,8 @@ package budget
 import "time"
 
 // A permit of adaptive, from its lowest bit: the stamp at its attempt's sending, 30 bits; when a
-// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; two flags; and
-// two bits of a call that waits. Stamps and ticks come around: an attempt that takes longer than
+// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; and of a call that
+// waits a flag and two bits. Stamps and ticks come around: an attempt that takes longer than
 // half a billion others, or 37 hours, is misjudged, once.
 const (
 	stampBits = 30
@@ -14,11 +14,10 @@ const (
 	tick      = 20 // a tick is 2^20 ns, about a millisecond
 	span      = 13 // a span is 2^13 ticks, 8.6 s
 
-	kindShift   = stampBits + tickBits
-	unknownFlag = Permit(1) << 60 // a retry after an error that no classifier knows
-	waitFlag    = Permit(1) << 61 // of a call that waits
-	spanShift   = 62              // of such a call: the span in which it asked last, two bits
-	spanMask    = 3
+	kindShift = stampBits + tickBits
+	waitFlag  = Permit(1) << 61 // of a call that waits
+	spanShift = 62              // of such a call: the span in which it asked last, two bits
+	spanMask  = 3
 )
 
 const (
@@ -93,7 +92,7 @@ func (b *adaptive) hedge() (Permit, Answer) {
 	}
 	room := max(hedgeRoom, hedgeShare*b.recent)
 	probe := b.elapsed-b.hedgeAdded >= firstProbe
-	if b.empty.Load() || b.hedgeLeft < 1 || b.closed(&b.lanes[0]) || float64(b.hedgeOpen+1) > room && !probe {
+	if b.empty.Load() || b.hedgeLeft < 1 || b.closed() || float64(b.hedgeOpen+1) > room && !probe {
 		return 0, Refused
 	}
 	b.hedgeLeft--

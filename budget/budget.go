@@ -32,7 +32,7 @@ const (
 	Silent                     // it said nothing within the attempt's timeout
 	Unsent                     // the attempt was admitted and then not sent: what it cost is given back
 	Lost                       // its connection, which had answered before, was lost: as Failed, and the calls on it fail together
-	Unknown                    // an error that no classifier knows: it may have nothing to do with the destination
+	Unknown                    // an error that no classifier knows: perhaps not of the destination; most count it as Failed
 )
 
 // Permit is a budget's own record of one attempt: what it cost, and when it was admitted. It means

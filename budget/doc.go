@@ -24,8 +24,9 @@
 // one that wins costs nothing. A server that is slow throughout is hedged by every call, and 10 %
 // more load may be what keeps it slow; there no hedge wins. Two (or 2 %) may be sent before an
 // attempt that was sent after the first of them succeeds, and a hedge that fails is a failed
-// retry. Retries after errors that no classifier knows ([Unknown]) follow the same rule with a
-// state of their own, so that "not found" does not stop the other retries.
+// retry. An error that no classifier knows ([Unknown]) is a failure here; a policy of package retry
+// has a small budget of its own for retries after those, so that "not found" does not stop the
+// other retries.
 //
 // # Why it holds
 //

@@ -11,8 +11,5 @@ func Age(b Budget, ends uint64, elapsed time.Duration) {
 	a.start = time.Unix(1_700_000_000, 0).Add(-elapsed)
 	a.seen = ends
 	a.hedgeAdded, a.waitedAt = elapsed, elapsed
-	for i := range a.lanes {
-		a.lanes[i].sent = elapsed
-		a.lanes[i].event = elapsed
-	}
+	a.retries.sent, a.retries.event = elapsed, elapsed
 }
