@@ -55,6 +55,10 @@ func WithLoadShedding(limit int) ServerOption {
 
 // WithTrust sets which callers may raise a call above CRITICAL. By default none may: a call marked
 // CRITICAL_PLUS is handled as CRITICAL. Any caller may lower it.
+//
+// Attempt numbers need no trust. They are bounded; one above 1 can only worsen the client's own
+// case, and one that hides a resend makes it count as a first attempt, as those of clients that
+// send no number do. The retry budget does not look at them.
 func WithTrust(trusted func(ctx context.Context) bool) ServerOption {
 	if trusted == nil {
 		panic("grpcx: WithTrust: must not be nil")

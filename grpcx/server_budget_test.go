@@ -209,3 +209,24 @@ func BenchmarkUnaryServer(b *testing.B) {
 		})
 	}
 }
+
+// Attempt numbers come from strangers: none of them buys a retry.
+func TestRetryBudget_AClaimedAttemptNumberChangesNothing(t *testing.T) {
+	for _, claim := range []string{"", "0", "1", "-1", "999", "99999999999999999999", "two"} {
+		intercept := grpcx.UnaryServerInterceptor(grpcx.WithRetryBudget(budget.Fleet{}))
+		granted := 0
+		for range 20 {
+			st := &transportStream{}
+			ctx := grpc.NewContextWithServerTransportStream(t.Context(), st)
+			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs("grpc-previous-rpc-attempts", claim))
+			_, err := intercept(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unaryCall}, func(context.Context, any) (any, error) {
+				return nil, status.Error(codes.Unavailable, "")
+			})
+			require.Error(t, err)
+			if st.trailer.Get("grpc-retry-pushback-ms") == nil {
+				granted++
+			}
+		}
+		require.Equal(t, 2, granted, claim)
+	}
+}

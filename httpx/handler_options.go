@@ -83,8 +83,11 @@ func WithLoadShedding(limit int) HandlerOption {
 }
 
 // WithTrust sets which requests may be more important than CRITICAL. By default none may: a
-// request marked CRITICAL_PLUS is handled as CRITICAL. Any client may lower its own. Attempt
-// numbers are bounded, and a client can only worsen its own case by them.
+// request marked CRITICAL_PLUS is handled as CRITICAL. Any client may lower its own.
+//
+// Attempt numbers need no trust. They are bounded; one above 1 can only worsen the client's own
+// case, and one that hides a resend makes it count as a first attempt, as those of clients that
+// send no number do. The retry budget does not look at them.
 func WithTrust(trusted func(*http.Request) bool) HandlerOption {
 	if trusted == nil {
 		panic("httpx: WithTrust: must not be nil")

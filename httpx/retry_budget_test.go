@@ -223,3 +223,55 @@ func BenchmarkHandler(b *testing.B) {
 		})
 	}
 }
+
+// Attempt numbers come from strangers: none of them buys a retry, or costs another client one.
+func TestRetryBudget_AClaimedAttemptNumberChangesNothing(t *testing.T) {
+	granted := func(claims ...string) (liars, others int) {
+		code := http.StatusServiceUnavailable
+		h := httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }),
+			httpx.WithRetryBudget(budget.Fleet{}))
+		ask := func(claim string) (invited int) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			if claim != "" {
+				r.Header.Set("X-Retry-Attempt", claim)
+			}
+			if answered(h, r).Header().Get("X-Should-Retry") == "" {
+				invited++
+			}
+			return invited
+		}
+		for range 20 {
+			for _, claim := range claims {
+				liars += ask(claim)
+			}
+		}
+		code = http.StatusOK // by which the two grants that are open are answered
+		ask(claims[0])
+		code = http.StatusServiceUnavailable
+		for range 20 {
+			others += ask("")
+		}
+		return liars, others
+	}
+	for _, claims := range [][]string{
+		{""}, {"1"}, {"2"}, {"0"}, {"-1"}, {"1000000"}, {"99999999999999999999"}, {"two"}, {"1", "7", "", "3"},
+	} {
+		liars, others := granted(claims...)
+		require.Equal(t, 2, liars, claims)
+		require.Equal(t, 2, others, claims)
+	}
+}
+
+func TestRetryBudget_OneKeysFailuresLeaveTheOthersTheirRetries(t *testing.T) {
+	h := httpx.Handler(replies(503), httpx.WithRetryBudgetBy(once, func(r *http.Request) string { return r.URL.Path }))
+	ask := func(path, claim string) string {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("X-Retry-Attempt", claim)
+		return answered(h, r).Header().Get("X-Should-Retry")
+	}
+	require.Empty(t, ask("/hostile", "1"))
+	for range 1000 {
+		require.Equal(t, "false", ask("/hostile", "1"))
+	}
+	require.Empty(t, ask("/other", "2"))
+}

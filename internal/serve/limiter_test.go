@@ -26,6 +26,20 @@ func TestLimiter_ShedsResendsFirstAndThenTheLeastImportant(t *testing.T) {
 	require.EqualValues(t, 1, serve.Room(1, 9, call.Sheddable), "an idle server refuses nothing")
 }
 
+// Attempt numbers come from strangers.
+func TestLimiter_NoAttemptNumberGainsRoom(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.Int64Range(1, 1<<40).Draw(t, "limit")
+		c := call.Criticality(rapid.IntRange(-3, 5).Draw(t, "criticality"))
+		first, claimed := serve.Room(limit, 1, c), rapid.Int().Draw(t, "attempt")
+		want := first
+		if claimed > 1 {
+			want = max(first/2, 1)
+		}
+		require.Equal(t, want, serve.Room(limit, claimed, c))
+	})
+}
+
 func TestLimiter_CountsWhatIsInFlight(t *testing.T) {
 	l := serve.NewLimiter("", 2)
 	require.True(t, l.Enter(1, call.CriticalPlus))
