@@ -118,7 +118,7 @@ daemon off;
 master_process off;
 pid %[3]s/pid;
 error_log %[3]s/error.log;
-events { worker_connections 512; }
+events { worker_connections 4096; }
 http {
 	access_log off;
 	client_body_temp_path %[3]s; proxy_temp_path %[3]s; fastcgi_temp_path %[3]s; uwsgi_temp_path %[3]s; scgi_temp_path %[3]s;
@@ -155,18 +155,23 @@ func failures(ctx context.Context, c testgrpc.TestServiceClient, calls, parallel
 	return failed.Load(), texts
 }
 
-// A proxy that closes each connection after five requests, under load: GOAWAY all the time. The
-// same calls without evenkeel show that the fault is there. How often depends on the machine, and
-// so does what five attempts in a row meet: on one core gRPC-Go alone fails one call in five.
+// A proxy that closes each connection after five requests, under load: GOAWAY all the time. What it
+// hands back unprocessed is sent again for as long as other calls are answered. The same calls
+// without evenkeel show that the fault is there: gRPC-Go alone fails one call in ten of 8 in
+// parallel, and nearly all of 400.
 func TestNginxClosingConnectionsUnderLoadHardlySurfaces(t *testing.T) {
-	addr := nginx(t, 5)
-	plain, texts := failures(t.Context(), client(t, addr), 2_000, 8)
-	t.Logf("plain gRPC-Go: %d of 2,000 failed: %v", plain, texts)
-	require.Greater(t, plain, int64(20))
-	p := retry.Must(retry.New(retry.Config{}))
-	failed, texts := failures(t.Context(), client(t, addr, grpcx.DialOptions(p)...), 4_000, 8)
-	t.Logf("evenkeel: %d of 4,000 failed: %v", failed, texts)
-	require.LessOrEqual(t, failed, plain/10, "a twentieth, of twice as many")
+	for _, parallel := range []int{8, 16, 400} {
+		t.Run(fmt.Sprint(parallel), func(t *testing.T) {
+			addr := nginx(t, 5)
+			plain, texts := failures(t.Context(), client(t, addr), 2_000, parallel)
+			t.Logf("plain gRPC-Go: %d of 2,000 failed: %v", plain, texts)
+			require.Greater(t, plain, int64(20))
+			p := retry.Must(retry.New(retry.Config{}))
+			failed, texts := failures(t.Context(), client(t, addr, grpcx.DialOptions(p)...), 4_000, parallel)
+			t.Logf("evenkeel: %d of 4,000 failed: %v", failed, texts)
+			require.LessOrEqual(t, failed, int64(40), "99 %% succeed")
+		})
+	}
 }
 
 func TestNginxStreams(t *testing.T) {
