@@ -187,6 +187,7 @@
     byID("run").disabled = true;
     byID("stop").disabled = false;
     self.playgroundCharts.clear(s, before, after);
+    if (byID("results").getBoundingClientRect().top > innerHeight) byID("results").scrollIntoView();
     requestAnimationFrame(draw);
     try {
       await start(s);
