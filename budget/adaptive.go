@@ -148,7 +148,7 @@ type adaptive struct {
 	hedgeAdded time.Duration
 }
 
-// lane is what decides on retries.
+// lane decides on retries.
 type lane struct {
 	*watch
 	mark   uint64        // fresh where the row of successes begins

@@ -3,8 +3,8 @@ package budget
 import "time"
 
 // A permit of adaptive, from its lowest bit: the stamp at its attempt's sending, 30 bits; when a
-// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; and of a call that
-// waits a flag and two bits. Stamps and ticks come around: an attempt that takes longer than
+// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; and of a call
+// that waits a flag and two bits. Stamps and ticks come around: an attempt that takes longer than
 // half a billion others, or 37 hours, is misjudged, once.
 const (
 	stampBits = 30

@@ -24,9 +24,9 @@
 // one that wins costs nothing. A server that is slow throughout is hedged by every call, and 10 %
 // more load may be what keeps it slow; there no hedge wins. Two (or 2 %) may be sent before an
 // attempt that was sent after the first of them succeeds, and a hedge that fails is a failed
-// retry. An error that no classifier knows ([Unknown]) is a failure here; a policy of package retry
-// has a small budget of its own for retries after those, so that "not found" does not stop the
-// other retries.
+// retry. An error that no classifier knows ([Unknown]) is a failure here; a policy of package
+// retry has a small budget of its own for retries after those, so that "not found" does not stop
+// the other retries.
 //
 // # Why it holds
 //
@@ -66,11 +66,11 @@
 // # What no rule inside one process can do
 //
 // A client that sends one call in the time considered cannot tell an outage from bad luck. 10,000
-// clients of a call every ten seconds pay for one or two retries each: the first ten seconds of
-// an outage cost 2.3 times the load (1.6 with Strict). A new process knows nothing either, so a
-// fleet that restarts again and again during an outage pays two retries for each start. And a
-// quiet client whose call and retry failed has seen the same at p = 0.1 and p = 0.5: what is spent
-// on the one is spent on the other.
+// clients of a call every ten seconds pay for one or two retries each: the first ten seconds of an
+// outage cost 2.3 times the load (1.6 with Strict). A new process knows nothing either, so a fleet
+// that restarts again and again during an outage pays two retries for each start. And a quiet
+// client whose call and retry failed has seen the same at p = 0.1 and p = 0.5: what is spent on
+// the one is spent on the other.
 //
 // # The server's side
 //

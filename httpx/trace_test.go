@@ -99,6 +99,6 @@ func TestAClientTrace_SeesAllOfAHedgedCall(t *testing.T) {
 		require.Equal(t, 2, seen["GetConn"])
 		require.Equal(t, 2, seen["GotConn"])
 		require.Equal(t, 1, seen["GotFirstResponseByte"])
-		require.Equal(t, ctx, resp.Request.Context(), "the response's request is the caller's")
+		require.Same(t, trace, httptrace.ContextClientTrace(resp.Request.Context()), "the response's request has the caller's trace")
 	})
 }

@@ -23,7 +23,7 @@ type picture struct {
 	ticks             []float64
 }
 
-// pictures are those of docs that show what a budget does. The others of docs show no figures and
+// pictures lists those of docs that show what a budget does. The others of docs show no figures and
 // are drawn by hand.
 func pictures() []picture {
 	outage, burst := playground.Preset("outage", 1), playground.Preset("cut", 1)

@@ -155,8 +155,8 @@ func failures(ctx context.Context, c testgrpc.TestServiceClient, calls, parallel
 	return failed.Load(), texts
 }
 
-// A proxy that closes each connection after five requests, under load: GOAWAY all the time. What it
-// hands back unprocessed is sent again for as long as other calls are answered. The same calls
+// A proxy that closes each connection after five requests, under load: GOAWAY all the time. What
+// it hands back unprocessed is sent again for as long as other calls are answered. The same calls
 // without evenkeel show that the fault is there: gRPC-Go alone fails one call in ten of 8 in
 // parallel, and nearly all of 400.
 func TestNginxClosingConnectionsUnderLoadHardlySurfaces(t *testing.T) {

@@ -60,8 +60,8 @@ func (p *Policy) attemptTimeout() time.Duration {
 	return p.AttemptTimeout.Timeout()
 }
 
-// Begin reports to the budget a first attempt that is sent outside a call.Call. Pass what it returns
-// to Succeed or, unless the attempt succeeds, to Resume.
+// Begin reports to the budget a first attempt that is sent outside a call.Call. Pass what it
+// returns to Succeed or, unless the attempt succeeds, to Resume.
 func (p *Policy) Begin() call.First {
 	var now time.Time
 	if p.clock {
