@@ -23,8 +23,8 @@ type picture struct {
 	ticks             []float64
 }
 
-// pictures lists those of docs that show what a budget does. The others of docs show no figures and
-// are drawn by hand.
+// pictures lists those of docs that show what a budget does. The others of docs show no figures
+// and are drawn by hand.
 func pictures() []picture {
 	outage, burst := playground.Preset("outage", 1), playground.Preset("cut", 1)
 	burst.Clients, burst.Beside = 10, json.RawMessage(`"grpc"`)
