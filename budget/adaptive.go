@@ -268,6 +268,13 @@ func (b *adaptive) lostTogether(held Permit) bool {
 	return b.resendLeft >= 1 && b.lostAt > 0 && b.elapsed-b.lostAt < together && !later(held.stamp(), b.lostStamp)
 }
 
+// Successes returns how many attempts have succeeded.
+func (b *adaptive) Successes() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ends.Load()&^watched - b.lapses
+}
+
 // Level returns 0 while retries are stopped, but for a probe a minute or less often, and
 // otherwise how far from being stopped they are: 1 if no retry has failed lately.
 func (b *adaptive) Level() float64 {

@@ -338,6 +338,21 @@ func TestAdaptive_UnknownErrorsAreFailures(t *testing.T) {
 	}
 }
 
+func TestAdaptive_CountsSuccesses(t *testing.T) {
+	b := budget.Adaptive{}.New()
+	n := func() uint64 { return b.(budget.Counter).Successes() }
+	require.Zero(t, n())
+	require.Equal(t, 3, call(b, 0, failed, failed, alive))
+	require.EqualValues(t, 1, n(), "failed retries are none")
+	succeed(b, 1, 5)
+	require.EqualValues(t, 6, n())
+	p, ok := b.Admit(at(2), budget.Hedge, silent, b.Begin(time.Time{}))
+	require.True(t, ok)
+	require.EqualValues(t, 6, n(), "nor are hedges")
+	b.End(at(2), p, alive)
+	require.EqualValues(t, 7, n())
+}
+
 func TestAdaptive_Hedges(t *testing.T) {
 	hedge := func(b budget.Budget, when float64) (budget.Permit, bool) {
 		return b.Admit(at(when), budget.Hedge, silent, b.Begin(time.Time{}))

@@ -91,6 +91,14 @@ type Timeless interface{ Timeless() }
 // now) to 1 (full).
 type Leveler interface{ Level() float64 }
 
+// Counter is implemented by a Budget that counts successes. A call that a live connection hands
+// back unprocessed again and again is resent for nothing for as long as their number grows, and
+// twice with a Budget that does not count.
+type Counter interface {
+	// Successes returns how many attempts have ended Alive. It may come around.
+	Successes() uint64
+}
+
 // Gate is implemented by a Budget that may refuse even a first attempt, which only the user can
 // ask for (ClientThrottle). u is a random number in [0, 1).
 type Gate interface {

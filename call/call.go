@@ -47,12 +47,12 @@ type Call struct {
 
 	flights
 	sent     int           // attempts sent
-	free     int           // of these: resent for nothing, after a live connection handed one back
 	hedges   int           // of these: hedges
 	held     budget.Permit // of the latest attempt that the budget admitted
 	spare    budget.Permit // of the latest attempt that Rules.Unknown admitted
 	lastSent time.Duration
 
+	freed                        // attempts that were resent for nothing
 	pending                      // the next attempt
 	queue                        // the wait for the budget's answer
 	shut    bool                 // no hedge of the latest attempt: the budget or the deadline refused it

@@ -398,6 +398,100 @@ func TestHandedBackIsFreeTwice(t *testing.T) {
 	require.Zero(t, r.Retries())
 }
 
+// counting is a budget that counts successes.
+type counting struct {
+	*testkit.Ledger
+	successes uint64
+}
+
+func (c *counting) Successes() uint64 { return c.successes }
+
+// handBack hands a call back whenever it is sent, and calls then after each time. It returns when
+// each attempt was sent, and why the call stopped.
+func handBack(c *call.Call, now time.Time, then func(n int)) (sent []time.Time, stop call.Step) {
+	for {
+		switch step := c.Next(now); step.Op {
+		case call.Send:
+			sent = append(sent, now)
+			c.Done(now, step.Attempt, handedBack)
+			then(len(sent))
+		case call.Wait:
+			now = step.At
+		case call.Stop:
+			return sent, step
+		}
+	}
+}
+
+func TestHandedBackIsFreeWhileOthersSucceed(t *testing.T) {
+	start := time.Unix(0, 0)
+	begin := func(o call.Options) (*counting, call.Call) {
+		b := &counting{Ledger: testkit.NewLedger()}
+		return b, rules(call.Rules{MaxAttempts: 2, Budget: b, Backoff: backoff.None()}).Start(start, o)
+	}
+	t.Run("with_waits_that_grow", func(t *testing.T) {
+		b, c := begin(call.Options{})
+		sent, stop := handBack(&c, start, func(n int) {
+			if n < 20 {
+				b.successes++
+			}
+		})
+		require.Equal(t, call.ReasonMaxAttempts, stop.Reason)
+		require.Len(t, sent, 22, "20 for nothing, the first one and one that is paid for")
+		require.Len(t, b.Asked, 1)
+		require.Equal(t, []time.Time{start, start, start}, sent[:3], "two go at once")
+		for i := 3; i < 21; i++ {
+			wait := sent[i].Sub(sent[i-1])
+			require.GreaterOrEqual(t, wait, 10*time.Millisecond, i)
+			require.LessOrEqual(t, wait, 300*time.Millisecond, i)
+		}
+		require.Equal(t, 20, c.Report().Unprocessed)
+		b.Settled(t)
+	})
+	t.Run("again_after_a_retry_that_was_paid_for", func(t *testing.T) {
+		b, c := begin(call.Options{})
+		sent, _ := handBack(&c, start, func(n int) {
+			if n >= 3 {
+				b.successes++ // too late for the third
+			}
+		})
+		require.Greater(t, len(sent), 4)
+		require.Len(t, b.Asked, 1)
+		b.Settled(t)
+	})
+	t.Run("for_half_a_minute", func(t *testing.T) {
+		b, c := begin(call.Options{})
+		sent, stop := handBack(&c, start, func(int) { b.successes++ })
+		require.Equal(t, call.ReasonMaxAttempts, stop.Reason)
+		last := sent[len(sent)-1].Sub(start)
+		require.Greater(t, last, 30*time.Second)
+		require.Less(t, last, 31*time.Second)
+		b.Settled(t)
+	})
+	t.Run("up_to_the_deadline", func(t *testing.T) {
+		b, c := begin(call.Options{Deadline: start.Add(time.Second)})
+		sent, stop := handBack(&c, start, func(int) { b.successes++ })
+		require.Equal(t, call.ReasonMaxAttempts, stop.Reason, "where no wait fits, it is paid for")
+		require.Less(t, sent[len(sent)-1].Sub(start), time.Second)
+		b.Settled(t)
+	})
+	t.Run("not_if_it_is_canceled_while_it_waits", func(t *testing.T) {
+		b, c := begin(call.Options{})
+		now := start
+		for n := 1; ; n++ {
+			step := c.Next(now)
+			if step.Op == call.Wait {
+				break
+			}
+			b.successes++
+			c.Done(now, n, handedBack)
+		}
+		c.Cancel(now, call.ReasonCanceled)
+		require.Equal(t, call.ReasonCanceled, c.Next(now).Reason)
+		b.Settled(t)
+	})
+}
+
 func TestRefusedDialPays(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{MaxAttempts: 2, Budget: l})

@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	// maxFree is how often a call may be resent for nothing after a live connection handed it
-	// back. Behind a proxy that closes connections under load once is not enough, and without a
-	// bound it would be a loop.
-	maxFree = 2
+	// maxFree is how often a call may be resent for nothing, and at once, after a live connection
+	// handed it back. Behind a proxy that closes each connection after a few requests twice is not
+	// enough: there it may be resent again, after a wait, if other attempts have succeeded since
+	// the last time, and for maxFreeTime in all. Without a bound it would be a loop.
+	maxFree     = 2
+	maxFreeTime = 30 * time.Second
 	// hintSpread is the share of a wait the server asked for that is added at random, so that a
 	// thousand clients that were asked to wait 2 seconds do not return together.
 	hintSpread = 0.25
@@ -22,15 +24,47 @@ const (
 )
 
 // handedBack resends an attempt that a live connection gave back unprocessed, in its own place:
-// at once, with the permit it had, and not counted.
+// with the permit it had, and not counted.
 func (c *Call) handedBack(f *flight) bool {
-	if c.free == maxFree || c.planned || c.closed != ReasonNone || c.at < c.notYet || c.rules.off() ||
-		c.ends(c.at) != ReasonNone {
+	if c.planned || c.closed != ReasonNone || c.at < c.notYet || c.rules.off() {
+		return false
+	}
+	wait, ok := c.freeWait()
+	due := later(c.at, wait)
+	if !ok || c.ends(due) != ReasonNone {
 		return false
 	}
 	c.free++
-	c.pending = pending{planned: true, paid: true, unknown: f.unknown, due: c.at, permit: f.permit}
+	c.pending = pending{planned: true, paid: true, unknown: f.unknown, due: due, permit: f.permit}
 	return true
+}
+
+// freed is what a Call remembers of the times that it was handed back.
+type freed struct {
+	free      int           // attempts resent for nothing, after a live connection handed one back
+	freeSince time.Duration // of the first
+	freeEvery time.Duration // the latest wait before one
+	successes uint64        // at the latest, of the budget
+}
+
+// freeWait returns how long to wait before the call is resent for nothing. It reports false if it
+// may not be.
+func (c *Call) freeWait() (wait time.Duration, ok bool) {
+	before := c.successes
+	if b, counts := c.rules.Budget.(budget.Counter); counts {
+		c.successes = b.Successes()
+	}
+	switch {
+	case c.free == 0:
+		c.freeSince = c.at
+		return 0, true
+	case c.free < maxFree:
+		return 0, true
+	case c.successes == before || c.at-c.freeSince > maxFreeTime:
+		return 0, false
+	}
+	wait, c.freeEvery = c.longer(c.freeEvery)
+	return wait, true
 }
 
 // failed decides after a failure that a retry may help with. It never beats an attempt still

@@ -72,9 +72,15 @@ func (c *Call) again() Reason {
 
 // interval returns how long to wait before the budget is asked again: longer each time, and at
 // random, so that calls that failed together do not ask together.
-func (c *Call) interval() time.Duration {
-	c.every = min(max(firstAsk, c.every+c.every/2), lastAsk)
-	return c.every/2 + time.Duration(float64(c.every)*c.rules.unit())
+func (c *Call) interval() (wait time.Duration) {
+	wait, c.every = c.longer(c.every)
+	return wait
+}
+
+// longer returns a wait at random, and its mean, which is longer than the last one's.
+func (c *Call) longer(last time.Duration) (wait, mean time.Duration) {
+	mean = min(max(firstAsk, last+last/2), lastAsk)
+	return mean/2 + time.Duration(float64(mean)*c.rules.unit()), mean
 }
 
 // leave ends the wait for the budget's answer.

@@ -51,8 +51,10 @@
 //
 // What is provably unprocessed is sent again whatever the method: a retry after a refused
 // connection is charged to the budget like any other; an attempt that a live connection handed
-// back (GOAWAY, REFUSED_STREAM) is free, at most twice a call. With MaxAttempts 1 this
-// package sends neither again; gRPC-Go's transparent retries remain.
+// back (GOAWAY, REFUSED_STREAM) is free, twice at once and then with waits for as long as other
+// attempts succeed, up to half a minute. So 400 calls in parallel get through a proxy that closes
+// each connection after five. With MaxAttempts 1 this package sends neither again; gRPC-Go's
+// transparent retries remain.
 //
 // # Load balancers and credentials
 //

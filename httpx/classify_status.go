@@ -22,8 +22,8 @@ import (
 //	502, 503, 504 to CONNECT     Unprocessed   yes: there is no tunnel, so nothing was sent
 //
 //	Error                        Class         Sent again?
-//	GOAWAY above the last        Unprocessed   whatever the method, at once, at most twice
-//	stream, REFUSED_STREAM
+//	GOAWAY above the last        Unprocessed   whatever the method, free: twice at once, and then
+//	stream, REFUSED_STREAM                     with waits while other attempts succeed
 //	the same, if net/http has    Unprocessed   whatever the method, and paid for: it has been
 //	repeated it by itself                      sent eight times, so the server is overloaded
 //	no connection was had:       Unprocessed   whatever the method
