@@ -39,7 +39,7 @@ func (c *Call) handedBack(f *flight) bool {
 	return true
 }
 
-// freed is what a Call remembers of the times that it was handed back.
+// freed holds a memory of the times that the call was handed back.
 type freed struct {
 	free      int           // attempts resent for nothing, after a live connection handed one back
 	freeSince time.Duration // of the first

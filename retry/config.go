@@ -25,9 +25,9 @@ const (
 type Config struct {
 	// MaxAttempts limits how often a call is sent, hedges included. 0 means 3; 1 never retries and
 	// never hedges. An attempt that a live connection handed back unprocessed (GOAWAY,
-	// REFUSED_STREAM) is sent again without being counted, by every driver: twice at once, and then
-	// with waits for as long as other attempts succeed, up to half a minute (twice in all if Budget
-	// is not a budget.Counter, as Adaptive's is). With 1, httpx and grpcx do not do that either.
+	// REFUSED_STREAM) is sent again without being counted, by every driver: twice at once, and
+	// then with waits for as long as other attempts succeed, up to half a minute (twice in all
+	// with a budget that is no budget.Counter). With 1, httpx and grpcx do not do that either.
 	MaxAttempts int
 	// Backoff is the wait before a retry. nil means backoff.FullJitter(50ms, 20s).
 	Backoff backoff.Strategy
