@@ -83,7 +83,9 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections is forwarded to the base, if that has it: http.Client reaches no further
-// than its Transport.
+// than its Transport. It ends no call. One that waits, for its next attempt or for the budget,
+// holds no connection that is idle, and waits no longer than the policy allows; the end of its
+// context ends it at once.
 func (t *Transport) CloseIdleConnections() {
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
