@@ -56,8 +56,12 @@ type Event struct {
 }
 
 // Observer is implemented by a retry.Observer that records backends being set aside and
-// taken back. It is called on the goroutine of the call whose attempt was decisive, with that
-// call's context, and must be quick.
+// taken back.
 type Observer interface {
+	// BackendChanged records an event, with the context of the call whose attempt was decisive. It
+	// must be quick, must not use that call (its stream or response), and must not panic: gRPC
+	// calls it from within that call, with the stream locked, and if the call was canceled on a
+	// goroutine of its own, where a panic ends the process. On other goroutines a panic goes
+	// through to the caller, and what was counted for the attempt is released.
 	BackendChanged(ctx context.Context, e Event)
 }

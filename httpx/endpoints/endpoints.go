@@ -48,7 +48,8 @@ type Config struct {
 	Refresh  time.Duration   // how old a list may become; 0 means 30 seconds
 
 	// OnChange, if set, is called when an endpoint is set aside or taken back, besides the
-	// observer of the call's policy. It must be quick.
+	// observer of the call's policy. It must be quick, and not panic; if it does, the request's
+	// caller gets the panic, and the endpoint is released.
 	OnChange func(ctx context.Context, e outlier.Event)
 }
 
