@@ -60,8 +60,10 @@ func TestSite_HasEverySource(t *testing.T) {
 	for _, source := range sources {
 		want = append(want, pathOf(source))
 	}
-	for _, name := range []string{"evenkeel", "retry", "call", "budget", "backoff", "backoff/cenkalti", "timeout", "httpx", "httpx/endpoints",
-		"grpcx", "grpcx/balancer", "otelx", "outlier", "bench/fleet"} {
+	for _, name := range []string{
+		"evenkeel", "retry", "call", "budget", "backoff", "backoff/cenkalti", "timeout", "httpx", "httpx/endpoints",
+		"grpcx", "grpcx/balancer", "otelx", "outlier", "bench/fleet",
+	} {
 		want = append(want, "pkg/"+name+".html")
 	}
 	for _, name := range want {
@@ -77,8 +79,10 @@ func TestSite_TheNavigationHasWhatNewcomersLookFor(t *testing.T) {
 	for _, a := range elements(t, made(t)["index.html"], "a") {
 		names = append(names, a.FirstChild.Data)
 	}
-	for _, name := range []string{"Quick start", "Choosing a policy", "Choosing a timeout", "Migrating", "Runbook", "How it is proved",
-		"Architecture", "Playground"} {
+	for _, name := range []string{
+		"Quick start", "Choosing a policy", "Choosing a timeout", "Migrating", "Runbook", "How it is proved",
+		"Architecture", "Playground",
+	} {
 		require.Contains(t, names, name)
 	}
 }
@@ -206,7 +210,9 @@ func TestSlugs_AreThoseOfGitHub(t *testing.T) {
 		{"Should this call be retried at all?", "should-this-call-be-retried-at-all"},
 		{"The server's side", "the-servers-side"},
 		{"a `b_c` (d)", "a-b_c-d"},
-		{"Twice", "twice"}, {"Twice", "twice-1"}, {"Twice", "twice-2"},
+		{"Twice", "twice"},
+		{"Twice", "twice-1"},
+		{"Twice", "twice-2"},
 	} {
 		require.Equal(t, c[1], string(s.Generate([]byte(c[0]), ast.KindHeading)))
 	}
