@@ -151,11 +151,36 @@ func (d *documenter) typ(t *doc.Type) {
 	}
 	d.WriteString(highlighted(d.source(t.Decl), "go"))
 	d.comment(t.Doc)
+	d.alias(t.Decl)
 	d.examples(t.Examples)
 	d.valuesOf(t.Consts)
 	d.valuesOf(t.Vars)
 	d.functions(t.Funcs)
 	d.functions(t.Methods)
+}
+
+// alias writes a link to the type that a type of ours is another name of.
+func (d *documenter) alias(decl *ast.GenDecl) {
+	for _, spec := range decl.Specs {
+		t, ok := spec.(*ast.TypeSpec)
+		if !ok || !t.Assign.IsValid() {
+			continue
+		}
+		of, ok := t.Type.(*ast.SelectorExpr)
+		if !ok {
+			continue
+		}
+		from, ok := of.X.(*ast.Ident)
+		if !ok {
+			continue
+		}
+		for _, imported := range d.doc.Imports {
+			if path.Base(imported) == from.Name {
+				link := &comment.DocLink{ImportPath: imported, Name: of.Sel.Name}
+				d.printf(`<p>Its fields and methods: <a href="%s">%s.%s</a>.</p>`, d.docLink(link), from.Name, of.Sel.Name)
+			}
+		}
+	}
 }
 
 // members returns the exported fields of a struct, or the methods of an interface: comments link

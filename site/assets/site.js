@@ -16,11 +16,10 @@
   menu.addEventListener("click", () => {
     const open = menu.getAttribute("aria-expanded") !== "true";
     menu.setAttribute("aria-expanded", String(open));
-    byID("pages").classList.toggle("open", open);
+    pages.classList.toggle("open", open);
   });
-  const current = document.querySelector("nav.pages [aria-current]");
-  if (current) current.scrollIntoView({ block: "nearest" });
-  scrollTo(0, 0);
+  const pages = byID("pages"), current = pages.querySelector("[aria-current]");
+  if (current) pages.scrollTop = current.offsetTop - pages.clientHeight / 2;
 
   for (const pre of document.querySelectorAll("article pre")) {
     const frame = document.createElement("div");

@@ -39,6 +39,10 @@
         const wide = [...page.querySelectorAll("main *")].find((e) => e.getBoundingClientRect().right > width + 1 && !e.closest("pre, .scroll, .picture"));
         report.Wider.push(`${name} at ${width}: ${page.scrollWidth}, ${wide?.outerHTML.slice(0, 120)}`);
       }
+      await new Promise((done) => { frame.onload = done; frame.src = "/docs/choosing-a-policy.html#does-it-recover"; });
+      await new Promise((done) => setTimeout(done, 1000)); // the way there may be animated
+      const place = frame.contentDocument.getElementById("does-it-recover").getBoundingClientRect();
+      if (place.top < 40 || place.top > 450) report.Failed = `a link to a place shows it at ${place.top} of 900`;
       frame.remove();
     }
   } catch (e) {
