@@ -64,7 +64,7 @@ type clientStream struct {
 	// Only the goroutine that has claimed cur uses these.
 	call     call.Call
 	unseen   *retry.Attempt // the last attempt, if the observer has not seen it
-	failures []call.Failure // of the attempts so far
+	failures drive.History  // of the attempts so far
 }
 
 // stream implements grpc.StreamClientInterceptor.

@@ -1,7 +1,6 @@
 package grpcx
 
 import (
-	"slices"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/call"
@@ -125,7 +124,7 @@ func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
 	a.Took, a.Outcome, a.Status, a.Err = now.Sub(a.Sent), o, statusText(err), err
 	a.Delay, a.Retrying = s.call.Planned()
 	if o.Class != retry.Success {
-		s.remember(call.Failure{Attempt: a.Number, Class: o.Class, Status: a.Status, Err: err})
+		s.failures.Add(call.Failure{Attempt: a.Number, Class: o.Class, Status: a.Status, Err: err})
 	}
 	if s.stopped() {
 		s.unseen = &a.Attempt
@@ -134,23 +133,13 @@ func (s *clientStream) report(a *streamAttempt, o retry.Outcome, err error) {
 	s.p.AttemptDone(s.ctx, a.Attempt)
 }
 
-// maxFailures bounds the failures that a retry.Error remembers: the first, and the latest.
-const maxFailures = 8
-
-func (s *clientStream) remember(f call.Failure) {
-	if len(s.failures) == maxFailures {
-		s.failures = slices.Delete(s.failures, 1, 2)
-	}
-	s.failures = append(s.failures, f)
-}
-
 func (s *clientStream) stopped() bool { return s.call.Report().Reason != retry.ReasonNone }
 
 // conclude returns the error of a call that has stopped, and leaves its observations to unlock.
 // last is the last attempt's error. It requires that s.mu is held.
 func (s *clientStream) conclude(last error) error {
 	s.pending = &observations{s.unseen, last}
-	if stopped := s.p.Stopped(s.ctx, &s.call, last, s.failures); stopped != nil {
+	if stopped := s.p.Stopped(s.ctx, &s.call, last, s.failures.Failures()); stopped != nil {
 		return failure(s.p, stopped)
 	}
 	return nil

@@ -5,22 +5,23 @@ import "github.com/evenkeel-go/evenkeel/call"
 // maxHistory bounds the attempts that an Error remembers: the first, and the latest.
 const maxHistory = 8
 
-// history remembers the first failure of a call and the latest. The first costs no allocation:
-// most calls that fail once do not fail twice.
-type history struct {
+// History holds the first failure of a call and the latest. The first costs no allocation: most
+// calls that fail once do not fail twice.
+type History struct {
 	first call.Failure
 	rest  []call.Failure
 }
 
-// note remembers a failure, and tells the work of it.
-func note(h *history, work any, f call.Failure) {
-	h.add(f)
+// note adds a failure, and reports it to the work.
+func note(h *History, work any, f call.Failure) {
+	h.Add(f)
 	if w, ok := work.(Follower); ok {
 		w.Failed(f)
 	}
 }
 
-func (h *history) add(e call.Failure) {
+// Add adds a failure.
+func (h *History) Add(e call.Failure) {
 	switch {
 	case h.first.Attempt == 0:
 		h.first = e
@@ -32,8 +33,8 @@ func (h *history) add(e call.Failure) {
 	}
 }
 
-// failures returns the first and the latest, in order.
-func (h *history) failures() []call.Failure {
+// Failures returns the first failure and the latest, in order.
+func (h *History) Failures() []call.Failure {
 	if h.first.Attempt == 0 {
 		return nil
 	}

@@ -25,7 +25,7 @@ type race[T any] struct {
 	live    []flying      // the attempts under way
 	room    [2]flying     // for live: most have no more
 	answer  result[T]     // of the attempt whose answer is the call's if it stops now
-	history history
+	history History
 	timer   *time.Timer   // runs fire when the call wants to go on
 	over    bool          // the call has stopped
 	gaveUp  bool          // because the caller did
@@ -286,7 +286,7 @@ func (r *race[T]) finish() Answer[T] {
 	a := Answer[T]{Value: r.answer.keep(r.w), Err: r.answer.err}
 	r.delivered = true
 	if r.call.Report().Reason != call.ReasonSuccess {
-		a.Stopped = r.p.Stopped(r.ctx, &r.call, r.answer.err, r.history.failures())
+		a.Stopped = r.p.Stopped(r.ctx, &r.call, r.answer.err, r.history.Failures())
 	}
 	return a
 }

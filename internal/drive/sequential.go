@@ -93,7 +93,7 @@ type sequence[T any] struct {
 	now     time.Time
 	waited  time.Duration // by the call, when the latest attempt was sent
 	result  result[T]     // of the latest attempt: kept until the next is granted, as the call may stop with it
-	history history
+	history History
 }
 
 // start makes a call that may be refused before its first attempt.
@@ -183,7 +183,7 @@ func (s *sequence[T]) finish(reason call.Reason) Answer[T] {
 	}
 	a := Answer[T]{Value: s.result.keep(s.w), Err: s.result.err}
 	if reason != call.ReasonSuccess {
-		a.Stopped = s.p.Stopped(s.ctx, &s.call, s.result.err, s.history.failures())
+		a.Stopped = s.p.Stopped(s.ctx, &s.call, s.result.err, s.history.Failures())
 	}
 	return a
 }
