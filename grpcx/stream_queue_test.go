@@ -19,24 +19,6 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// queue is a budget.Queue that answers in turn; the last answer repeats.
-type queue struct {
-	*testkit.Ledger
-	answers []budget.Answer
-	asked   int
-}
-
-func (q *queue) Hopeless(time.Time, budget.Evidence, budget.Permit) bool { return false }
-
-func (q *queue) Ask(_ time.Time, k budget.Kind, _ budget.Evidence, _ budget.Permit) (budget.Permit, budget.Answer) {
-	q.asked++
-	answer := q.answers[min(q.asked, len(q.answers))-1]
-	if answer != budget.Granted {
-		return 0, answer
-	}
-	return q.Issue(k), answer
-}
-
 // verdicts are the answers of a budget to a retry, and what the caller then gets.
 var verdicts = map[string]struct {
 	answers  []budget.Answer
@@ -77,7 +59,7 @@ func TestStream_WaitsForTheBudgetsAnswer(t *testing.T) {
 						}
 						return st.Send(out("a"))
 					}
-					q := &queue{Ledger: testkit.NewLedger(), answers: row.answers}
+					q := testkit.NewQueue(row.answers...)
 					ctx := t.Context()
 					if row.deadline > 0 {
 						var cancel context.CancelFunc
@@ -101,7 +83,7 @@ func TestStream_WaitsForTheBudgetsAnswer(t *testing.T) {
 						require.Equal(t, row.queued, e.Queued > 0)
 						require.Equal(t, "down", status.Convert(e.Last).Message())
 					}
-					require.Positive(t, q.asked)
+					require.Positive(t, q.Asks)
 					q.Settled(t)
 				})
 			})
@@ -133,7 +115,7 @@ func TestStream_CancelDuringTheWaitForTheBudget(t *testing.T) {
 		s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 			return unavailable()
 		}
-		q := &queue{Ledger: testkit.NewLedger(), answers: []budget.Answer{budget.Later}}
+		q := testkit.NewQueue(budget.Later)
 		p := policy(t, func(c *retry.Config) {
 			c.Backoff, c.Budget = backoff.Constant(time.Second), budget.Shared(q)
 		})
@@ -145,7 +127,7 @@ func TestStream_CancelDuringTheWaitForTheBudget(t *testing.T) {
 		_, err = st.Recv()
 		require.Equal(t, codes.Canceled, status.Code(err))
 		require.Equal(t, 1500*time.Millisecond, time.Since(start))
-		require.Positive(t, q.asked)
+		require.Positive(t, q.Asks)
 		q.Settled(t)
 	})
 }

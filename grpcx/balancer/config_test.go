@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/outlier"
 )
 
@@ -63,7 +64,7 @@ func TestParseConfig_NamesWhatIsWrong(t *testing.T) {
 func TestConfig_MayChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
-		c := f.client(t, immediate(t), balancer.Config{})
+		c := f.client(t, testkit.Immediate(t), balancer.Config{})
 		settle()
 		use := func(cfg balancer.Config) {
 			s := f.state()

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 )
 
 // counting is a child policy that counts what it has picked and not got back, always picks the
@@ -67,7 +68,7 @@ func TestChild_CountsStayHonest(t *testing.T) {
 		*child = counting{}
 		f := newFleet(t, "a", "b", "c")
 		f.backends[0].do(fails(codes.Unavailable))
-		c := f.client(t, immediate(t), balancer.Config{Child: "counting"})
+		c := f.client(t, testkit.Immediate(t), balancer.Config{Child: "counting"})
 		settle()
 		for range 100 {
 			_, err := unary(c)
@@ -88,7 +89,7 @@ func TestDrop_IsNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		*child = counting{}
 		f := newFleet(t, "a", "b")
-		c := f.client(t, immediate(t), balancer.Config{Child: "counting"})
+		c := f.client(t, testkit.Immediate(t), balancer.Config{Child: "counting"})
 		settle()
 		child.drop.Store(true)
 		_, err := unary(c)

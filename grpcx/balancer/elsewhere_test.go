@@ -20,6 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/outlier"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -32,7 +33,7 @@ func TestResend_GoesToAnotherBackend(t *testing.T) {
 				f := newFleet(t, "a", "b", "c")
 				f.backends[0].do(fails(codes.Unavailable))
 				f.backends[1].do(fails(codes.Unavailable))
-				c := f.client(t, immediate(t), balancer.Config{Child: child})
+				c := f.client(t, testkit.Immediate(t), balancer.Config{Child: child})
 				settle()
 				for i := range 300 {
 					host, err := unary(c)
@@ -52,7 +53,7 @@ func TestResend_StreamGoesToAnotherBackend(t *testing.T) {
 		f := newFleet(t, "a", "b", "c")
 		f.backends[0].do(fails(codes.Unavailable))
 		f.backends[1].do(fails(codes.Unavailable))
-		c := f.client(t, immediate(t), balancer.Config{})
+		c := f.client(t, testkit.Immediate(t), balancer.Config{})
 		settle()
 		for range 100 {
 			s, err := c.StreamingOutputCall(context.Background(), &testgrpc.StreamingOutputCallRequest{})
@@ -70,7 +71,7 @@ func TestHedge_GoesToAnotherBackend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		f.backends[0].do(hangs)
-		c := f.client(t, immediate(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(50 * time.Millisecond) }),
+		c := f.client(t, testkit.Immediate(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(50 * time.Millisecond) }),
 			balancer.Config{})
 		settle()
 		for range 100 {
@@ -89,7 +90,7 @@ func TestResend_MoreAttemptsThanBackends(t *testing.T) {
 		for _, b := range f.backends {
 			b.do(fails(codes.Unavailable))
 		}
-		c := f.client(t, immediate(t, func(c *retry.Config) { c.MaxAttempts = 7 }), balancer.Config{})
+		c := f.client(t, testkit.Immediate(t, func(c *retry.Config) { c.MaxAttempts = 7 }), balancer.Config{})
 		settle()
 		_, err := unary(c)
 		require.Equal(t, codes.Unavailable, status.Code(err))
@@ -105,7 +106,7 @@ func TestOneBackend_NothingChanges(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, "a")
 				f.backends[0].do(fails(codes.Unavailable))
-				p := immediate(t)
+				p := testkit.Immediate(t)
 				c := f.client(t, p, balancer.Config{Child: child, SetAside: &outlier.Config{MaxShare: 1}})
 				settle()
 				for range 50 {
@@ -121,7 +122,7 @@ func TestOneBackend_NothingChanges(t *testing.T) {
 func TestPickFirst_IsANoOp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
-		c := f.client(t, immediate(t), balancer.Config{Child: pickfirst.Name})
+		c := f.client(t, testkit.Immediate(t), balancer.Config{Child: pickfirst.Name})
 		settle()
 		for range 10 {
 			_, err := unary(c)
@@ -151,7 +152,7 @@ func TestWithoutInterceptors_BalancesAndSetsAside(t *testing.T) {
 // of endpoints.
 func TestEndpoint_OfTwoAddressesIsOneBackend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := new(watcher)
+		w := new(testkit.BackendWatcher)
 		f := newFleet(t, "a", "b", "c")
 		s := resolver.State{}
 		for _, b := range f.backends {
@@ -171,6 +172,6 @@ func TestEndpoint_OfTwoAddressesIsOneBackend(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "c", host)
 		}
-		assert.Len(t, w.all(), 1, "one of three")
+		assert.Len(t, w.Events(), 1, "one of three")
 	})
 }

@@ -21,12 +21,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/evenkeel-go/evenkeel/backoff"
-	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
 	"github.com/evenkeel-go/evenkeel/internal/leak"
-	"github.com/evenkeel-go/evenkeel/outlier"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -172,53 +169,6 @@ func (f *fleet) client(
 	t.Cleanup(func() { _ = cc.Close() })
 	cc.Connect()
 	return testgrpc.NewTestServiceClient(cc)
-}
-
-// watcher counts attempts and keeps events.
-type watcher struct {
-	mu       sync.Mutex
-	from     time.Time // attempts of calls that began before do not count
-	attempts int
-	events   []outlier.Event
-	times    []time.Time
-}
-
-func (w *watcher) AttemptDone(_ context.Context, a retry.Attempt) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.from.IsZero() && !a.Sent.Before(w.from) {
-		w.attempts++
-	}
-}
-
-func (*watcher) CallDone(context.Context, retry.Report) {}
-
-func (w *watcher) BackendChanged(_ context.Context, e outlier.Event) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.events, w.times = append(w.events, e), append(w.times, time.Now())
-}
-
-// all returns what of the events is the same whatever the timing.
-func (w *watcher) all() (s []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, e := range w.events {
-		s = append(s, e.Backend+" "+e.Change.String())
-	}
-	return s
-}
-
-// immediate returns a policy without a budget or waits.
-func immediate(t testing.TB, change ...func(*retry.Config)) *retry.Policy {
-	t.Helper()
-	cfg := retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None(), Budget: budget.Unlimited{}}
-	for _, f := range change {
-		f(&cfg)
-	}
-	p, err := retry.New(cfg)
-	require.NoError(t, err)
-	return p
 }
 
 // settle lets every backend be connected.

@@ -3,7 +3,6 @@ package balancer_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,55 +21,18 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/grpcx/balancer"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/outlier"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-const calls = 3000 // at 100 a second
-
-// load holds the results of 3,000 calls.
-type load struct {
-	ok     int
-	late   []time.Duration // how long the calls took that began after the grace
-	errors map[codes.Code]int
-}
-
-func (l *load) p99() time.Duration {
-	slices.Sort(l.late)
-	return l.late[len(l.late)*99/100]
-}
-
-// run makes the calls. w counts the attempts of those that begin after the grace.
-func run(c testgrpc.TestServiceClient, w *watcher, grace time.Duration) *load {
-	var (
-		l  = &load{errors: map[codes.Code]int{}}
-		mu sync.Mutex
-		wg sync.WaitGroup
-	)
-	w.mu.Lock()
-	w.from = time.Now().Add(grace)
-	w.mu.Unlock()
-	for i := range calls {
-		late := time.Duration(i)*10*time.Millisecond >= grace
-		wg.Go(func() {
-			start := time.Now()
-			_, err := unary(c)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				l.ok++
-			} else {
-				l.errors[status.Code(err)]++
-			}
-			if late {
-				l.late = append(l.late, time.Since(start))
-			}
-		})
-		time.Sleep(10 * time.Millisecond)
+// calling returns a call of a load.
+func calling(c testgrpc.TestServiceClient) func() error {
+	return func() error {
+		_, err := unary(c)
+		return err
 	}
-	wg.Wait()
-	return l
 }
 
 // TestLoad_OneOfThree makes 3,000 calls at 100 a second with the default budget while one of
@@ -97,7 +59,7 @@ func TestLoad_OneOfThree(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := new(watcher)
+				w := new(testkit.BackendWatcher)
 				p, err := retry.New(tc.cfg, retry.WithObserver(w))
 				require.NoError(t, err)
 				f := newFleet(t, "a", "b", "c")
@@ -105,16 +67,16 @@ func TestLoad_OneOfThree(t *testing.T) {
 				c := f.client(t, p, balancer.Config{SetAside: &outlier.Config{}})
 				settle()
 				start := time.Now()
-				l := run(c, w, tc.grace)
-				assert.GreaterOrEqual(t, l.ok, calls*999/1000, "%v", l.errors)
-				assert.LessOrEqual(t, float64(w.attempts), 1.1*float64(len(l.late)))
-				assert.LessOrEqual(t, l.p99(), healthy*13/10)
+				l := testkit.RunLoad(w, tc.grace, calling(c))
+				assert.GreaterOrEqual(t, l.OK, testkit.Calls*999/1000, "%v", l.Errors)
+				assert.LessOrEqual(t, float64(w.Attempts()), 1.1*float64(len(l.Late)))
+				assert.LessOrEqual(t, l.P99(), healthy*13/10)
 				if tc.name == "refusing" {
 					return // never ready
 				}
-				require.NotEmpty(t, w.events)
-				assert.Equal(t, "b set_aside", w.all()[0])
-				assert.LessOrEqual(t, w.times[0].Sub(start), tc.grace)
+				first, at := w.First(t)
+				assert.Equal(t, "b set_aside", first.Backend+" "+first.Change.String())
+				assert.LessOrEqual(t, at.Sub(start), tc.grace)
 			})
 		})
 	}
@@ -136,8 +98,8 @@ func TestLoad_AllFailing(t *testing.T) {
 			for _, b := range f.backends {
 				b.do(fails(codes.Unavailable))
 			}
-			l := run(c, new(watcher), 0)
-			assert.Zero(t, l.ok)
+			l := testkit.RunLoad(new(testkit.BackendWatcher), 0, calling(c))
+			assert.Zero(t, l.OK)
 			for _, n := range f.calls() {
 				attempts[with] += n
 			}
@@ -157,15 +119,15 @@ func TestLoad_ServerThatStops(t *testing.T) {
 			f.backends[1].refuses.Store(true)
 			f.backends[1].srv.Stop()
 		})
-		l := run(c, new(watcher), 0)
-		assert.GreaterOrEqual(t, l.ok, calls*999/1000, "%v", l.errors)
-		assert.LessOrEqual(t, l.p99(), healthy*13/10)
+		l := testkit.RunLoad(new(testkit.BackendWatcher), 0, calling(c))
+		assert.GreaterOrEqual(t, l.OK, testkit.Calls*999/1000, "%v", l.Errors)
+		assert.LessOrEqual(t, l.P99(), healthy*13/10)
 	})
 }
 
 func TestLoad_RecoveredBackendIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := new(watcher)
+		w := new(testkit.BackendWatcher)
 		p, err := retry.New(retry.Config{}, retry.WithObserver(w))
 		require.NoError(t, err)
 		f := newFleet(t, "a", "b", "c")
@@ -182,10 +144,10 @@ func TestLoad_RecoveredBackendIsTakenBack(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Second)
-		require.Equal(t, []string{"b set_aside"}, w.all())
+		require.Equal(t, []string{"b set_aside"}, w.Events())
 		b.do(answers(healthy))
 		time.Sleep(2 * time.Second) // set aside for that long, within the first second
-		require.Equal(t, []string{"b set_aside", "b taken_back"}, w.all())
+		require.Equal(t, []string{"b set_aside", "b taken_back"}, w.Events())
 		before := b.calls.Load()
 		time.Sleep(time.Second)
 		assert.Greater(t, b.calls.Load(), before+30, "its share of the traffic")
@@ -210,7 +172,7 @@ func TestLoad_BackendsComeAndGo(t *testing.T) {
 		b.do(func(context.Context) error { return nil })
 	}
 	f.backends[3].do(fails(codes.Unavailable))
-	c := f.client(t, immediate(t), balancer.Config{SetAside: &outlier.Config{Base: time.Millisecond}})
+	c := f.client(t, testkit.Immediate(t), balancer.Config{SetAside: &outlier.Config{Base: time.Millisecond}})
 	stop := make(chan struct{})
 	var wg, changes sync.WaitGroup
 	changes.Go(func() {
@@ -248,7 +210,7 @@ func TestMemory_BackendsThatLeftAreForgotten(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		config := strings.Replace(balancer.ServiceConfig(balancer.Config{SetAside: &outlier.Config{}}),
 			`"evenkeel"`, `"`+balancer.Spy+`"`, 1)
-		cc, err := grpc.NewClient("fleet:///test", append(grpcx.DialOptions(immediate(t)),
+		cc, err := grpc.NewClient("fleet:///test", append(grpcx.DialOptions(testkit.Immediate(t)),
 			grpc.WithDefaultServiceConfig(config), grpc.WithResolvers(f.resolver), grpc.WithContextDialer(f.dial),
 			grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 		require.NoError(t, err)

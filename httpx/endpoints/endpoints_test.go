@@ -18,6 +18,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/httpx/endpoints"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/outlier"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -33,7 +34,7 @@ func TestAttempts_GoToOtherEndpoints(t *testing.T) {
 				f.servers[0].do(fails(503))
 				f.servers[1].do(fails(503))
 				e := endpoints.New("orders", endpoints.Addrs("a", "b", "c"), endpoints.Config{Base: f.base(), Policy: policy})
-				c := client(t, httpx.NewTransport(e, immediate(t)))
+				c := client(t, httpx.NewTransport(e, testkit.Immediate(t)))
 				for range 100 {
 					from, code, err := get(c, "http://orders/x")
 					require.NoError(t, err)
@@ -51,7 +52,7 @@ func TestHedges_GoToOtherEndpoints(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		f.servers[0].do(hangs)
 		e := endpoints.New("orders", endpoints.Addrs("a", "b"), endpoints.Config{Base: f.base()})
-		p := immediate(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(50 * time.Millisecond) })
+		p := testkit.Immediate(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(50 * time.Millisecond) })
 		c := client(t, httpx.NewTransport(e, p))
 		for range 50 {
 			start := time.Now()
@@ -111,7 +112,7 @@ func TestSingleEndpoint_NothingChanges(t *testing.T) {
 		e := endpoints.New("orders", endpoints.Addrs("a"), endpoints.Config{
 			Base: f.base(), SetAside: &outlier.Config{MaxShare: 1},
 		})
-		c := client(t, httpx.NewTransport(e, immediate(t)))
+		c := client(t, httpx.NewTransport(e, testkit.Immediate(t)))
 		for range 50 {
 			_, code, err := get(c, "http://orders/")
 			require.NoError(t, err)
@@ -306,7 +307,7 @@ func TestCloseIdleConnections_ClosesThoseOfEveryEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		c := client(t, httpx.NewTransport(
-			endpoints.New("orders", endpoints.Addrs("a", "b"), endpoints.Config{Base: f.base()}), immediate(t),
+			endpoints.New("orders", endpoints.Addrs("a", "b"), endpoints.Config{Base: f.base()}), testkit.Immediate(t),
 		))
 		for range 4 {
 			_, _, err := get(c, "http://orders/")

@@ -13,14 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/evenkeel-go/evenkeel/backoff"
-	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/leak"
-	"github.com/evenkeel-go/evenkeel/outlier"
-	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
@@ -131,50 +126,4 @@ func get(c *http.Client, url string) (string, int, error) {
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	return resp.Header.Get("Server"), resp.StatusCode, err
-}
-
-// immediate returns a policy without a budget or waits.
-func immediate(t testing.TB, change ...func(*retry.Config)) *retry.Policy {
-	t.Helper()
-	cfg := retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None(), Budget: budget.Unlimited{}}
-	for _, f := range change {
-		f(&cfg)
-	}
-	p, err := retry.New(cfg)
-	require.NoError(t, err)
-	return p
-}
-
-// watcher counts attempts and keeps events.
-type watcher struct {
-	mu       sync.Mutex
-	from     time.Time // attempts sent before do not count
-	attempts int
-	events   []outlier.Event
-	times    []time.Time
-}
-
-func (w *watcher) AttemptDone(_ context.Context, a retry.Attempt) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.from.IsZero() && !a.Sent.Before(w.from) {
-		w.attempts++
-	}
-}
-
-func (*watcher) CallDone(context.Context, retry.Report) {}
-
-func (w *watcher) BackendChanged(_ context.Context, e outlier.Event) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.events, w.times = append(w.events, e), append(w.times, time.Now())
-}
-
-func (w *watcher) all() (s []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, e := range w.events {
-		s = append(s, e.Backend+" "+e.Change.String())
-	}
-	return s
 }

@@ -1,9 +1,8 @@
 package endpoints_test
 
 import (
+	"fmt"
 	"net/http"
-	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,52 +12,21 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/httpx/endpoints"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/outlier"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-const calls = 3000 // at 100 a second
-
-// load holds the results of 3,000 calls.
-type load struct {
-	ok   int
-	late []time.Duration // how long the calls took that began after the grace
-}
-
-func (l *load) p99() time.Duration {
-	slices.Sort(l.late)
-	return l.late[len(l.late)*99/100]
-}
-
-// run makes the calls. w counts the attempts of those that begin after the grace.
-func run(c *http.Client, w *watcher, grace time.Duration) *load {
-	var (
-		l  = new(load)
-		mu sync.Mutex
-		wg sync.WaitGroup
-	)
-	w.mu.Lock()
-	w.from = time.Now().Add(grace)
-	w.mu.Unlock()
-	for i := range calls {
-		late := time.Duration(i)*10*time.Millisecond >= grace
-		wg.Go(func() {
-			start := time.Now()
-			_, code, err := get(c, "http://orders/")
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil && code == 200 {
-				l.ok++
-			}
-			if late {
-				l.late = append(l.late, time.Since(start))
-			}
-		})
-		time.Sleep(10 * time.Millisecond)
+// calling returns a call of a load.
+func calling(c *http.Client) func() error {
+	return func() error {
+		_, code, err := get(c, "http://orders/")
+		if err == nil && code != 200 {
+			err = fmt.Errorf("HTTP %d", code)
+		}
+		return err
 	}
-	wg.Wait()
-	return l
 }
 
 // TestLoad_OneOfThree makes 3,000 calls at 100 a second with the default budget while one of
@@ -85,7 +53,7 @@ func TestLoad_OneOfThree(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := new(watcher)
+				w := new(testkit.BackendWatcher)
 				p, err := retry.New(tc.cfg, retry.WithObserver(w))
 				require.NoError(t, err)
 				f := newFleet(t, "a", "b", "c")
@@ -95,14 +63,14 @@ func TestLoad_OneOfThree(t *testing.T) {
 				})
 				c := client(t, httpx.NewTransport(e, p))
 				start := time.Now()
-				l := run(c, w, tc.grace)
-				assert.GreaterOrEqual(t, l.ok, calls*999/1000)
-				assert.LessOrEqual(t, float64(w.attempts), 1.1*float64(len(l.late)))
-				assert.LessOrEqual(t, l.p99(), healthy*13/10)
-				require.NotEmpty(t, w.events)
-				assert.Equal(t, "b set_aside", w.all()[0])
-				assert.Equal(t, "orders", w.events[0].Destination)
-				assert.LessOrEqual(t, w.times[0].Sub(start), tc.grace)
+				l := testkit.RunLoad(w, tc.grace, calling(c))
+				assert.GreaterOrEqual(t, l.OK, testkit.Calls*999/1000)
+				assert.LessOrEqual(t, float64(w.Attempts()), 1.1*float64(len(l.Late)))
+				assert.LessOrEqual(t, l.P99(), healthy*13/10)
+				first, at := w.First(t)
+				assert.Equal(t, "b set_aside", first.Backend+" "+first.Change.String())
+				assert.Equal(t, "orders", first.Destination)
+				assert.LessOrEqual(t, at.Sub(start), tc.grace)
 			})
 		})
 	}
@@ -122,9 +90,9 @@ func TestLoad_AllFailing(t *testing.T) {
 			for _, s := range f.servers {
 				s.do(fails(503))
 			}
-			l := run(client(t, httpx.NewTransport(endpoints.New("orders", endpoints.Addrs("a", "b", "c"), cfg), p)),
-				new(watcher), 0)
-			assert.Zero(t, l.ok)
+			c := client(t, httpx.NewTransport(endpoints.New("orders", endpoints.Addrs("a", "b", "c"), cfg), p))
+			l := testkit.RunLoad(new(testkit.BackendWatcher), 0, calling(c))
+			assert.Zero(t, l.OK)
 			for _, n := range f.calls() {
 				attempts[with] += n
 			}
@@ -144,15 +112,15 @@ func TestLoad_ServerThatStops(t *testing.T) {
 			f.servers[1].refuses.Store(true)
 			_ = f.servers[1].srv.Close()
 		})
-		l := run(c, new(watcher), 0)
-		assert.GreaterOrEqual(t, l.ok, calls*999/1000)
-		assert.LessOrEqual(t, l.p99(), healthy*13/10)
+		l := testkit.RunLoad(new(testkit.BackendWatcher), 0, calling(c))
+		assert.GreaterOrEqual(t, l.OK, testkit.Calls*999/1000)
+		assert.LessOrEqual(t, l.P99(), healthy*13/10)
 	})
 }
 
 func TestLoad_RecoveredEndpointIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := new(watcher)
+		w := new(testkit.BackendWatcher)
 		p, err := retry.New(retry.Config{}, retry.WithObserver(w))
 		require.NoError(t, err)
 		f := newFleet(t, "a", "b", "c")
@@ -162,16 +130,16 @@ func TestLoad_RecoveredEndpointIsTakenBack(t *testing.T) {
 			Base: f.base(), SetAside: &outlier.Config{Base: 2 * time.Second},
 		}), p))
 		time.AfterFunc(time.Second, func() {
-			assert.Equal(t, []string{"b set_aside"}, w.all())
+			assert.Equal(t, []string{"b set_aside"}, w.Events())
 			b.do(answers(healthy))
 		})
 		var before int64
 		time.AfterFunc(3*time.Second, func() {
-			assert.Equal(t, []string{"b set_aside", "b taken_back"}, w.all())
+			assert.Equal(t, []string{"b set_aside", "b taken_back"}, w.Events())
 			before = b.calls.Load()
 		})
 		time.AfterFunc(4*time.Second, func() { assert.Greater(t, b.calls.Load(), before+30, "its share of the traffic") })
-		run(c, w, 0)
+		testkit.RunLoad(w, 0, calling(c))
 	})
 }
 
@@ -179,7 +147,7 @@ func TestProbe_IsAFirstAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b", "c")
 		f.servers[0].do(fails(503))
-		p := immediate(t, func(c *retry.Config) { c.MaxAttempts = 2 })
+		p := testkit.Immediate(t, func(c *retry.Config) { c.MaxAttempts = 2 })
 		c := client(t, httpx.NewTransport(endpoints.New("orders", endpoints.Addrs("a", "b", "c"), endpoints.Config{
 			Base: f.base(), SetAside: &outlier.Config{},
 		}), p))

@@ -18,24 +18,6 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// answering is a budget.Queue that answers in turn; the last answer repeats.
-type answering struct {
-	*testkit.Ledger
-	answers []budget.Answer
-	n       int
-}
-
-func (q *answering) Hopeless(time.Time, budget.Evidence, budget.Permit) bool { return false }
-
-func (q *answering) Ask(_ time.Time, k budget.Kind, _ budget.Evidence, _ budget.Permit) (budget.Permit, budget.Answer) {
-	q.n++
-	answer := q.answers[min(q.n, len(q.answers))-1]
-	if answer != budget.Granted {
-		return 0, answer
-	}
-	return q.Issue(k), answer
-}
-
 // The last answer is kept until the budget has granted another attempt: the call may yet stop
 // with it.
 func TestTheAnswerIsKeptUntilTheNextAttemptIsGranted(t *testing.T) {
@@ -61,7 +43,7 @@ func TestTheAnswerIsKeptUntilTheNextAttemptIsGranted(t *testing.T) {
 		for mode, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					q := &answering{Ledger: testkit.NewLedger(), answers: c.answers}
+					q := testkit.NewQueue(c.answers...)
 					ctx := t.Context()
 					if c.deadline > 0 {
 						var cancel context.CancelFunc
