@@ -29,8 +29,8 @@ type Adaptive struct {
 	// Waiting is how many calls may wait at once, or a tenth of the successes of the last ten
 	// seconds if that is more: as many as come in one second. A call that waits holds what is sent
 	// again (of an HTTP body no more than httpx.WithBodyBuffer, or what GetBody reads; of gRPC the
-	// caller's message) and the latest answer, which is the call's if the wait is for nothing: with
-	// HTTP/1 a connection. Patience bounds how long. 0 means 256; at most 1e6.
+	// caller's message) and the latest answer, which is the call's if the wait is for nothing:
+	// with HTTP/1 a connection. Patience bounds how long. 0 means 256; at most 1e6.
 	Waiting int
 	// Strict lets one retry be under way at first instead of two, and stops a call whose own
 	// retry was the one that stopped retries. That halves what an outage costs a large fleet of

@@ -106,11 +106,7 @@ func driven(t *testing.T, page []byte, script string) []byte {
 	return []byte(head + "<head><script>" + errorsJS + "</script>" + body + "<script>" + script + "</script></body>" + end)
 }
 
-<<<<<<< HEAD
-// played holds the report of the playground's script.
-=======
 // played holds the report of the script that drives the playground.
->>>>>>> 07a9282 (ci: install Chromium and a font for the tests in a browser)
 type played struct {
 	Errors  []string
 	Failed  string

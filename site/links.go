@@ -58,7 +58,7 @@ func lead(files map[string][]byte, ids map[string]map[string]bool, from, link st
 	switch {
 	case err != nil:
 		return err
-	case u.Scheme == "https" || u.Scheme == "mailto":
+	case u.Scheme == "https" || u.Scheme == "http" || u.Scheme == "mailto":
 		return nil
 	case u.Scheme != "" || u.Host != "" || strings.HasPrefix(u.Path, "/"):
 		return fmt.Errorf("%s is no link that works everywhere", link)

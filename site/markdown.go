@@ -41,6 +41,10 @@ func (s *site) markdown(p *page) error {
 		switch n := n.(type) {
 		case *ast.Link:
 			n.Destination = []byte(s.link(p, path.Dir(p.Source), string(n.Destination)))
+		case *ast.RawHTML:
+			s.refuse(p, n.Segments.Value(source))
+		case *ast.HTMLBlock:
+			s.refuse(p, lines(n, source))
 		case *ast.Image:
 			n.Destination = []byte(s.link(p, path.Dir(p.Source), string(n.Destination)))
 		}
@@ -59,6 +63,14 @@ func (s *site) markdown(p *page) error {
 		p.Kind = "Decision"
 	}
 	return nil
+}
+
+// refuse ends the build for HTML in a page, which would be left out: most likely it is a name in
+// angle brackets that lacks its backticks. Comments may stay.
+func (s *site) refuse(p *page, html []byte) {
+	if !bytes.HasPrefix(html, []byte("<!--")) {
+		s.broken = append(s.broken, fmt.Errorf("%s: HTML would be left out: %s", p.Source, html))
+	}
 }
 
 // outline collects the headings of a page, and what a search finds below each.

@@ -23,12 +23,7 @@ type picture struct {
 	ticks             []float64
 }
 
-<<<<<<< HEAD
-// pictures lists those of docs that show what a budget does. The others of docs show no figures
-// and are drawn by hand.
-=======
 // pictures returns the pictures of docs that show figures. The others are drawn by hand.
->>>>>>> 07a9282 (ci: install Chromium and a font for the tests in a browser)
 func pictures() []picture {
 	outage, burst := playground.Preset("outage", 1), playground.Preset("cut", 1)
 	burst.Clients, burst.Beside = 10, json.RawMessage(`"grpc"`)

@@ -7,11 +7,7 @@ import (
 	"strings"
 )
 
-<<<<<<< HEAD
-// found describes a result of a search: a page, or a place in one.
-=======
 // found is an entry of the index: a page, or a place in one.
->>>>>>> 07a9282 (ci: install Chromium and a font for the tests in a browser)
 type found struct {
 	URL   string `json:"u"`
 	Page  string `json:"p"`

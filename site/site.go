@@ -37,17 +37,10 @@ type heading struct {
 	ID, Text string
 }
 
-<<<<<<< HEAD
-// text holds the text below one heading, or a symbol with its synopsis.
-type text struct{ id, title, words string }
-
-// site holds what is known of all pages before any of them is rendered.
-=======
 // text holds the words below one heading, or a symbol with its synopsis.
 type text struct{ id, title, words string }
 
 // site holds the pages, all of which are known before the first is rendered.
->>>>>>> 07a9282 (ci: install Chromium and a font for the tests in a browser)
 type site struct {
 	root   string           // the repository
 	pages  map[string]*page // by Source

@@ -48,11 +48,7 @@ func isPicture(name string) bool {
 	return slices.Contains([]string{".svg", ".png"}, strings.ToLower(path.Ext(name)))
 }
 
-<<<<<<< HEAD
-// copy copies a file into the site unchanged.
-=======
 // copy adds a file to the site as it is. It reports whether there is one.
->>>>>>> 07a9282 (ci: install Chromium and a font for the tests in a browser)
 func (s *site) copy(name string) bool {
 	data, err := os.ReadFile(filepath.Join(s.root, filepath.FromSlash(name)))
 	if err != nil {

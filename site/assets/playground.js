@@ -138,7 +138,7 @@
   let run; // the run under way, or the latest
   const start = async (s) => {
     stop();
-    const mine = run = { settings: s, workers: [], seconds: { own: [], beside: [] }, figures: {}, shown: 0, over: false };
+    const mine = run = { settings: s, workers: [], waiting: [], seconds: { own: [], beside: [] }, figures: {}, shown: 0, over: false };
     say("Loading the simulator …");
     const { wasm, worker } = await load();
     if (run !== mine || mine.over) return;
@@ -155,14 +155,15 @@
         mine.figures[side] = answer.figures;
         done();
       };
-      mine.stopped = () => done();
+      mine.waiting.push(done);
       w.postMessage({ wasm, settings: JSON.stringify(s), side });
     })));
-    end(mine);
+    if (!mine.over) end(mine);
   };
   const end = (r) => {
     r.over = true;
     for (const w of r.workers) w.terminate();
+    for (const done of r.waiting) done();
     if (r !== run) return;
     byID("run").disabled = false;
     byID("stop").disabled = true;
@@ -188,9 +189,10 @@
     byID("stop").disabled = false;
     self.playgroundCharts.clear(s, before, after);
     if (byID("results").getBoundingClientRect().top > innerHeight) byID("results").scrollIntoView();
-    requestAnimationFrame(draw);
     try {
-      await start(s);
+      const ended = start(s), mine = run;
+      requestAnimationFrame((now) => draw(mine, now, now));
+      await ended;
     } catch (problem) {
       end(run);
       say("");
@@ -207,17 +209,16 @@
   // The animation: about five seconds for a whole run, or as fast as it comes.
 
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let last;
-  const draw = (now) => {
-    const r = run, total = before + after + r.settings.lasts;
-    const ready = Math.min(...sides.map((side) => r.seconds[side].length));
-    const pace = still.matches ? Infinity : total / 5 * Math.min((now - (last ?? now)) / 1000, .1);
-    last = now;
-    r.shown = Math.min(ready, r.shown + pace);
+  const draw = (r, last, now) => {
+    if (r !== run) return;
+    const total = before + after + r.settings.lasts, ready = Math.min(...sides.map((side) => r.seconds[side].length));
+    r.shown = Math.min(ready, r.shown + (still.matches ? ready : total / 5 * Math.min((now - last) / 1000, .1)));
     byID("progress").value = Math.min(1, ready / total);
     self.playgroundCharts.draw(r.seconds, Math.floor(r.shown));
-    if (!r.over || Math.floor(r.shown) < ready) { requestAnimationFrame(draw); return; }
-    last = undefined;
+    if (!r.over || Math.floor(r.shown) < ready) {
+      requestAnimationFrame((next) => draw(r, now, next));
+      return;
+    }
     if (!sides.every((side) => r.figures[side])) return;
     byID("progress").value = 1;
     self.playgroundCharts.finish(r.figures);

@@ -39,8 +39,14 @@
     try {
       await navigator.clipboard.writeText(text);
       return true;
-    } catch {
-      return false;
+    } catch { // no permission, or neither HTTPS nor the file system
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      const copied = document.execCommand("copy");
+      area.remove();
+      return copied;
     }
   };
 
@@ -64,8 +70,7 @@
   };
   document.querySelector("button.seek").addEventListener("click", open);
   document.addEventListener("keydown", (e) => {
-    const writes = e.target.closest("input, textarea, select, [contenteditable]");
-    if (e.key === "/" && !writes && !e.ctrlKey && !e.metaKey && !e.altKey) {
+    if (e.key === "k" && (e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey) {
       e.preventDefault();
       open();
     }
