@@ -33,7 +33,6 @@ type call struct {
 	failed      atomic.Pointer[retry.Failure] // the latest, if a hook wants to know
 	login       *login                        // nil: a 401 is an answer as any other
 	first       additions                     // of the first attempt
-	plain       http.Request                  // what the first attempt sends, if that is a copy on the caller's context
 }
 
 // additions has room for what an attempt adds to the request.
@@ -162,11 +161,22 @@ func retryable(o retry.Outcome) bool {
 
 // Status returns the status line's code, in words.
 func (c *call) Status(resp *http.Response, _ error) string {
-	switch {
-	case resp == nil:
+	if resp == nil {
 		return ""
-	case resp.StatusCode == http.StatusOK: // the one that is worth no allocation
+	}
+	switch resp.StatusCode { // those that are common cost no allocation
+	case http.StatusOK:
 		return "HTTP 200"
+	case http.StatusTooManyRequests:
+		return "HTTP 429"
+	case http.StatusInternalServerError:
+		return "HTTP 500"
+	case http.StatusBadGateway:
+		return "HTTP 502"
+	case http.StatusServiceUnavailable:
+		return "HTTP 503"
+	case http.StatusGatewayTimeout:
+		return "HTTP 504"
 	}
 	return "HTTP " + strconv.Itoa(resp.StatusCode)
 }

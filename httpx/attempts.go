@@ -10,8 +10,17 @@ type attemptsKey struct{}
 // attempts holds the number of attempts of a call whose response names req. A request that is made
 // with the context of an earlier response has that call's attempts on it, but is another request.
 type attempts struct {
+	context.Context
 	n   int
 	req *http.Request
+}
+
+// Value implements context.Context.
+func (a *attempts) Value(key any) any {
+	if key == (attemptsKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
 }
 
 // AttemptsFrom returns how many attempts were sent for a response of a [Transport], hedges
@@ -38,7 +47,7 @@ func (c *call) count(resp *http.Response, n int) {
 	if resp.Request != nil {
 		sent = resp.Request
 	}
-	a := &attempts{n: n}
-	a.req = sent.WithContext(context.WithValue(sent.Context(), attemptsKey{}, a))
+	a := &attempts{Context: sent.Context(), n: n}
+	a.req = sent.WithContext(a)
 	resp.Request = a.req
 }

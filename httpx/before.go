@@ -26,7 +26,8 @@ func WithBeforeAttempt(prepare func(req *http.Request, previous *retry.Failure) 
 // Failed implements drive.Follower.
 func (c *call) Failed(f retry.Failure) {
 	if c.t.before != nil {
-		c.failed.Store(&f)
+		own := f // f itself would be on the heap without a hook, too
+		c.failed.Store(&own)
 	}
 }
 

@@ -25,10 +25,7 @@ const (
 // changed, else a copy with a header map of its own. own says that ctx is not the caller's. body
 // is nil if the request's own is to be sent.
 func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadCloser) *http.Request {
-	left, timed := "", false
-	if !c.t.quiet && !opensTunnel(c.req.Method, c.req.Header) {
-		left, timed = timeLeft(ctx, c.req.Header)
-	}
+	left, timed := c.t.timeLeft(ctx, c.req)
 	resend := attempt > 1 && !c.t.quiet
 	hedged := c.bodies.shared
 	if attempt == 1 && !own && !hedged && !timed && c.key == "" && c.criticality == "" && body == nil {
@@ -89,19 +86,22 @@ func (c *call) outgoing(ctx context.Context, attempt int, own bool) (*http.Reque
 	case own:
 		return c.req.WithContext(ctx), added
 	}
-	c.plain = *c.req
-	return &c.plain, added
+	plain := *c.req
+	return &plain, added
 }
 
-// timeLeft returns the value of Request-Timeout for an attempt that is sent now. An attempt
-// timeout is not in it: that bounds the wait for the headers only, and the server would cut the
-// body short. What the caller says itself stays if it is shorter.
-func timeLeft(ctx context.Context, h http.Header) (string, bool) {
+// timeLeft returns the value of Request-Timeout for an attempt at req that is sent now on ctx. An
+// attempt timeout is not in it: that bounds the wait for the headers only, and the server would cut
+// the body short. What the caller says itself stays if it is shorter.
+func (t *Transport) timeLeft(ctx context.Context, req *http.Request) (string, bool) {
+	if t.quiet || opensTunnel(req.Method, req.Header) {
+		return "", false
+	}
 	left, ok := timeout.Left(ctx)
 	if !ok || left == 0 {
 		return "", false // too late: the base says so
 	}
-	if said := first(h, headerTimeout); said != "" {
+	if said := first(req.Header, headerTimeout); said != "" {
 		if own, ok := parseTimeout(said); ok && own < left {
 			return "", false
 		}

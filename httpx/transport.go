@@ -71,6 +71,9 @@ func (t *Transport) nested(req *http.Request) (*http.Response, error) {
 
 func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	p := drive.Of(t.policyFor(req))
+	if t.fast(req, p) {
+		return t.runFast(req, p)
+	}
 	c := t.newCall(req, p)
 	ctx, watch := c.watchCancel()
 	defer watch.end()
