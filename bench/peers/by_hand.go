@@ -4,6 +4,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -30,4 +31,20 @@ func (b byHand) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return b.base.RoundTrip(&again)
+}
+
+// stamping says to the server how much time is left, and nothing else: in a copy of the request with a header map of its
+// own.
+type stamping struct{ base http.RoundTripper }
+
+func (s stamping) RoundTrip(req *http.Request) (*http.Response, error) {
+	deadline, ok := req.Context().Deadline()
+	if !ok {
+		return s.base.RoundTrip(req)
+	}
+	stamped := *req
+	stamped.Header = maps.Clone(req.Header)
+	left := strconv.FormatFloat(time.Until(deadline).Truncate(time.Millisecond).Seconds(), 'f', -1, 64)
+	stamped.Header["Request-Timeout"] = []string{left + "s"}
+	return s.base.RoundTrip(&stamped)
 }

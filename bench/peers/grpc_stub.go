@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 func grpcStub() *work {
@@ -35,6 +36,11 @@ func stubWork(name, what string, ctx context.Context, failed bool) *work {
 			c.budget, c.bare = l.name == evenkeel, l == bare
 			w.cells = append(w.cells, c)
 		}
+	}
+	if !failed {
+		c := stubCell(ctx, &library{name: "by hand", unary: func(rules) grpc.UnaryClientInterceptor { return asking }})
+		c.inside = true
+		w.cells = append(w.cells, c)
 	}
 	return w
 }
@@ -96,6 +102,19 @@ func (f *flaky) answer(context.Context, string, any, any, *grpc.ClientConn, ...g
 func once(
 	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
+	return invoke(ctx, method, req, reply, cc, opts...)
+}
+
+// asking asks for the metadata of its one attempt, with room for the options: no call can do without whose server may
+// send pushback, or whose trailer has to show that nothing was sent.
+func asking(
+	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	var got struct {
+		header, trailer metadata.MD
+		room            [4]grpc.CallOption
+	}
+	opts = append(append(got.room[:0], opts...), grpc.Header(&got.header), grpc.Trailer(&got.trailer))
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
 

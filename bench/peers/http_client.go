@@ -48,6 +48,11 @@ func httpClient(name, what, method string, failed bool) *work {
 			}))
 		}
 	}
+	if !failed {
+		byHand := clientCell("by hand", method, false, func(base http.RoundTripper) http.RoundTripper { return stamping{base} })
+		byHand.inside = true
+		w.cells = append(w.cells, byHand)
+	}
 	w.cells[0].budget = true
 	w.cells = append(w.cells, retryableClientCell(method, failed), clientCell("bare", method, failed, bare))
 	w.cells[len(w.cells)-1].bare = true
