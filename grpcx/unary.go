@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
+	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/internal/placement"
@@ -21,8 +22,8 @@ func (c *client) unary(
 	opts ...grpc.CallOption,
 ) error {
 	if layer.Nested() {
-		inner, call := layer.Begin(ctx)
-		defer call.End()
+		inner, nested := layer.Begin(ctx)
+		defer nested.End()
 		if inner != nil {
 			ctx = inner
 		}
@@ -33,35 +34,34 @@ func (c *client) unary(
 		policy, r = found.For(targetOf(cc)), &byTable
 	}
 	p := drive.Of(policy)
-	u := unaryCall{c: c, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
 	if p.Fast && r.timeout <= 0 && !c.strict && ctx.Err() == nil && !placement.InUse() {
-		f := new(firstAttempt)
-		if u.setOptions(f.room[:0], opts); u.out == nil {
-			return u.runFast(p, f)
+		first := new(firstAttempt)
+		if rest, out := r.split(first.room[:0], opts); out == nil {
+			sent := p.Begin()
+			err := invoker(ctx, method, req, reply, cc, first.ask(rest)...)
+			if err == nil {
+				p.Succeed(time.Time{}, sent)
+				return nil
+			}
+			u := &unaryCall{c: c, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker, opts: rest}
+			return u.resume(p, sent, first, err)
 		}
 	}
-	u.setOptions(nil, opts)
+	u := &unaryCall{c: c, r: r, ctx: ctx, method: method, req: req, reply: reply, cc: cc, invoker: invoker}
+	u.opts, u.out = r.split(nil, opts)
 	return u.run(p)
 }
 
-// runFast makes a call whose first attempt needs nothing around it but the budget: only a failure
-// takes the unaryCall to the heap.
-func (u *unaryCall) runFast(p *drive.Policy, f *firstAttempt) error {
-	sent := p.Begin()
-	err := u.invoker(u.ctx, u.method, u.req, u.reply, u.cc, f.ask(u.opts)...)
-	if err == nil {
-		p.Succeed(time.Time{}, sent)
-		return nil
-	}
-	work := new(unaryCall)
-	*work = *u
-	work.first = attempt{received: f.received, reply: u.reply}
-	a := drive.Resume(work.ctx, p, work, drive.Options{Numbers: true}, sent, &work.first, err)
-	return work.end(p, &a)
+// resume continues a call whose first attempt needed nothing around it but the budget, and failed:
+// a call that succeeds at once needs no unaryCall.
+func (u *unaryCall) resume(p *drive.Policy, sent call.First, first *firstAttempt, err error) error {
+	u.first = attempt{received: first.received, reply: u.reply}
+	a := drive.Resume(u.ctx, p, u, drive.Options{Numbers: true}, sent, &u.first, err)
+	return u.end(p, &a)
 }
 
 // run makes a call whose attempts are all made by the driver.
-func (u unaryCall) run(p *drive.Policy) error {
+func (u *unaryCall) run(p *drive.Policy) error {
 	if u.r.timeout > 0 {
 		var cancel context.CancelFunc
 		u.ctx, cancel = context.WithTimeout(u.ctx, u.r.timeout)
@@ -74,7 +74,7 @@ func (u unaryCall) run(p *drive.Policy) error {
 		u.ctx = &rpcinfo.Context{Context: u.ctx, Info: rpcInfo(u.cc, u.method, u.opts)}
 	}
 	u.ctx = placement.Start(u.ctx, p.Observer, true)
-	a := drive.Run(u.ctx, p, &u, drive.Options{Hedge: u.hedge, Numbers: true})
+	a := drive.Run(u.ctx, p, u, drive.Options{Hedge: u.hedge, Numbers: true})
 	return u.end(p, &a)
 }
 
@@ -131,14 +131,13 @@ type resentAttempt struct {
 	room [4]grpc.CallOption
 }
 
-// setOptions separates the options that every attempt gets, which it adds to room, from the
+// split separates the options that every attempt of a call gets, which it adds to room, from the
 // caller's outputs.
-func (u *unaryCall) setOptions(room, opts []grpc.CallOption) {
-	u.opts = room
-	if u.r.wait != nil {
-		u.opts = append(u.opts, grpc.WaitForReady(*u.r.wait)) // before the caller's, which overrides it
+func (r *rule) split(room, opts []grpc.CallOption) ([]grpc.CallOption, *outputs) {
+	if r.wait != nil {
+		room = append(room, grpc.WaitForReady(*r.wait)) // before the caller's, which overrides it
 	}
-	u.opts, u.out = splitOptions(u.opts, opts)
+	return splitOptions(room, opts)
 }
 
 // Send makes one attempt.
