@@ -28,7 +28,10 @@ func TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 				resp, err := rt.RoundTrip(req)
 				require.NoError(t, err)
 				text(t, resp)
-				if _, told := httpx.ReportFrom(resp.Request.Context()); !told {
+				require.Equal(t, req.URL, resp.Request.URL)
+				require.Equal(t, req.Header, resp.Request.Header)
+				_, told := httpx.ReportFrom(resp.Request.Context())
+				if n := httpx.AttemptsFrom(resp); n == 1 && !told { // else a copy has them on its context
 					require.Same(t, req, resp.Request)
 				}
 				require.NoError(t, resp.Request.Context().Err(), "it has ended with the body")
