@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -36,6 +37,27 @@ func chat(ctx context.Context, c openai.Client) error {
 var hello = openai.ChatCompletionNewParams{
 	Model:    openai.ChatModelGPT4o,
 	Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("Hello")},
+}
+
+// The policy for LLMs waits for an answer that takes minutes, and as long as a rate limit asks for.
+func TestOpenAI_SlowAnswer(t *testing.T) {
+	t.Setenv("OPENAI_API_KEY", "key")
+	synctest.Test(t, func(t *testing.T) {
+		limited := func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "20")
+			fakenet.Answer(http.StatusTooManyRequests, `{"error": {"message": "Rate limit reached"}}`)(w, r)
+		}
+		s := fakenet.Serve(t, 1, limited, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(3 * time.Minute)
+			fakenet.Answer(http.StatusOK, `{"id": "1", "object": "chat.completion", "choices": []}`)(w, r)
+		})
+		start := time.Now()
+		require.NoError(t, fakenet.Deadline(t, func(ctx context.Context) error {
+			return chat(ctx, newOpenAI(fakenet.Ready(t, "An LLM's API")))
+		}))
+		require.Len(t, s.Requests(), 2)
+		require.GreaterOrEqual(t, time.Since(start), 3*time.Minute+20*time.Second)
+	})
 }
 
 // A stream is repeated until its answer has begun, and an answer that breaks off is the caller's.

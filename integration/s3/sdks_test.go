@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
@@ -126,5 +127,18 @@ func TestSDKs_AWSSignature(t *testing.T) {
 				require.Equal(t, s.Requests()[0].Header.Get(name), r.Header.Get(name))
 			}
 		}
+	})
+}
+
+// The policy for uploads gives an attempt a minute, and another one to a server that says nothing.
+func TestSDKs_UploadHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+		s := fakenet.Serve(t, 1, hang, stored)
+		start := time.Now()
+		require.NoError(t, fakenet.Deadline(t, awsClient{newAWS(awsConfig(), fakenet.Ready(t, "Uploads to S3"))}.put))
+		require.Len(t, s.Requests(), 2)
+		s.Same(t)
+		require.GreaterOrEqual(t, time.Since(start), time.Minute)
 	})
 }

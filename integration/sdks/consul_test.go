@@ -54,24 +54,43 @@ func TestConsul(t *testing.T) {
 }
 
 // A blocking query is slow when all is well: its policy has no attempt timeout, so that it is sent
-// once and answered after its minute. Under the other policy it would be sent again and again.
+// once and answered after its four minutes. The other policy sends it again and again.
 func TestConsul_BlockingQuery(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := fakenet.Serve(t, 0, nil, func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case <-time.After(time.Minute):
-				w.Header().Set("X-Consul-Index", "8")
-				fakenet.Answer(http.StatusOK, `[]`)(w, r)
-			case <-r.Context().Done():
-			}
+	quick := retry.Config{AttemptTimeout: timeout.Fixed(2 * time.Second)}
+	for name, test := range map[string]struct {
+		of       func(t *testing.T) (*consul.Client, error)
+		requests int
+	}{
+		"the lines": {func(*testing.T) (*consul.Client, error) { return newConsul() }, 1},
+		"the policy for long polls": {func(t *testing.T) (*consul.Client, error) {
+			return consulWith(fakenet.Ready(t, "A long poll"))
+		}, 1},
+		"one policy": {func(*testing.T) (*consul.Client, error) { return consulWith(retry.Must(retry.New(quick))) }, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := fakenet.Serve(t, 0, nil, func(w http.ResponseWriter, r *http.Request) {
+					select {
+					case <-time.After(4 * time.Minute):
+						w.Header().Set("X-Consul-Index", "8")
+						fakenet.Answer(http.StatusOK, `[]`)(w, r)
+					case <-r.Context().Done():
+					}
+				})
+				c, err := test.of(t)
+				require.NoError(t, err)
+				err = fakenet.Deadline(t, func(ctx context.Context) error {
+					o := &consul.QueryOptions{WaitIndex: 7, WaitTime: 4 * time.Minute}
+					_, _, err := c.KV().Get("key", o.WithContext(ctx))
+					return err
+				})
+				require.Len(t, s.Requests(), test.requests)
+				require.Equal(t, test.requests > 1, err != nil, "%v", err)
+			})
 		})
-		c, err := newConsul()
-		require.NoError(t, err)
-		require.NoError(t, fakenet.Deadline(t, func(ctx context.Context) error {
-			_, meta, err := c.KV().Get("key", (&consul.QueryOptions{WaitIndex: 7, WaitTime: time.Minute}).WithContext(ctx))
-			require.EqualValues(t, 8, meta.LastIndex)
-			return err
-		}))
-		require.Len(t, s.Requests(), 1)
-	})
+	}
+}
+
+func consulWith(policy *retry.Policy) (*consul.Client, error) {
+	return consul.NewClient(&consul.Config{HttpClient: &http.Client{Transport: httpx.NewTransport(nil, policy)}})
 }

@@ -39,19 +39,37 @@ func TestGitHub(t *testing.T) {
 	)
 }
 
-// GitHub's rate limit: 429 with the time since 1970 at which it ends.
+// The policy for APIs with rate limits waits as long as GitHub asks for, and gives up with the
+// answer at once if that is longer than two minutes.
 func TestGitHub_RateLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		limited := func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Retry-After", "30")
-			fakenet.Answer(http.StatusTooManyRequests, `{"message": "You have exceeded a secondary rate limit."}`)(w, nil)
-		}
-		s := fakenet.Serve(t, 1, limited, fakenet.Answer(http.StatusOK, `{"id": 1}`))
-		start := time.Now()
-		require.NoError(t, fakenet.Deadline(t, func(ctx context.Context) error {
-			return getRepository(ctx, newGitHub(newPolicy()))
-		}))
-		require.Len(t, s.Requests(), 2)
-		require.GreaterOrEqual(t, time.Since(start), 30*time.Second)
-	})
+	for name, test := range map[string]struct {
+		asks     string
+		least    time.Duration
+		requests int
+	}{
+		"30 s":       {"30", 30 * time.Second, 2},
+		"10 minutes": {"600", 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limited := func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Retry-After", test.asks)
+					fakenet.Answer(http.StatusTooManyRequests, `{"message": "You have exceeded a secondary rate limit."}`)(w, r)
+				}
+				s := fakenet.Serve(t, 1, limited, fakenet.Answer(http.StatusOK, `{"id": 1}`))
+				start := time.Now()
+				err := fakenet.Deadline(t, func(ctx context.Context) error {
+					return getRepository(ctx, newGitHub(fakenet.Ready(t, "A rate-limited API")))
+				})
+				require.Len(t, s.Requests(), test.requests)
+				require.GreaterOrEqual(t, time.Since(start), test.least)
+				if test.requests == 2 {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorContains(t, err, "You have exceeded a secondary rate limit.")
+				require.Zero(t, time.Since(start))
+			})
+		})
+	}
 }
