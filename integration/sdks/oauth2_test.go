@@ -23,7 +23,7 @@ func newOAuth2(ctx context.Context, credentials *clientcredentials.Config, polic
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, retried) // for the tokens,
 	ctx = retry.WithIdempotency(ctx, retry.Idempotent)       // which may be fetched twice
 	client := &http.Client{Transport: &oauth2.Transport{
-		Source: oauth2.ReuseTokenSource(nil, credentials.TokenSource(ctx)),
+		Source: credentials.TokenSource(ctx),
 		Base:   retried.Transport, // for the API
 	}}
 	// end

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -24,6 +25,7 @@ func newOTLPHTTP(ctx context.Context, policy *retry.Policy) (*otlptrace.Exporter
 	exporter, err := otlptracehttp.New(ctx,
 		otlptracehttp.WithHTTPClient(&http.Client{
 			Transport: httpx.NewTransport(nil, policy, httpx.WithIdempotencyKey()), // a span twice is better than none
+			Timeout:   10 * time.Second,                                            // WithTimeout is for the exporter's own client
 		}),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}),
 	)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/stripe/stripe-go/v84"
@@ -17,7 +18,7 @@ import (
 func newStripe(key string, policy *retry.Policy) *stripe.Client {
 	// docs/sdks.md#stripe-go
 	backends := stripe.NewBackendsWithConfig(&stripe.BackendConfig{
-		HTTPClient:        &http.Client{Transport: httpx.NewTransport(nil, policy)},
+		HTTPClient:        &http.Client{Transport: httpx.NewTransport(nil, policy), Timeout: 80 * time.Second},
 		MaxNetworkRetries: stripe.Int64(0),
 	})
 	client := stripe.NewClient(key, stripe.WithBackends(backends))
