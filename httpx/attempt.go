@@ -33,6 +33,10 @@ type call struct {
 	failed      atomic.Pointer[retry.Failure] // the latest, if a hook wants to know
 	login       *login                        // nil: a 401 is an answer as any other
 	first       additions                     // of the first attempt
+
+	timed     bool               // the latest attempt has a context of its own
+	stop      context.CancelFunc // ends that of the latest attempt; nil: it is not ours
+	unexpects atomic.Uint64      // a bit for each of the first attempts whose Expect was refused
 }
 
 // additions has room for what an attempt adds to the request.
@@ -99,19 +103,16 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 		return nil, err
 	}
 	ctx, traced := c.trace(ctx, timed)
-	req := c.request(ctx, attempt, timed || traced || c.placed || c.t.before != nil, body)
+	ctx, release := c.stoppable(ctx, timed)
+	req := c.request(ctx, attempt, timed || traced || c.placed || c.t.before != nil || release != nil, body)
 	if !c.bodies.shared {
 		c.sent = req
 	}
-	c.login.sending(attempt)
-	if err := c.prepare(req, attempt); err != nil {
-		return nil, err
-	}
-	c.shadows.sent.Add(1)
-	resp, err := normalize(c.t.base.RoundTrip(req))
+	resp, err := c.exchange(req, attempt, release)
 	if resp != nil && resp.Request == req {
 		resp.Request = c.req
 	}
+	c.noteExpect(attempt, req, resp)
 	return resp, err
 }
 
@@ -119,6 +120,9 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*http.Response]) retry.Outcome {
 	resp, err := r.Value, r.Err
 	o := retry.Outcome{Class: retry.Timeout}
+	if !r.Ended {
+		defer c.peekable(ctx, resp).hide(resp)
+	}
 	switch {
 	case err != nil && (is[*hookError](err) || c.bodies.broke(err)):
 		o = retry.Outcome{Class: retry.Rejected}
@@ -137,6 +141,7 @@ func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*ht
 	if c.login != nil && resp != nil && !r.Ended {
 		o = c.login.correct(ctx, r.Attempt, resp, o)
 	}
+	o = c.hinted(o, resp)
 	if r.Ended && resp != nil { // it came too late to be read, but what it says about retrying counts
 		o = retry.Outcome{Class: retry.Timeout, Forbidden: o.Forbidden, After: o.After}
 	}

@@ -91,13 +91,28 @@ func Classify(req *http.Request, resp *http.Response, err error) retry.Outcome {
 	if resp.StatusCode < http.StatusBadRequest {
 		return retry.Outcome{}
 	}
-	o := classifyStatus(resp.StatusCode)
-	if req != nil && req.Method == http.MethodConnect {
-		o = classifyConnect(resp.StatusCode)
-	}
-	o = withHints(o, resp, time.Now)
+	o := classifyAnswer(req, resp, time.Now)
 	if e := reportBelow(req, resp); e != nil {
 		o.Forbidden = e.Reason
+	}
+	return o
+}
+
+// classifyAnswer sorts a response of 400 and above by its status and by what else it says.
+func classifyAnswer(req *http.Request, resp *http.Response, now func() time.Time) retry.Outcome {
+	if req != nil && req.Method == http.MethodConnect {
+		return withHints(classifyConnect(resp.StatusCode), resp, now)
+	}
+	o, said := classifyStatus(resp.StatusCode), bodySays(resp)
+	switch {
+	case said.spent:
+		o = retry.Outcome{Class: retry.Rejected, Alive: true}
+	case isForNow(resp, now):
+		o = retry.Outcome{Class: retry.Throttled}
+	}
+	o = withHints(o, resp, now)
+	if o.Class != retry.Rejected && o.After == 0 {
+		o.After = said.wait
 	}
 	return o
 }
@@ -128,7 +143,7 @@ func classifyFailure(req *http.Request, err error) retry.Outcome {
 // classifyStatus sorts a status of 400 and above.
 func classifyStatus(code int) retry.Outcome {
 	switch code {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, statusOverloaded:
 		return retry.Outcome{Class: retry.Throttled}
 	case http.StatusRequestTimeout, http.StatusTooEarly:
 		return retry.Outcome{Class: retry.Transient}

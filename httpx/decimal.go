@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"math"
+	"math/bits"
 	"strings"
 	"time"
 )
@@ -35,13 +36,17 @@ func parseDecimal(v string) (decimal, bool) {
 
 func isDigits(v string) bool { return strings.Trim(v, "0123456789") == "" }
 
-// times returns n units, at most the longest Duration. For units longer than a second n must be
-// whole.
+// zero reports whether n is 0.
+func (n decimal) zero() bool { return n == decimal{} }
+
+// times returns n units, at most the longest Duration.
 func (n decimal) times(unit time.Duration) time.Duration {
 	if n.whole > math.MaxInt64/int64(unit) {
 		return math.MaxInt64
 	}
-	d := time.Duration(n.whole)*unit + time.Duration(n.billionths)*unit/1e9
+	high, low := bits.Mul64(uint64(n.billionths), uint64(unit))
+	fraction, _ := bits.Div64(high, low, 1e9) // less than unit
+	d := time.Duration(n.whole)*unit + time.Duration(fraction)
 	if d < 0 { // the sum of two positive numbers
 		return math.MaxInt64
 	}

@@ -114,13 +114,17 @@ func drainCompressed(body io.ReadCloser, abort func()) {
 }
 
 // abortion returns what breaks the connection that a response of the attempt sent last is read
-// from, or nil if nothing does. Over HTTP/2 a stream costs no connection, and attempts side by
-// side have contexts of their own.
+// from, or ends its stream; nil if nothing does. Over HTTP/2 a stream costs no connection, and
+// attempts side by side have contexts of their own.
 func (c *call) abortion(resp *http.Response) func() {
+	if c.stop != nil {
+		return c.stop
+	}
 	base, ok := c.t.base.(*http.Transport)
 	if !ok || resp.ProtoMajor != 1 || c.bodies.shared {
 		return nil
 	}
+	sent := cmp.Or(c.sent, c.req)
 	//lint:ignore SA1019 a context of its own would cost every attempt
-	return func() { base.CancelRequest(cmp.Or(c.sent, c.req)) }
+	return func() { base.CancelRequest(sent) }
 }

@@ -13,7 +13,7 @@ import (
 // fast reports whether the first attempt of a request needs nothing around it but the budget and a
 // header with the time left: no trace, no body to guard, no hook, no watch on Request.Cancel.
 func (t *Transport) fast(req *http.Request, p *drive.Policy) bool {
-	if !p.Fast || t.classify != nil || t.before != nil || t.credentials != nil || t.addsKey {
+	if !p.Fast || t.classify != nil || t.before != nil || t.credentials != nil || t.addsKey || t.answers.statuses != nil {
 		return false
 	}
 	ctx, once := req.Context(), p.MaxAttempts == 1
@@ -48,6 +48,7 @@ func (t *Transport) runFast(req *http.Request, p *drive.Policy) (*http.Response,
 	c := t.newCall(req, p)
 	c.sent = sent
 	c.shadows.sent.Store(1)
+	c.noteExpect(1, sent, resp)
 	a := drive.Resume(req.Context(), p, c, c.options(p), begun, resp, err)
 	return c.finish(&a)
 }

@@ -21,6 +21,7 @@ type options struct {
 	buffer      int
 	addsKey     bool
 	quiet       bool
+	answers     answerRules
 }
 
 // WithPolicyFunc makes choose pick the policy of each request, by method or path for example, or
@@ -49,7 +50,8 @@ func WithDestination(name func(*http.Request) string) Option {
 
 // WithClassifier replaces [Classify]. classify is called for every response, and for every error
 // that is not due to the caller's context or the attempt's timeout, by any number of goroutines
-// at a time. It must neither read nor close the body; it is called once an attempt.
+// at a time. It must neither read nor close the body, but [WithBodyPeek] lets it look at what is
+// in it; it is called once an attempt.
 // Call Classify in it to change only some rows of the table, and to keep the marks of
 // [retry.Permanent] and [retry.After] on errors. (retry.WithClassifier, which sorts the errors of
 // Do, has no effect here.)

@@ -43,7 +43,7 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 		return req // the base refuses it, and says so
 	case hedged || c.t.before != nil: // many bases set a header although they must not: attempts side by side share not even the values
 		req.Header = cloneHeader(req.Header, http.Header.Clone)
-	case !timed && !resend && c.key == "" && c.criticality == "":
+	case !timed && !resend && c.key == "" && c.criticality == "" && !c.dropsExpect():
 		return req
 	default:
 		req.Header = cloneHeader(req.Header, maps.Clone)

@@ -13,6 +13,9 @@ func keep(resp *http.Response, cancel context.CancelFunc) *http.Response {
 		cancel()
 		return resp
 	}
+	if p, ok := resp.Body.(*peekBody); ok && p.stop == nil {
+		p.stop = cancel
+	}
 	held := &heldBody{resp.Body, cancel}
 	resp.Body = held
 	if w, ok := held.ReadCloser.(io.Writer); ok { // 101 Switching Protocols: the connection itself

@@ -67,12 +67,15 @@ func (s *shadows) possible(attempt int) bool {
 }
 
 // correct returns the outcome o of an attempt, corrected for what only its call knows: that a
-// proxy had no tunnel for the request, and that an answer may be the shadow of another attempt.
+// proxy had no tunnel for the request, that a server refused no more than its Expect, and that an
+// answer may be the shadow of another attempt.
 func (c *call) correct(attempt int, resp *http.Response, err error, o retry.Outcome) retry.Outcome {
 	switch {
 	case o.Forbidden != retry.ReasonNone:
 	case o.Class == retry.Transient && refusedTunnel(c.t.base, c.req, err):
 		o.Class = retry.Unprocessed
+	case c.unexpected(attempt, resp, o):
+		o = retry.Outcome{Class: retry.Unprocessed, Alive: true}
 	case resp == nil || resp.StatusCode < http.StatusBadRequest || !c.shadows.possible(attempt):
 	case o.Class != retry.Transient && (o.Class != retry.Rejected || !o.Alive):
 	case c.keyed() && mayBeInProgress(resp.StatusCode): // from a server that works

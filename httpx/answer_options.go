@@ -1,0 +1,126 @@
+package httpx
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// answerRules are the options about what is read of an answer beside its status.
+type answerRules struct {
+	hints    []hintHeader // go before waitHeaders
+	statuses []int        // whose bodies a classifier may look at
+	limit    int          // bytes of a body; 0: peekBytes
+	patience time.Duration
+	blind    bool // no body is looked at
+}
+
+const (
+	// peekBytes is how much of a body a classifier sees unless WithPeekLimits says otherwise.
+	peekBytes = 64 << 10
+	// peekTime is how long that may take to come.
+	peekTime = 100 * time.Millisecond
+	// maxPeek bounds what WithPeekLimits may ask for: it is held in memory for each answer.
+	maxPeek = 16 << 20
+)
+
+// WithHintHeader reads the wait that a server asks for from a header of another name, before
+// those that [Classify] knows. Its value is a number of units, perhaps with a fraction; or has a
+// unit of its own, as a Go duration ("1m30s"), a date of HTTP's, or one of RFC 3339's; or, if unit
+// is a second or a millisecond, is a time since 1970. A malformed one counts as absent. It counts
+// wherever Retry-After would: after all that may be sent again, and it makes a 403 or 413 one of
+// them. Of several such headers the one given first goes first.
+//
+// It panics if name is no header's, or unit is not within a nanosecond and a day.
+func WithHintHeader(name string, unit time.Duration) Option {
+	if name == "" || !isToken(name) {
+		panic(fmt.Sprintf("httpx: WithHintHeader: name must be a header's, not %q", name))
+	}
+	if unit <= 0 || unit > 24*time.Hour {
+		panic(fmt.Sprintf("httpx: WithHintHeader: unit must be within 1ns and 24h, not %v", unit))
+	}
+	h := hintHeader{http.CanonicalHeaderKey(name), unit}
+	return func(o *options) { o.answers.hints = append(o.answers.hints, h) }
+}
+
+// WithBodyPeek lets the classifier look at the beginning of the bodies of answers with these
+// statuses, by [PeekBody]: of 200, for an API that says so there if it failed. The caller still
+// gets the whole body. [Classify] itself looks for what it knows there: a quota that is used up,
+// and google.rpc.RetryInfo. Without this option it does so in the JSON of 429 alone.
+//
+// The first look waits until the body has come to its end or to the limit of bytes, but no longer
+// than 100 milliseconds; [WithPeekLimits] changes both. So list no status whose bodies are long or
+// slow. Event streams are never looked at, nor are an upgraded connection, the answer to HEAD, or
+// 204 and 304.
+//
+// Each attempt gets a context of its own, which costs a few allocations: it ends a compressed body
+// that does not come and is not wanted any more.
+//
+// It panics if there is no status, or one is not within 200 and 999, or has no body.
+func WithBodyPeek(statuses ...int) Option {
+	if len(statuses) == 0 {
+		panic("httpx: WithBodyPeek: there must be a status")
+	}
+	for _, code := range statuses {
+		if code < 200 || code > 999 || !hasBody(code) {
+			panic(fmt.Sprintf("httpx: WithBodyPeek: %d is no status of an answer with a body", code))
+		}
+	}
+	statuses = slices.Clone(statuses)
+	return func(o *options) { o.answers.statuses = append(o.answers.statuses, statuses...) }
+}
+
+// WithPeekLimits changes how many bytes of a body are looked at, 64 KiB unless told, also after
+// decompression, and how long to wait for them, 100 milliseconds unless told. With 0 bytes no body
+// is looked at, not even that of 429.
+//
+// It panics if bytes is negative or above 16 MiB, or wait is not positive.
+func WithPeekLimits(bytes int, wait time.Duration) Option {
+	if bytes < 0 || bytes > maxPeek {
+		panic(fmt.Sprintf("httpx: WithPeekLimits: bytes must be within 0 and 16 MiB, not %d", bytes))
+	}
+	if wait <= 0 {
+		panic(fmt.Sprintf("httpx: WithPeekLimits: wait must be positive, not %v", wait))
+	}
+	return func(o *options) { o.answers.limit, o.answers.patience, o.answers.blind = bytes, wait, bytes == 0 }
+}
+
+// limits returns how much of a body is looked at, and for how long it is waited for.
+func (r *answerRules) limits() (int, time.Duration) {
+	if r.patience == 0 {
+		return peekBytes, peekTime
+	}
+	return r.limit, r.patience
+}
+
+// looksAt reports whether an answer's body may decide.
+func (r *answerRules) looksAt(req *http.Request, resp *http.Response) bool {
+	if resp.StatusCode != http.StatusTooManyRequests && len(r.statuses) == 0 || r.blind {
+		return false // of nearly all answers
+	}
+	listed := slices.Contains(r.statuses, resp.StatusCode)
+	if !listed && (resp.StatusCode != http.StatusTooManyRequests || !isJSON(resp.Header)) {
+		return false
+	}
+	return hasBody(resp.StatusCode) && req.Method != http.MethodHead && req.Method != http.MethodConnect &&
+		resp.Body != nil && resp.Body != http.NoBody && !isStream(resp)
+}
+
+// hasBody reports whether answers with a status have a body.
+func hasBody(code int) bool {
+	return code >= 200 && code != http.StatusNoContent && code != http.StatusNotModified
+}
+
+// isToken reports whether a header can have the name (RFC 9110, section 5.6.2).
+func isToken(name string) bool {
+	for _, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case slices.Contains([]byte("!#$%&'*+-.^_`|~"), c):
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,255 @@
+package httpx
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// PeekBody returns the beginning of an answer's body to a classifier, decompressed (gzip,
+// deflate), and no more than the limit of [WithPeekLimits]. It returns nil outside of a
+// classifier, for a status that [WithBodyPeek] does not list, for an event stream and the like,
+// for a coding that it does not know, and if nothing came in time. A second call returns the same.
+//
+// Here the caller is given the whole body all the same, from its first byte.
+func PeekBody(resp *http.Response) []byte {
+	if p, ok := resp.Body.(*peekBody); ok {
+		return p.look()
+	}
+	return nil
+}
+
+// peekBody is the body of an answer of which a classifier may see the beginning, and which is then
+// the caller's. It reads ahead on a goroutine, because no Read can be given up: what a Read brings
+// after the classifier has stopped waiting is the caller's, too.
+type peekBody struct {
+	body  io.ReadCloser
+	limit int
+	wait  time.Duration
+	// coding is the Content-Encoding. plain says that net/http has removed it.
+	coding string
+	plain  bool
+	length int64 // of the body; 0 or less: unknown
+	over   <-chan struct{}
+	stop   func() // ends a Read of a plain body; nil: nothing does
+
+	looked bool
+	seen   []byte // what the classifier sees
+	ahead  chan struct{}
+
+	mu     sync.Mutex
+	kept   []byte // read ahead, and not yet by the caller
+	err    error  // what reading ahead came to
+	enough bool   // read no further ahead
+	closed bool
+	panics any // what a Read ahead panicked with
+}
+
+// look returns what a classifier sees, which it waits for once.
+func (b *peekBody) look() []byte {
+	if b.looked || b.limit == 0 {
+		return b.seen
+	}
+	b.looked = true
+	b.ahead = make(chan struct{})
+	go b.readAhead(b.limit)
+	timer := time.NewTimer(b.wait)
+	defer timer.Stop()
+	select {
+	case <-b.ahead:
+	case <-timer.C:
+	case <-b.over:
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.enough = true
+	b.seen = decompress(bytes.Clone(b.kept), b.coding, b.limit)
+	return b.seen
+}
+
+// readAhead reads until there is enough, or limit bytes.
+func (b *peekBody) readAhead(limit int) {
+	defer close(b.ahead)
+	defer func() {
+		if v := recover(); v != nil {
+			b.keep(nil, nil, v)
+		}
+	}()
+	size := min(limit, 4<<10)
+	if b.length > 0 {
+		size = int(min(int64(size), b.length))
+	}
+	buf := make([]byte, size)
+	for left := limit; left > 0; {
+		n, err := b.body.Read(buf[:min(len(buf), left)])
+		left -= n
+		if !b.keep(buf[:n], err, nil) {
+			return
+		}
+	}
+}
+
+// keep remembers what a Read ahead came to, and reports whether there is to be another.
+func (b *peekBody) keep(p []byte, err error, panics any) (more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = append(b.kept, p...)
+	b.err, b.panics = err, panics
+	whole := b.length > 0 && int64(len(b.kept)) >= b.length
+	return err == nil && panics == nil && !b.enough && !b.closed && !whole
+}
+
+// Read implements io.Reader. It waits for a Read ahead, which may have stalled.
+func (b *peekBody) Read(p []byte) (int, error) {
+	if n, err, done := b.fromKept(p); done {
+		return n, err
+	}
+	if b.ahead != nil {
+		<-b.ahead
+		if n, err, done := b.fromKept(p); done {
+			return n, err
+		}
+	}
+	return b.body.Read(p)
+}
+
+// fromKept answers a Read with what was read ahead, if it can. Of a closed body nothing can be
+// read, as the body itself says.
+func (b *peekBody) fromKept(p []byte) (n int, err error, done bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return 0, nil, false
+	case len(b.kept) > 0:
+		n = copy(p, b.kept)
+		if b.kept = b.kept[n:]; len(b.kept) == 0 {
+			b.kept = nil
+		}
+		return n, nil, true
+	case b.panics != nil:
+		panic(b.panics)
+	case b.err != nil:
+		return 0, b.err, true
+	}
+	return 0, nil, false
+}
+
+// Close implements io.Closer. It ends a Read ahead.
+func (b *peekBody) Close() error {
+	b.mu.Lock()
+	b.closed, b.kept = true, nil
+	b.mu.Unlock()
+	if !b.plain || !b.reading() {
+		return b.body.Close()
+	}
+	// The Close of a body that net/http decompresses waits for a Read that waits for the header of
+	// gzip (Go 1.26). Only the end of its connection or context ends that.
+	if b.stop != nil {
+		b.stop()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- b.body.Close() }()
+	timer := time.NewTimer(drainTime)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-timer.C: // the context, which is about to end, does the rest
+		return nil
+	}
+}
+
+// reading reports whether a Read ahead is under way.
+func (b *peekBody) reading() bool {
+	if b.ahead == nil {
+		return false
+	}
+	select {
+	case <-b.ahead:
+		return false
+	default:
+		return true
+	}
+}
+
+// peekable gives the answer's body to a classifier that wants to look at it, or returns nil.
+func (c *call) peekable(ctx context.Context, resp *http.Response) *peekBody {
+	if resp == nil || !c.t.answers.looksAt(c.req, resp) {
+		return nil
+	}
+	p := &peekBody{
+		body: resp.Body, coding: resp.Header.Get("Content-Encoding"), plain: resp.Uncompressed, length: resp.ContentLength,
+		over: ctx.Done(),
+	}
+	p.limit, p.wait = c.t.answers.limits()
+	if p.plain {
+		p.coding, p.stop = "", c.abortion(resp)
+		if p.stop == nil && !c.ends(ctx) {
+			return nil
+		}
+	}
+	resp.Body = p
+	return p
+}
+
+// ends reports whether the context of an attempt ends even if the caller's does not: with the
+// body, or at a deadline.
+func (c *call) ends(ctx context.Context) bool {
+	_, deadline := ctx.Deadline()
+	return deadline || c.timed || c.bodies.shared
+}
+
+// hide ends the classifier's look at the answer's body.
+func (b *peekBody) hide(resp *http.Response) {
+	switch {
+	case b == nil || resp.Body != io.ReadCloser(b):
+	case !b.looked:
+		resp.Body = b.body
+	default:
+		b.limit, b.seen = 0, nil
+	}
+}
+
+// stoppable returns the context to send an attempt on and what ends it, for a Transport whose
+// classifier looks at bodies. It returns nil where the attempt has such a context already, or
+// needs none.
+func (c *call) stoppable(ctx context.Context, timed bool) (context.Context, context.CancelFunc) {
+	if c.bodies.shared {
+		return ctx, nil
+	}
+	c.timed, c.stop = timed, nil
+	if timed || len(c.t.answers.statuses) == 0 || c.t.answers.blind {
+		return ctx, nil
+	}
+	c.timed = true
+	ctx, c.stop = context.WithCancel(ctx)
+	return ctx, c.stop
+}
+
+// exchange sends an attempt to the base. release, which may be nil, ends the attempt's context: the
+// response keeps it.
+func (c *call) exchange(req *http.Request, attempt int, release context.CancelFunc) (resp *http.Response, err error) {
+	if release != nil {
+		defer func() { // also after a panic
+			if resp == nil {
+				release()
+			}
+		}()
+	}
+	c.login.sending(attempt)
+	if err := c.prepare(req, attempt); err != nil {
+		return nil, err
+	}
+	if c.dropsExpect() {
+		delete(req.Header, headerExpect)
+	}
+	c.shadows.sent.Add(1)
+	if resp, err = normalize(c.t.base.RoundTrip(req)); release != nil {
+		resp = keep(resp, release)
+	}
+	return resp, err
+}

@@ -1,0 +1,76 @@
+package httpx
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// decompress returns the beginning of a body, no more than limit bytes, or nil if its coding is
+// unknown. What it does not understand, or what is missing, ends it.
+func decompress(raw []byte, coding string, limit int) []byte {
+	if len(raw) == 0 {
+		return nil
+	}
+	var r io.Reader
+	var err error
+	switch strings.ToLower(strings.TrimSpace(coding)) {
+	case "", "identity":
+		return raw
+	case "gzip", "x-gzip":
+		r, err = gzip.NewReader(bytes.NewReader(raw))
+	case "deflate":
+		r, err = inflate(raw)
+	default:
+		return nil
+	}
+	if err != nil {
+		return nil
+	}
+	plain, _ := io.ReadAll(io.LimitReader(r, int64(limit)))
+	return plain
+}
+
+// inflate reads deflate, which is zlib's format (RFC 9110, section 8.4.1.2), or from some servers
+// what zlib wraps.
+func inflate(raw []byte) (io.Reader, error) {
+	b := bufio.NewReader(bytes.NewReader(raw))
+	head, err := b.Peek(2)
+	if err != nil {
+		return nil, err
+	}
+	if head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 { // RFC 1950, section 2.2
+		return zlib.NewReader(b)
+	}
+	return flate.NewReader(b), nil
+}
+
+// mediaType returns the Content-Type without its parameters, in lower case.
+func mediaType(h http.Header) string {
+	t, _, _ := strings.Cut(first(h, "Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}
+
+func isJSON(h http.Header) bool {
+	t := mediaType(h)
+	return t == "application/json" || t == "text/json" || strings.HasSuffix(t, "+json")
+}
+
+// isStream reports whether a body is a conversation: events that come as they happen, or what an
+// upgrade leaves of the connection.
+func isStream(resp *http.Response) bool {
+	if _, ok := resp.Body.(io.Writer); ok {
+		return true
+	}
+	switch t := mediaType(resp.Header); t {
+	case "text/event-stream", "application/vnd.amazon.eventstream", "multipart/x-mixed-replace":
+		return true
+	default:
+		return strings.HasPrefix(t, "application/grpc")
+	}
+}
