@@ -1,0 +1,214 @@
+package httpx_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/evenkeel-go/evenkeel/httpx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// TestPeek_AStalledGzipBodyLeavesNothing has bodies stall before and behind the header of gzip,
+// for answers that are discarded and answers that the caller closes unread. The bubble fails if a
+// goroutine is left, although no context ends.
+func TestPeek_AStalledGzipBodyLeavesNothing(t *testing.T) {
+	for name, begin := range map[string]func(io.Writer){
+		"before its header": func(io.Writer) {},
+		"behind its header": func(w io.Writer) { z := gzip.NewWriter(w); _, _ = z.Write([]byte("busy")); _ = z.Flush() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stalling atomic.Int32
+			everyPeek(t, func(w http.ResponseWriter, r *http.Request) {
+				stalling.Add(1)
+				defer stalling.Add(-1)
+				w.Header().Set("Content-Encoding", "gzip")
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusTooManyRequests)
+				begin(w)
+				stalled(w, r)
+			}, func(t *testing.T, c *http.Client, seen *[]string) {
+				for _, base := range []http.RoundTripper{c.Transport, byDefault(c.Transport, policy(t, nil)), again(c.Transport, policy(t, nil))} {
+					resp, err := base.RoundTrip(get(t, context.Background(), "http://pipe/"))
+					require.NoError(t, err)
+					require.Equal(t, http.StatusTooManyRequests, resp.StatusCode)
+					start := time.Now()
+					require.NoError(t, resp.Body.Close())
+					require.LessOrEqual(t, time.Since(start), 100*time.Millisecond)
+					synctest.Wait()
+					require.Zero(t, stalling.Load(), "the server still has somebody to answer")
+				}
+				require.NotEmpty(t, *seen)
+			})
+		})
+	}
+}
+
+// byDefault is a Transport over the base of rt that has no option.
+func byDefault(rt http.RoundTripper, p *retry.Policy) http.RoundTripper {
+	return httpx.NewTransport(rt.(*httpx.Transport).Unwrap(), p)
+}
+
+// again is a Transport over the base of rt whose classifier looks at 429, and has it sent again.
+func again(rt http.RoundTripper, p *retry.Policy) http.RoundTripper {
+	return httpx.NewTransport(rt.(*httpx.Transport).Unwrap(), p, httpx.WithBodyPeek(429))
+}
+
+func TestPeek_TheJSONOf429IsLookedAtByDefault(t *testing.T) {
+	const spent = `{"error":{"code":"insufficient_quota"}}`
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = io.WriteString(z, spent)
+	_ = z.Close()
+	for name, test := range map[string]struct {
+		kind, coding, body string
+		sent               int
+		opts               []httpx.Option
+	}{
+		"a spent quota":     {"application/json", "", spent, 1, nil},
+		"a problem":         {"application/problem+json; charset=utf-8", "", `{"type":"InsufficientQuota"}`, 1, nil},
+		"compressed":        {"application/json", "gzip", packed.String(), 1, nil},
+		"text":              {"text/plain", "", spent, 3, nil},
+		"another code":      {"application/json", "", `{"error":{"code":"rate_limit_exceeded"}}`, 3, nil},
+		"in a message":      {"application/json", "", `{"error":{"message":"insufficient_quota"}}`, 3, nil},
+		"malformed":         {"application/json", "", spent[1:], 3, nil},
+		"cut":               {"application/json", "", spent[:len(spent)-1], 3, nil},
+		"another shape":     {"application/json", "", `["insufficient_quota",7,null,{"code":7}]`, 3, nil},
+		"deep":              {"application/json", "", strings.Repeat(`[`, 9999) + strings.Repeat(`]`, 9999), 3, nil},
+		"switched off":      {"application/json", "", spent, 3, []httpx.Option{httpx.WithPeekLimits(0, time.Second)}},
+		"beyond the limit":  {"application/json", "", spent, 3, []httpx.Option{httpx.WithPeekLimits(8, time.Second)}},
+		"no event stream":   {"text/event-stream", "", spent, 3, []httpx.Option{httpx.WithBodyPeek(429)}},
+		"no JSON, but told": {"text/plain", "", spent, 3, []httpx.Option{httpx.WithBodyPeek(429)}},
+	} {
+		for proto, protocols := range map[string][]*http.Protocols{"h1": nil, "h2": {unencryptedHTTP2()}} {
+			t.Run(proto+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					sent := 0
+					base := pipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						sent++
+						w.Header().Set("Content-Type", test.kind)
+						if test.coding != "" {
+							w.Header().Set("Content-Encoding", test.coding)
+						}
+						w.WriteHeader(429)
+						_, _ = io.WriteString(w, test.body)
+					}), protocols...)
+					c := http.Client{Transport: httpx.NewTransport(base, policy(t, nil), test.opts...), Timeout: time.Minute}
+					resp, err := c.Get("http://pipe/")
+					require.NoError(t, err)
+					require.Equal(t, test.sent, sent)
+					want := test.body
+					if test.coding != "" { // net/http decompresses it
+						want = spent
+					}
+					require.Equal(t, want, text(t, resp))
+				})
+			})
+		}
+	}
+}
+
+func TestPeek_WhatCannotBeSentAgainIsNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const failed = `{"error":"ratelimited","ok":false}`
+		n := 0
+		rec := new(recorder)
+		c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
+			n++
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, failed)
+		}, policy(t, nil, retry.WithObserver(rec)), httpx.WithClassifier(byBody), httpx.WithBodyPeek(200))
+		for i, req := range []*http.Request{
+			request(t, http.MethodPut, "http://pipe/", stream("body")), request(t, http.MethodPost, "http://pipe/", strings.NewReader("x")),
+		} {
+			resp, err := c.Do(req)
+			require.NoError(t, err)
+			require.Equal(t, failed, text(t, resp))
+			require.Equal(t, i+1, n)
+			require.Equal(t, []retry.Reason{retry.ReasonNotReplayable, retry.ReasonNotIdempotent}[i], rec.reason())
+		}
+	})
+}
+
+func TestPeek_ACloseEndsTheReadAhead(t *testing.T) {
+	everyPeek(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200); stalled(w, r) },
+		func(t *testing.T, c *http.Client, _ *[]string) {
+			resp, err := c.Get("http://pipe/")
+			require.NoError(t, err)
+			time.AfterFunc(time.Second, func() { resp.Body.Close() })
+			start := time.Now()
+			_, err = resp.Body.Read(make([]byte, 1))
+			require.Error(t, err)
+			require.Equal(t, time.Second, time.Since(start))
+		})
+}
+
+// panicking is a body whose Read panics.
+type panicking struct{ closed atomic.Int32 }
+
+func (*panicking) Read([]byte) (int, error) { panic("odd body") }
+func (b *panicking) Close() error           { b.closed.Add(1); return nil }
+
+func TestPeek_APanicOfTheBodyIsTheCallers(t *testing.T) {
+	var seen []string
+	body := new(panicking)
+	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: body}, nil
+	}), policy(t, nil), looking(&seen), httpx.WithBodyPeek(200))
+	resp, err := tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+	require.NoError(t, err)
+	require.PanicsWithValue(t, "odd body", func() { _, _ = resp.Body.Read(make([]byte, 1)) })
+	require.NoError(t, resp.Body.Close())
+	require.EqualValues(t, 1, body.closed.Load())
+}
+
+func TestPeek_AClassifierThatPanicsLeavesNoBodyOpen(t *testing.T) {
+	body := new(closer)
+	var closed atomic.Int32
+	*body = closer{strings.NewReader("x"), &closed}
+	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: body}, nil
+	}), policy(t, nil), httpx.WithBodyPeek(200), httpx.WithClassifier(
+		func(_ *http.Request, resp *http.Response, _ error) retry.Outcome {
+			panic(string(httpx.PeekBody(resp)))
+		},
+	))
+	require.PanicsWithValue(t, "x", func() { _, _ = tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil)) })
+	require.EqualValues(t, 1, closed.Load())
+}
+
+func TestPeek_ABasesPanicLeavesNoContext(t *testing.T) {
+	var sent context.Context
+	tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		sent = r.Context()
+		panic("odd base")
+	}), policy(t, nil), httpx.WithBodyPeek(200))
+	require.Panics(t, func() { _, _ = tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil)) })
+	require.ErrorIs(t, sent.Err(), context.Canceled)
+}
+
+func TestPeek_AnAnswerThatIsNotLookedAtKeepsItsBody(t *testing.T) {
+	body := io.NopCloser(strings.NewReader("x"))
+	for _, opts := range [][]httpx.Option{nil, {httpx.WithBodyPeek(500)}} {
+		tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 429, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+		}), policy(t, nil), append(opts, httpx.WithClassifier(
+			func(*http.Request, *http.Response, error) retry.Outcome { return retry.Outcome{} },
+		))...)
+		resp, err := tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+		require.NoError(t, err)
+		if opts == nil {
+			require.Equal(t, body, resp.Body)
+		}
+		require.Nil(t, httpx.PeekBody(resp))
+	}
+}
