@@ -94,13 +94,14 @@ func (r *answerRules) limits() (int, time.Duration) {
 	return r.limit, r.patience
 }
 
-// looksAt reports whether an answer's body may decide.
-func (r *answerRules) looksAt(req *http.Request, resp *http.Response) bool {
+// looksAt reports whether an answer's body may decide. once says that it decides nothing unasked:
+// the call is never repeated.
+func (r *answerRules) looksAt(req *http.Request, resp *http.Response, once bool) bool {
 	if resp.StatusCode != http.StatusTooManyRequests && len(r.statuses) == 0 || r.blind {
 		return false // of nearly all answers
 	}
-	listed := slices.Contains(r.statuses, resp.StatusCode)
-	if !listed && (resp.StatusCode != http.StatusTooManyRequests || !isJSON(resp.Header)) {
+	byDefault := resp.StatusCode == http.StatusTooManyRequests && isJSON(resp.Header) && !once
+	if !byDefault && !slices.Contains(r.statuses, resp.StatusCode) {
 		return false
 	}
 	return hasBody(resp.StatusCode) && req.Method != http.MethodHead && req.Method != http.MethodConnect &&

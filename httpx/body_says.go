@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// said is what the body of an answer says about trying again.
+// said holds the word of an answer's body about another attempt.
 type said struct {
 	spent bool          // a quota is used up that no wait within a call renews
 	wait  time.Duration // how long to wait; 0: it does not say
@@ -20,7 +20,7 @@ func bodySays(resp *http.Response) (s said) {
 		return said{}
 	}
 	body := PeekBody(resp)
-	if len(body) == 0 {
+	if len(body) == 0 || len(body) > peekBytes { // no error is as long
 		return said{}
 	}
 	var v any

@@ -13,7 +13,13 @@ import (
 //	Status                       Class         Sent again?
 //	1xx, 2xx, 3xx                Success       no
 //	408, 425, 500, 502, 504      Transient     if the request is idempotent
-//	429, 503                     Throttled     the same, after the longer backoff
+//	429, 503, 529                Throttled     the same, after the longer backoff
+//	429 with a used-up quota     Rejected      no
+//	in its body
+//	403 that asks for a wait,    Throttled     as 429
+//	or has a used-up limit
+//	413 that asks for a wait     Throttled     as 429
+//	417                          Rejected      once, without its Expect: see below
 //	501, 505, 506, 507, 508,     Rejected      no
 //	510, 511
 //	another 5xx                  Transient     as 500 (RFC 9110, section 15)
@@ -70,12 +76,25 @@ import (
 // http.Transport.OnProxyConnectResponse.
 //
 // What the server says comes first. X-Should-Retry: false forbids another attempt after a status
-// of 408, 425, 429 or 5xx; true makes a Rejected answer of 400 or above Transient. The wait it
-// asks for is, in this order, Retry-After-Ms, Retry-After (seconds, also fractional, or any of
-// the three dates of HTTP) and, after 429 and 503, RateLimit, RateLimit-Reset and
-// X-RateLimit-Reset, as long as they do not say that there is something left. A wait of 10^9
-// seconds or more is a time since 1970, in seconds or milliseconds. What is malformed or negative
-// counts as absent, and no wait is longer than a year.
+// of 408, 425, 429 or 5xx, and after a 403 or 413 as in the table; true makes a Rejected answer of
+// 400 or above Transient. Stripe-Should-Retry is read if there is none. The wait it asks for is,
+// in this order, Retry-After-Ms, X-Ms-Retry-After-Ms and X-Amz-Retry-After (milliseconds),
+// Retry-After (seconds) and, after 429, 503, 529 and 403, RateLimit and the headers of rate
+// limits: those whose name has RateLimit or Rate-Limit in it and ends with, or goes on after,
+// Remaining, Reset, Reset-After or Next. Of several limits those that are used up count
+// (X-RateLimit-Remaining-Tokens: 0), and of these the longest wait. Any of them may be a number
+// with a fraction, a Go duration (6m0s), a date of HTTP's or of RFC 3339's, or a time since 1970:
+// a wait of 10^9 seconds or more is one, in seconds or milliseconds. [WithHintHeader] adds other
+// names. What is malformed or negative counts as absent, and no wait is longer than a year.
+//
+// Some APIs say it in the body alone. Of a 429 with JSON, and of the statuses of [WithBodyPeek],
+// the beginning of the body is looked at for the codes of quotas that no wait within a call
+// renews (insufficient_quota) and, if no header asks for a wait, for google.rpc.RetryInfo,
+// retry_after (seconds) and retry_after_ms. The classifier of another API finds the same bytes
+// with [PeekBody].
+//
+// A [Transport] sends a request whose Expect was refused (417) again without it, at once and for
+// nothing.
 //
 // To an attempt that is not the first, an answer may be due to another attempt of the same call.
 // A [Transport] takes 409 and 425 to a request with an Idempotency-Key as Throttled then, from a

@@ -14,10 +14,10 @@ const headerExpect = "Expect"
 
 // noteExpect notes that an attempt's Expect was refused.
 func (c *call) noteExpect(attempt int, sent *http.Request, resp *http.Response) {
-	if resp == nil || resp.StatusCode != http.StatusExpectationFailed || attempt > 63 || len(sent.Header[headerExpect]) == 0 {
-		return
+	if resp != nil && resp.StatusCode == http.StatusExpectationFailed && attempt <= 63 &&
+		len(sent.Header[headerExpect]) > 0 {
+		c.unexpects.Or(1 << attempt)
 	}
-	c.unexpects.Or(1 << attempt)
 }
 
 // dropsExpect reports whether attempts have no Expect any more.

@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// unwilling is a base that answers 417 to what has an Expect, and to the first so many that have none.
+// unwilling is a base that answers 417 to what has an Expect, and to some that have none.
 type unwilling struct {
 	mu     sync.Mutex
 	always int
@@ -49,7 +49,7 @@ func (u *unwilling) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 417, Header: u.header, Body: http.NoBody}, nil
 }
 
-// slow is a policy that waits for an hour before what it pays for.
+// slow returns a policy that waits for an hour before what it pays for.
 func slow(t *testing.T, rec *recorder, change func(*retry.Config)) *retry.Policy {
 	return policy(t, func(c *retry.Config) {
 		c.Backoff = backoff.Constant(time.Hour)
@@ -100,11 +100,20 @@ func TestExpect_IsRefusedOnce(t *testing.T) {
 		cfg  func(*retry.Config)
 		why  retry.Reason
 	}{
-		"without it, too":    {&unwilling{always: 9}, nil, 2, nil, retry.ReasonRejected},
-		"there was none":     {&unwilling{always: 9}, func(r *http.Request) { r.Header.Del("Expect") }, 1, nil, retry.ReasonRejected},
-		"do not retry":       {&unwilling{header: http.Header{"X-Should-Retry": {"false"}}}, nil, 1, nil, retry.ReasonRejected},
-		"a body that is one": {&unwilling{}, func(r *http.Request) { r.GetBody = nil; _, _ = r.Body.Read(make([]byte, 1)) }, 2, nil, retry.ReasonSuccess},
-		"one attempt":        {&unwilling{}, nil, 1, func(c *retry.Config) { c.MaxAttempts = 1 }, retry.ReasonMaxAttempts},
+		"without it, too": {&unwilling{always: 9}, nil, 2, nil, retry.ReasonRejected},
+		"there was none": {
+			&unwilling{always: 9}, func(r *http.Request) { r.Header.Del("Expect") }, 1, nil, retry.ReasonRejected,
+		},
+		"do not retry": {
+			&unwilling{header: http.Header{"X-Should-Retry": {"false"}}}, nil, 1, nil, retry.ReasonRejected,
+		},
+		"a body that is one": {
+			&unwilling{}, func(r *http.Request) { r.GetBody = nil; _, _ = r.Body.Read(make([]byte, 1)) }, 2, nil,
+			retry.ReasonSuccess,
+		},
+		"one attempt": {
+			&unwilling{}, nil, 1, func(c *retry.Config) { c.MaxAttempts = 1 }, retry.ReasonMaxAttempts,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := new(recorder)
@@ -156,7 +165,8 @@ func TestExpect_HedgesAreSentAgainWithoutToo(t *testing.T) {
 
 func TestExpect_CostsNoBudget(t *testing.T) {
 	rec, base := new(recorder), new(unwilling)
-	tr := httpx.NewTransport(base, policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{} }, retry.WithObserver(rec)))
+	tr := httpx.NewTransport(base, policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{} },
+		retry.WithObserver(rec)))
 	for range 1000 {
 		resp, err := tr.RoundTrip(expecting(t, strings.NewReader("pay 5")))
 		require.NoError(t, err)

@@ -15,9 +15,11 @@ import (
 
 // hostile are values that some parser of some client has stumbled over.
 var hostile = []string{
-	"", "0", "3", "1.5", "-1", "-0", "+3", "1e99", "1e400", "99999999999999999999", "9223372036854775807", "9223372036854775808",
+	"", "0", "3", "1.5", "-1", "-0", "+3", "1e99", "1e400", "99999999999999999999", "9223372036854775807",
+	"9223372036854775808",
 	"NaN", "Inf", "-Inf", "0x10", ".", "1.", ".5", "true", "1_000", "\x00", "3;w=60", "0, 0", "  3  ", "٣",
-	"1800000007", "1800000007.999999999", "1800000007000", "1800000007000000", "100000000000", "99999999999999", "86400000",
+	"1800000007", "1800000007.999999999", "1800000007000", "1800000007000000", "100000000000", "99999999999999",
+	"86400000",
 	"6m0s", "1.5s", "17ms", "-3s", "999999999h", "2562047h47m16.854775807s", "1ns", "0s", "1h1h", "1d",
 	"Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT",
 	"2026-11-28T12:00:07Z", "9999-12-31T23:59:59.999999999Z", "0000-01-01T00:00:00Z", "2026-11-28T12:00Z",
@@ -25,9 +27,12 @@ var hostile = []string{
 }
 
 var fuzzedNames = []string{
-	"Retry-After", "Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After", "Ratelimit", "Ratelimit-Reset", "Ratelimit-Remaining",
-	"X-Ratelimit-Reset", "X-Ratelimit-Remaining", "X-Rate-Limit-Reset", "X-Ratelimit-Reset-After", "X-Ratelimit-Reset-Tokens",
-	"X-Ratelimit-Remaining-Tokens", "Anthropic-Ratelimit-Requests-Reset", "X-Ratelimit-Next", "Date", "Age", "X-Should-Retry",
+	"Retry-After", "Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After", "Ratelimit", "Ratelimit-Reset",
+	"Ratelimit-Remaining",
+	"X-Ratelimit-Reset", "X-Ratelimit-Remaining", "X-Rate-Limit-Reset", "X-Ratelimit-Reset-After",
+	"X-Ratelimit-Reset-Tokens",
+	"X-Ratelimit-Remaining-Tokens", "Anthropic-Ratelimit-Requests-Reset", "X-Ratelimit-Next", "Date", "Age",
+	"X-Should-Retry",
 	"Stripe-Should-Retry", "X-Acme-Wait",
 }
 
@@ -45,7 +50,8 @@ func checkOutcome(t *testing.T, o retry.Outcome, header http.Header) {
 func FuzzHints(f *testing.F) {
 	for i, v := range hostile {
 		for j, name := range fuzzedNames {
-			f.Add(name, v, fuzzedNames[(i+j)%len(fuzzedNames)], hostile[(i+j)%len(hostile)], []uint16{403, 413, 429, 503, 529}[i%5])
+			f.Add(name, v, fuzzedNames[(i+j)%len(fuzzedNames)], hostile[(i+j)%len(hostile)], []uint16{403, 413, 429,
+				503, 529}[i%5])
 		}
 	}
 	own := &call{req: &http.Request{}, t: NewTransport(nil, nil, WithHintHeader("X-Acme-Wait", time.Minute))}
@@ -64,7 +70,8 @@ func FuzzBodySays(f *testing.F) {
 	for _, v := range hostile {
 		quoted, _ := json.Marshal(v)
 		for _, body := range []string{
-			`{"retry_after":` + v + `}`, `{"error":{"retry_after_ms":` + v + `}}`, `{"error":{"code":` + string(quoted) + `}}`,
+			`{"retry_after":` + v + `}`, `{"error":{"retry_after_ms":` + v + `}}`,
+			`{"error":{"code":` + string(quoted) + `}}`,
 			`[{"@type":"x/google.rpc.RetryInfo","retryDelay":` + string(quoted) + `}]`, v,
 		} {
 			f.Add(body, "")

@@ -59,7 +59,7 @@ func WithDestination(name func(*http.Request) string) Option {
 // What it returns is limited after that: a request that is not idempotent is not repeated unless
 // it was Unprocessed, and a body that cannot be replayed is not. A 4xx that it has as Rejected
 // and Alive, or as Transient, may still be taken as due to another attempt of the call, as
-// Classify says.
+// Classify says, or for now, by a header of [WithHintHeader].
 func WithClassifier(classify func(*http.Request, *http.Response, error) retry.Outcome) Option {
 	if classify == nil {
 		panic("httpx: WithClassifier: must not be nil")

@@ -178,12 +178,13 @@ func (b *peekBody) reading() bool {
 
 // peekable gives the answer's body to a classifier that wants to look at it, or returns nil.
 func (c *call) peekable(ctx context.Context, resp *http.Response) *peekBody {
-	if resp == nil || !c.t.answers.looksAt(c.req, resp) {
+	if resp == nil || !c.t.answers.looksAt(c.req, resp, c.once) {
 		return nil
 	}
 	p := &peekBody{
-		body: resp.Body, coding: resp.Header.Get("Content-Encoding"), plain: resp.Uncompressed, length: resp.ContentLength,
-		over: ctx.Done(),
+		body: resp.Body, coding: resp.Header.Get("Content-Encoding"), plain: resp.Uncompressed,
+		length: resp.ContentLength,
+		over:   ctx.Done(),
 	}
 	p.limit, p.wait = c.t.answers.limits()
 	if p.plain {

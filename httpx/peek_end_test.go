@@ -24,7 +24,12 @@ import (
 func TestPeek_AStalledGzipBodyLeavesNothing(t *testing.T) {
 	for name, begin := range map[string]func(io.Writer){
 		"before its header": func(io.Writer) {},
-		"behind its header": func(w io.Writer) { z := gzip.NewWriter(w); _, _ = z.Write([]byte("busy")); _ = z.Flush() },
+		"behind its header": func(w io.Writer) {
+			z := gzip.NewWriter(w)
+			_,
+				_ = z.Write([]byte("busy"))
+			_ = z.Flush()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stalling atomic.Int32
@@ -37,7 +42,8 @@ func TestPeek_AStalledGzipBodyLeavesNothing(t *testing.T) {
 				begin(w)
 				stalled(w, r)
 			}, func(t *testing.T, c *http.Client, seen *[]string) {
-				for _, base := range []http.RoundTripper{c.Transport, byDefault(c.Transport, policy(t, nil)), again(c.Transport, policy(t, nil))} {
+				for _, base := range []http.RoundTripper{c.Transport, byDefault(c.Transport, policy(t, nil)),
+					again(c.Transport, policy(t, nil))} {
 					resp, err := base.RoundTrip(get(t, context.Background(), "http://pipe/"))
 					require.NoError(t, err)
 					require.Equal(t, http.StatusTooManyRequests, resp.StatusCode)
@@ -53,12 +59,12 @@ func TestPeek_AStalledGzipBodyLeavesNothing(t *testing.T) {
 	}
 }
 
-// byDefault is a Transport over the base of rt that has no option.
+// byDefault returns a Transport over the base of rt that has no option.
 func byDefault(rt http.RoundTripper, p *retry.Policy) http.RoundTripper {
 	return httpx.NewTransport(rt.(*httpx.Transport).Unwrap(), p)
 }
 
-// again is a Transport over the base of rt whose classifier looks at 429, and has it sent again.
+// again returns a Transport over the base of rt that looks at 429, and sends it again.
 func again(rt http.RoundTripper, p *retry.Policy) http.RoundTripper {
 	return httpx.NewTransport(rt.(*httpx.Transport).Unwrap(), p, httpx.WithBodyPeek(429))
 }
@@ -102,7 +108,8 @@ func TestPeek_TheJSONOf429IsLookedAtByDefault(t *testing.T) {
 						w.WriteHeader(429)
 						_, _ = io.WriteString(w, test.body)
 					}), protocols...)
-					c := http.Client{Transport: httpx.NewTransport(base, policy(t, nil), test.opts...), Timeout: time.Minute}
+					c := http.Client{Transport: httpx.NewTransport(base, policy(t, nil), test.opts...),
+						Timeout: time.Minute}
 					resp, err := c.Get("http://pipe/")
 					require.NoError(t, err)
 					require.Equal(t, test.sent, sent)
@@ -128,7 +135,8 @@ func TestPeek_WhatCannotBeSentAgainIsNot(t *testing.T) {
 			_, _ = io.WriteString(w, failed)
 		}, policy(t, nil, retry.WithObserver(rec)), httpx.WithClassifier(byBody), httpx.WithBodyPeek(200))
 		for i, req := range []*http.Request{
-			request(t, http.MethodPut, "http://pipe/", stream("body")), request(t, http.MethodPost, "http://pipe/", strings.NewReader("x")),
+			request(t, http.MethodPut, "http://pipe/", stream("body")), request(t, http.MethodPost, "http://pipe/",
+				strings.NewReader("x")),
 		} {
 			resp, err := c.Do(req)
 			require.NoError(t, err)
@@ -200,7 +208,8 @@ func TestPeek_AnAnswerThatIsNotLookedAtKeepsItsBody(t *testing.T) {
 	body := io.NopCloser(strings.NewReader("x"))
 	for _, opts := range [][]httpx.Option{nil, {httpx.WithBodyPeek(500)}} {
 		tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 429, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+			return &http.Response{StatusCode: 429, Header: http.Header{"Content-Type": {"application/json"}},
+				Body: body}, nil
 		}), policy(t, nil), append(opts, httpx.WithClassifier(
 			func(*http.Request, *http.Response, error) retry.Outcome { return retry.Outcome{} },
 		))...)

@@ -20,7 +20,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// looking is a classifier that remembers what it saw of each answer, and takes all for successes.
+// looking returns a classifier that remembers what it saw of each answer, and takes all for
+// successes.
 func looking(seen *[]string) httpx.Option {
 	return httpx.WithClassifier(func(_ *http.Request, resp *http.Response, err error) retry.Outcome {
 		if err != nil {
@@ -40,7 +41,8 @@ func looking(seen *[]string) httpx.Option {
 
 // everyPeek runs a test in a bubble over HTTP/1 and HTTP/2, with net/http's transport bare and in
 // another RoundTripper, and with each policy but the one that changes nothing.
-func everyPeek(t *testing.T, h http.HandlerFunc, test func(t *testing.T, c *http.Client, seen *[]string), opts ...httpx.Option) {
+func everyPeek(t *testing.T, h http.HandlerFunc, test func(t *testing.T, c *http.Client, seen *[]string),
+	opts ...httpx.Option) {
 	t.Helper()
 	for proto, protocols := range map[string][]*http.Protocols{"h1": nil, "h2": {unencryptedHTTP2()}} {
 		for _, wrapped := range []string{"", "/wrapped"} {
@@ -63,7 +65,8 @@ func everyPeek(t *testing.T, h http.HandlerFunc, test func(t *testing.T, c *http
 }
 
 func TestPeek_TheCallerGetsTheWholeBody(t *testing.T) {
-	for name, size := range map[string]int{"none": 0, "little": 10, "the limit": 5000, "one more": 5001, "much": 1 << 20} {
+	for name, size := range map[string]int{"none": 0, "little": 10, "the limit": 5000, "one more": 5001,
+		"much": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
 			content := strings.Repeat("0123456789", size/10+1)[:size]
 			everyPeek(t, func(w http.ResponseWriter, r *http.Request) {
@@ -258,7 +261,8 @@ func TestPeek_StreamsAndBodilessAnswersAreLeftAlone(t *testing.T) {
 func TestPeek_AnUpgradedConnectionIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []string
-		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) { switchToEcho(w) }, policy(t, nil), looking(&seen), httpx.WithBodyPeek(200))
+		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) { switchToEcho(w) }, policy(t, nil),
+			looking(&seen), httpx.WithBodyPeek(200))
 		req := request(t, http.MethodGet, "http://pipe/", nil)
 		req.Header.Set("Connection", "Upgrade")
 		req.Header.Set("Upgrade", "echo")

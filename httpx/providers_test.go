@@ -31,18 +31,21 @@ type recorded struct {
 // providers are answers as the providers' documentation has them, as of November 2026.
 var providers = map[string]recorded{
 	"GitHub, primary limit": {403, map[string]string{
-		"x-ratelimit-limit": "60", "x-ratelimit-remaining": "0", "x-ratelimit-used": "60", "x-ratelimit-resource": "core",
-		"x-ratelimit-reset": "{unix+42s}",
+		"x-ratelimit-limit": "60", "x-ratelimit-remaining": "0", "x-ratelimit-used": "60",
+		"x-ratelimit-resource": "core",
+		"x-ratelimit-reset":    "{unix+42s}",
 	}, `{"message":"API rate limit exceeded for 192.0.2.7.","documentation_url":"https://docs.github.com/rest"}`,
 		retry.Throttled, 42 * time.Second, 0, 0},
 	"GitHub, secondary limit": {403, map[string]string{
 		"retry-after": "60", "x-ratelimit-remaining": "4986", "x-ratelimit-reset": "{unix+1800s}",
 	}, `{"message":"You have exceeded a secondary rate limit."}`, retry.Throttled, time.Minute, 0, 0},
-	"GitHub, no permission": {403, map[string]string{"x-ratelimit-remaining": "4986", "x-ratelimit-reset": "{unix+42s}"},
+	"GitHub, no permission": {403, map[string]string{"x-ratelimit-remaining": "4986",
+		"x-ratelimit-reset": "{unix+42s}"},
 		`{"message":"Resource not accessible by personal access token"}`, retry.Rejected, 0, 1, retry.ReasonRejected},
 	"OpenAI, tokens": {429, map[string]string{
 		"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59", "x-ratelimit-reset-requests": "1s",
-		"x-ratelimit-limit-tokens": "150000", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6.284s",
+		"x-ratelimit-limit-tokens": "150000", "x-ratelimit-remaining-tokens": "0",
+		"x-ratelimit-reset-tokens": "6.284s",
 	}, `{"error":{"message":"Rate limit reached","type":"tokens","param":null,"code":"rate_limit_exceeded"}}`,
 		retry.Throttled, 6284 * time.Millisecond, 0, 0},
 	"OpenAI, requests": {429, map[string]string{
@@ -75,16 +78,19 @@ var providers = map[string]recorded{
 		"retry-after": "17", "x-ms-ratelimit-remaining-subscription-reads": "0",
 	}, `{"error":{"code":"TooManyRequests"}}`, retry.Throttled, 17 * time.Second, 0, 0},
 	"Azure Cosmos DB": {429, map[string]string{"x-ms-retry-after-ms": "37.5", "x-ms-substatus": "3200"},
-		`{"code":"TooManyRequests","message":"Request rate is large"}`, retry.Throttled, 37500 * time.Microsecond, 0, 0},
+		`{"code":"TooManyRequests","message":"Request rate is large"}`, retry.Throttled, 37500 * time.Microsecond, 0,
+		0},
 	"Amazon S3": {503, map[string]string{"Content-Type": "application/xml"},
 		`<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>`,
 		retry.Throttled, 0, 0, 0},
-	"AWS, new retries": {500, map[string]string{"x-amz-retry-after": "1500"}, `{}`, retry.Transient, 1500 * time.Millisecond, 0, 0},
+	"AWS, new retries": {500, map[string]string{"x-amz-retry-after": "1500"}, `{}`, retry.Transient,
+		1500 * time.Millisecond, 0, 0},
 	"Google, RetryInfo": {429, nil, `{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[
 		{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerMinute"}]},
 		{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.074824224s"}]}}`,
 		retry.Throttled, 34074824224, 0, 0},
-	"Google, for today": {429, nil, `{"error":{"errors":[{"domain":"usageLimits","reason":"dailyLimitExceeded"}],"code":429}}`,
+	"Google, for today": {429, nil,
+		`{"error":{"errors":[{"domain":"usageLimits","reason":"dailyLimitExceeded"}],"code":429}}`,
 		retry.Rejected, 0, 1, retry.ReasonRejected},
 	"Shopify": {429, map[string]string{"Retry-After": "2.0", "X-Shopify-Shop-Api-Call-Limit": "40/40"},
 		`{"errors":"Exceeded 2 calls per second for api client."}`, retry.Throttled, 2 * time.Second, 0, 0},
@@ -105,7 +111,8 @@ var providers = map[string]recorded{
 	}, `{"errorCode":"E0000047"}`, retry.Throttled, 9 * time.Second, 0, 0},
 	"Jira": {429, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "{minute+60s}"}, `{}`,
 		retry.Throttled, time.Minute, 0, 0},
-	"Reddit": {429, map[string]string{"X-Ratelimit-Remaining": "0.0", "X-Ratelimit-Used": "600", "X-Ratelimit-Reset": "41"}, `{}`,
+	"Reddit": {429, map[string]string{"X-Ratelimit-Remaining": "0.0", "X-Ratelimit-Used": "600",
+		"X-Ratelimit-Reset": "41"}, `{}`,
 		retry.Throttled, 41 * time.Second, 0, 0},
 	"Docker Hub": {429, map[string]string{"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0;w=21600"},
 		`{"errors":[{"code":"TOOMANYREQUESTS"}]}`, retry.Throttled, 0, 0, 0},
@@ -117,11 +124,13 @@ var providers = map[string]recorded{
 		retry.Throttled, 11 * time.Second, 0, 0},
 	"Telegram": {429, nil, `{"ok":false,"error_code":429,"parameters":{"retry_after":35}}`,
 		retry.Throttled, 35 * time.Second, 0, 0},
-	"Matrix": {429, nil, `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2000}`, retry.Throttled, 2 * time.Second, 0, 0},
+	"Matrix": {429, nil, `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2000}`, retry.Throttled, 2 * time.Second, 0,
+		0},
 	"Akamai": {429, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Next": "{rfc3339+5s}"}, `{}`,
 		retry.Throttled, 5 * time.Second, 0, 0},
-	"an upload that is too large for now": {413, map[string]string{"Retry-After": "3"}, ``, retry.Throttled, 3 * time.Second, 0, 0},
-	"an upload that is too large":         {413, nil, ``, retry.Rejected, 0, 1, retry.ReasonRejected},
+	"an upload that is too large for now": {413, map[string]string{"Retry-After": "3"}, ``, retry.Throttled,
+		3 * time.Second, 0, 0},
+	"an upload that is too large": {413, nil, ``, retry.Rejected, 0, 1, retry.ReasonRejected},
 }
 
 // at replaces {unix+42s} and the like by the time that is so far from now.
@@ -197,7 +206,7 @@ func TestProviders_AreWaitedForAsTheirDocumentationSays(t *testing.T) {
 	}
 }
 
-// byBody is a classifier for APIs that say in the body what went wrong.
+// byBody classifies the answers of APIs that say in the body what went wrong.
 func byBody(req *http.Request, resp *http.Response, err error) retry.Outcome {
 	if resp == nil {
 		return httpx.Classify(req, resp, err)
@@ -218,15 +227,18 @@ func byBody(req *http.Request, resp *http.Response, err error) retry.Outcome {
 
 func TestProviders_ThatSayItInTheBodyAlone(t *testing.T) {
 	for name, r := range map[string]recorded{
-		"GitHub, secondary limit": {403, map[string]string{"x-ratelimit-remaining": "14", "x-ratelimit-reset": "{unix+5s}"},
+		"GitHub, secondary limit": {403, map[string]string{"x-ratelimit-remaining": "14",
+			"x-ratelimit-reset": "{unix+5s}"},
 			`{"message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}`,
 			retry.Throttled, time.Minute, 0, 0},
 		"GitHub, no permission": {403, map[string]string{"x-ratelimit-remaining": "14"},
 			`{"message":"Resource not accessible by integration"}`, retry.Rejected, 0, 1, retry.ReasonRejected},
 		"Amazon DynamoDB": {400, map[string]string{"Content-Type": "application/x-amz-json-1.0"},
-			`{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}`, retry.Throttled, 0, 0, 0},
+			`{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}`, retry.Throttled,
+			0, 0, 0},
 		"Amazon DynamoDB, not found": {400, map[string]string{"Content-Type": "application/x-amz-json-1.0"},
-			`{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}`, retry.Rejected, 0, 1, retry.ReasonRejected},
+			`{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}`, retry.Rejected, 0, 1,
+			retry.ReasonRejected},
 		"Shopify, GraphQL": {200, nil, `{"errors":[{"message":"Throttled","extensions":{"code":"THROTTLED"}}]}`,
 			retry.Throttled, time.Second, 0, 0},
 		"Slack": {200, nil, `{"ok":false,"error":"ratelimited"}`, retry.Throttled, 0, 0, 0},

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// limit is what a response says of one rate limit. An API has several, and says it in headers
-// whose names differ by the limit: X-RateLimit-Reset-Tokens, anthropic-ratelimit-requests-reset.
+// limit holds what a response says of one rate limit. An API has several, and names its headers by
+// the limit: X-RateLimit-Reset-Tokens, anthropic-ratelimit-requests-reset.
 type limit struct {
-	name  string // the headers' name without the word for what they tell
+	name  string // the headers' name without the word for what they say
 	left  string // what is left; "": unknown
 	reset time.Duration
 	timed kind // what reset is from; noKind: it is unknown
@@ -94,8 +94,11 @@ func (c serverClock) limits() (limits []limit) {
 		if kind == noKind {
 			continue
 		}
-		l := find(&limits, of)
-		v := bounded(values[0])
+		of, inMillis := strings.CutSuffix(of, "-ms")
+		l, v, unit := find(&limits, of), bounded(values[0]), time.Second
+		if inMillis {
+			unit = time.Millisecond
+		}
 		switch {
 		case l == nil || v == "":
 		case kind == remaining:
@@ -105,7 +108,7 @@ func (c serverClock) limits() (limits []limit) {
 			if kind == wait {
 				from = epoch
 			}
-			if d, ok := c.parseValue(v, time.Second, from); ok {
+			if d, ok := c.parseValue(v, unit, from); ok {
 				l.resets(kind, d)
 			}
 		}
@@ -127,7 +130,7 @@ func find(limits *[]limit, name string) *limit {
 	return &(*limits)[len(*limits)-1]
 }
 
-// kind is what a header says of a rate limit.
+// kind names what a header says of a rate limit.
 type kind uint8
 
 const (
