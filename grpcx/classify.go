@@ -61,6 +61,9 @@ func (c *client) outcome(ctx context.Context, method string, r *rule, e *ending)
 	if r.codes != 0 && !h.noRetry && marked.After <= 0 && !e.local(st) {
 		o = relist(o, st.Code(), h.after, listed)
 	}
+	if c.config.classify != nil && !h.noRetry && marked.After <= 0 && e.decidable(st, o) {
+		o = c.config.classify(ctx, method, st, o)
+	}
 	if o.Class == retry.Transient && e.lost(st) {
 		o.Evidence = budget.Lost
 	}

@@ -15,6 +15,7 @@
 // [WithIdempotentMethods] names it, or if its idempotency_level in the .proto file is
 // NO_SIDE_EFFECTS or IDEMPOTENT (and the file is linked in). A policy from a service config
 // replaces the table by its own list of codes, and the codes listed count as declared.
+// [WithClassifier] decides otherwise, by a status's details for example.
 //
 //	OK                                     a success
 //	UNAVAILABLE, nothing was sent          retried whatever the method: no connection, GOAWAY, or

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -163,4 +164,26 @@ func ExampleStreamServerInterceptor() {
 	srv := grpc.NewServer(grpc.ChainStreamInterceptor(grpcx.StreamServerInterceptor()))
 	srv.Stop()
 	// Output:
+}
+
+// An API says in google.rpc.ErrorInfo whether a limit renews itself.
+func ExampleWithClassifier() {
+	byReason := func(_ context.Context, _ string, st *status.Status, o retry.Outcome) retry.Outcome {
+		for _, d := range st.Details() {
+			if e, ok := d.(*errdetails.ErrorInfo); ok && e.Reason == "RATE_LIMIT_EXCEEDED" {
+				return retry.Outcome{Class: retry.Throttled, After: time.Second}
+			}
+		}
+		return o
+	}
+	conn, err := grpc.NewClient("dns:///orders.internal:443", append(
+		grpcx.DialOptions(retry.Must(retry.New(retry.Config{})), grpcx.WithClassifier(byReason)),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	)...)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(conn.Close())
+	// Output: <nil>
 }

@@ -17,6 +17,7 @@ type config struct {
 	idempotent map[string]bool // "/service/method", "/service/" for all of a service, "" for all
 	policies   *Policies
 	replay     int // bytes a stream may keep to be replayed
+	classify   classifier
 }
 
 func newConfig(opts []Option) config {

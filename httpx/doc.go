@@ -9,7 +9,8 @@
 //
 // It sends the caller's own request unless a header, a timeout or a body has to be added. After a
 // failure that another attempt may not meet ([Classify] has the table, [WithClassifier] changes
-// it) it waits as the policy and the server say, and sends a copy. Each host has its own budget
+// it; [WithBodyPeek] lets it look into bodies) it waits as the policy and the server say, under
+// any of the names that servers have for that, and sends a copy. Each host has its own budget
 // and latency estimate; [WithDestination] names others. [WithPolicyFunc] chooses the policy of
 // each request, which is also how policies are reloaded.
 //

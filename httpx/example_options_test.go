@@ -72,6 +72,50 @@ func ExampleWithClassifier() {
 	// Output: 500 "broken"
 }
 
+// GitHub's secondary limits are a 403 like any other, but for their text.
+func ExampleWithBodyPeek() {
+	classify := func(req *http.Request, resp *http.Response, err error) retry.Outcome {
+		if err == nil && resp.StatusCode == http.StatusForbidden &&
+			strings.Contains(string(httpx.PeekBody(resp)), "secondary rate limit") {
+			return retry.Outcome{Class: retry.Throttled} // or After: time.Minute, as they ask for
+		}
+		return httpx.Classify(req, resp, err)
+	}
+	faults := fault.Transport(nil, fault.Script(
+		fault.Fault{Status: 403, Body: "You have exceeded a secondary rate limit."},
+		fault.Fault{Status: 403, Body: "Resource not accessible"},
+	))
+	client := &http.Client{Transport: httpx.NewTransport(faults, eager,
+		httpx.WithClassifier(classify), httpx.WithBodyPeek(http.StatusForbidden))}
+	req, _ := http.NewRequest(http.MethodGet, "http://api.internal/repos", nil)
+	status(client, req)
+	// Output: 403 "Resource not accessible"
+}
+
+// The answers of this API come in parts, and a failure is written last.
+func ExampleWithPeekLimits() {
+	httpx.NewTransport(nil, nil, httpx.WithBodyPeek(http.StatusOK), httpx.WithPeekLimits(4<<10, time.Second))
+	// Output:
+}
+
+// This API says in a header of its own how many minutes to wait.
+func ExampleWithHintHeader() {
+	patient := retry.Must(retry.New(retry.Config{MaxHint: time.Minute}))
+	base := fault.Transport(nil, func(*http.Request) fault.Fault {
+		return fault.Fault{Status: 503, Header: http.Header{"X-Wait-Minutes": {"5"}}}
+	})
+	client := &http.Client{Transport: httpx.NewTransport(base, patient, httpx.WithHintHeader("X-Wait-Minutes", time.Minute))}
+	resp, err := client.Get("http://api.internal/")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	stopped, _ := httpx.ReportFrom(resp.Request.Context())
+	fmt.Println(stopped.Reason)
+	// Output: hint_too_long
+}
+
 // The parts of one host that fail apart have budgets apart.
 func ExampleWithDestination() {
 	byPart := func(r *http.Request) string {

@@ -1,0 +1,48 @@
+package grpcx
+
+import (
+	"context"
+
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// classifier classifies the status of an attempt, as WithClassifier says.
+type classifier = func(context.Context, string, *status.Status, retry.Outcome) retry.Outcome
+
+// WithClassifier has classify decide on the status of each attempt that failed, with its details:
+// google.rpc.ErrorInfo may say that a quota is used up for the day. It is given the call's
+// context, the method ("/pkg.Service/Method"), the status, and the outcome by the table in the
+// package's documentation, and returns that or another:
+//
+//	byReason := func(_ context.Context, _ string, st *status.Status, o retry.Outcome) retry.Outcome {
+//		for _, d := range st.Details() {
+//			if e, ok := d.(*errdetails.ErrorInfo); ok && e.Reason == "RATE_LIMIT_EXCEEDED" {
+//				return retry.Outcome{Class: retry.Throttled, After: 30 * time.Second}
+//			}
+//		}
+//		return o
+//	}
+//
+// It is not called where the outcome is no matter of opinion: for an attempt that was provably
+// unprocessed or ran into its timeout, for a pushback of "do not retry", and for what gRPC-Go
+// refuses by itself. What it returns is limited after that: a method that may not have its effect
+// twice is not repeated unless the attempt was Unprocessed, and MaxHint and the deadline bound
+// After. It is called by any number of goroutines at a time. Details are the server's, as many as
+// grpc.WithMaxHeaderListSize lets in.
+//
+// It panics if classify is nil.
+func WithClassifier(
+	classify func(ctx context.Context, method string, st *status.Status, o retry.Outcome) retry.Outcome,
+) Option {
+	if classify == nil {
+		panic("grpcx: WithClassifier: must not be nil")
+	}
+	return func(c *config) { c.classify = classify }
+}
+
+// decidable reports whether a user's classifier may change the outcome o of an attempt.
+func (e *ending) decidable(st *status.Status, o retry.Outcome) bool {
+	return o.Class != retry.Unprocessed && o.Class != retry.Timeout && !e.local(st)
+}
