@@ -43,6 +43,10 @@ func (c *call) drain(resp *http.Response) {
 // breaks the connection.
 func drain(resp *http.Response, abort func()) {
 	body := resp.Body
+	if p, ok := body.(*peekBody); ok && p.reading() { // it has stalled
+		p.Close()
+		return
+	}
 	switch {
 	case body == nil:
 	case body == http.NoBody:

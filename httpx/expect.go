@@ -25,6 +25,6 @@ func (c *call) dropsExpect() bool { return c.unexpects.Load() != 0 }
 
 // unexpected reports whether an attempt was refused for its Expect alone.
 func (c *call) unexpected(attempt int, resp *http.Response, o retry.Outcome) bool {
-	return resp != nil && resp.StatusCode == http.StatusExpectationFailed && o.Class == retry.Rejected &&
+	return resp != nil && resp.StatusCode == http.StatusExpectationFailed && o.Class != retry.Success &&
 		attempt <= 63 && c.unexpects.Load()&(1<<attempt) != 0 && shouldRetry(resp.Header) != "false"
 }

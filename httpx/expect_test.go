@@ -107,6 +107,9 @@ func TestExpect_IsRefusedOnce(t *testing.T) {
 		"do not retry": {
 			&unwilling{header: http.Header{"X-Should-Retry": {"false"}}}, nil, 1, nil, retry.ReasonRejected,
 		},
+		"do retry": {
+			&unwilling{header: http.Header{"X-Should-Retry": {"true"}}}, nil, 2, nil, retry.ReasonSuccess,
+		},
 		"a body that is one": {
 			&unwilling{}, func(r *http.Request) { r.GetBody = nil; _, _ = r.Body.Read(make([]byte, 1)) }, 2, nil,
 			retry.ReasonSuccess,

@@ -16,6 +16,9 @@ import (
 //
 // Here the caller is given the whole body all the same, from its first byte.
 func PeekBody(resp *http.Response) []byte {
+	if resp == nil {
+		return nil
+	}
 	if p, ok := resp.Body.(*peekBody); ok {
 		return p.look()
 	}

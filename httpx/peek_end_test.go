@@ -42,6 +42,7 @@ func TestPeek_AStalledGzipBodyLeavesNothing(t *testing.T) {
 				begin(w)
 				stalled(w, r)
 			}, func(t *testing.T, c *http.Client, seen *[]string) {
+				require.Nil(t, httpx.PeekBody(nil))
 				for _, base := range []http.RoundTripper{c.Transport, byDefault(c.Transport, policy(t, nil)),
 					again(c.Transport, policy(t, nil))} {
 					resp, err := base.RoundTrip(get(t, context.Background(), "http://pipe/"))
@@ -145,6 +146,30 @@ func TestPeek_WhatCannotBeSentAgainIsNot(t *testing.T) {
 			require.Equal(t, []retry.Reason{retry.ReasonNotReplayable, retry.ReasonNotIdempotent}[i], rec.reason())
 		}
 	})
+}
+
+// TestPeek_AStalledAnswerIsGivenUpOnce counts on the look having waited already.
+func TestPeek_AStalledAnswerIsGivenUpOnce(t *testing.T) {
+	for proto, protocols := range map[string][]*http.Protocols{"h1": nil, "h2": {unencryptedHTTP2()}} {
+		t.Run(proto, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := 0
+				base := pipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if n++; n == 1 {
+						w.Header().Set("Content-Type", "application/json")
+						w.WriteHeader(http.StatusTooManyRequests)
+						stalled(w, r)
+					}
+				}), protocols...)
+				start := time.Now()
+				resp, err := (&http.Client{Transport: httpx.NewTransport(base, policy(t, nil))}).Get("http://pipe/")
+				require.NoError(t, err)
+				require.Equal(t, 200, resp.StatusCode)
+				text(t, resp)
+				require.Equal(t, 100*time.Millisecond, time.Since(start))
+			})
+		})
+	}
 }
 
 func TestPeek_ACloseEndsTheReadAhead(t *testing.T) {

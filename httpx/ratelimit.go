@@ -144,7 +144,7 @@ const (
 // for that stands anywhere behind "ratelimit": X-RateLimit-Remaining-Tokens and
 // anthropic-ratelimit-tokens-remaining.
 func splitLimit(name string) (of string, k kind) {
-	if !strings.Contains(name, "ate") { // most headers
+	if !strings.Contains(name, "imit") { // most headers
 		return "", noKind
 	}
 	name = strings.ReplaceAll(strings.ToLower(name), "rate-limit", "ratelimit")
