@@ -128,6 +128,9 @@ var limitCases = map[string]struct {
 	"milliseconds": {
 		headerOf("x-ratelimit-remaining", "0", "x-ratelimit-reset-ms", "1500"), 1500 * time.Millisecond, true,
 	},
+	"two times": {
+		headerOf("ratelimit-remaining", "0", "ratelimit-reset", "7", "ratelimit-next", "2026-11-28T12:00:03Z"), 7 * time.Second, true,
+	},
 	"a longer word":            {headerOf("x-ratelimit-remaining", "0", "x-ratelimit-resettable", "3"), 0, true},
 	"a limit that is no limit": {headerOf("x-remaining", "0", "x-reset", "3", "x-date-reset", "3"), 0, false},
 	"the field of the draft": {

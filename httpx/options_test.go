@@ -120,6 +120,11 @@ func TestOptions_WithHintHeaderNamesAHeaderAndItsUnit(t *testing.T) {
 				start := time.Now()
 				_, err := tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil))
 				require.NoError(t, err)
+				if test.code == 403 { // a proxy's word
+					_, err := tr.RoundTrip(request(t, http.MethodConnect, "http://h/", nil))
+					require.NoError(t, err)
+					require.Equal(t, retry.Rejected, rec.attempts[len(rec.attempts)-1].Outcome.Class)
+				}
 				require.Equal(t, test.class, rec.attempts[0].Outcome.Class)
 				require.Equal(t, test.after, rec.attempts[0].Outcome.After)
 				require.GreaterOrEqual(t, time.Since(start), 2*test.after)

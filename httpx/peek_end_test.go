@@ -81,16 +81,21 @@ func TestPeek_TheJSONOf429IsLookedAtByDefault(t *testing.T) {
 		sent               int
 		opts               []httpx.Option
 	}{
-		"a spent quota":     {"application/json", "", spent, 1, nil},
-		"a problem":         {"application/problem+json; charset=utf-8", "", `{"type":"InsufficientQuota"}`, 1, nil},
-		"compressed":        {"application/json", "gzip", packed.String(), 1, nil},
-		"text":              {"text/plain", "", spent, 3, nil},
-		"another code":      {"application/json", "", `{"error":{"code":"rate_limit_exceeded"}}`, 3, nil},
-		"in a message":      {"application/json", "", `{"error":{"message":"insufficient_quota"}}`, 3, nil},
-		"malformed":         {"application/json", "", spent[1:], 3, nil},
-		"cut":               {"application/json", "", spent[:len(spent)-1], 3, nil},
-		"another shape":     {"application/json", "", `["insufficient_quota",7,null,{"code":7}]`, 3, nil},
-		"deep":              {"application/json", "", strings.Repeat(`[`, 9999) + strings.Repeat(`]`, 9999), 3, nil},
+		"a spent quota": {"application/json", "", spent, 1, nil},
+		"a problem":     {"application/problem+json; charset=utf-8", "", `{"type":"InsufficientQuota"}`, 1, nil},
+		"compressed":    {"application/json", "gzip", packed.String(), 1, nil},
+		"text":          {"text/plain", "", spent, 3, nil},
+		"another code":  {"application/json", "", `{"error":{"code":"rate_limit_exceeded"}}`, 3, nil},
+		"in a message":  {"application/json", "", `{"error":{"message":"insufficient_quota"}}`, 3, nil},
+		"malformed":     {"application/json", "", spent[1:], 3, nil},
+		"cut":           {"application/json", "", spent[:len(spent)-1], 3, nil},
+		"another shape": {"application/json", "", `["insufficient_quota",7,null,{"code":7}]`, 3, nil},
+		"deep":          {"application/json", "", strings.Repeat(`[`, 9999) + strings.Repeat(`]`, 9999), 3, nil},
+		"too deep":      {"application/json", "", strings.Repeat(`[`, 20) + spent + strings.Repeat(`]`, 20), 3, nil},
+		"too long": {
+			"application/json", "", spent[:1] + strings.Repeat(" ", 64<<10) + spent[1:], 3,
+			[]httpx.Option{httpx.WithPeekLimits(1<<20, time.Second)},
+		},
 		"switched off":      {"application/json", "", spent, 3, []httpx.Option{httpx.WithPeekLimits(0, time.Second)}},
 		"beyond the limit":  {"application/json", "", spent, 3, []httpx.Option{httpx.WithPeekLimits(8, time.Second)}},
 		"no event stream":   {"text/event-stream", "", spent, 3, []httpx.Option{httpx.WithBodyPeek(429)}},
@@ -185,6 +190,59 @@ func TestPeek_ACloseEndsTheReadAhead(t *testing.T) {
 		})
 }
 
+func TestPeek_AClosedBodyCannotBeRead(t *testing.T) {
+	everyPeek(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "content") },
+		func(t *testing.T, c *http.Client, seen *[]string) {
+			resp, err := c.Get("http://pipe/")
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			n, err := resp.Body.Read(make([]byte, 1))
+			require.Zero(t, n)
+			require.Error(t, err)
+			require.NotEqual(t, io.EOF, err)
+			require.Equal(t, []string{"content"}, *seen)
+		})
+}
+
+// deaf is a body that no context and no Close ends, a byte in ten milliseconds.
+type deaf struct {
+	trickle
+	reads atomic.Int32
+}
+
+func (d *deaf) Read(p []byte) (int, error) {
+	d.reads.Add(1)
+	return d.trickle.Read(p)
+}
+
+func TestPeek_LooksNoLongerThanItIsWanted(t *testing.T) {
+	for name, limit := range map[string]time.Duration{"the limit": time.Hour, "the caller's deadline": 50 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				defer cancel()
+				var seen []string
+				body := new(deaf)
+				tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
+					return &http.Response{StatusCode: 200, Body: body}, nil
+				}), policy(t, nil), looking(&seen), httpx.WithBodyPeek(200))
+				start := time.Now()
+				resp, err := tr.RoundTrip(get(t, ctx, "http://h/"))
+				require.NoError(t, err)
+				require.Equal(t, min(limit, 100*time.Millisecond), time.Since(start))
+				before := body.reads.Load()
+				time.Sleep(time.Second)
+				require.LessOrEqual(t, body.reads.Load(), before+1, "nobody reads on")
+				got := make([]byte, 100)
+				_, err = io.ReadFull(resp.Body, got)
+				require.NoError(t, err)
+				require.EqualValues(t, 100, body.reads.Load(), "each byte is read once")
+				require.NoError(t, resp.Body.Close())
+			})
+		})
+	}
+}
+
 // panicking is a body whose Read panics.
 type panicking struct{ closed atomic.Int32 }
 
@@ -227,6 +285,16 @@ func TestPeek_ABasesPanicLeavesNoContext(t *testing.T) {
 	}), policy(t, nil), httpx.WithBodyPeek(200))
 	require.Panics(t, func() { _, _ = tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil)) })
 	require.ErrorIs(t, sent.Err(), context.Canceled)
+}
+
+func TestPeek_APolicyThatNeverRetriesLooksAtNothingUnasked(t *testing.T) {
+	body := io.NopCloser(strings.NewReader(`{"error":{"code":"insufficient_quota"}}`))
+	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 429, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+	}), policies(t)["never"])
+	resp, err := tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+	require.NoError(t, err)
+	require.Equal(t, body, resp.Body)
 }
 
 func TestPeek_AnAnswerThatIsNotLookedAtKeepsItsBody(t *testing.T) {
