@@ -166,6 +166,19 @@ func TestExpect_HedgesAreSentAgainWithoutToo(t *testing.T) {
 	})
 }
 
+func TestExpect_AHookDoesNotBringItBack(t *testing.T) {
+	base := new(unwilling)
+	tr := httpx.NewTransport(base, slow(t, new(recorder), nil),
+		httpx.WithBeforeAttempt(func(req *http.Request, _ *retry.Failure) error {
+			req.Header.Set("Expect", "100-continue")
+			return nil
+		}))
+	resp, err := tr.RoundTrip(request(t, http.MethodPost, "http://h/", strings.NewReader("pay 5")))
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	require.Equal(t, []bool{true, false}, base.with)
+}
+
 func TestExpect_CostsNoBudget(t *testing.T) {
 	rec, base := new(recorder), new(unwilling)
 	tr := httpx.NewTransport(base, policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{} },

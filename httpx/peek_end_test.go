@@ -297,6 +297,18 @@ func TestPeek_APolicyThatNeverRetriesLooksAtNothingUnasked(t *testing.T) {
 	require.Equal(t, body, resp.Body)
 }
 
+func TestPeek_AHooksErrorLeavesNoContext(t *testing.T) {
+	var prepared context.Context
+	tr := httpx.NewTransport(roundTripFunc(nil), policy(t, nil), httpx.WithBodyPeek(200),
+		httpx.WithBeforeAttempt(func(req *http.Request, _ *retry.Failure) error {
+			prepared = req.Context()
+			return io.ErrNoProgress
+		}))
+	_, err := tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+	require.ErrorIs(t, err, io.ErrNoProgress)
+	require.ErrorIs(t, prepared.Err(), context.Canceled)
+}
+
 func TestPeek_AnAnswerThatIsNotLookedAtKeepsItsBody(t *testing.T) {
 	body := io.NopCloser(strings.NewReader("x"))
 	for _, opts := range [][]httpx.Option{nil, {httpx.WithBodyPeek(500)}} {
