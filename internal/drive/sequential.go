@@ -163,7 +163,7 @@ func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration)
 		})
 	}
 	if retrying && delay == 0 {
-		s.now = time.Now() // observers and strategies take time
+		s.now = time.Now() // observers and strategies take time; a wait reads the clock when it ends
 	}
 }
 
@@ -171,6 +171,7 @@ func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration)
 // it has.
 func (s *sequence[T]) stopIfEnded() {
 	if s.ctx.Err() != nil && s.call.Report().Reason == call.ReasonNone {
+		s.now = time.Now() // observers and strategies take time
 		s.call.Cancel(s.now, Ended(s.ctx))
 		s.result.discard(s.w)
 	}
