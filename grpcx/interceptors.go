@@ -71,9 +71,13 @@ type rule struct {
 // byTable is the rule of a method that no Policies names, and of a call with a policy of its own.
 var byTable rule
 
-// rule returns what applies to a method of cc, and the policy of its destination, marked as used.
-func (c *client) rule(cc *grpc.ClientConn, method string) (*retry.Policy, *rule) {
+// rule returns what applies to a call of a method of cc, and the policy of its destination, marked
+// as used.
+func (c *client) rule(cc *grpc.ClientConn, method string, opts []grpc.CallOption) (*retry.Policy, *rule) {
 	name := targetOf(cc)
+	if p := findPolicy(opts); p != nil {
+		return p.For(name), &byTable
+	}
 	if c.policies != nil {
 		if r := c.policies.target(name, cc).rule(method); r != nil {
 			return r.policy.For(name), r

@@ -80,10 +80,7 @@ func (c *client) stream(
 		}
 	}
 	ctx = sayCriticality(ctx)
-	policy, r := c.rule(cc, method)
-	if found := findPolicy(opts); found != nil {
-		policy, r = found.For(targetOf(cc)), &byTable
-	}
+	policy, r := c.rule(cc, method, opts)
 	s := &clientStream{
 		c: c, p: drive.Of(policy), r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
 		receiving: make(chan struct{}, 1), replay: replayBuffer{limit: c.replay},

@@ -29,10 +29,7 @@ func (c *client) unary(
 		}
 	}
 	ctx = sayCriticality(ctx)
-	policy, r := c.rule(cc, method)
-	if found := findPolicy(opts); found != nil {
-		policy, r = found.For(targetOf(cc)), &byTable
-	}
+	policy, r := c.rule(cc, method, opts)
 	p := drive.Of(policy)
 	if p.Fast && r.timeout <= 0 && !c.strict && ctx.Err() == nil && !placement.InUse() {
 		first := new(firstAttempt)
