@@ -54,60 +54,67 @@ func (a Adaptive) Validate() error {
 	return errors.Join(errs...)
 }
 
-// New returns a budget in the state of a new process: retries are allowed, and nothing is known
-// of the traffic.
-func (a Adaptive) New() Budget {
-	b := &adaptive{
-		room:       cmp.Or(a.Unanswered, 2),
-		earn:       cmp.Or(a.Waste, 0.06),
-		patience:   cmp.Or(a.Patience, time.Second),
-		most:       cmp.Or(a.Waiting, 256),
-		strict:     a.Strict,
-		hedgeLeft:  maxHedges,
-		hedgeWins:  1,
-		resendLeft: maxResends,
-	}
-	if a.Strict && a.Unanswered == 0 {
-		b.room = 1
-	}
-	for i := range b.watches {
-		b.watches[i].from.Store(idle)
-	}
-	b.retries.watch, b.hedges = &b.watches[0], &b.watches[1]
-	b.retries.pause = firstProbe
-	return b
-}
+const horizon = 10 * time.Second // "the last ten seconds" of the rule, about
 
+// The numbers of the rule in the package comment.
 const (
-	horizon    = 10 * time.Second
+	// Rule 1: how many retries may be under way.
+	roomShare = 2 * stopShare // of the horizon's successes, if that is more than Unanswered
+	places    = 8             // added by a retry that succeeds while calls wait
+	longWait  = time.Minute   // the most that Patience is extended to
+
+	// Rule 2: when retries stop, and what pays for the failed ones.
+	stopShare  = 0.03                   // of the horizon's successes: failed retries that stop retries, and at least one
 	row        = 4                      // successes in a row that pay for a failed retry while retries are stopped
 	prepaid    = 2                      // successes that pay for one in advance while they are not
 	maxPrepaid = 4                      // failed retries that may be paid for in advance
-	stopShare  = 0.03                   // of the horizon's successes: failed retries that stop retries, and at least one
-	roomShare  = 2 * stopShare          // of the horizon's successes: retries that may be under way
 	oneEvent   = 250 * time.Millisecond // successes pay in advance so long after a first failure, and while retries are under way
-	maxWaste   = 20                     // failed retries that successes need not have paid for
-	places     = 8                      // added to the room by a retry that succeeds while calls wait
-	maxResends = 100                    // resends of calls lost together that successes need not have paid for
-	together   = time.Second            // calls that ask so soon after one another may have been lost together
-	maxHedges  = 3                      // hedges that successes need not have paid for, or hedgeShare
-	hedgeEarn  = 0.1                    // of a hedge, by a success, while every hedge wins
-	lossEarn   = 0.01                   // the same, while none does
-	hedgeRoom  = 2                      // hedges sent since the last sign of life, or hedgeShare
-	hedgeShare = 0.02                   // of the horizon's successes
-	firstProbe = time.Minute            // without a retry, after which one may probe; doubled by each that fails
-	lastProbe  = time.Hour              // up to this
-	longWait   = time.Minute            // the most that patience is extended to
-	leap       = 2 * time.Hour          // more than this makes no difference to any rule
+
+	// Rule 3: probes while retries are stopped.
+	firstProbe = time.Minute // without a retry, after which one may probe; doubled by each that fails
+	lastProbe  = time.Hour   // up to this
+
+	// Rules 4 and 5: what successes need not have paid for.
+	maxWaste   = 20          // failed retries
+	maxResends = 100         // resends of calls lost together
+	together   = time.Second // calls that ask so soon after one another may have been lost together
+
+	// Hedges.
+	hedgeShare = 0.02 // of the horizon's successes, if that is more than one of the next two
+	maxHedges  = 3    // hedges that successes need not have paid for
+	hedgeRoom  = 2    // hedges sent since the last sign of life
+	hedgeEarn  = 0.1  // of a hedge, by a success, while every hedge wins
+	lossEarn   = 0.01 // the same, while none does
+
+	leap = 2 * time.Hour // a longer time makes no difference to any rule
 )
 
-// watch counts the successes of attempts that were not sent before a point in time.
+// watch counts the successes of attempts that were not sent before a point in time. Points in time
+// are stamps: see adaptive.ends, and adaptive_permit.go.
 type watch struct {
 	from  atomic.Uint64 // a stamp, or idle
 	fresh atomic.Uint64
 }
 
-const idle = uint64(1) << 63
+const (
+	idle    = uint64(1) << 63 // a watch that counts nothing
+	watched = uint64(1) << 63 // of adaptive.ends: a watch counts
+)
+
+// lane holds what decides on retries.
+type lane struct {
+	*watch
+	mark   uint64        // fresh where the row of successes begins
+	debt   float64       // failed retries that no successes have outweighed; negative: paid in advance
+	waste  float64       // failed retries that successes have not paid for
+	growth float64       // of the room, by retries that succeeded
+	open   bySpan        // retries under way
+	sent   time.Duration // when the latest retry was granted
+	event  time.Duration // when the watch began
+	pause  time.Duration // before the next probe
+	closer Permit        // the retry that stopped retries, if own
+	own    bool          // no other retry has failed since
+}
 
 // adaptive is the state of Adaptive. A first attempt that succeeds reads ends when it is sent and
 // adds one to it when it ends; while something has failed lately it also counts itself in
@@ -133,39 +140,46 @@ type adaptive struct {
 	lapses   uint64  // failed retries and hedges among ends
 	seen     uint64  // successes at the latest look
 	recent   float64 // successes of about the last horizon
-	usual    time.Duration
+	usual    time.Duration // what a retry that succeeds takes
 	retries  lane
-	waiting  bySpan
+	waiting  bySpan        // calls, by when they asked last
 	waitedAt time.Duration // when Later was last the answer to a call
 
-	resendLeft float64
+	resendLeft float64       // resends of calls lost together that may be granted
 	lostStamp  uint64        // attempts sent up to it were lost together at lostAt
 	lostAt     time.Duration // since 1, or 0 for never
 
 	hedges     *watch
-	hedgeMark  uint64
-	hedgeLeft  float64
-	hedgeOpen  int
-	hedgeWins  float64 // the share of the latest few hedges that won
-	hedgeAdded time.Duration
+	hedgeMark  uint64        // fresh when the first of hedgeOpen was sent
+	hedgeLeft  float64       // hedges in the bucket
+	hedgeOpen  int           // hedges sent since the last sign of life
+	hedgeWins  float64       // the share of the latest few hedges that won
+	hedgeAdded time.Duration // when the latest hedge was granted
 }
 
-// lane decides on retries.
-type lane struct {
-	*watch
-	mark   uint64        // fresh where the row of successes begins
-	debt   float64       // failed retries that no successes have outweighed; negative: paid in advance
-	waste  float64       // failed retries that successes have not paid for
-	growth float64       // of the room, by retries that succeeded
-	open   bySpan        // retries under way
-	sent   time.Duration // when the latest retry was granted
-	event  time.Duration // when the watch began
-	pause  time.Duration // before the next probe
-	closer Permit        // the retry that stopped retries, if own
-	own    bool          // no other retry has failed since
+// New returns a budget in the state of a new process: retries are allowed, and nothing is known
+// of the traffic.
+func (a Adaptive) New() Budget {
+	b := &adaptive{
+		room:       cmp.Or(a.Unanswered, 2),
+		earn:       cmp.Or(a.Waste, 0.06),
+		patience:   cmp.Or(a.Patience, time.Second),
+		most:       cmp.Or(a.Waiting, 256),
+		strict:     a.Strict,
+		hedgeLeft:  maxHedges,
+		hedgeWins:  1,
+		resendLeft: maxResends,
+	}
+	if a.Strict && a.Unanswered == 0 {
+		b.room = 1
+	}
+	for i := range b.watches {
+		b.watches[i].from.Store(idle)
+	}
+	b.retries.watch, b.hedges = &b.watches[0], &b.watches[1]
+	b.retries.pause = firstProbe
+	return b
 }
-
-const watched = uint64(1) << 63
 
 // Begin returns the permit of a first attempt: a stamp.
 func (b *adaptive) Begin(time.Time) Permit { return Permit(b.ends.Load() & stampMask) }

@@ -2,49 +2,6 @@ package budget
 
 import "time"
 
-// A permit of adaptive, from its lowest bit: the stamp at its attempt's sending, 30 bits; when a
-// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; and of a call
-// that waits a flag and two bits. Stamps and ticks come around: an attempt that takes longer than
-// half a billion others, or 37 hours, is misjudged, once.
-const (
-	stampBits = 30
-	stampMask = 1<<stampBits - 1
-	tickBits  = 28
-	tickMask  = 1<<tickBits - 1
-	tick      = 20 // a tick is 2^20 ns, about a millisecond
-	span      = 13 // a span is 2^13 ticks, 8.6 s
-
-	kindShift = stampBits + tickBits
-	waitFlag  = Permit(1) << 61 // of a call that waits
-	spanShift = 62              // of such a call: the span in which it asked last, two bits
-	spanMask  = 3
-)
-
-const (
-	firstKind uint64 = iota
-	retryKind
-	resendKind
-	hedgeKind
-)
-
-func (p Permit) stamp() uint64 { return uint64(p) & stampMask }
-func (p Permit) tick() uint64  { return uint64(p) >> stampBits & tickMask }
-func (p Permit) kind() uint64  { return uint64(p) >> kindShift & 3 }
-
-// later reports whether stamp a is after b.
-func later(a, b uint64) bool { return int32(uint32(a-b)<<(32-stampBits)) > 0 }
-
-func (b *adaptive) now() uint64 { return uint64(b.elapsed) >> tick & tickMask }
-
-func (b *adaptive) permit(kind uint64) Permit {
-	return Permit(b.ends.Load()&stampMask | b.now()<<stampBits | kind<<kindShift)
-}
-
-// since returns the age of a permit.
-func (b *adaptive) since(p Permit) time.Duration {
-	return time.Duration((b.now()-p.tick())&tickMask) << tick
-}
-
 // mayWait reports whether a call may wait, or go on to.
 func (b *adaptive) mayWait(held Permit) bool {
 	if b.patience < 0 {
@@ -71,40 +28,6 @@ func (b *adaptive) stopWaiting(p Permit) {
 	if p&waitFlag != 0 {
 		b.waiting.remove(b.elapsed, uint64(p)>>spanShift, spanMask)
 	}
-}
-
-// hedgeCap returns the number of hedges that a full bucket holds.
-func (b *adaptive) hedgeCap() float64 { return max(maxHedges, hedgeShare*b.recent) }
-
-// hedged follows the end of a hedge. Those of a server that is slow throughout do not win.
-func (b *adaptive) hedged(won bool) {
-	b.hedgeWins -= b.hedgeWins / 4
-	if won {
-		b.hedgeWins += 0.25
-	}
-}
-
-// hedge answers a call that asks for a hedge. Hedges have a bucket of their own, and stop while
-// retries are stopped or nothing that was sent after the latest few has succeeded.
-func (b *adaptive) hedge() (Permit, Answer) {
-	if b.hedgeOpen > 0 && b.hedges.fresh.Load() != b.hedgeMark {
-		b.hedgeOpen = 0
-	}
-	room := max(hedgeRoom, hedgeShare*b.recent)
-	probe := b.elapsed-b.hedgeAdded >= firstProbe
-	if b.empty.Load() || b.hedgeLeft < 1 || b.closed() || float64(b.hedgeOpen+1) > room && !probe {
-		return 0, Refused
-	}
-	b.hedgeLeft--
-	b.hedgeAdded = b.elapsed
-	if b.hedgeOpen == 0 {
-		b.lapses++
-		b.hedges.from.Store(b.ends.Add(1) & stampMask)
-		b.ends.Or(watched)
-		b.hedgeMark = b.hedges.fresh.Load()
-	}
-	b.hedgeOpen = min(b.hedgeOpen+1, 1<<20)
-	return b.permit(hedgeKind), Granted
 }
 
 // bySpan counts what is under way by the span in which it began, and forgets what began before
