@@ -96,8 +96,7 @@ func ExampleAfter() {
 		return retry.After(errors.New("429 Too Many Requests"), time.Hour) // longer than MaxHint
 	})
 	fmt.Println(err)
-	// Output: 429 Too Many Requests (evenkeel: hint_too_long after 1 attempt, hint of 1h0m0s over
-	// MaxHint of 2s)
+	// Output: 429 Too Many Requests (evenkeel: hint_too_long after 1 attempt, hint of 1h0m0s over MaxHint of 2s)
 }
 
 func ExampleNew() {
@@ -270,8 +269,7 @@ func ExampleLogObserver() {
 	_ = retry.Do(context.Background(), policy.For("payments"), func(context.Context) error {
 		return errors.New("connection reset by 192.0.2.7") // not in the log: it may hold secrets
 	})
-	// Output: level=WARN msg="call stopped" destination=payments reason=max_attempts attempts=3
-	// hedges=0
+	// Output: level=WARN msg="call stopped" destination=payments reason=max_attempts attempts=3 hedges=0
 }
 
 // printDelays prints the wait that follows each attempt.
