@@ -104,11 +104,18 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 	}
 	ctx, traced := c.trace(ctx, timed)
 	ctx, release := c.stoppable(ctx, timed)
-	req := c.request(ctx, attempt, timed || traced || c.placed || c.t.before != nil || release != nil, body)
+	ctx, giveUp := c.idleContext(ctx)
+	own := timed || traced || c.placed || c.t.before != nil || release != nil || giveUp != nil
+	req := c.request(ctx, attempt, own, body)
 	if !c.bodies.shared {
 		c.sent = req
 	}
-	resp, err := c.exchange(req, attempt, release)
+	var resp *http.Response
+	if giveUp == nil {
+		resp, err = c.exchange(req, attempt, release)
+	} else {
+		resp, err = c.boundIdle(req, attempt, release, giveUp)
+	}
 	if resp != nil && resp.Request == req {
 		resp.Request = c.req
 	}

@@ -17,15 +17,22 @@
 // A call that stops without success returns the last response as it was, its body open, with a nil
 // error, or an error that wraps the last attempt's. [ReportFrom] of resp.Request.Context() returns
 // why a call stopped that ended with a response; [retry.WithObserver] is called for every attempt.
+// [AttemptsFrom] returns how many attempts were sent for a response.
 // A policy of MaxAttempts 1 adds nothing to the base.
+//
+// # Credentials
+//
+// [WithBeforeAttempt] calls a function before each attempt, which may sign the attempt's own copy
+// of the request or put a token on it. [WithReauth] renews credentials after a 401, once for all
+// calls that wait for them, and sends the request again, once.
 //
 // # What is sent twice
 //
 // A request with an effect is repeated only if it provably never reached the application (a
 // refused connection, REFUSED_STREAM, a GOAWAY that excludes it, a proxy that had no tunnel for
 // it), or if something declares that it may be: its method (those that IANA's registry has as
-// idempotent), an Idempotency-Key or X-Idempotency-Key header, WithIdempotencyKey, or
-// retry.WithIdempotency on its context, which overrides the rest. Only such requests are hedged,
+// idempotent), an Idempotency-Key or X-Idempotency-Key header, WithIdempotencyKey, a path of
+// [WithIdempotentPaths], or retry.WithIdempotency on its context, which overrides the rest. Only such requests are hedged,
 // of those that have effects by their method only PUT and DELETE, and neither CONNECT nor an
 // Upgrade. net/http repeats some requests by itself, when a connection it kept turns out to be
 // closed; those replays are below this package and below any budget.
@@ -49,7 +56,7 @@
 // # Time
 //
 // An attempt timeout bounds the time until the response's header; the body then lives as long as
-// it is read. A context's deadline, and http.Client.Timeout, span all attempts and the body. The
+// it is read, and [WithBodyIdleTimeout] ends one that stalls. A context's deadline, and http.Client.Timeout, span all attempts and the body. The
 // time left goes along in Request-Timeout, and resends carry X-Retry-Attempt, counted from 1, so
 // that the first resend says 2 and a first attempt says nothing. WithoutHeaders sends neither.
 // The deadline of CONNECT or an Upgrade (a WebSocket) is that of the handshake, and stays here.

@@ -13,7 +13,8 @@ import (
 // fast reports whether the first attempt of a request needs nothing around it but the budget and a
 // header with the time left: no trace, no body to guard, no hook, no watch on Request.Cancel.
 func (t *Transport) fast(req *http.Request, p *drive.Policy) bool {
-	if !p.Fast || t.classify != nil || t.before != nil || t.credentials != nil || t.addsKey || t.answers.statuses != nil {
+	if !p.Fast || t.classify != nil || t.before != nil || t.credentials != nil || t.addsKey ||
+		t.answers.statuses != nil || t.idle > 0 {
 		return false
 	}
 	ctx, once := req.Context(), p.MaxAttempts == 1

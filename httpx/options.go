@@ -3,6 +3,7 @@ package httpx
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -18,6 +19,8 @@ type options struct {
 	before      []func(*http.Request, *retry.Failure) error
 	credentials *credentials // nil: a 401 is an answer as any other
 	paths       paths        // declared idempotent
+	idle        time.Duration
+	idleStreams []string
 	buffer      int
 	addsKey     bool
 	quiet       bool

@@ -57,16 +57,18 @@ func TestOptions_DestinationNamesTheBudget(t *testing.T) {
 
 func TestOptions_PanicOnNonsense(t *testing.T) {
 	for name, option := range map[string]func(){
-		"WithPolicyFunc":      func() { httpx.WithPolicyFunc(nil) },
-		"WithDestination":     func() { httpx.WithDestination(nil) },
-		"WithClassifier":      func() { httpx.WithClassifier(nil) },
-		"WithBeforeAttempt":   func() { httpx.WithBeforeAttempt(nil) },
-		"WithReauth":          func() { httpx.WithReauth(nil) },
-		"WithIdempotentPaths": func() { httpx.WithIdempotentPaths() },
-		"WithBodyBuffer":      func() { httpx.WithBodyBuffer(-1) },
-		"WithMaxTimeout":      func() { httpx.WithMaxTimeout(0) },
-		"OnAttempt":           func() { httpx.OnAttempt(nil) },
-		"Handler":             func() { httpx.Handler(nil) },
+		"WithPolicyFunc":               func() { httpx.WithPolicyFunc(nil) },
+		"WithDestination":              func() { httpx.WithDestination(nil) },
+		"WithClassifier":               func() { httpx.WithClassifier(nil) },
+		"WithBeforeAttempt":            func() { httpx.WithBeforeAttempt(nil) },
+		"WithReauth":                   func() { httpx.WithReauth(nil) },
+		"WithBodyIdleTimeout":          func() { httpx.WithBodyIdleTimeout(0) },
+		"WithBodyIdleTimeout: streams": func() { httpx.WithBodyIdleTimeout(1, "text/plain") },
+		"WithIdempotentPaths":          func() { httpx.WithIdempotentPaths() },
+		"WithBodyBuffer":               func() { httpx.WithBodyBuffer(-1) },
+		"WithMaxTimeout":               func() { httpx.WithMaxTimeout(0) },
+		"OnAttempt":                    func() { httpx.OnAttempt(nil) },
+		"Handler":                      func() { httpx.Handler(nil) },
 	} {
 		func() {
 			defer func() { require.Contains(t, recover(), name) }()

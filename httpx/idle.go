@@ -1,0 +1,175 @@
+package httpx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// WithBodyIdleTimeout ends the body of a response when a Read of it waits d for a byte. The error
+// of Read is then a net.Error whose Timeout is true, and the connection is given up. A response
+// that has begun is not sent again: neither an attempt timeout nor a retry follows its body. Only
+// the time of a Read counts, not that of a caller who does not read.
+//
+// The silence of an event stream means nothing, so bodies of text/event-stream and
+// multipart/x-mixed-replace are left alone unless they are named in streams as well. So are
+// CONNECT and what answers an Upgrade.
+//
+// It panics if d is not positive, or streams has another name.
+func WithBodyIdleTimeout(d time.Duration, streams ...string) Option {
+	if d <= 0 {
+		panic(fmt.Sprintf("httpx: WithBodyIdleTimeout: must be positive, not %v", d))
+	}
+	for _, s := range streams {
+		if !slices.Contains(eventStreams, s) {
+			panic(fmt.Sprintf("httpx: WithBodyIdleTimeout: streams are %q, not %q", eventStreams, s))
+		}
+	}
+	return func(o *options) { o.idle, o.idleStreams = d, streams }
+}
+
+// eventStreams are the media types of bodies that may be silent for any time.
+var eventStreams = []string{"text/event-stream", "multipart/x-mixed-replace"}
+
+// idleContext returns the context of an attempt whose body may be given up, and what does that.
+func (c *call) idleContext(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	if c.t.idle <= 0 || opensTunnel(c.req.Method, c.req.Header) {
+		return ctx, nil
+	}
+	return context.WithCancelCause(ctx)
+}
+
+// boundIdle sends an attempt as exchange does, and bounds the silence of its response's body.
+// cancel ends the attempt's context.
+func (c *call) boundIdle(
+	req *http.Request, attempt int, release context.CancelFunc, cancel context.CancelCauseFunc,
+) (*http.Response, error) {
+	done := func() { cancel(nil) }
+	returned := false
+	defer func() { // a panic or runtime.Goexit in the base or a hook
+		if !returned {
+			done()
+		}
+	}()
+	resp, err := c.exchange(req, attempt, release)
+	returned = true
+	if resp == nil || resp.Body == nil || resp.Body == http.NoBody ||
+		resp.StatusCode == http.StatusSwitchingProtocols || c.mayBeSilent(resp) {
+		return keep(resp, done), err
+	}
+	resp.Body = &idleBody{body: resp.Body, limit: c.t.idle, cancel: cancel}
+	return resp, err
+}
+
+// mayBeSilent reports whether a response is an event stream that the option does not name.
+func (c *call) mayBeSilent(resp *http.Response) bool {
+	kind, _, err := mime.ParseMediaType(first(resp.Header, "Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return false
+	}
+	return slices.Contains(eventStreams, kind) && !slices.Contains(c.t.idleStreams, kind)
+}
+
+// idleBody is a body whose Read waits for a byte no longer than limit.
+type idleBody struct {
+	body    io.ReadCloser
+	limit   time.Duration
+	cancel  context.CancelCauseFunc
+	stalled atomic.Bool
+
+	mu     sync.Mutex
+	timer  *time.Timer // runs stall; nil: no Read yet
+	closed bool
+}
+
+// Read implements io.Reader.
+func (b *idleBody) Read(p []byte) (int, error) {
+	if b.stalled.Load() {
+		return 0, &idleError{b.limit}
+	}
+	if len(p) == 0 {
+		return b.body.Read(p)
+	}
+	b.arm()
+	n, err := b.body.Read(p)
+	inTime := b.disarm()
+	switch {
+	case err == nil:
+		return n, nil
+	case err != io.EOF && !inTime:
+		err = &idleError{b.limit}
+	}
+	b.cancel(nil)
+	return n, err
+}
+
+func (b *idleBody) arm() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.timer == nil {
+		b.timer = time.AfterFunc(b.limit, b.stall)
+		return
+	}
+	b.timer.Reset(b.limit)
+}
+
+// disarm reports whether the Read that armed the timer returned in time.
+func (b *idleBody) disarm() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.timer.Stop() || !b.stalled.Load()
+}
+
+// stall gives up the body. The end of the attempt's context ends its Read, and also one that waits
+// for the header of gzip, for which Close would wait. A base that does not heed the context has to
+// heed Close.
+func (b *idleBody) stall() {
+	b.stalled.Store(true)
+	b.cancel(os.ErrDeadlineExceeded)
+	_ = b.close()
+}
+
+// Close implements io.Closer.
+func (b *idleBody) Close() error {
+	err := b.close()
+	b.cancel(nil)
+	return err
+}
+
+func (b *idleBody) close() error {
+	b.mu.Lock()
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	first := !b.closed
+	b.closed = true
+	b.mu.Unlock()
+	if !first {
+		return nil
+	}
+	return b.body.Close()
+}
+
+// idleError is the error of a body that stalled.
+type idleError struct{ limit time.Duration }
+
+func (e *idleError) Error() string {
+	return os.ErrDeadlineExceeded.Error() + " (evenkeel: body idle timeout of " + e.limit.String() + ")"
+}
+
+// Unwrap returns the error that a connection returns whose deadline has passed.
+func (*idleError) Unwrap() error { return os.ErrDeadlineExceeded }
+
+// Timeout returns true.
+func (*idleError) Timeout() bool { return true }
+
+// Temporary returns true.
+func (*idleError) Temporary() bool { return true }
