@@ -44,6 +44,7 @@ type Call struct {
 	deadline time.Duration // of the caller; never, if there is none
 	elapsed  time.Duration // of the call, before start
 	hedge    bool          // this call may be hedged
+	key      string        // for Rules.Pause
 
 	flights
 	sent     int           // attempts sent
@@ -52,17 +53,21 @@ type Call struct {
 	spare    budget.Permit // of the latest attempt that Rules.Unknown admitted
 	lastSent time.Duration
 
-	freed                        // attempts that were resent for nothing
-	pending                      // the next attempt
-	queue                        // the wait for the budget's answer
-	shut    bool                 // no hedge of the latest attempt: the budget or the deadline refused it
-	hedgeAt time.Duration        // when the budget may be asked for a hedge again
-	asked   time.Duration        // the longest wait that a server asked for, if that is over Rules.MaxHint
-	notYet  time.Duration        // a server asked to be left alone until then
-	closed  Reason               // no further attempt, whatever becomes of those under way
-	wait    int                  // the number of the latest backoff
-	prev    time.Duration        // the latest backoff
-	own     *[2]backoff.Strategy // this call's own instances of strategies that are Stateful
+	freed                 // attempts that were resent for nothing
+	pending               // the next attempt
+	queue                 // the wait for the budget's answer
+	shut    bool          // no hedge of the latest attempt: the budget or the deadline refused it
+	hedgeAt time.Duration // when the budget may be asked for a hedge again
+	asked   time.Duration // the longest wait that a server asked for, if that is over Rules.MaxHint
+	notYet  time.Duration // a server asked to be left alone until then
+
+	paused   bool          // the next attempt waits because of other calls, since pausedAt
+	pausedAt time.Duration // the first time
+
+	closed Reason               // no further attempt, whatever becomes of those under way
+	wait   int                  // the number of the latest backoff
+	prev   time.Duration        // the latest backoff
+	own    *[2]backoff.Strategy // this call's own instances of strategies that are Stateful
 
 	answer    int           // the attempt whose answer is the call's if it stops now
 	kind      budget.Kind   // of that attempt
@@ -80,6 +85,7 @@ const never = math.MaxInt64
 
 func (c *Call) init(r *Rules, now time.Time, o Options) {
 	c.rules, c.start, c.now, c.deadline, c.hedge = r, now, now, never, o.Hedge && r.Hedge != nil
+	c.key = o.PauseKey
 	if !o.Deadline.IsZero() {
 		c.deadline = o.Deadline.Sub(now)
 	}
@@ -107,6 +113,9 @@ func (c *Call) Next(now time.Time) Step {
 func (c *Call) advance(now time.Time) { c.now, c.at = now, now.Sub(c.start) }
 
 func (c *Call) first() Step {
+	if step, held := c.hold(); held {
+		return step
+	}
 	if g, ok := c.rules.Budget.(budget.Gate); ok && !g.Allow(c.now, c.rules.unit()) {
 		c.reason = ReasonGate
 		return Step{Op: Stop, Reason: ReasonGate}
@@ -115,11 +124,18 @@ func (c *Call) first() Step {
 	if c.rules.Budget != nil {
 		permit = c.rules.Budget.Begin(c.now)
 	}
+	c.pause()
 	return c.send(budget.First, permit, false)
 }
 
 // retry sends the attempt that is due, if the budget grants it now or has before.
 func (c *Call) retry() Step {
+	if c.heed(); c.at < c.notYet {
+		if reason := c.postpone(); reason != ReasonNone {
+			return c.drop(reason)
+		}
+		return Step{Op: Wait, At: c.start.Add(c.due)}
+	}
 	if !c.paid {
 		if step, over := c.ask(); over {
 			return step
@@ -139,6 +155,7 @@ func (c *Call) nextHedge() Step {
 	if delay <= 0 {
 		return Step{Op: Wait}
 	}
+	c.heed()
 	due := max(later(c.lastSent, delay), c.notYet, c.hedgeAt)
 	if c.ends(max(c.at, due)) != ReasonNone {
 		c.shut = true
@@ -171,7 +188,7 @@ func (c *Call) send(k budget.Kind, p budget.Permit, unknown bool) Step {
 
 func (c *Call) launch(k budget.Kind, p budget.Permit, unknown bool, sent time.Duration) {
 	c.sent++
-	c.shut, c.every = false, 0
+	c.shut, c.every, c.paused = false, 0, false
 	c.lastSent = sent
 	if unknown {
 		c.spare = p
@@ -184,7 +201,7 @@ func (c *Call) launch(k budget.Kind, p budget.Permit, unknown bool, sent time.Du
 
 // pause adds to what the call has waited the time in which no attempt was under way.
 func (c *Call) pause() {
-	if c.n == 0 && c.sent > 0 && c.at > c.idle {
+	if c.n == 0 && (c.sent > 0 || c.paused) && c.at > c.idle {
 		c.waited += c.at - c.idle
 		c.idle = c.at
 	}

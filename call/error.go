@@ -96,7 +96,7 @@ func (e *Error) RetryAfter() time.Duration {
 		return e.After
 	}
 	switch e.Reason {
-	case ReasonMaxAttempts, ReasonMaxElapsed, ReasonBudget, ReasonDeadline, ReasonNoRetry, ReasonHint, ReasonGate:
+	case ReasonMaxAttempts, ReasonMaxElapsed, ReasonBudget, ReasonDeadline, ReasonNoRetry, ReasonHint, ReasonGate, ReasonPaused:
 		return comeBack
 	}
 	return 0

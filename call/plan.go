@@ -73,6 +73,7 @@ func (c *Call) failed(f *flight, o *Outcome) {
 	if !c.refused {
 		c.answers(f, o)
 	}
+	c.pauseOthers(o)
 	reason := c.plan(o)
 	if o.Forbidden != ReasonNone || reason == ReasonHint {
 		c.close(reason)
@@ -112,6 +113,7 @@ func (c *Call) plan(o *Outcome) Reason {
 	if !ok {
 		return ReasonMaxAttempts
 	}
+	c.heed()
 	due := max(later(c.at, delay), c.notYet)
 	if reason := c.ends(due); reason != ReasonNone {
 		return reason
@@ -198,8 +200,10 @@ func (c *Call) strategy(throttled bool) (s backoff.Strategy, ofCall bool) {
 
 // hint returns the end of a wait that a server asked for: that and up to a quarter more, unless
 // only the wait alone ends before the deadline.
-func (c *Call) hint(after time.Duration) time.Duration {
-	end := later(c.at, after)
+func (c *Call) hint(after time.Duration) time.Duration { return c.spread(later(c.at, after), after) }
+
+// spread is hint for a wait that ends then.
+func (c *Call) spread(end, after time.Duration) time.Duration {
 	spread := time.Duration(float64(after) * hintSpread)
 	if c.deadline != never && !c.tooLate(end) {
 		spread = min(spread, c.deadline-later(end, c.rules.usual())-1)

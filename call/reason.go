@@ -20,12 +20,13 @@ const (
 	ReasonGate                        // the budget refused even the first attempt (budget.ClientThrottle)
 	ReasonDisabled                    // Rules.Off switched retries off
 	ReasonMaxElapsed                  // the next attempt would be sent later than Rules.MaxElapsed after the call began
+	ReasonPaused                      // nothing was sent: a server asked other calls to wait longer than this one can
 )
 
 var reasonNames = [...]string{
 	"none", "success", "rejected", "max_attempts", "budget", "deadline", "no_retry", "hint_too_long",
 	"not_idempotent", "not_replayable", "canceled", "committed", "gate",
-	"disabled", "max_elapsed",
+	"disabled", "max_elapsed", "paused",
 }
 
 // String returns the reason's name in errors, logs, metrics and traces.

@@ -17,6 +17,7 @@ type Rules struct {
 	Backoff          backoff.Strategy // the wait before a retry; nil: none
 	ThrottledBackoff backoff.Strategy // the wait after a Throttled outcome; nil: Backoff
 	MaxHint          time.Duration    // the longest wait that a server may ask for; 0 sets no limit
+	Pause            Pause            // what servers asked of other calls; nil: each call finds out by itself
 	MaxElapsed       time.Duration    // how long after the call began it may be sent again; 0 sets no limit
 	Budget           budget.Budget    // what retries and hedges may cost; nil affords them all
 	Unknown          budget.Budget    // what retries after errors that no classifier knows may cost; nil: Budget
@@ -30,6 +31,7 @@ type Rules struct {
 type Options struct {
 	Deadline time.Time // of the caller; zero: none
 	Hedge    bool      // attempts may run side by side; the call is hedged only if its Rules say so too
+	PauseKey string    // Rules.Pause is asked about the calls with the same key
 }
 
 // First is a first attempt that was sent outside a Call and has not ended.

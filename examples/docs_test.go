@@ -265,7 +265,7 @@ func TestEachNameOfTheCodeIsInTheDocs(t *testing.T) {
 func TestEachReasonAndClassIsInTheDocs(t *testing.T) {
 	page, err := os.ReadFile("../docs/metrics.md")
 	require.NoError(t, err)
-	for r := retry.ReasonSuccess; r <= retry.ReasonMaxElapsed; r++ {
+	for r := retry.ReasonSuccess; r <= retry.ReasonPaused; r++ {
 		require.Contains(t, string(page), "| `"+r.String()+"` |")
 	}
 	for c := retry.Success; c <= retry.Canceled; c++ {

@@ -51,6 +51,8 @@ func (e *Error) status() *status.Status {
 		}
 	}
 	switch {
+	case e.Call.Last == nil && e.Call.Reason == retry.ReasonPaused:
+		return status.New(codes.Unavailable, "the server asked other calls to wait for longer than this one can")
 	case e.Call.Last == nil:
 		return status.New(codes.Unavailable, "the client's own budget refused the call")
 	case !isStatus:

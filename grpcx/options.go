@@ -1,6 +1,8 @@
 package grpcx
 
 import (
+	"context"
+
 	"google.golang.org/grpc"
 
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -16,6 +18,7 @@ type config struct {
 	strict     bool            // UNAVAILABLE needs a declared method as well
 	idempotent map[string]bool // "/service/method", "/service/" for all of a service, "" for all
 	policies   *Policies
+	hintKey    func(ctx context.Context, method string) string
 	replay     int // bytes a stream may keep to be replayed
 	classify   classifier
 }
@@ -85,6 +88,26 @@ func WithReplayBuffer(bytes int) Option {
 		panic("grpcx: WithReplayBuffer: must not be negative")
 	}
 	return func(c *config) { c.replay = bytes }
+}
+
+// WithHintKey names who a wait is for that a server asks for, such as the tenant that ctx is for or
+// the method ("/pkg.Service/Method"), where the policy's HintScope is "destination": pushback to
+// one does not hold up the others. It is called once a call, by any number of goroutines at a time.
+// The keys are bounded together with the targets (retry.WithMaxDestinations). It panics if key is
+// nil.
+func WithHintKey(key func(ctx context.Context, method string) string) Option {
+	if key == nil {
+		panic("grpcx: WithHintKey: must not be nil")
+	}
+	return func(c *config) { c.hintKey = key }
+}
+
+// pauseKey returns the key of a call.
+func (c *config) pauseKey(ctx context.Context, method string) string {
+	if c.hintKey == nil {
+		return ""
+	}
+	return c.hintKey(ctx, method)
 }
 
 // WithPolicy makes one call follow p and not the interceptor's policy, nor that of WithPolicies. p

@@ -106,7 +106,7 @@ func (c *client) stream(
 func (s *clientStream) begin() error {
 	now := time.Now()
 	deadline, _ := s.ctx.Deadline()
-	s.call = s.p.Start(now, call.Options{Deadline: deadline})
+	s.call = s.p.Start(now, call.Options{Deadline: deadline, PauseKey: s.c.pauseKey(s.ctx, s.method)})
 	opened := false
 	defer func() { // a panic or runtime.Goexit in the streamer
 		if !opened {

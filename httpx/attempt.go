@@ -71,7 +71,11 @@ func (c *call) options(p *drive.Policy) drive.Options {
 	if c.bodies.shared = p.Hedges() && c.hedgeable(); c.bodies.shared {
 		c.hooks = serialized(c.req.Context())
 	}
-	return drive.Options{Hedge: c.bodies.shared, Opening: true, Numbers: true}
+	o := drive.Options{Hedge: c.bodies.shared, Opening: true, Numbers: true}
+	if c.t.hintKey != nil {
+		o.PauseKey = c.t.hintKey(c.req)
+	}
+	return o
 }
 
 // hedgeable reports whether attempts can be made side by side.

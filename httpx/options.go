@@ -18,7 +18,8 @@ type options struct {
 	classify    func(*http.Request, *http.Response, error) retry.Outcome // nil: Classify
 	before      []func(*http.Request, *retry.Failure) error
 	credentials *credentials // nil: a 401 is an answer as any other
-	paths       paths        // declared idempotent
+	hintKey     func(*http.Request) string
+	paths       paths // declared idempotent
 	idle        time.Duration
 	idleStreams []string
 	buffer      int
@@ -93,3 +94,16 @@ func WithIdempotencyKey() Option { return func(o *options) { o.addsKey = true } 
 // WithoutHeaders sends neither Request-Timeout nor X-Retry-Attempt, for servers that refuse what
 // they do not know.
 func WithoutHeaders() Option { return func(o *options) { o.quiet = true } }
+
+// WithHintKey names who a wait is for that a server asks for, such as the tenant or the API key of
+// the request, where the policy's HintScope is "destination": a 429 to one tenant does not hold up
+// the others. It is called once a call, by any number of goroutines at a time. The keys are bounded
+// together with the destinations (retry.WithMaxDestinations).
+//
+// NewTransport panics if its policy's HintScope is "call", unless WithPolicyFunc chooses another.
+func WithHintKey(key func(*http.Request) string) Option {
+	if key == nil {
+		panic("httpx: WithHintKey: must not be nil")
+	}
+	return func(o *options) { o.hintKey = key }
+}

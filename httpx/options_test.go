@@ -64,6 +64,7 @@ func TestOptions_PanicOnNonsense(t *testing.T) {
 		"WithReauth":                   func() { httpx.WithReauth(nil) },
 		"WithBodyIdleTimeout":          func() { httpx.WithBodyIdleTimeout(0) },
 		"WithBodyIdleTimeout: streams": func() { httpx.WithBodyIdleTimeout(1, "text/plain") },
+		"WithHintKey":                  func() { httpx.WithHintKey(nil) },
 		"WithIdempotentPaths":          func() { httpx.WithIdempotentPaths() },
 		"WithBodyBuffer":               func() { httpx.WithBodyBuffer(-1) },
 		"WithMaxTimeout":               func() { httpx.WithMaxTimeout(0) },

@@ -37,6 +37,9 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 		}
 		opt(&t.options)
 	}
+	if t.hintKey != nil && t.choose == nil && p.Config().HintScope != "destination" {
+		panic(`httpx: WithHintKey: the policy's HintScope must be "destination"`)
+	}
 	return t
 }
 

@@ -53,12 +53,12 @@ func TestCallsAndAttemptsAreCountedByWhatTheyCameTo(t *testing.T) {
 func TestEveryReasonAndClassHasItsOwnName(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
-	for r := retry.ReasonNone; r <= retry.ReasonMaxElapsed; r++ {
+	for r := retry.ReasonNone; r <= retry.ReasonPaused; r++ {
 		o.CallDone(t.Context(), retry.Report{Reason: r})
 	}
 	o.CallDone(t.Context(), retry.Report{Reason: 200})
 	calls := m.counts(t, "evenkeel.calls")
-	for r := retry.ReasonNone; r <= retry.ReasonMaxElapsed; r++ {
+	for r := retry.ReasonNone; r <= retry.ReasonPaused; r++ {
 		require.EqualValues(t, 1, calls[set("evenkeel.stop.reason", r.String())], "%v", r)
 	}
 	require.EqualValues(t, 1, calls[set("evenkeel.stop.reason", "unknown")])

@@ -16,6 +16,9 @@ import (
 const Unlimited = -1
 
 const (
+	hintCall        = "call"
+	hintDestination = "destination"
+
 	defaultMaxAttempts = 3
 	defaultMaxHint     = time.Minute
 )
@@ -46,6 +49,11 @@ type Config struct {
 	// MaxHint is the longest wait that a server may ask for; a longer one stops the call. 0 means
 	// one minute. The wait that follows is the server's and up to a quarter more.
 	MaxHint time.Duration
+	// HintScope is who obeys a wait that a server asks for. "call", or "", is the call that was
+	// answered so. With "destination" the calls to the same destination which are not sent yet
+	// wait as well, and those whose deadline is sooner stop at once (ReasonPaused).
+	// httpx.WithHintKey and grpcx.WithHintKey narrow it to the calls of one tenant.
+	HintScope string
 	// MaxElapsed is how long after a call has begun it may be sent again, retries and hedges
 	// alike. It cuts no attempt that is under way, and no wait begins that would end after it
 	// (ReasonMaxElapsed). 0 sets no limit. To bound the whole call, give its context a deadline.
@@ -64,6 +72,11 @@ func (c Config) validate() error {
 	if c.MaxElapsed < 0 {
 		errs = append(errs, conf.Errorf("MaxElapsed", "must not be negative, not %v", c.MaxElapsed))
 	}
+	switch c.HintScope {
+	case "", hintCall, hintDestination:
+	default:
+		errs = append(errs, conf.Errorf("HintScope", "must be %q or %q, not %q", hintCall, hintDestination, shortened(c.HintScope)))
+	}
 	check := func(field string, v any) {
 		if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
 			errs = append(errs, conf.Errorf(field, "must not be a nil %T", v))
@@ -78,6 +91,9 @@ func (c Config) validate() error {
 	check("Hedge", c.Hedge)
 	return errors.Join(errs...)
 }
+
+// shortened returns as much of a value from the input as an error may show.
+func shortened(s string) string { return s[:min(len(s), 64)] }
 
 // withDefaults fills in what the zero value stands for.
 func (c Config) withDefaults() Config {

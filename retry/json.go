@@ -41,6 +41,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	put("AttemptTimeout", c.AttemptTimeout != nil, func() ([]byte, error) { return timeout.MarshalSpec(c.AttemptTimeout) })
 	put("Hedge", c.Hedge != nil, func() ([]byte, error) { return timeout.MarshalSpec(c.Hedge) })
 	put("MaxHint", c.MaxHint != 0, func() ([]byte, error) { return json.Marshal(c.MaxHint.String()) })
+	put("HintScope", c.HintScope != "", func() ([]byte, error) { return json.Marshal(c.HintScope) })
 	put("MaxElapsed", c.MaxElapsed != 0, func() ([]byte, error) { return json.Marshal(c.MaxElapsed.String()) })
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -83,6 +84,7 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	take("AttemptTimeout", into(&read.AttemptTimeout, timeout.UnmarshalSpec))
 	take("Hedge", into(&read.Hedge, timeout.UnmarshalSpec))
 	take("MaxHint", into(&read.MaxHint, parsePositive))
+	take("HintScope", into(&read.HintScope, parseHintScope))
 	take("MaxElapsed", into(&read.MaxElapsed, parsePositive))
 	errs = append(errs, conf.Unknown(fields, known...))
 	if err := errors.Join(errs...); err != nil {
@@ -124,6 +126,13 @@ func parseAttempts(raw []byte) (int, error) {
 		return 0, errors.New(`must be a whole number, at least 1, or "unlimited"`)
 	}
 	return n, nil
+}
+
+func parseHintScope(raw []byte) (scope string, _ error) {
+	if err := json.Unmarshal(raw, &scope); err != nil || scope != hintCall && scope != hintDestination {
+		return "", fmt.Errorf("must be %q or %q", hintCall, hintDestination)
+	}
+	return scope, nil
 }
 
 func parsePositive(raw []byte) (time.Duration, error) {

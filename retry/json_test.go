@@ -28,7 +28,8 @@ func everyConfig() []retry.Config {
 		Hedge:            timeout.Percentile{Rate: 0.05, Ceiling: time.Second},
 		MaxHint:          90 * time.Second,
 		MaxElapsed:       5 * time.Minute,
-	}, {MaxElapsed: 1<<63 - 1}, {MaxAttempts: 1}, {MaxAttempts: retry.Unlimited}, {MaxHint: 1}, {MaxHint: 1<<63 - 1}}
+		HintScope:        "destination",
+	}, {HintScope: "call"}, {MaxElapsed: 1<<63 - 1}, {MaxAttempts: 1}, {MaxAttempts: retry.Unlimited}, {MaxHint: 1}, {MaxHint: 1<<63 - 1}}
 	for _, s := range []backoff.Strategy{
 		backoff.None(), backoff.Constant(0), backoff.Linear(1, 2), curve, backoff.Fibonacci(1, 2),
 		backoff.FullJitter(1, 2), backoff.EqualJitter(1, 2), backoff.DecorrelatedJitter(1, 2),
@@ -152,6 +153,9 @@ func TestJSONRefuses(t *testing.T) {
 		`{"max_hint": "250"}`:                    "max_hint: must be a duration",
 		`{"max_hint": "-1s"}`:                    "max_hint: must be more than 0",
 		`{"max_hint": null}`:                     "max_hint: must be a duration",
+		`{"hint_scope": "all"}`:                  `hint_scope: must be "call" or "destination"`,
+		`{"hint_scope": ""}`:                     `hint_scope: must be "call" or "destination"`,
+		`{"hint_scope": null}`:                   `hint_scope: must be "call" or "destination"`,
 		`{"max_elapsed": "0s"}`:                  "max_elapsed: must be more than 0",
 		`{"max_elapsed": "-1s"}`:                 "max_elapsed: must be more than 0",
 		`{"max_elapsed": 30}`:                    "max_elapsed: must be a duration",

@@ -100,6 +100,9 @@ func (f *family) newPolicy(at *place, was Config, old state, drained bool) *Poli
 	if r.observer != nil {
 		p.drive.Observer = r.observer
 	}
+	if f.pauses != nil {
+		p.drive.Pause = f.pauses.Of(at.Key)
+	}
 	if s.unknown != nil {
 		p.drive.Unknown = s.unknown
 	}

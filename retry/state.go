@@ -61,14 +61,15 @@ type (
 
 // family holds the policies of one set of rules, one for each destination.
 type family struct {
-	rules rules
-	own   *Policy // for the destination ""
-	named *table
+	rules  rules
+	own    *Policy // for the destination ""
+	named  *table
+	pauses *dest.Pauses // nil: a wait that a server asks for is the call's alone
 }
 
 // newFamily returns a family that keeps the state of from's destinations, if from is not nil.
 func newFamily(r rules, from *family) *family {
-	f := &family{rules: r}
+	f := &family{rules: r, pauses: newPauses(r, from)}
 	isSpent := dest.Spent(r.cfg.Budget)
 	spent := func(p *Policy) bool { return isSpent(p.state.budget) || p.state.unknown.Spent() }
 	if from == nil {
@@ -82,6 +83,17 @@ func newFamily(r rules, from *family) *family {
 		return f.newPolicy(at, was, old.state, false)
 	})
 	return f
+}
+
+// newPauses returns from's pauses, if it has some and r wants them.
+func newPauses(r rules, from *family) *dest.Pauses {
+	switch {
+	case r.cfg.HintScope != hintDestination:
+		return nil
+	case from != nil && from.pauses != nil:
+		return from.pauses
+	}
+	return dest.NewPauses(r.maxDests)
 }
 
 func (f *family) policy(destination string) *Policy {

@@ -37,6 +37,7 @@ const (
 	ReasonCommitted     = call.ReasonCommitted     // part of the answer has reached the caller
 	ReasonGate          = call.ReasonGate          // the budget refused even the first attempt (budget.ClientThrottle)
 	ReasonDisabled      = call.ReasonDisabled      // WithSwitch switched retries off
+	ReasonPaused        = call.ReasonPaused        // a server asked other calls to wait for longer than this one can
 	ReasonMaxElapsed    = call.ReasonMaxElapsed    // another attempt would begin later than Config.MaxElapsed allows
 
 	// Whether a request may have its effect twice, for WithIdempotency:

@@ -5,6 +5,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/dest"
 	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -24,6 +25,7 @@ type callers struct {
 
 	budget  budget.Spec
 	budgets []budget.Budget
+	pauses  []*dest.Pause // of each process; nil: none is shared by its calls
 	attempt limits
 	hedge   limits
 
@@ -44,6 +46,12 @@ func newCallers(cfg retry.Config, n int, random func() float64) (*callers, error
 		c.budgets[i] = c.budget.New()
 	}
 	cfg.Budget = boundBudget{c}
+	if cfg.HintScope == "destination" {
+		c.pauses = make([]*dest.Pause, n)
+		for i := range c.pauses {
+			c.pauses[i] = dest.NewPauses(1).Of("")
+		}
+	}
 	cfg.AttemptTimeout = c.attempt.bind(cfg.AttemptTimeout, c)
 	cfg.Hedge = c.hedge.bind(cfg.Hedge, c)
 	p, err := retry.New(cfg, retry.WithRand(random))
@@ -51,17 +59,34 @@ func newCallers(cfg retry.Config, n int, random func() float64) (*callers, error
 		return nil, err
 	}
 	c.rules = &drive.Of(p).Rules
+	if c.pauses != nil {
+		c.rules.Pause = boundPause{c}
+	}
 	return c, nil
 }
 
 // restart replaces a process by a new one.
 func (c *callers) restart(i uint32) {
 	c.budgets[i] = c.budget.New()
+	if c.pauses != nil {
+		c.pauses[i] = dest.NewPauses(1).Of("")
+	}
 	c.attempt.restart(i)
 	c.hedge.restart(i)
 	if c.balancers != nil {
 		c.balancers[i] = newBalancer(c.replicas)
 	}
+}
+
+// boundPause is the current process's.
+type boundPause struct{ *callers }
+
+func (b boundPause) Left(now time.Time, key string) (left, asked time.Duration) {
+	return b.pauses[b.current].Left(now, key)
+}
+
+func (b boundPause) Set(now time.Time, key string, d time.Duration) {
+	b.pauses[b.current].Set(now, key, d)
 }
 
 // boundBudget is the Spec of the current process's budget, and that budget.

@@ -155,7 +155,7 @@ func (s *sim) finish(slot uint32, c *callState, reason retry.Reason) {
 // retry does when it marks a request that is being handled.
 func (c *callers) tells(reason retry.Reason) bool {
 	switch reason {
-	case retry.ReasonNoRetry, retry.ReasonHint:
+	case retry.ReasonNoRetry, retry.ReasonHint, retry.ReasonPaused:
 		return c.tell
 	case retry.ReasonMaxAttempts, retry.ReasonMaxElapsed, retry.ReasonBudget, retry.ReasonDeadline:
 		return c.tell && !c.single

@@ -59,7 +59,7 @@ func (p *Policy) Stopped(ctx context.Context, c *call.Call, last error, history 
 // retries has done nothing.
 func (p *Policy) spend(ctx context.Context, reason call.Reason) {
 	switch reason {
-	case call.ReasonNoRetry, call.ReasonHint, call.ReasonGate:
+	case call.ReasonNoRetry, call.ReasonHint, call.ReasonGate, call.ReasonPaused:
 		layer.Spend(ctx)
 	case call.ReasonMaxAttempts, call.ReasonMaxElapsed, call.ReasonBudget, call.ReasonDeadline:
 		if p.MaxAttempts != 1 {

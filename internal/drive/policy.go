@@ -9,6 +9,7 @@ import (
 
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/dest"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
@@ -25,6 +26,7 @@ type Policy struct {
 	Fast  bool
 	clock bool // an observer, a limit, the budget or MaxElapsed needs to know when a first attempt was sent
 	gated bool // the budget may refuse even a first attempt
+	held  *dest.Pause
 }
 
 // Observer is a retry.Observer.
@@ -43,10 +45,11 @@ func (p *Policy) Prepare() {
 	_, timeless := p.Budget.(interface{ Timeless() })
 	_, stateless := p.Budget.(interface{ Stateless() })
 	_, p.gated = p.Budget.(budget.Gate)
+	p.held, _ = p.Pause.(*dest.Pause)
 	_, learnsTimeout := p.AttemptTimeout.(timeout.Learner)
 	_, learnsHedge := p.Hedge.(timeout.Learner)
 	p.clock = !timeless || learnsTimeout || learnsHedge || p.Observer != nil || p.MaxElapsed > 0
-	p.Fast = !p.clock && !p.gated && stateless && p.AttemptTimeout == nil && p.Hedge == nil
+	p.Fast = !p.clock && !p.gated && stateless && p.AttemptTimeout == nil && p.Hedge == nil && p.Pause == nil
 }
 
 // Hedges reports whether calls that may be sent twice are hedged.

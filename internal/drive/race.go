@@ -75,6 +75,15 @@ func (r *race[T]) start() (first racer, ok bool) {
 	r.live = r.room[:0]
 	r.call = r.p.Start(now, r.o.of(r.ctx))
 	step := r.call.Next(now)
+	for step.Op == call.Wait { // there is no other goroutine yet
+		sleep(r.ctx, step.At)
+		if r.ctx.Err() != nil {
+			r.cancel()
+			return racer{}, false
+		}
+		now = time.Now()
+		step = r.call.Next(now)
+	}
 	if step.Op != call.Send {
 		r.stop()
 		return racer{}, false

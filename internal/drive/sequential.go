@@ -21,6 +21,8 @@ func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] 
 		return start(ctx, p, w, o)
 	case o.Hedge && p.Hedges():
 		return runRace(ctx, p, w, o)
+	case p.held.Active():
+		return start(ctx, p, w, o)
 	}
 	f := first[T]{p: p, w: w, sent: p.Begin(), open: true}
 	defer f.close()

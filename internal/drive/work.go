@@ -57,12 +57,13 @@ type Options struct {
 	// declared of the call is not of these, and Result.Inside knows of them.
 	Operation bool
 	Numbers   bool // Send puts the number of a resend on its context by itself, as a ResendContext
+	PauseKey  string
 }
 
 // of returns the options of the call on ctx.
 func (o Options) of(ctx context.Context) call.Options {
 	deadline, _ := ctx.Deadline()
-	return call.Options{Deadline: deadline, Hedge: o.Hedge && !layer.Sheddable(ctx)}
+	return call.Options{Deadline: deadline, Hedge: o.Hedge && !layer.Sheddable(ctx), PauseKey: o.PauseKey}
 }
 
 // Answer holds the result of a call.
