@@ -44,9 +44,10 @@ func TestHintScope_OtherCallsWaitInEveryDriver(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var w testkit.Watcher
 					p := sharing(t, cfg, retry.WithObserver(&w))
+					fine := func(context.Context) error { return nil }
+					require.NoError(t, do(t.Context(), p, fine))
 					ask(t, p, 10*time.Second)
 					start := time.Now()
-					fine := func(context.Context) error { return nil }
 					require.NoError(t, do(t.Context(), p.For("another"), fine))
 					require.Zero(t, time.Since(start), "another destination")
 
@@ -70,8 +71,8 @@ func TestHintScope_OtherCallsWaitInEveryDriver(t *testing.T) {
 					require.InDelta(t, 10*time.Second, time.Since(start), float64(time.Millisecond), "it is over")
 
 					n := len(w.Reports)
-					require.Equal(t, retry.ReasonPaused, w.Reports[2].Reason)
-					require.Zero(t, w.Reports[2].Attempts)
+					require.Equal(t, retry.ReasonPaused, w.Reports[3].Reason)
+					require.Zero(t, w.Reports[3].Attempts)
 					require.Equal(t, retry.ReasonSuccess, w.Reports[n-2].Reason)
 					require.InDelta(t, 8*time.Second, w.Reports[n-2].Waited, float64(time.Millisecond))
 				})

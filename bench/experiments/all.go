@@ -18,6 +18,7 @@ var All = []Experiment{
 	fleetBudget,
 	overload,
 	loop,
+	hints,
 	playgroundRuns,
 	liveServers,
 	stackLive,

@@ -7,13 +7,14 @@ import (
 
 // conditions is the sum of all faults from one point in time to the next.
 type conditions struct {
-	from     int64   // ns since the start
-	fail     float64 // probability that an attempt fails at once
-	throttle float64 // … of those that do not: that it is turned away
-	hang     float64 // … of the rest: that it is never answered
-	capacity float64 // what is left of the server's rate, as a share
-	slow     int64   // ns on top of each answer
-	load     float64 // factor on the rate of calls
+	from     int64         // ns since the start
+	fail     float64       // probability that an attempt fails at once
+	throttle float64       // … of those that do not: that it is turned away
+	after    time.Duration // how long those are asked to wait
+	hang     float64       // … of the rest: that it is never answered
+	capacity float64       // what is left of the server's rate, as a share
+	slow     int64         // ns on top of each answer
+	load     float64       // factor on the rate of calls
 }
 
 // timelines cuts time where a fault begins or ends, for every replica of the server.
@@ -43,6 +44,7 @@ func conditionsAt(faults []Fault, replica int, at time.Duration) conditions {
 		ok *= 1 - f.Fail
 		accepted *= 1 - f.Throttle
 		answered *= 1 - f.Hang
+		c.after = max(c.after, f.After)
 		c.capacity *= 1 - f.Cut
 		c.slow = min(c.slow+int64(f.Slow), int64(longest))
 		if f.Load > 0 {

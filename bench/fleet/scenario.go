@@ -57,6 +57,11 @@ type Server struct {
 	// Queue is how many attempts may wait; those above are answered as throttled, at once. 0: no
 	// limit.
 	Queue int
+	// Quota is how many attempts it takes in each Window, counted from the start of the run; those
+	// above are answered as throttled, at once, with the time until the next window in whole
+	// seconds as the wait that they are asked for. 0: no quota.
+	Quota  int
+	Window time.Duration // 0 means a second
 	// Drops says that it knows its callers' deadlines and does not execute, at no cost, an attempt
 	// whose caller has given up or will have before it is done. Otherwise it does, for nobody.
 	Drops bool
@@ -71,6 +76,7 @@ type Fault struct {
 	From, To time.Duration
 	Fail     float64       // share of attempts that fail at once when they reach the server; 1 is an outage
 	Throttle float64       // share of attempts that the server turns away as overloaded
+	After    time.Duration // how long those are asked to wait
 	Hang     float64       // share of attempts that are never answered
 	Cut      float64       // share of the server's Rate that is gone; 1 stops it
 	Slow     time.Duration // what each answer takes in addition
@@ -129,6 +135,8 @@ func (s Scenario) Validate() error {
 	bad(!(s.Server.Rate >= 0 && s.Server.Rate <= 1e9), "Server.Rate",
 		"must be between 0 (no limit) and 1e9, not %v", s.Server.Rate)
 	bad(s.Server.Queue < 0, "Server.Queue", "must not be negative, not %d", s.Server.Queue)
+	bad(s.Server.Quota < 0, "Server.Quota", "must not be negative, not %d", s.Server.Quota)
+	span("Server.Window", s.Server.Window)
 	bad(!(s.Survival.Load >= 0), "Survival.Load", "must not be negative, not %v", s.Survival.Load)
 	bad(s.Survival.Lost < 0, "Survival.Lost", "must not be negative, not %d", s.Survival.Lost)
 	bad(len(s.Services) > 100, "Services", "must be at most 100, not %d", len(s.Services))
@@ -168,6 +176,9 @@ func (f Fault) validate(replicas int) error {
 	share("Throttle", f.Throttle)
 	share("Hang", f.Hang)
 	share("Cut", f.Cut)
+	if f.After < 0 {
+		errs = append(errs, conf.Errorf("After", "must not be negative, not %v", f.After))
+	}
 	if f.Slow < 0 {
 		errs = append(errs, conf.Errorf("Slow", "must not be negative, not %v", f.Slow))
 	}
@@ -192,14 +203,17 @@ func (s Scenario) withDefaults() Scenario {
 	if s.Drain == 0 {
 		s.Drain = defaultDrain
 	}
-	for _, d := range []*time.Duration{&s.Deadline, &s.Duration, &s.Drain, &s.Server.Slowdown} {
+	if s.Server.Window == 0 {
+		s.Server.Window = time.Second
+	}
+	for _, d := range []*time.Duration{&s.Server.Window, &s.Deadline, &s.Duration, &s.Drain, &s.Server.Slowdown} {
 		*d = min(*d, longest)
 	}
 	s.Faults = slices.Clone(s.Faults)
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		f.From, f.To, f.Slow = min(f.From, longest), min(f.To, longest), min(f.Slow, longest)
-		f.Lose = min(f.Lose, longest)
+		f.Lose, f.After = min(f.Lose, longest), min(f.After, longest)
 	}
 	return s
 }

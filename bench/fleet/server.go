@@ -1,6 +1,10 @@
 package fleet
 
-import "github.com/evenkeel-go/evenkeel/retry"
+import (
+	"time"
+
+	"github.com/evenkeel-go/evenkeel/retry"
+)
 
 // server is the state of what does the work.
 type server struct {
@@ -16,6 +20,18 @@ type server struct {
 	since   int64
 	gen     uint32 // of the event that says it is done
 	inside  int64  // attempts under way in a server that does any number at a time
+
+	window  int64 // the present one
+	granted int   // attempts taken in it
+}
+
+// grant takes one attempt of the window's quota, if something is left of it.
+func (v *server) grant(now int64) bool {
+	if w := now / v.Window.Nanoseconds(); w != v.window {
+		v.window, v.granted = w, 0
+	}
+	v.granted++
+	return v.granted <= v.Quota
 }
 
 // reach brings an attempt to a service or to the server.
@@ -32,7 +48,10 @@ func (s *sim) reach(i uint32) {
 	case w.fail > 0 && s.rng.Float64() < w.fail:
 		s.answer(i, retry.Outcome{Class: retry.Transient})
 	case w.throttle > 0 && s.rng.Float64() < w.throttle:
-		s.answer(i, retry.Outcome{Class: retry.Throttled})
+		s.answer(i, retry.Outcome{Class: retry.Throttled, After: w.after})
+	case v.Quota > 0 && !v.grant(s.now):
+		left := time.Duration(v.Window.Nanoseconds() - s.now%v.Window.Nanoseconds())
+		s.answer(i, retry.Outcome{Class: retry.Throttled, After: (left + time.Second - 1).Truncate(time.Second)})
 	case w.hang > 0 && s.rng.Float64() < w.hang:
 		s.ignore(i, a)
 	case v.Rate > 0:
