@@ -42,7 +42,9 @@ type Call struct {
 	now      time.Time     // when the driver last spoke
 	at       time.Duration // the same, since start
 	deadline time.Duration // of the caller; never, if there is none
-	elapsed  time.Duration // of the call, before start
+	from     time.Duration // when it began, or began anew
+	before   int           // attempts counted until it began anew
+	resets   bool          // it may
 	hedge    bool          // this call may be hedged
 	key      string        // for Rules.Pause
 
@@ -85,7 +87,7 @@ const never = math.MaxInt64
 
 func (c *Call) init(r *Rules, now time.Time, o Options) {
 	c.rules, c.start, c.now, c.deadline, c.hedge = r, now, now, never, o.Hedge && r.Hedge != nil
-	c.key = o.PauseKey
+	c.key, c.resets = o.PauseKey, o.Reset && r.ResetAfter > 0 && r.MaxAttempts != 1
 	if !o.Deadline.IsZero() {
 		c.deadline = o.Deadline.Sub(now)
 	}
@@ -312,6 +314,9 @@ func (c *Call) stop(reason Reason) {
 func (c *Call) end(f *flight, o *Outcome) {
 	c.ambiguous = c.ambiguous || o.ambiguous()
 	e := o.evidence()
+	if c.ranWell(f, o) {
+		e = budget.Alive
+	}
 	if e == budget.Unknown && c.rules.Unknown != nil && !f.unknown {
 		e = budget.None // it may have nothing to do with the destination
 	}

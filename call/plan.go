@@ -73,6 +73,9 @@ func (c *Call) failed(f *flight, o *Outcome) {
 	if !c.refused {
 		c.answers(f, o)
 	}
+	if c.ranWell(f, o) {
+		c.reset()
+	}
 	c.pauseOthers(o)
 	reason := c.plan(o)
 	if o.Forbidden != ReasonNone || reason == ReasonHint {
@@ -202,7 +205,7 @@ func (c *Call) strategy(throttled bool) (s backoff.Strategy, ofCall bool) {
 // only the wait alone ends before the deadline.
 func (c *Call) hint(after time.Duration) time.Duration { return c.spread(later(c.at, after), after) }
 
-// spread is hint for a wait that ends then.
+// spread returns a time between end and a quarter of the wait later, as hint does.
 func (c *Call) spread(end, after time.Duration) time.Duration {
 	spread := time.Duration(float64(after) * hintSpread)
 	if c.deadline != never && !c.tooLate(end) {
@@ -213,17 +216,38 @@ func (c *Call) spread(end, after time.Duration) time.Duration {
 
 // spent reports whether the call was sent as often as it may be. It is asked before each retry
 // and each hedge.
-func (c *Call) spent() bool { return c.rules.spent(c.sent - c.free) }
+func (c *Call) spent() bool { return c.rules.spent(c.sent - c.free - c.before) }
 
 // ends returns why nothing may be sent again then, or ReasonNone.
 func (c *Call) ends(at time.Duration) Reason {
 	switch {
 	case c.tooLate(at):
 		return ReasonDeadline
-	case c.rules.MaxElapsed > 0 && later(at, c.elapsed) > c.rules.MaxElapsed:
+	case c.rules.MaxElapsed > 0 && c.elapsed(at) > c.rules.MaxElapsed:
 		return ReasonMaxElapsed
 	}
 	return ReasonNone
+}
+
+// elapsed returns how long the call has been going on then.
+func (c *Call) elapsed(at time.Duration) time.Duration {
+	if c.from < 0 {
+		return later(at, -c.from)
+	}
+	return at - c.from
+}
+
+// ranWell reports whether an attempt that failed had run for so long that the call begins anew
+// (Rules.ResetAfter). What was silent, or did not reach the application, has not run.
+func (c *Call) ranWell(f *flight, o *Outcome) bool {
+	return c.resets && f.sent != untimed && c.at-f.sent >= c.rules.ResetAfter && (o.Class == Transient || o.Class == Throttled)
+}
+
+// reset begins the call anew with the failure of an attempt that ran well, as its first.
+func (c *Call) reset() {
+	c.before = c.sent - c.free - 1
+	c.from = c.at
+	c.wait, c.prev, c.own = 0, 0, nil
 }
 
 // tooLate reports whether an attempt sent then could not plausibly finish before the deadline.

@@ -18,6 +18,7 @@ type Rules struct {
 	ThrottledBackoff backoff.Strategy // the wait after a Throttled outcome; nil: Backoff
 	MaxHint          time.Duration    // the longest wait that a server may ask for; 0 sets no limit
 	Pause            Pause            // what servers asked of other calls; nil: each call finds out by itself
+	ResetAfter       time.Duration    // an attempt that ran so long before it failed begins the call anew; 0: none does
 	MaxElapsed       time.Duration    // how long after the call began it may be sent again; 0 sets no limit
 	Budget           budget.Budget    // what retries and hedges may cost; nil affords them all
 	Unknown          budget.Budget    // what retries after errors that no classifier knows may cost; nil: Budget
@@ -31,6 +32,7 @@ type Rules struct {
 type Options struct {
 	Deadline time.Time // of the caller; zero: none
 	Hedge    bool      // attempts may run side by side; the call is hedged only if its Rules say so too
+	Reset    bool      // Rules.ResetAfter applies: an attempt is a run of something, and no request that waits
 	PauseKey string    // Rules.Pause is asked about the calls with the same key
 }
 
@@ -54,7 +56,7 @@ func (r *Rules) Resume(now time.Time, f First, o Options) (c Call) {
 	sent := time.Duration(untimed)
 	if !f.Sent.IsZero() {
 		sent = f.Sent.Sub(now)
-		c.elapsed = max(-sent, 0)
+		c.from = min(sent, 0)
 	}
 	c.launch(budget.First, f.Permit, false, sent)
 	if sent == untimed {

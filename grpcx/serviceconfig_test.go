@@ -308,6 +308,7 @@ func FuzzServiceConfig(f *testing.F) {
 func TestServiceConfig_ExportNamesWhatGRPCLacks(t *testing.T) {
 	for name, cfgs := range map[string][]retry.Config{
 		"AttemptTimeout": {{MaxAttempts: 1, AttemptTimeout: timeout.Fixed(time.Second)}},
+		"HintScope":      {{MaxAttempts: 1, HintScope: "destination"}},
 		"MaxElapsed":     {{MaxElapsed: time.Second}},
 		"Budget":         {{MaxAttempts: 1, Budget: budget.ClientThrottle{}}},
 		"the same":       {{Budget: budget.Unlimited{}}, {}},

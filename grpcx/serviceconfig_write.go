@@ -23,9 +23,10 @@ import (
 // about retries (a loadBalancingConfig, message sizes). A retry.Policy is written as closely as
 // gRPC allows: UNAVAILABLE as its one code, MaxAttempts at most 5, the curve of its Backoff under
 // gRPC's own jitter, and the default budget as retryThrottling of 10 tokens and a ratio of 0.1. If
-// gRPC has no equivalent (an attempt timeout, MaxElapsed, hedging by a percentile, another budget
-// or curve, budgets that differ), the error names each. A hedgingPolicy applies to every method of
-// its name, also to those that are not declared idempotent: in gRPC it is that declaration.
+// gRPC has no equivalent (an attempt timeout, MaxElapsed, a HintScope, hedging by a percentile,
+// another budget or curve, budgets that differ), the error names each. A hedgingPolicy applies to
+// every method of its name, also to those that are not declared idempotent: in gRPC it is that
+// declaration.
 func (ps *Policies) ServiceConfig() (string, error) {
 	var (
 		out  serviceConfig
@@ -146,6 +147,9 @@ func (e *entry) convert(c retry.Config) (budget.Spec, error) {
 	}
 	if c.MaxElapsed > 0 && n > 1 {
 		errs = append(errs, conf.Errorf("MaxElapsed", "gRPC has none"))
+	}
+	if c.HintScope == "destination" {
+		errs = append(errs, conf.Errorf("HintScope", "gRPC has only that of the call"))
 	}
 	if n == 1 {
 		if throttle, ok := c.Budget.(budget.ClientThrottle); ok { // the one that refuses first attempts

@@ -38,7 +38,7 @@ func newPaths(patterns []string) (ps paths, _ error) {
 		method, _, named := strings.Cut(strings.TrimLeft(p, " \t"), " ")
 		err := add(http.NewServeMux(), p)
 		if err == nil && named && strings.ContainsFunc(method, unicode.IsLower) {
-			err = fmt.Errorf("no method is called %s", method)
+			err = fmt.Errorf("the method must be in capitals, not %s", method)
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Sprintf("%q: %v", p, err))

@@ -30,7 +30,7 @@ func WithBodyIdleTimeout(d time.Duration, streams ...string) Option {
 	}
 	for _, s := range streams {
 		if !slices.Contains(eventStreams, s) {
-			panic(fmt.Sprintf("httpx: WithBodyIdleTimeout: streams are %q, not %q", eventStreams, s))
+			panic(fmt.Sprintf("httpx: WithBodyIdleTimeout: streams must be of %q, not %q", eventStreams, s))
 		}
 	}
 	return func(o *options) { o.idle, o.idleStreams = d, streams }

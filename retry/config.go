@@ -19,6 +19,8 @@ const (
 	hintCall        = "call"
 	hintDestination = "destination"
 
+	minReset = time.Second // how often a call begins anew at most
+
 	defaultMaxAttempts = 3
 	defaultMaxHint     = time.Minute
 )
@@ -58,6 +60,12 @@ type Config struct {
 	// alike. It cuts no attempt that is under way, and no wait begins that would end after it
 	// (ReasonMaxElapsed). 0 sets no limit. To bound the whole call, give its context a deadline.
 	MaxElapsed time.Duration
+	// ResetAfter lets an operation of Do or DoValue begin anew that ran for so long before it
+	// failed, such as a watch whose connection was lost: attempts, backoff and MaxElapsed count from
+	// there, and the run is no failure to the budget. The budget still decides on each retry. 0 is
+	// off; at least 1s. The requests of httpx and grpcx do not begin anew: one that takes long has
+	// waited, not run.
+	ResetAfter time.Duration
 }
 
 // validate reports every mistake, each with its field's path.
@@ -71,6 +79,9 @@ func (c Config) validate() error {
 	}
 	if c.MaxElapsed < 0 {
 		errs = append(errs, conf.Errorf("MaxElapsed", "must not be negative, not %v", c.MaxElapsed))
+	}
+	if c.ResetAfter != 0 && c.ResetAfter < minReset {
+		errs = append(errs, conf.Errorf("ResetAfter", "must be at least %v, or 0 for none, not %v", minReset, c.ResetAfter))
 	}
 	switch c.HintScope {
 	case "", hintCall, hintDestination:

@@ -41,6 +41,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	put("AttemptTimeout", c.AttemptTimeout != nil, func() ([]byte, error) { return timeout.MarshalSpec(c.AttemptTimeout) })
 	put("Hedge", c.Hedge != nil, func() ([]byte, error) { return timeout.MarshalSpec(c.Hedge) })
 	put("MaxHint", c.MaxHint != 0, func() ([]byte, error) { return json.Marshal(c.MaxHint.String()) })
+	put("ResetAfter", c.ResetAfter != 0, func() ([]byte, error) { return json.Marshal(c.ResetAfter.String()) })
 	put("HintScope", c.HintScope != "", func() ([]byte, error) { return json.Marshal(c.HintScope) })
 	put("MaxElapsed", c.MaxElapsed != 0, func() ([]byte, error) { return json.Marshal(c.MaxElapsed.String()) })
 	if err := errors.Join(errs...); err != nil {
@@ -84,6 +85,7 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	take("AttemptTimeout", into(&read.AttemptTimeout, timeout.UnmarshalSpec))
 	take("Hedge", into(&read.Hedge, timeout.UnmarshalSpec))
 	take("MaxHint", into(&read.MaxHint, parsePositive))
+	take("ResetAfter", into(&read.ResetAfter, parseReset))
 	take("HintScope", into(&read.HintScope, parseHintScope))
 	take("MaxElapsed", into(&read.MaxElapsed, parsePositive))
 	errs = append(errs, conf.Unknown(fields, known...))
@@ -133,6 +135,14 @@ func parseHintScope(raw []byte) (scope string, _ error) {
 		return "", fmt.Errorf("must be %q or %q", hintCall, hintDestination)
 	}
 	return scope, nil
+}
+
+func parseReset(raw []byte) (time.Duration, error) {
+	d, err := conf.Duration(raw)
+	if err == nil && d < minReset {
+		err = fmt.Errorf("must be at least %v", minReset)
+	}
+	return d, err
 }
 
 func parsePositive(raw []byte) (time.Duration, error) {

@@ -29,6 +29,7 @@ func everyConfig() []retry.Config {
 		MaxHint:          90 * time.Second,
 		MaxElapsed:       5 * time.Minute,
 		HintScope:        "destination",
+		ResetAfter:       2 * time.Minute,
 	}, {HintScope: "call"}, {MaxElapsed: 1<<63 - 1}, {MaxAttempts: 1}, {MaxAttempts: retry.Unlimited}, {MaxHint: 1}, {MaxHint: 1<<63 - 1}}
 	for _, s := range []backoff.Strategy{
 		backoff.None(), backoff.Constant(0), backoff.Linear(1, 2), curve, backoff.Fibonacci(1, 2),
@@ -156,6 +157,8 @@ func TestJSONRefuses(t *testing.T) {
 		`{"hint_scope": "all"}`:                  `hint_scope: must be "call" or "destination"`,
 		`{"hint_scope": ""}`:                     `hint_scope: must be "call" or "destination"`,
 		`{"hint_scope": null}`:                   `hint_scope: must be "call" or "destination"`,
+		`{"reset_after": "999ms"}`:               "reset_after: must be at least 1s",
+		`{"reset_after": null}`:                  "reset_after: must be a duration",
 		`{"max_elapsed": "0s"}`:                  "max_elapsed: must be more than 0",
 		`{"max_elapsed": "-1s"}`:                 "max_elapsed: must be more than 0",
 		`{"max_elapsed": 30}`:                    "max_elapsed: must be a duration",

@@ -94,7 +94,7 @@ func (f *family) newPolicy(at *place, was Config, old state, drained bool) *Poli
 	p := &Policy{family: f, state: s, place: at}
 	p.drive = drive.Policy{Classify: r.classify, Explicit: r.classifier != nil, Rules: call.Rules{
 		Destination: at.Key, MaxAttempts: r.cfg.MaxAttempts, Backoff: r.cfg.Backoff,
-		ThrottledBackoff: r.cfg.ThrottledBackoff, MaxHint: r.cfg.MaxHint, MaxElapsed: r.cfg.MaxElapsed, Budget: s.budget,
+		ThrottledBackoff: r.cfg.ThrottledBackoff, MaxHint: r.cfg.MaxHint, MaxElapsed: r.cfg.MaxElapsed, ResetAfter: r.cfg.ResetAfter, Budget: s.budget,
 		AttemptTimeout: s.attempt, Hedge: s.hedge, Rand: r.random, Off: r.off,
 	}}
 	if r.observer != nil {

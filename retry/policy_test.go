@@ -51,6 +51,7 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 			Hedge:            timeout.Percentile{Rate: 3},
 			MaxHint:          -1,
 			MaxElapsed:       -1,
+			ResetAfter:       time.Second - 1,
 			HintScope:        "tenant",
 		},
 		retry.WithClassifier(nil), retry.WithObserver(nil), retry.WithRand(nil), retry.WithMaxDestinations(0), retry.WithPermanent(nil), nil,
@@ -58,12 +59,12 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 	for _, path := range []string{
 		"MaxAttempts: ", "Backoff: made of cheese", "ThrottledBackoff: made of cheese", "Budget.K: ",
 		"Budget.Retries.Waste: ", "Budget.Retries.Unanswered: ", "AttemptTimeout: ", "Hedge.Rate: ", "MaxHint: ",
-		"MaxElapsed: ", `HintScope: must be "call" or "destination", not "tenant"`,
+		"MaxElapsed: ", "ResetAfter: ", `HintScope: must be "call" or "destination", not "tenant"`,
 		"WithClassifier: ", "WithObserver: ", "WithRand: ", "WithMaxDestinations: ", "WithPermanent: ", "Option: ",
 	} {
 		require.ErrorContains(t, err, path)
 	}
-	require.Equal(t, 17, 1+strings.Count(err.Error(), "\n"), "one a line:\n%v", err)
+	require.Equal(t, 18, 1+strings.Count(err.Error(), "\n"), "one a line:\n%v", err)
 	require.NotNil(t, errors.Unwrap(err))
 }
 

@@ -45,7 +45,7 @@ func TestClientsObeyWaitsThatServersAskFor(t *testing.T) {
 func TestMaxElapsedHoldsInTheSimulator(t *testing.T) {
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 10}, Duration: time.Minute,
-		Faults: []fleet.Fault{{To: time.Minute, Fail: 1}},
+		Faults: []fleet.Fault{{To: 2 * time.Minute, Fail: 1}},
 	}
 	cfg := unlimited(retry.Unlimited)
 	cfg.Backoff, cfg.ThrottledBackoff = nil, nil

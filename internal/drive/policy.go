@@ -24,7 +24,7 @@ type Policy struct {
 	// Fast reports whether a first attempt that succeeds needs nothing but the budget's Begin and
 	// End around it, and whether one that panics may leave its permit open.
 	Fast  bool
-	clock bool // an observer, a limit, the budget or MaxElapsed needs to know when a first attempt was sent
+	clock bool // an observer, a limit, the budget, MaxElapsed or ResetAfter needs to know when a first attempt was sent
 	gated bool // the budget may refuse even a first attempt
 	held  *dest.Pause
 }
@@ -48,7 +48,7 @@ func (p *Policy) Prepare() {
 	p.held, _ = p.Pause.(*dest.Pause)
 	_, learnsTimeout := p.AttemptTimeout.(timeout.Learner)
 	_, learnsHedge := p.Hedge.(timeout.Learner)
-	p.clock = !timeless || learnsTimeout || learnsHedge || p.Observer != nil || p.MaxElapsed > 0
+	p.clock = !timeless || learnsTimeout || learnsHedge || p.Observer != nil || p.MaxElapsed > 0 || p.ResetAfter > 0
 	p.Fast = !p.clock && !p.gated && stateless && p.AttemptTimeout == nil && p.Hedge == nil && p.Pause == nil
 }
 

@@ -63,7 +63,7 @@ type Options struct {
 // of returns the options of the call on ctx.
 func (o Options) of(ctx context.Context) call.Options {
 	deadline, _ := ctx.Deadline()
-	return call.Options{Deadline: deadline, Hedge: o.Hedge && !layer.Sheddable(ctx), PauseKey: o.PauseKey}
+	return call.Options{Deadline: deadline, Hedge: o.Hedge && !layer.Sheddable(ctx), PauseKey: o.PauseKey, Reset: o.Operation}
 }
 
 // Answer holds the result of a call.
