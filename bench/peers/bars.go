@@ -23,6 +23,8 @@ const (
 	aboveFloor             // evenkeel's time less that of bare, nanoseconds
 	absolute               // evenkeel's time, nanoseconds
 	share                  // evenkeel's throughput over that of bare
+	saved                  // the share of evenkeel's calls that were answered well
+	heldBest               // what evenkeel holds on the heap over the best peer that has a budget
 )
 
 // bar sets a figure that evenkeel must reach in a work.
@@ -34,45 +36,7 @@ type bar struct {
 	above  int // allocations at most, above those of bare; -1: no bar
 }
 
-// bars are those of the project's table of claims.
-var bars = []bar{
-	{"do/ok", overFree, 1.0, 0, -1},
-	{"do/ok-value", overFree, 1.0, 0, -1},
-	{"do/one-fail", overBest, 0.5, 1, -1},
-	{"do/one-wait", overBest, 1.25, -1, -1},
-	{"do/deadline", overBest, 1.0, 0, -1},
-	{"do/deadline-fail", overBest, 1.0, -1, -1},
-	{"delay", overBest, 1.0, -1, -1},
-	{"budget/ok-1", overBest, 0.25, -1, -1},
-	{"budget/ok-2", overBest, 0.25, -1, -1},
-	{"budget/retry-1", overBest, 0.7, -1, -1},
-	{"budget/retry-2", overBest, 1.0, -1, -1},
-	{"timeout", overFloor, 1.05, -1, -1},
-	{"timeout/sooner", absolute, 60, -1, -1},
-	{"http/ok-get", aboveFloor, 25, -1, 0},
-	{"http/ok-post", aboveFloor, 25, -1, 0},
-	{"http/one-fail-get", overBest, 0.6, -1, -1},
-	{"http/one-fail-post", overBest, 0.6, -1, -1},
-	{"http/hedge", overBest, 0.5, -1, -1},
-	{"http/client-get", overBest, 1.0, -1, 4},
-	{"http/client-put", overBest, 1.0, -1, 4},
-	{"http/client-get-fail", overBest, 1.0, -1, -1},
-	{"http/client-put-fail", overBest, 1.0, -1, -1},
-	{"grpc/ok", overBest, 1.0, 0, -1},
-	{"grpc/ok-option", overBest, 0.7, -1, -1},
-	{"grpc/one-fail", overBest, 0.75, -1, -1},
-	{"grpc/stub", overBest, 1.0, -1, -1},
-	{"grpc/stub-deadline", overBest, 1.0, -1, -1},
-	{"grpc/stub-fail", overBest, 1.0, -1, -1},
-	{"grpc/stub-deadline-fail", overBest, 1.0, -1, -1},
-	{"grpc/e2e", share, 0.97, -1, -1},
-	{"grpc/e2e-cpu", overFloor, 1.03, -1, -1},
-	{"http/e2e", share, 0.97, -1, -1},
-	{"http/e2e-cpu", overFloor, 1.03, -1, -1},
-	{"http/e2e-503", share, 0.88, -1, -1},
-}
-
-// verdict holds the result of one bar in one run.
+// verdict is what became of one bar in one run.
 type verdict struct {
 	bar    bar
 	got    float64
@@ -93,9 +57,14 @@ func (b bar) judge(t *table) verdict {
 	}
 	v.than = than.Library
 	v.got = b.compare(own, than)
-	if b.kind == share {
+	switch b.kind {
+	case saved:
+		v.met, v.holds = v.got >= b.figure, v.got >= b.figure
+	case heldBest:
+		v.met, v.holds = v.got <= b.figure, v.got <= b.figure
+	case share:
 		v.met, v.holds = v.got >= b.figure, v.got >= b.figure/slack
-	} else {
+	default:
 		v.met, v.holds = v.got <= b.figure, v.got <= b.figure*slack
 	}
 	if n := math.Round(own.AllocsOp); b.allocs >= 0 && n > float64(b.allocs) {
@@ -118,7 +87,7 @@ func (b bar) aboveBare(t *table, own *row) string {
 	if b.above < 0 {
 		return ""
 	}
-	bare := t.row(b.work, "bare")
+	bare := t.bare(b.work)
 	if bare == nil {
 		return "bare was not measured"
 	}
@@ -134,17 +103,27 @@ func (b bar) reference(t *table) *row {
 		return t.best(b.work, false)
 	case overFree:
 		return t.best(b.work, true)
-	case absolute:
+	case absolute, saved:
 		return t.row(b.work, evenkeel)
+	case heldBest:
+		return t.leastHeld(b.work)
 	}
-	return t.row(b.work, "bare")
+	return t.bare(b.work)
 }
 
 // compare returns the median over the rounds of the quantity that the bar compares.
 func (b bar) compare(own, than *row) float64 {
 	switch b.kind {
 	case overFloor:
-		return median(each(own.samples, own.floors, func(a, b float64) float64 { return a / b }))
+		floors := own.floors
+		if len(floors) == 0 || floors[0] == 0 { // the floor is a cell of the round
+			floors = than.samples
+		}
+		return median(each(own.samples, floors, func(a, b float64) float64 { return a / b }))
+	case saved:
+		return own.Answered
+	case heldBest:
+		return own.HeldOp / than.HeldOp
 	case aboveFloor:
 		return median(each(own.samples, own.floors, func(a, b float64) float64 { return a - b }))
 	case share:
@@ -168,6 +147,10 @@ func (v verdict) String() string {
 	switch v.bar.kind {
 	case share:
 		sign, what = ">=", "of bare's throughput"
+	case saved:
+		sign, unit, what = ">=", "", "of the calls saved"
+	case heldBest:
+		what = "of what " + v.than + " holds"
 	case aboveFloor:
 		unit, what = " ns", "over bare"
 	case absolute:

@@ -63,6 +63,11 @@ func (e *echo) start() {
 	if err != nil {
 		panic(err)
 	}
+	e.serve(l)
+}
+
+// serve starts the server on a listener.
+func (e *echo) serve(l net.Listener) {
 	e.server, e.addr = grpc.NewServer(), l.Addr().String()
 	e.server.RegisterService(e.desc(), nil)
 	go func() { _ = e.server.Serve(l) }()

@@ -38,9 +38,11 @@ func stubWork(name, what string, ctx context.Context, failed bool) *work {
 		}
 	}
 	if !failed {
-		c := stubCell(ctx, &library{name: "by hand", unary: func(rules) grpc.UnaryClientInterceptor { return asking }})
-		c.inside = true
-		w.cells = append(w.cells, c)
+		hand := stubCell(ctx, &library{name: byHandName, unary: func(rules) grpc.UnaryClientInterceptor {
+			return new(handBudget).unary
+		}})
+		hand.bare = true
+		w.cells = append(w.cells, hand)
 	}
 	return w
 }

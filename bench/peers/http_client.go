@@ -42,6 +42,8 @@ func httpClient(name, what, method string, failed bool) *work {
 		case l.http == nil:
 		case l.name == evenkeel && failed:
 			w.cells = append(w.cells, evenkeelClientFailing(method))
+		case l.client != nil:
+			w.cells = append(w.cells, nativeCell(l, method, failed))
 		default:
 			w.cells = append(w.cells, clientCell(l.name, method, failed, func(base http.RoundTripper) http.RoundTripper {
 				return l.http(thrice, base)

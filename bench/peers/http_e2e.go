@@ -1,70 +1,29 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
-	"time"
 )
 
-// site is an HTTP server on the loopback interface that counts its connections. It runs in this
-// process, so that processor time per request is the client's and the server's together.
-type site struct {
-	*httptest.Server
-	requests atomic.Int64
-	opened   atomic.Int64
-	open     atomic.Int64
-}
-
-func newSite(h http.HandlerFunc) *site {
-	s := new(site)
-	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.requests.Add(1)
-		h(w, r)
-	}))
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			s.opened.Add(1)
-			s.open.Add(1)
-		case http.StateClosed, http.StateHijacked:
-			s.open.Add(-1)
-		}
-	}
-	s.Start()
-	return s
-}
-
-// pooled returns a Transport that keeps a connection for each caller.
-func pooled() *http.Transport {
-	return &http.Transport{MaxIdleConnsPerHost: 4 * callers, MaxIdleConns: 4 * callers}
-}
-
-// siteCell sends GETs to a site of its own from 16 callers.
-func siteCell(library string, answer http.HandlerFunc, want int, wrap func(http.RoundTripper) http.RoundTripper) cell {
-	return cell{library: library, bare: wrap == nil, budget: library == evenkeel, setup: func() rig {
-		s, base := newSite(answer), pooled()
-		client := &http.Client{Transport: base}
-		if wrap != nil {
-			client.Transport = wrap(base)
-		}
+// siteCell sends GETs to a site of its own from 16 callers, with what open makes of a connection
+// pool.
+func siteCell(library string, site siteKind, w *work, open func(base http.RoundTripper) sender) cell {
+	return cell{library: library, budget: library == evenkeel, setup: func() rig {
+		s := newSiteOf(site)
+		base := s.pool()
 		var well, failed, broken atomic.Int64
+		send, ctx := open(base), context.Background()
 		get := func() {
-			resp, err := client.Get(s.URL)
-			if err != nil {
+			switch status, err := send(ctx, http.MethodGet, s.URL, nil); {
+			case err != nil:
 				broken.Add(1)
-				return
-			}
-			if resp.StatusCode == http.StatusOK {
+			case status == http.StatusOK:
 				well.Add(1)
-			} else {
+			default:
 				failed.Add(1)
 			}
-			_, _ = io.Copy(io.Discard, resp.Body)
-			_ = resp.Body.Close()
 		}
 		r := rig{
 			run: func(n int) { concurrently(n, get) },
@@ -77,56 +36,50 @@ func siteCell(library string, answer http.HandlerFunc, want int, wrap func(http.
 			answered: func() float64 { return float64(well.Load()) / float64(max(1, well.Load()+failed.Load())) },
 			close:    func() error { return s.end(base) },
 		}
-		if want > 0 {
+		if w.attempts > 0 {
 			r.sent = func() int { return int(s.requests.Load()) }
 		}
 		return r
 	}}
 }
 
-// end closes idle connections and says whether any is left, or whether there were more than
-// callers can use: each that was opened beyond that was lost by a call.
-func (s *site) end(base *http.Transport) error {
-	base.CloseIdleConnections()
-	for range 1000 { // they close in their own time
-		if s.open.Load() == 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	left, opened := s.open.Load(), s.opened.Load()
-	s.CloseClientConnections()
-	s.Close()
-	if left > 0 || opened > 4*callers {
-		return &leakError{left, opened}
-	}
-	return nil
-}
-
-// leakError is a finding and no mistake of the measurement.
-type leakError struct{ left, opened int64 }
-
-func (e *leakError) Error() string {
-	return fmt.Sprintf("opened %d connections for %d callers, and left %d open", e.opened, callers, e.left)
-}
-
-func siteWork(w *work, answer http.HandlerFunc) *work {
+// siteWork has every library that retries HTTP requests send GETs, and bare.
+func siteWork(w *work, site siteKind) *work {
 	for _, l := range libraries() {
 		if l.http != nil {
-			w.cells = append(w.cells, siteCell(l.name, answer, w.attempts, func(base http.RoundTripper) http.RoundTripper {
-				return l.http(thrice, base)
+			w.cells = append(w.cells, siteCell(l.name, site, w, func(base http.RoundTripper) sender {
+				return l.clientOf(thrice, base, 0)
 			}))
 		}
 	}
-	w.cells = append(w.cells, siteCell("bare", answer, w.attempts, nil))
+	bare := siteCell("bare", site, w, bareSender)
+	bare.bare = true
+	w.cells = append(w.cells, bare)
 	w.paired, w.cpu, w.span = true, true, e2eSpan
 	return w
 }
 
+// bareSender returns an http.Client without any library.
+func bareSender(base http.RoundTripper) sender { return httpSender(&http.Client{Transport: base}) }
+
 var page = make([]byte, 512)
+
+func answerPage(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) }
 
 func httpE2E() *work {
 	return siteWork(&work{
 		name: "http/e2e", what: "GETs over loopback TCP from 16 callers, all well", attempts: 1,
-	}, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) })
+	}, siteKind{answer: answerPage})
+}
+
+func httpE2ETLS() *work {
+	return siteWork(&work{
+		name: "http/e2e-tls", what: "the same over TLS, connections kept alive", attempts: 1,
+	}, siteKind{answer: answerPage, tls: true})
+}
+
+func httpE2EH2() *work {
+	return siteWork(&work{
+		name: "http/e2e-h2", what: "the same over HTTP/2 and TLS, all on one connection", attempts: 1,
+	}, siteKind{answer: answerPage, tls: true, http2: true})
 }

@@ -11,10 +11,10 @@ func httpE2E503() *work {
 	var n atomic.Int64
 	return siteWork(&work{
 		name: "http/e2e-503", what: "the same, one answer in ten a 503 with a body that is retried at once",
-	}, func(w http.ResponseWriter, _ *http.Request) {
+	}, siteKind{answer: func(w http.ResponseWriter, _ *http.Request) {
 		if n.Add(1)%10 == 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		_, _ = w.Write(page)
-	})
+	}})
 }

@@ -16,6 +16,10 @@ func httpHedge() *work {
 			}))
 		}
 	}
+	w.cells = append(w.cells, transportCell(byHandName, 0, func(base http.RoundTripper) http.RoundTripper {
+		return handHedge{base, hedged.hedge}
+	}))
+	w.cells[len(w.cells)-1].bare = true
 	w.cells[0].budget = true
 	return w
 }

@@ -38,7 +38,7 @@ func (m *memory) gotAll(a *asked) error {
 func httpOK(name, what string, size int) *work {
 	w := &work{name: name, what: what, attempts: 1, paired: true}
 	for _, l := range libraries() {
-		if l.http != nil {
+		if l.http != nil && l.client == nil {
 			w.cells = append(w.cells, transportCell(l.name, size, func(base http.RoundTripper) http.RoundTripper {
 				return l.http(thrice, base)
 			}))

@@ -8,7 +8,7 @@ func httpOneFail(name, what string, size int) *work {
 	w := &work{name: name, what: what, attempts: 2}
 	for _, l := range libraries() {
 		switch {
-		case l.http == nil:
+		case l.http == nil || l.client != nil:
 		case l.name == evenkeel:
 			w.cells = append(w.cells, evenkeelTransportFailing(size))
 		default:

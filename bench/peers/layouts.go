@@ -64,6 +64,7 @@ type sampled struct {
 	Row                  row
 	Budget, Bare, Inside bool
 	Samples, Floors      []float64
+	CPUs, Sents          []float64
 	Answered             []float64
 	Fault                string
 }
@@ -71,7 +72,7 @@ type sampled struct {
 func (t *table) sampled() []sampled {
 	all := make([]sampled, len(t.rows))
 	for i, r := range t.rows {
-		all[i] = sampled{*r, r.budget, r.bare, r.inside, r.samples, r.floors, r.answered, r.fault}
+		all[i] = sampled{*r, r.budget, r.bare, r.inside, r.samples, r.floors, r.cpus, r.sents, r.answered, r.fault}
 	}
 	return all
 }
@@ -79,12 +80,17 @@ func (t *table) sampled() []sampled {
 func (t *table) merge(s sampled) {
 	r := t.row(s.Row.Work, s.Row.Library)
 	if r == nil {
-		r = &row{Work: s.Row.Work, Library: s.Row.Library, BOp: s.Row.BOp, AllocsOp: s.Row.AllocsOp}
+		r = &row{
+			Work: s.Row.Work, Library: s.Row.Library,
+			BOp: s.Row.BOp, AllocsOp: s.Row.AllocsOp, HeldOp: s.Row.HeldOp,
+		}
 		r.budget, r.bare, r.inside = s.Budget, s.Bare, s.Inside
 		t.rows = append(t.rows, r)
 	}
 	r.samples, r.floors = append(r.samples, s.Samples...), append(r.floors, s.Floors...)
+	r.cpus, r.sents = append(r.cpus, s.CPUs...), append(r.sents, s.Sents...)
 	r.answered = append(r.answered, s.Answered...)
+	r.HeldOp = min(r.HeldOp, s.Row.HeldOp)
 	r.BOp, r.AllocsOp = min(r.BOp, s.Row.BOp), min(r.AllocsOp, s.Row.AllocsOp) // what else ran meanwhile only adds
 	if s.Fault != "" {
 		r.fault = s.Fault

@@ -43,6 +43,9 @@ var evenkeelLibrary = &library{
 	http:    evenkeelTransport,
 	hedging: evenkeelTransport,
 	unary:   func(r rules) grpc.UnaryClientInterceptor { return grpcx.UnaryClientInterceptor(policy(r)) },
+	hedgedUnary: func(r rules) grpc.UnaryClientInterceptor {
+		return grpcx.UnaryClientInterceptor(policy(r), grpcx.WithIdempotentMethods("peers.Echo/*"))
+	},
 	dial:    func(r rules) []grpc.DialOption { return grpcx.DialOptions(policy(r)) },
 	streams: true,
 	delay: func(base, limit time.Duration) func(int) time.Duration {

@@ -61,6 +61,10 @@ func failsafeUnary(r rules) grpc.UnaryClientInterceptor {
 	policies := []failsafe.Policy[any]{
 		failsafegrpc.NewRetryPolicyBuilder[any]().WithMaxAttempts(r.attempts).WithDelay(r.delay).ReturnLastFailure().Build(),
 	}
+	if r.hedge > 0 {
+		hedges := hedgepolicy.NewBuilderWithDelay[any](r.hedge).WithMaxHedges(r.attempts - 1)
+		policies = append(policies, hedges.Build())
+	}
 	if r.timeout > 0 {
 		policies = append(policies, failtimeout.New[any](r.timeout))
 	}
@@ -68,12 +72,13 @@ func failsafeUnary(r rules) grpc.UnaryClientInterceptor {
 }
 
 var failsafeLibrary = &library{
-	name:    "failsafe-go",
-	module:  "github.com/failsafe-go/failsafe-go",
-	do:      func(r rules) doer { return failsafeDo(r, nil) },
-	http:    failsafeTransport,
-	hedging: failsafeTransport,
-	unary:   failsafeUnary,
+	name:        "failsafe-go",
+	module:      "github.com/failsafe-go/failsafe-go",
+	do:          func(r rules) doer { return failsafeDo(r, nil) },
+	http:        failsafeTransport,
+	hedging:     failsafeTransport,
+	unary:       failsafeUnary,
+	hedgedUnary: failsafeUnary,
 	dial: func(r rules) []grpc.DialOption {
 		return []grpc.DialOption{grpc.WithDisableRetry(), grpc.WithUnaryInterceptor(failsafeUnary(r))}
 	},

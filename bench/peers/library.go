@@ -30,9 +30,14 @@ type library struct {
 
 	do   func(rules) doer
 	http func(rules, http.RoundTripper) http.RoundTripper
+	// client, if set, is what its users send requests with instead of an http.Client over http, which
+	// is then an adaptor of ours for the cases.
+	client func(r rules, base http.RoundTripper, timeout time.Duration) sender
 	// hedging is http with the policy hedging.
 	hedging func(rules, http.RoundTripper) http.RoundTripper
 	unary   func(rules) grpc.UnaryClientInterceptor
+	// hedgedUnary is unary with the policy hedging, for a method that is declared safe to repeat.
+	hedgedUnary func(rules) grpc.UnaryClientInterceptor
 	// dial makes unary calls and streams follow the rules.
 	dial func(rules) []grpc.DialOption
 	// streams says that dial reaches streams.
@@ -58,7 +63,7 @@ type retryLimit struct {
 func libraries() []*library {
 	return []*library{
 		evenkeelLibrary, failsafeLibrary, backoff4Library, backoff5Library, retryGoLibrary, goRetryLibrary,
-		retryablehttpLibrary, hedgedhttpLibrary, middlewareLibrary, grpcLibrary, awsLibrary, gaxLibrary,
+		retryablehttpLibrary, restyLibrary, reqLibrary, hedgedhttpLibrary, middlewareLibrary, grpcLibrary, awsLibrary, gaxLibrary,
 	}
 }
 

@@ -28,6 +28,9 @@ import (
 )
 
 func main() {
+	if serving() {
+		return
+	}
 	if err := command(os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
@@ -52,6 +55,7 @@ func parse(args []string, errw io.Writer) (flags, error) {
 	set := flag.NewFlagSet("peers", flag.ContinueOnError)
 	set.SetOutput(errw)
 	set.StringVar(&only, "run", "", "measure only works, or run only cases, that match this `regexp`")
+	set.StringVar(&only, "rows", "", "the same as -run")
 	set.IntVar(&f.layouts, "layouts", 3, "measure so many `binaries`, each with functions in another order; 0: this one")
 	set.IntVar(&f.rounds, "rounds", 4, "how many `rounds` to measure in each")
 	set.StringVar(&f.json, "json", "", "write the rows as JSON to this `file`, too")

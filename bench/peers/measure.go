@@ -30,6 +30,15 @@ func (s *spent) add(o spent) { s.ops, s.wall, s.cpu = s.ops+o.ops, s.wall+o.wall
 func (s spent) perOp() float64    { return float64(s.wall) / float64(s.ops) }
 func (s spent) cpuPerOp() float64 { return float64(s.cpu) / float64(s.ops) }
 
+// cpuOrNone returns the processor time of an operation, or zero for works whose processor time is
+// not theirs alone.
+func (b *bench) cpuOrNone(s spent) float64 {
+	if b.work.alone {
+		return 0
+	}
+	return s.cpuPerOp()
+}
+
 // bench is one cell under measurement.
 type bench struct {
 	work *work
@@ -39,6 +48,7 @@ type bench struct {
 	ops  int // done in all
 
 	bytes, allocs float64 // of an operation
+	held          float64 // bytes that an operation leaves on the heap, where the rig counts them
 }
 
 func newBench(w *work, c *cell) *bench {
@@ -48,6 +58,9 @@ func newBench(w *work, c *cell) *bench {
 	b := &bench{work: w, cell: c, rig: c.setup()}
 	b.span = b.chooseSpan()
 	b.countAllocs()
+	if b.rig.held != nil {
+		b.held = b.rig.held()
+	}
 	return b
 }
 

@@ -68,11 +68,11 @@ func (r *runner) cellOnce(t *table, b, bare *bench) {
 	}
 	own, floor := b.measure(bare, enough)
 	if bare == nil {
-		floor = spent{ops: 1}
+		floor = spent{ops: 1} // zero: the floor is a cell of its own, if there is one
 	}
-	t.sample(b.work.name, b, own.perOp()-float64(b.work.wait), floor.perOp())
+	t.sample(b.work.name, b, own.perOp()-float64(b.work.wait), floor.perOp(), b.cpuOrNone(own))
 	if b.work.cpu {
-		t.sample(b.work.name+"-cpu", b, own.cpuPerOp(), floor.cpuPerOp())
+		t.sample(b.work.name+"-cpu", b, own.cpuPerOp(), floor.cpuPerOp(), own.cpuPerOp())
 	}
 }
 
@@ -81,6 +81,9 @@ func (t *table) close(b *bench) error {
 	r := t.row(b.work.name, b.cell.library)
 	if r != nil && b.rig.answered != nil {
 		r.answered = append(r.answered, b.rig.answered())
+	}
+	if r != nil && b.rig.sent != nil && b.ops > 0 {
+		r.sents = append(r.sents, float64(b.rig.sent())/float64(b.ops))
 	}
 	err := b.done()
 	var leak *leakError

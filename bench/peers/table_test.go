@@ -115,7 +115,8 @@ func TestCommandMeasuresAndWritesJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &rows))
 	require.Len(t, rows, len(delayWork().cells))
 	for _, r := range rows {
-		require.Len(t, r, 6)
+		require.Len(t, r, 10)
+		require.Positive(t, r["cpu_op"])
 		require.Equal(t, "delay", r["work"])
 		require.NotEmpty(t, r["library"])
 		require.Positive(t, r["ns_op"])
@@ -155,4 +156,42 @@ func TestListNamesAll(t *testing.T) {
 	require.NoError(t, command([]string{"-list"}, &out, io.Discard))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	require.Len(t, lines, len(works())+len(cases()))
+}
+
+func TestTheFloorByHandGoesBeforeBare(t *testing.T) {
+	table := someTable()
+	require.Equal(t, "bare", table.bare("do/ok").Library)
+	table.rows = append(table.rows, &row{Work: "do/ok", Library: byHandName, bare: true, samples: []float64{5, 5, 5}})
+	table.finish()
+	require.Equal(t, byHandName, table.bare("do/ok").Library)
+
+	own := table.row("do/ok", evenkeel)
+	own.floors = []float64{0, 0, 0}
+	v := bar{"do/ok", overFloor, 2, -1, -1}.judge(table)
+	require.InDelta(t, 2, v.got, 1e-9, "of 1.8, 4 and 2, by the rounds of the cell by hand")
+	require.True(t, v.met)
+}
+
+func TestAPeerThatDoesNotAnswerIsNotTheBest(t *testing.T) {
+	table := someTable()
+	table.row("do/ok", "thrifty").answered = []float64{0.5}
+	table.finish()
+	require.Equal(t, "free", table.best("do/ok", false).Library)
+}
+
+func TestBarsOfWhatIsSavedAndHeldHaveNoSlack(t *testing.T) {
+	table := someTable()
+	own, free, thrifty := table.row("do/ok", evenkeel), table.row("do/ok", "free"), table.row("do/ok", "thrifty")
+	own.HeldOp, free.HeldOp, thrifty.HeldOp = 101, 10, 100
+	require.Equal(t, thrifty, table.leastHeld("do/ok"), "free has no budget")
+	v := bar{"do/ok", heldBest, 1, -1, -1}.judge(table)
+	require.InDelta(t, 1.01, v.got, 1e-9)
+	require.False(t, v.met || v.holds)
+
+	own.Answered = 0.99
+	v = bar{"do/ok", saved, 1, -1, -1}.judge(table)
+	require.False(t, v.met || v.holds)
+	require.Contains(t, v.String(), "0.99 of the calls saved")
+	own.Answered = 1
+	require.True(t, bar{"do/ok", saved, 1, -1, -1}.judge(table).met)
 }

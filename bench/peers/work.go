@@ -54,6 +54,8 @@ type rig struct {
 	answered func() float64
 	// check, if set, says what is wrong with what was done so far.
 	check func() error
+	// held, if set, returns how many bytes an operation leaves on the heap.
+	held func() float64
 	// close, if set, gives everything back and says what was left open.
 	close func() error
 }
@@ -63,11 +65,14 @@ func works() []*work {
 	return []*work{
 		doOK(), doOKValue(), doOneFail(), doOneWait(), doDeadline(), doDeadlineFail(), delayWork(),
 		budgetOK(1), budgetOK(2), budgetRetry(1), budgetRetry(2), timeoutWork(), timeoutSooner(),
-		httpOKGet(), httpOKPost(), httpOneFailGet(), httpOneFailPost(), httpHedge(),
+		httpOKGet(), httpOKPost(), httpOneFailGet(), httpOneFailPost(), httpHedge(), httpHedgeWins(),
 		httpClientGet(), httpClientPut(), httpClientGetFail(), httpClientPutFail(),
 		grpcOK(), grpcOKOption(), grpcOneFail(),
-		grpcStub(), grpcStubDeadline(), grpcStubFail(), grpcStubDeadlineFail(),
-		grpcE2E(), httpE2E(), httpE2E503(),
+		grpcStub(), grpcStubDeadline(), grpcStubFail(), grpcStubDeadlineFail(), grpcHedge(), grpcHedgeWins(),
+		grpcE2E(), httpE2E(), httpE2ETLS(), httpE2EH2(), httpE2E503(),
+		memoryPolicy(), memoryTransport(), destinations(),
+		parallelDo(1), parallelDo(2), parallelDo(allProcs), parallelHTTP(1), parallelHTTP(2), parallelHTTP(allProcs),
+		outage503(), outageRefused(), outageGRPC(), burstH2(), burstGRPC(),
 	}
 }
 

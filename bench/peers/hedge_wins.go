@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+// winDelay is how long a first attempt is silent before its hedge goes out.
+const winDelay = 200 * time.Microsecond
+
+// winRules hedges once.
+var winRules = rules{attempts: 2, hedge: winDelay}
+
+// silentFirst answers every other attempt at once, and lets the others hang until they are
+// canceled.
+type silentFirst struct {
+	n    atomic.Int64
+	calm atomic.Bool // answers all
+}
+
+// patienceOfSilent bounds a silent attempt that nobody cancels: the count of attempts then shows
+// that there was no hedge.
+const patienceOfSilent = 5 * time.Second
+
+// hang reports whether the attempt is to fail, after it was canceled.
+func (s *silentFirst) hang(ctx context.Context) bool {
+	if s.calm.Load() || s.n.Add(1)&1 == 0 {
+		return false
+	}
+	t := time.NewTimer(patienceOfSilent)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// RoundTrip answers, or waits to be canceled.
+func (s *silentFirst) RoundTrip(req *http.Request) (*http.Response, error) {
+	if s.hang(req.Context()) {
+		return nil, req.Context().Err()
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: noHeader, Request: req}, nil
+}
+
+func (s *silentFirst) invoke(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+	if s.hang(ctx) {
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (s *silentFirst) sent() int { return int(s.n.Load()) }
+
+// winSpan is how many calls are timed at once. The first of them finds cold caches after what a
+// ring has earned, so that the median counts.
+const winSpan = 16
+
+// winning returns a rig whose every call is won by its hedge. A ring of clients has what the budget
+// of evenkeel needs for that; the others' are one client.
+func winning[T any](budgeted bool, one func(s *silentFirst) T, call func(T)) rig {
+	s, took := new(silentFirst), make([]float64, 0, ringSpan)
+	timed := func(client func(i int) T) func(int) {
+		return func(n int) {
+			took = took[:0]
+			for i := range n {
+				c, start := client(i), time.Now()
+				call(c)
+				took = append(took, float64(time.Since(start)))
+			}
+		}
+	}
+	r := rig{sent: s.sent, took: func() time.Duration { return time.Duration(median(took) * float64(len(took))) }}
+	if !budgeted {
+		c := one(s)
+		r.run = timed(func(int) T { return c })
+		return r
+	}
+	ring := ringOf(func() T { return one(s) })
+	r.limit, r.run = ringSpan, timed(func(i int) T { return ring[at(i)] })
+	r.earn = func() {
+		s.calm.Store(true)
+		for _, c := range ring[:winSpan/perPolicy] {
+			for range successes {
+				call(c)
+			}
+		}
+		s.calm.Store(false)
+		runtime.GC() // calls leave garbage, which is not the measured calls'
+	}
+	return r
+}
+
+func httpHedgeWins() *work {
+	w := &work{
+		name: "http/hedge-wins", what: "a GET whose first attempt hangs, so that its hedge wins; the figure is the time over the delay",
+		attempts: 2, wait: winDelay, alone: true, span: winSpan,
+	}
+	add := func(library string, bare bool, wrap func(http.RoundTripper) http.RoundTripper) {
+		w.cells = append(w.cells, cell{library: library, budget: library == evenkeel, bare: bare, setup: func() rig {
+			a := newAsked(0)
+			return winning(library == evenkeel, func(s *silentFirst) http.RoundTripper { return wrap(s) },
+				func(rt http.RoundTripper) { a.trip(rt) })
+		}})
+	}
+	for _, l := range libraries() {
+		if l.hedging != nil {
+			add(l.name, false, func(base http.RoundTripper) http.RoundTripper { return l.hedging(winRules, base) })
+		}
+	}
+	add(byHandName, true, func(base http.RoundTripper) http.RoundTripper { return handHedge{base, winDelay} })
+	return w
+}
+
+func grpcHedge() *work {
+	armed := rules{attempts: 3, hedge: time.Second}
+	ctx := context.Background()
+	w := &work{name: "grpc/hedge", what: "a unary call of a declared method with hedging on that needs no hedge", attempts: 1}
+	for _, l := range libraries() {
+		if l.hedgedUnary != nil {
+			w.cells = append(w.cells, okCell(l.name, l.name == evenkeel, func(o *ops) func(int) {
+				return messageCalls(ctx, l.hedgedUnary(armed), o)
+			}))
+		}
+	}
+	w.cells = append(w.cells, bareCell(byHandName, func(o *ops) func(int) {
+		return messageCalls(ctx, handHedgeUnary(armed.hedge), o)
+	}))
+	return w
+}
+
+// messageCalls makes unary calls with messages: a hedge needs a reply of its own.
+func messageCalls(ctx context.Context, call grpc.UnaryClientInterceptor, o *ops) func(n int) {
+	invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+		o.n++
+		return nil
+	}
+	in, out := &text{Value: "some text"}, new(text)
+	return func(n int) {
+		for range n {
+			_ = call(ctx, method, in, out, nil, invoker)
+		}
+	}
+}
+
+func grpcHedgeWins() *work {
+	ctx := context.Background()
+	w := &work{
+		name: "grpc/hedge-wins", what: "a unary call whose first attempt hangs, so that its hedge wins; the time over the delay",
+		attempts: 2, wait: winDelay, alone: true, span: winSpan,
+	}
+	add := func(library string, bare bool, unary func() grpc.UnaryClientInterceptor) {
+		w.cells = append(w.cells, cell{library: library, budget: library == evenkeel, bare: bare, setup: func() rig {
+			in, out := &text{Value: "some text"}, new(text)
+			return winning(library == evenkeel, func(s *silentFirst) func() {
+				call, invoke := unary(), s.invoke
+				return func() { _ = call(ctx, method, in, out, nil, invoke) }
+			}, func(call func()) { call() })
+		}})
+	}
+	for _, l := range libraries() {
+		if l.hedgedUnary != nil {
+			add(l.name, false, func() grpc.UnaryClientInterceptor { return l.hedgedUnary(winRules) })
+		}
+	}
+	add(byHandName, true, func() grpc.UnaryClientInterceptor { return handHedgeUnary(winDelay) })
+	return w
+}
