@@ -40,9 +40,10 @@ type bar struct {
 type verdict struct {
 	bar    bar
 	got    float64
-	than   string // what it was compared with
-	met    bool   // the figure itself is reached
-	holds  bool   // within slack of it
+	than   string  // what it was compared with
+	cpu    float64 // the same of processor times; 0: not measured, or no ratio
+	met    bool    // the figure itself is reached
+	holds  bool    // within slack of it
 	faults []string
 }
 
@@ -57,6 +58,9 @@ func (b bar) judge(t *table) verdict {
 	}
 	v.than = than.Library
 	v.got = b.compare(own, than)
+	if b.kind == overBest || b.kind == overFree || b.kind == overFloor {
+		v.cpu = ratioOfCPU(own, than)
+	}
 	switch b.kind {
 	case saved:
 		v.met, v.holds = v.got >= b.figure, v.got >= b.figure
@@ -80,6 +84,15 @@ func (b bar) judge(t *table) verdict {
 		v.faults = append(v.faults, own.fault)
 	}
 	return v
+}
+
+// ratioOfCPU returns the median over the rounds of the ratio of processor times, which other
+// programs on the machine disturb less than they disturb wall time.
+func ratioOfCPU(own, than *row) float64 {
+	if len(own.cpus) == 0 || len(than.cpus) == 0 {
+		return 0
+	}
+	return median(each(own.cpus, than.cpus, func(a, b float64) float64 { return a / b }))
 }
 
 // aboveBare returns what is wrong with the allocations above those of bare.
@@ -157,6 +170,9 @@ func (v verdict) String() string {
 		unit, what = " ns", ""
 	}
 	s := fmt.Sprintf("%-6s %-18s %.2f%s %s (bar %s %.2f%s)", word, v.bar.work, v.got, unit, what, sign, v.bar.figure, unit)
+	if v.cpu > 0 {
+		s += fmt.Sprintf(", %.2fx by processor time", v.cpu)
+	}
 	for _, f := range v.faults {
 		s += "; " + f
 	}

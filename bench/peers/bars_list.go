@@ -1,8 +1,8 @@
 package main
 
-// bars are what evenkeel must reach: the time of the best peer that does the same job, and where a
-// call goes well 1.3 of what anybody would write by hand. A peer that skips a law of ours is still a
-// peer; docs/benchmarks.md says which law.
+// bars are what evenkeel must reach: the time of the best peer that does the same job, and where
+// a call goes well 1.3 of what anybody would write by hand. A peer that skips a law of ours is
+// still a peer; docs/benchmarks.md says which law.
 var bars = []bar{
 	{"do/ok", overFree, 1.0, 0, -1},
 	{"do/ok", overFloor, 1.3, -1, -1},

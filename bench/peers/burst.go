@@ -19,6 +19,9 @@ const burstCalls = 50
 // burstRules gives every library three attempts, 10 ms apart.
 var burstRules = rules{attempts: 3, delay: 10 * time.Millisecond}
 
+// listen returns a listener on the loopback interface.
+func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+
 // cuttable is a listener whose connections can be cut.
 type cuttable struct {
 	net.Listener
@@ -76,7 +79,7 @@ func bursting(begin func(l *cuttable, g *gate) (call func(context.Context) error
 	var took time.Duration
 	var saved, all atomic.Int64
 	once := func() time.Duration {
-		raw, err := net.Listen("tcp", "127.0.0.1:0")
+		raw, err := listen()
 		if err != nil {
 			panic(err)
 		}
@@ -140,14 +143,12 @@ func burstH2() *work {
 }
 
 func burstOverHTTP(l *library, c *cuttable, g *gate) (call func(context.Context) error, end func()) {
-	var both http.Protocols
-	both.SetUnencryptedHTTP2(true)
-	s := &http.Server{Protocols: &both, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	base := h2c()
+	s := &http.Server{Protocols: base.Protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.hold(r.Context())
 		_, _ = w.Write(page)
 	})}
 	go func() { _ = s.Serve(c) }()
-	base := &http.Transport{Protocols: &both}
 	send, url := l.clientOf(burstRules, base, 0), "http://"+c.Addr().String()+"/"
 	call = func(ctx context.Context) error {
 		status, err := send(ctx, http.MethodGet, url, nil)
@@ -162,6 +163,15 @@ func burstOverHTTP(l *library, c *cuttable, g *gate) (call func(context.Context)
 	}
 }
 
+// declaredOptions returns the library's dial options for a method that is declared safe to
+// repeat, as evenkeel's README declares it.
+func declaredOptions(l *library) []grpc.DialOption {
+	if l.name == evenkeel {
+		return grpcx.DialOptions(policy(burstRules), grpcx.WithIdempotentMethods("peers.Echo/*"))
+	}
+	return l.dial(burstRules)
+}
+
 func burstGRPC() *work {
 	w := &work{
 		name: "e2e/burst-grpc", span: 1,
@@ -171,10 +181,7 @@ func burstGRPC() *work {
 		if l.dial == nil {
 			continue
 		}
-		opts := l.dial(burstRules)
-		if l.name == evenkeel {
-			opts = grpcx.DialOptions(policy(burstRules), grpcx.WithIdempotentMethods("peers.Echo/*"))
-		}
+		opts := declaredOptions(l)
 		w.cells = append(w.cells, cell{library: l.name, budget: l.name == evenkeel, setup: func() rig {
 			return bursting(func(c *cuttable, g *gate) (func(context.Context) error, func()) {
 				return burstOverGRPC(c, g, opts)

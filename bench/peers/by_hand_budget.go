@@ -39,7 +39,7 @@ func (b *handBudget) admit() bool {
 	return true
 }
 
-// unary is do as an interceptor.
+// unary makes a call as an interceptor.
 func (b *handBudget) unary(
 	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {

@@ -9,14 +9,14 @@ import (
 	"google.golang.org/grpc"
 )
 
-// handHedge is what a hedge cannot do without: two attempts on goroutines of their own, each with
-// a context, and a timer. It neither retries nor has a budget, and does not wait for the loser.
+// handHedge sends two attempts on goroutines of their own, each with a context, and has a timer:
+// no hedge can do without. It neither retries nor has a budget, and does not wait for the loser.
 type handHedge struct {
 	base  http.RoundTripper
 	delay time.Duration
 }
 
-// tripped is what came of an attempt.
+// tripped holds the result of an attempt.
 type tripped struct {
 	resp   *http.Response
 	err    error
@@ -65,7 +65,7 @@ func (e *endsContext) Close() error {
 	return e.ReadCloser.Close()
 }
 
-// handHedgeUnary is the same for unary calls that need no reply.
+// handHedgeUnary returns the same for unary calls that need no reply.
 func handHedgeUnary(delay time.Duration) grpc.UnaryClientInterceptor {
 	return func(
 		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,

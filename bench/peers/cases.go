@@ -17,6 +17,8 @@ type testCase struct {
 	// run returns nil if the library does it right, notApplicable if it has no such feature, and
 	// else what it did.
 	run func(l *library) error
+	// alone says that nothing else may run beside it.
+	alone bool
 }
 
 // notApplicable states the reason why a case cannot be run against a library.
@@ -69,7 +71,8 @@ func within(d time.Duration, f func() error) error {
 
 // cases returns all cases, in the order of the table.
 func cases() []testCase {
-	return slices.Concat(bodyCases(), decidingCases(), timingCases(), hedgeCases(), grpcCases(), resourceCases())
+	return slices.Concat(bodyCases(), decidingCases(), timingCases(), hedgeCases(), grpcCases(), resourceCases(),
+		h2Cases(), endingCases(), shadowCases())
 }
 
 // tryAll runs each case against all libraries, side by side unless it measures the process.
@@ -95,7 +98,7 @@ func tryAll(only *regexp.Regexp) (all []finding) {
 }
 
 // measuresProcess reports that nothing else may run beside the case.
-func (c testCase) measuresProcess() bool { return strings.Contains(c.name, "10,000 calls") }
+func (c testCase) measuresProcess() bool { return c.alone || strings.Contains(c.name, "10,000 calls") }
 
 func runCases(f flags, out io.Writer) error {
 	found := tryAll(f.only)
@@ -104,7 +107,7 @@ func runCases(f flags, out io.Writer) error {
 	}
 	printVersions(out)
 	printFindings(out, found)
-	return save(f.json, found)
+	return errors.Join(save(f.json, found), recordCases(f, found))
 }
 
 // printFindings writes a Markdown table, and below it the reason for everything that is not a

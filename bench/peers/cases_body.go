@@ -18,15 +18,15 @@ var brief = rules{attempts: 3, delay: 2 * time.Millisecond}
 
 func bodyCases() []testCase {
 	return []testCase{
-		{"503, 503, 200 need one connection", oneConnection},
-		{"a replayed POST brings identical bytes", identicalBytes},
-		{"a body without GetBody is streamed and sent once, and its answer returned", streamedOnce},
-		{"the caller's request is the same afterwards", requestUnchanged},
-		{"500 three times: the last response, its body readable, no error", lastResponse},
-		{"idle connections survive a call that failed three times", idleSurvive},
-		{"an error body that stalls does not stall the retry", stalledBody},
-		{"512 KiB are read slowly after a retry, with an attempt timeout", slowlyRead},
-		{"http.Client.Timeout spans all attempts and says that it was the timeout", clientTimeout},
+		{name: "503, 503, 200 need one connection", run: oneConnection},
+		{name: "a replayed POST brings identical bytes", run: identicalBytes},
+		{name: "a body without GetBody is streamed and sent once, and its answer returned", run: streamedOnce},
+		{name: "the caller's request is the same afterwards", run: requestUnchanged},
+		{name: "500 three times: the last response, its body readable, no error", run: lastResponse},
+		{name: "idle connections survive a call that failed three times", run: idleSurvive},
+		{name: "an error body that stalls does not stall the retry", run: stalledBody},
+		{name: "512 KiB are read slowly after a retry, with an attempt timeout", run: slowlyRead},
+		{name: "http.Client.Timeout spans all attempts and says that it was the timeout", run: clientTimeout},
 	}
 }
 

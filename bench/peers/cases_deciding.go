@@ -14,16 +14,16 @@ import (
 
 func decidingCases() []testCase {
 	return []testCase{
-		{"an unknown certificate authority is never retried", unknownAuthority},
-		{"an unsupported scheme is never retried", unsupportedScheme},
-		{"501 is not retried", notImplemented},
-		{"429, 502, 503 and 504 are retried", retriedStatuses},
-		{"a POST without a key is sent once, whatever the 500", postOn500},
-		{"a POST with an Idempotency-Key is retried", postWithKey},
-		{"a refused connection is retried, for a POST too", refusedPost},
-		{"cancelled with a cause: the error is context.Canceled and the cause", cancelCause},
-		{"the attempt's timeout is retried, the caller's deadline is not", attemptAgain},
-		{"a server that accepts and hangs up every time is tried three times", hangsUp},
+		{name: "an unknown certificate authority is never retried", run: unknownAuthority},
+		{name: "an unsupported scheme is never retried", run: unsupportedScheme},
+		{name: "501 is not retried", run: notImplemented},
+		{name: "429, 502, 503 and 504 are retried", run: retriedStatuses},
+		{name: "a POST without a key is sent once, whatever the 500", run: postOn500},
+		{name: "a POST with an Idempotency-Key is retried", run: postWithKey},
+		{name: "a refused connection is retried, for a POST too", run: refusedPost},
+		{name: "cancelled with a cause: the error is context.Canceled and the cause", run: cancelCause},
+		{name: "the attempt's timeout is retried, the caller's deadline is not", run: attemptAgain},
+		{name: "a server that accepts and hangs up every time is tried three times", run: hangsUp},
 	}
 }
 

@@ -18,17 +18,17 @@ import (
 
 func grpcCases() []testCase {
 	return []testCase{
-		{"gRPC: UNAVAILABLE twice, then an answer", unaryAnswer},
-		{"gRPC: a server stream is retried before its first message", streamBefore},
-		{"gRPC: a server stream is never retried after its first message", streamAfter},
-		{"gRPC: a client stream works through it", clientStream},
-		{"gRPC: response headers and then a failure: a unary call is still retried", headersThenFail},
-		{"gRPC: grpc.Header and grpc.Trailer show the winning attempt only", winnersHeader},
-		{"gRPC: pushback -1 means do not retry", pushbackStop},
-		{"gRPC: a pushback of 300 ms is waited for", pushbackWait},
-		{"gRPC: RESOURCE_EXHAUSTED without a hint is not retried by default", resourceExhausted},
-		{"gRPC: status.Code of the last attempt reaches the caller", lastStatus},
-		{"gRPC: cancelling one call never touches another", cancelOther},
+		{name: "gRPC: UNAVAILABLE twice, then an answer", run: unaryAnswer},
+		{name: "gRPC: a server stream is retried before its first message", run: streamBefore},
+		{name: "gRPC: a server stream is never retried after its first message", run: streamAfter},
+		{name: "gRPC: a client stream works through it", run: clientStream},
+		{name: "gRPC: response headers and then a failure: a unary call is still retried", run: headersThenFail},
+		{name: "gRPC: grpc.Header and grpc.Trailer show the winning attempt only", run: winnersHeader},
+		{name: "gRPC: pushback -1 means do not retry", run: pushbackStop},
+		{name: "gRPC: a pushback of 300 ms is waited for", run: pushbackWait},
+		{name: "gRPC: RESOURCE_EXHAUSTED without a hint is not retried by default", run: resourceExhausted},
+		{name: "gRPC: status.Code of the last attempt reaches the caller", run: lastStatus},
+		{name: "gRPC: cancelling one call never touches another", run: cancelOther},
 	}
 }
 
@@ -76,9 +76,9 @@ func unaryAnswer(l *library) error {
 	})
 }
 
-// received returns all messages of a server stream.
-func received(ctx context.Context, conn *grpc.ClientConn) (got []string, err error) {
-	s, err := conn.NewStream(ctx, listDesc, listMethod)
+// received is all messages of a server stream.
+func received(ctx context.Context, conn *grpc.ClientConn, opts ...grpc.CallOption) (got []string, err error) {
+	s, err := conn.NewStream(ctx, listDesc, listMethod, opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -20,13 +20,13 @@ const slow = 2 * time.Second
 
 func hedgeCases() []testCase {
 	return []testCase{
-		{"hedging: a fast 503 and a slower 200: the 200 wins", fast503},
-		{"hedging: a fast 404 and a slower 200: the 404 is the answer", fast404},
-		{"hedging: each attempt of a POST reads its own copy of the body", hedgedPost},
-		{"hedging: a first attempt that fails before the delay: the next starts at once", failsBeforeDelay},
-		{"hedging: the loser that answers late is closed", loserClosed},
-		{"hedging: the winner's body can be read when the other is cancelled", winnerReadable},
-		{"hedging: retries and hedges of one call stay within its attempts", withinAttempts},
+		{name: "hedging: a fast 503 and a slower 200: the 200 wins", run: fast503},
+		{name: "hedging: a fast 404 and a slower 200: the 404 is the answer", run: fast404},
+		{name: "hedging: each attempt of a POST reads its own copy of the body", run: hedgedPost},
+		{name: "hedging: a first attempt that fails before the delay: the next starts at once", run: failsBeforeDelay},
+		{name: "hedging: the loser that answers late is closed", run: loserClosed},
+		{name: "hedging: the winner's body can be read when the other is cancelled", run: winnerReadable},
+		{name: "hedging: retries and hedges of one call stay within its attempts", run: withinAttempts},
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 
 func resourceCases() []testCase {
 	return []testCase{
-		{"the budget holds with 256 goroutines and 100 % failures", budgetHolds},
-		{"an exhausted budget returns the last real error", budgetError},
-		{"10,000 calls under one long-lived parent leave nothing behind", callsLeaveNothing},
-		{"10,000 calls over HTTP under one long-lived parent leave nothing behind", requestsLeaveNothing},
-		{"10,000 calls over HTTP with hedging on leave nothing behind", hedgesLeaveNothing},
+		{name: "the budget holds with 256 goroutines and 100 % failures", run: budgetHolds},
+		{name: "an exhausted budget returns the last real error", run: budgetError},
+		{name: "10,000 calls under one long-lived parent leave nothing behind", run: callsLeaveNothing},
+		{name: "10,000 calls over HTTP under one long-lived parent leave nothing behind", run: requestsLeaveNothing},
+		{name: "10,000 calls over HTTP with hedging on leave nothing behind", run: hedgesLeaveNothing},
 	}
 }
 
@@ -142,6 +142,15 @@ func settled(before int, patience time.Duration) (heap, goroutines int) {
 			return heap, goroutines
 		}
 	}
+}
+
+// allocated returns the bytes that f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 func footprint() (heap, goroutines int) {

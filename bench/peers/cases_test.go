@@ -109,6 +109,14 @@ func TestCasesCanFail(t *testing.T) {
 		"a POST with an Idempotency-Key is retried",
 		"hedging: a fast 404 and a slower 200: the 404 is the answer",
 		"hedging: the winner's body can be read when the other is cancelled",
+		"hedging: a server's wait keeps further hedges back",
+		"HTTP/2 gives the stream up while the request's body blocks in Read: the call returns",
+		"a RoundTripper below that calls GetBody, to sign, leaves the attempt's body whole",
+		"50 calls on an HTTP/2 connection that is cut are all saved",
+		"a POST into a black hole, under an attempt timeout, is sent again",
+		"a TLS handshake that the server breaks off with internal_error is retried",
+		"PROPFIND, REPORT and MKCOL are idempotent by IANA's registry, and retried",
+		"a connection that was upgraded is handed over, and stays open",
 	}
 	for _, c := range cases() {
 		if strings.HasPrefix(c.name, "gRPC") || c.measuresProcess() || strings.HasPrefix(c.name, "http.Client.Timeout") {

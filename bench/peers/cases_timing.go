@@ -12,20 +12,20 @@ import (
 
 func timingCases() []testCase {
 	return []testCase{
-		{"attempts 1 to 10^6 of a backoff: no delay is negative or above its cap", delaysInRange},
-		{"a base of 100 years does not overflow", hugeBase},
-		{"jitter is still present at the cap", jitterAtCap},
-		{"no sleep after the last attempt", noLastSleep},
-		{"a wait that would pass the deadline: return at once, with the last error", noSleepIntoDeadline},
-		{"the same over HTTP: the response, at once", noSleepIntoDeadlineHTTP},
-		{"cancelled during the wait: returns promptly, without another attempt", cancelWait},
-		{"a policy shared by 256 goroutines: each call's attempts count from 1", sharedPolicy},
-		{"Retry-After: 1 is waited for, after a 429 and a 503", retryAfterSeconds},
-		{"Retry-After with a date is waited for", retryAfterDate},
-		{"Retry-After with one of the two older kinds of date is waited for", retryAfterOldDates},
-		{"Retry-After: 0 or in the past still waits our own backoff", retryAfterPast},
-		{"Retry-After that is huge or negative is no hot loop", retryAfterHuge},
-		{"one attempt: sends once and returns what came", onlyOnce},
+		{name: "attempts 1 to 10^6 of a backoff: no delay is negative or above its cap", run: delaysInRange},
+		{name: "a base of 100 years does not overflow", run: hugeBase},
+		{name: "jitter is still present at the cap", run: jitterAtCap},
+		{name: "no sleep after the last attempt", run: noLastSleep},
+		{name: "a wait that would pass the deadline: return at once, with the last error", run: noSleepIntoDeadline},
+		{name: "the same over HTTP: the response, at once", run: noSleepIntoDeadlineHTTP},
+		{name: "cancelled during the wait: returns promptly, without another attempt", run: cancelWait},
+		{name: "a policy shared by 256 goroutines: each call's attempts count from 1", run: sharedPolicy},
+		{name: "Retry-After: 1 is waited for, after a 429 and a 503", run: retryAfterSeconds},
+		{name: "Retry-After with a date is waited for", run: retryAfterDate},
+		{name: "Retry-After with one of the two older kinds of date is waited for", run: retryAfterOldDates},
+		{name: "Retry-After: 0 or in the past still waits our own backoff", run: retryAfterPast},
+		{name: "Retry-After that is huge or negative is no hot loop", run: retryAfterHuge},
+		{name: "one attempt: sends once and returns what came", run: onlyOnce},
 	}
 }
 

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -46,6 +48,18 @@ func httpSender(c *http.Client) sender {
 		return resp.StatusCode, err
 	}
 }
+
+// inner returns the error that a RoundTripper would have returned, of one that a client wrapped.
+func inner(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
+}
+
+// errNoResponse is for clients that return neither a response nor an error.
+var errNoResponse = errors.New("neither a response nor an error")
 
 // bodyOf returns the body of a request, for libraries that take it as bytes.
 func bodyOf(req *http.Request) ([]byte, error) {

@@ -63,8 +63,8 @@ func (s *silentFirst) sent() int { return int(s.n.Load()) }
 // ring has earned, so that the median counts.
 const winSpan = 16
 
-// winning returns a rig whose every call is won by its hedge. A ring of clients has what the budget
-// of evenkeel needs for that; the others' are one client.
+// winning returns a rig whose every call is won by its hedge. A ring of clients has what the
+// budget of evenkeel needs for that; the others' are one client.
 func winning[T any](budgeted bool, one func(s *silentFirst) T, call func(T)) rig {
 	s, took := new(silentFirst), make([]float64, 0, ringSpan)
 	timed := func(client func(i int) T) func(int) {

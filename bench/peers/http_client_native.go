@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// nativeCell is a library's own client with its timeout, for libraries that are no http.Client and
-// no RoundTripper.
+// nativeCell measures a library's own client with its timeout, for libraries that are no
+// http.Client and no RoundTripper.
 func nativeCell(l *library, method string, failed bool) cell {
 	return cell{library: l.name, setup: func() rig {
 		m, ctx := &memory{failed: failed}, context.Background()

@@ -23,8 +23,8 @@ func runLayouts(f flags, errw io.Writer) (*table, error) {
 	}
 	defer os.RemoveAll(dir)
 	t := new(table)
-	for seed := 1; seed <= f.layouts; seed++ {
-		fmt.Fprintf(errw, "layout %d of %d\n", seed, f.layouts)
+	for seed := f.seed; seed < f.seed+f.layouts; seed++ {
+		fmt.Fprintf(errw, "layout %d, of %d\n", seed, f.layouts)
 		if err := runLayout(t, f, dir, seed, errw); err != nil {
 			return nil, fmt.Errorf("layout %d: %w", seed, err)
 		}

@@ -19,6 +19,9 @@ func reqClient(r rules, base http.RoundTripper) *req.Client {
 		SetCommonRetryCondition(func(resp *req.Response, err error) bool {
 			return err != nil || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500
 		})
+	if r.timeout > 0 {
+		c.SetTimeout(r.timeout) // of an attempt
+	}
 	c.GetTransport().WrapRoundTripFunc(func(http.RoundTripper) req.HttpRoundTripFunc { return base.RoundTrip })
 	return c
 }
@@ -43,8 +46,11 @@ func (t reqTrip) RoundTrip(in *http.Request) (*http.Response, error) {
 		r.SetBody(in.Body)
 	}
 	resp, err := r.Send(in.Method, in.URL.String())
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, inner(err)
+	case resp.Response == nil:
+		return nil, errNoResponse
 	}
 	return resp.Response, nil
 }
@@ -63,10 +69,14 @@ var reqLibrary = &library{
 				r.SetBodyBytes(body)
 			}
 			resp, err := r.Send(method, url)
-			if err != nil {
+			switch {
+			case err != nil:
 				return 0, err
+			case resp.Response == nil:
+				return 0, errNoResponse
 			}
 			return resp.StatusCode, nil
 		}
 	},
+	attemptTimeout: true,
 }

@@ -8,10 +8,10 @@ import (
 	"resty.dev/v3"
 )
 
-// restyClient retries by the conditions that its documentation lists: the statuses 429 and 5xx, and
-// no response.
+// restyClient retries by the conditions that its documentation lists: the statuses 429 and 5xx,
+// and no response.
 func restyClient(r rules, base http.RoundTripper) *resty.Client {
-	return resty.New().
+	c := resty.New().
 		SetTransport(base).
 		SetLogger(silent{}).
 		SetRetryCount(r.attempts-1).
@@ -20,6 +20,10 @@ func restyClient(r rules, base http.RoundTripper) *resty.Client {
 		AddRetryConditions(
 			resty.RetryConditionStatus5XX, resty.RetryConditionStatusTooManyRequests, resty.RetryConditionStatusZero,
 		)
+	if r.timeout > 0 {
+		c.SetTimeout(r.timeout)
+	}
+	return c
 }
 
 // silent is a logger that writes nothing.
@@ -53,8 +57,11 @@ func (t restyTrip) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.SetBody(req.Body)
 	}
 	resp, err := r.Execute(req.Method, req.URL.String())
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, inner(err)
+	case resp.RawResponse == nil:
+		return nil, errNoResponse
 	}
 	return resp.RawResponse, nil
 }
@@ -82,4 +89,5 @@ var restyLibrary = &library{
 			return resp.StatusCode(), nil
 		}
 	},
+	attemptTimeout: true,
 }

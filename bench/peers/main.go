@@ -3,6 +3,8 @@
 //
 //	go run . [-run REGEXP] [-layouts N] [-rounds N] [-json FILE]   the table of figures, and a verdict for each bar
 //	go run . -cases [-run REGEXP] [-json FILE]                     which library passes which case that broke another
+//	go run . -record results.json, and -cases -record results.json  adds a run, or the cases, to results
+//	go run . -page ../../docs/benchmarks.md                        makes the page of the results
 //	go run . -list                                                 the names of both
 //
 // In a round every library does every work for a few milliseconds, in turn. A figure is the median
@@ -41,8 +43,12 @@ type flags struct {
 	only    *regexp.Regexp
 	layouts int
 	rounds  int
+	seed    int
 	json    string
 	samples string
+	record  string
+	results string
+	page    string
 	list    bool
 	cases   bool
 }
@@ -57,9 +63,13 @@ func parse(args []string, errw io.Writer) (flags, error) {
 	set.StringVar(&only, "run", "", "measure only works, or run only cases, that match this `regexp`")
 	set.StringVar(&only, "rows", "", "the same as -run")
 	set.IntVar(&f.layouts, "layouts", 3, "measure so many `binaries`, each with functions in another order; 0: this one")
+	set.IntVar(&f.seed, "seed", 1, "the order of functions in the first of the binaries is that of this `number`")
 	set.IntVar(&f.rounds, "rounds", 4, "how many `rounds` to measure in each")
 	set.StringVar(&f.json, "json", "", "write the rows as JSON to this `file`, too")
 	set.StringVar(&f.samples, "samples", "", "write what was measured as JSON to this `file`: for -layouts")
+	set.StringVar(&f.record, "record", "", "add the run, or the cases, to the results in this `file`")
+	set.StringVar(&f.results, "results", "results.json", "make the page of the results in this `file`")
+	set.StringVar(&f.page, "page", "", "write the page of benchmarks to this `file`, its pictures beside it, and end")
 	set.BoolVar(&f.list, "list", false, "print the names of works and cases, and end")
 	set.BoolVar(&f.cases, "cases", false, "run the cases of correctness instead")
 	if err := set.Parse(args); err != nil {
@@ -87,10 +97,21 @@ func command(args []string, out, errw io.Writer) error {
 	case f.list:
 		list(out)
 		return nil
+	case f.page != "":
+		return makePage(f.results, f.page)
 	case f.cases:
 		return runCases(f, out)
 	}
 	return runWorks(f, out, errw)
+}
+
+// command returns what to type for the same run.
+func (f flags) command() string {
+	c := fmt.Sprintf("go -C bench/peers run . -layouts %d -seed %d -rounds %d", f.layouts, f.seed, f.rounds)
+	if only := f.only.String(); only != "" {
+		c += " -rows '" + only + "'"
+	}
+	return c
 }
 
 func list(out io.Writer) {
@@ -107,6 +128,7 @@ func runWorks(f flags, out, errw io.Writer) error {
 	if len(ws) == 0 {
 		return fmt.Errorf("no work matches %q", f.only)
 	}
+	how := recordedRun{Machine: thisMachine(), Command: f.command()}
 	t, err := measureWorks(f, ws, errw)
 	if t == nil {
 		return err
@@ -118,7 +140,33 @@ func runWorks(f flags, out, errw io.Writer) error {
 			fmt.Fprintln(out, b.judge(t))
 		}
 	}
-	return errors.Join(err, save(f.json, t.rows), save(f.samples, t.sampled()))
+	return errors.Join(err, save(f.json, t.rows), save(f.samples, t.sampled()), recordRun(f, t, how))
+}
+
+// recordRun adds a run to the results.
+func recordRun(f flags, t *table, how recordedRun) error {
+	if f.record == "" {
+		return nil
+	}
+	r, err := load(f.record)
+	if err != nil {
+		return err
+	}
+	r.addRun(t, how)
+	return r.store(f.record)
+}
+
+// recordCases replaces the cases of the results.
+func recordCases(f flags, found []finding) error {
+	if f.record == "" {
+		return nil
+	}
+	r, err := load(f.record)
+	if err != nil {
+		return err
+	}
+	r.addCases(found)
+	return r.store(f.record)
 }
 
 func measureWorks(f flags, ws []*work, errw io.Writer) (*table, error) {

@@ -19,8 +19,8 @@ type siteKind struct {
 	tls, http2 bool
 }
 
-// site is an HTTP server on the loopback interface that counts its connections. It runs in this process, so that
-// processor time per request is the client's and the server's together.
+// site is an HTTP server on the loopback interface that counts its connections. It runs in this
+// process, so that processor time per request is the client's and the server's together.
 type site struct {
 	*httptest.Server
 	http2    bool
@@ -56,13 +56,13 @@ func newSiteOf(kind siteKind) *site {
 	return s
 }
 
-// pooled is a Transport that keeps a connection for each caller.
+// pooled returns a Transport that keeps a connection for each caller.
 func pooled() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 4 * callers, MaxIdleConns: 4 * callers}
 }
 
-// pool returns a Transport that trusts the site and keeps a connection for each caller, or one for
-// all over HTTP/2.
+// pool returns a Transport that trusts the site and keeps a connection for each caller, or one
+// for all over HTTP/2.
 func (s *site) pool() *http.Transport {
 	t := pooled()
 	if cert := s.Certificate(); cert != nil {
@@ -74,8 +74,8 @@ func (s *site) pool() *http.Transport {
 	return t
 }
 
-// end closes idle connections and says whether any is left, or whether there were more than callers can use: each
-// that was opened beyond that was lost by a call.
+// end closes idle connections and says whether any is left, or whether there were more than
+// callers can use: each that was opened beyond that was lost by a call.
 func (s *site) end(base *http.Transport) error {
 	base.CloseIdleConnections()
 	for range 1000 { // they close in their own time
