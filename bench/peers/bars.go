@@ -36,7 +36,7 @@ type bar struct {
 	above  int // allocations at most, above those of bare; -1: no bar
 }
 
-// verdict is what became of one bar in one run.
+// verdict holds the result of one bar in one run.
 type verdict struct {
 	bar    bar
 	got    float64

@@ -42,12 +42,12 @@ func doOK() *work {
 	return &work{name: "do/ok", what: "a call that succeeds", attempts: 1, cells: okCells(context.Background())}
 }
 
-// okCells are those of all libraries with a Do, evenkeel first.
+// okCells returns the cells of all libraries with a Do, evenkeel first.
 func okCells(ctx context.Context) []cell {
 	return append(append(okLimited(ctx), okFree(ctx)...), okByHand(ctx))
 }
 
-// okByHand is the floor of a call that succeeds.
+// okByHand returns the floor of a call that succeeds.
 func okByHand(ctx context.Context) cell {
 	return bareCell(byHandName, func(o *ops) func(int) {
 		b, op := new(handBudget), o.ok

@@ -30,8 +30,8 @@ type library struct {
 
 	do   func(rules) doer
 	http func(rules, http.RoundTripper) http.RoundTripper
-	// client, if set, is what its users send requests with instead of an http.Client over http, which
-	// is then an adaptor of ours for the cases.
+	// client, if set, makes what its users send requests with instead of an http.Client over http,
+	// which is then an adaptor of ours for the cases.
 	client func(r rules, base http.RoundTripper, timeout time.Duration) sender
 	// hedging is http with the policy hedging.
 	hedging func(rules, http.RoundTripper) http.RoundTripper

@@ -80,7 +80,7 @@ func (t *table) finish() {
 	}
 }
 
-// best is the fastest peer at a work that answers its calls; free ones have no budget.
+// best returns the fastest peer at a work that answers its calls; free ones have no budget.
 func (t *table) best(work string, free bool) (best *row) {
 	for _, r := range t.rows {
 		if r.Work != work || r.Answered < leastAnswered || r.Library == evenkeel || r.bare || r.inside || free && r.budget {
@@ -93,7 +93,8 @@ func (t *table) best(work string, free bool) (best *row) {
 	return best
 }
 
-// bare is the row of a work without any library, or with a loop by hand where that is all there is.
+// bare returns the row of a work without any library, or with a loop by hand where that is all
+// there is.
 func (t *table) bare(work string) (found *row) {
 	for _, r := range t.rows {
 		if r.Work == work && r.bare && (found == nil || r.Library == byHandName) {
@@ -103,8 +104,8 @@ func (t *table) bare(work string) (found *row) {
 	return found
 }
 
-// leastHeld is the peer that keeps the least on the heap, of those that have a budget if there are
-// any.
+// leastHeld returns the peer that keeps the least on the heap, of those that have a budget if
+// there are any.
 func (t *table) leastHeld(work string) (best *row) {
 	for _, r := range t.rows {
 		switch {

@@ -15,8 +15,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Each cell does what its work says: bench.done compares the attempts that arrived with those that one operation
-// must send, and asks for what else was counted.
+// Each cell does what its work says: bench.done compares the attempts that arrived with those
+// that one operation must send, and asks for what else was counted.
 func TestEveryCellDoesItsWork(t *testing.T) {
 	for _, w := range works() {
 		t.Run(w.name, func(t *testing.T) {
@@ -43,8 +43,8 @@ func TestEveryCellDoesItsWork(t *testing.T) {
 	}
 }
 
-// A cell whose calls are not retried is found out: without that, an empty budget would be measured
-// as speed.
+// A cell whose calls are not retried is found out: without that, an empty budget would be
+// measured as speed.
 func TestACellThatDoesNotRetryIsAnError(t *testing.T) {
 	w := doOneFail()
 	c := failingCell("never retries", false, func(f *flaky) func(int) {
