@@ -76,7 +76,7 @@ func unaryAnswer(l *library) error {
 	})
 }
 
-// received is all messages of a server stream.
+// received returns all messages of a server stream.
 func received(ctx context.Context, conn *grpc.ClientConn, opts ...grpc.CallOption) (got []string, err error) {
 	s, err := conn.NewStream(ctx, listDesc, listMethod, opts...)
 	if err != nil {
