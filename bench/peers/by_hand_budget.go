@@ -39,12 +39,12 @@ func (b *handBudget) admit() bool {
 	return true
 }
 
-// unary makes a call as an interceptor.
+// unary makes a call as an interceptor, which has to ask for what a server may say of retries.
 func (b *handBudget) unary(
 	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
 	for attempt := 1; ; attempt++ {
-		err := invoke(ctx, method, req, reply, cc, opts...)
+		err := asking(ctx, method, req, reply, cc, invoke, opts...)
 		if err == nil {
 			b.successes.Add(1)
 			return nil

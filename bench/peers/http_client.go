@@ -51,8 +51,8 @@ func httpClient(name, what, method string, failed bool) *work {
 		}
 	}
 	if !failed {
-		byHand := clientCell("by hand", method, false, func(base http.RoundTripper) http.RoundTripper { return stamping{base} })
-		byHand.inside = true
+		byHand := clientCell(byHandName, method, false, func(base http.RoundTripper) http.RoundTripper { return stamping{base} })
+		byHand.bare = true
 		w.cells = append(w.cells, byHand)
 	}
 	w.cells[0].budget = true
