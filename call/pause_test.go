@@ -127,8 +127,8 @@ func TestPause_KeysAreApart(t *testing.T) {
 	}
 }
 
-// A retry and a hedge of another call wait as well, and what the budget gave for them is given back
-// if they cannot.
+// A retry and a hedge of another call wait as well, and what the budget gave for them is given
+// back if they cannot.
 func TestPause_RetriesAndHedgesOfOthersWait(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	t.Run("a retry that is planned", func(t *testing.T) {

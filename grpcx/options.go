@@ -90,11 +90,11 @@ func WithReplayBuffer(bytes int) Option {
 	return func(c *config) { c.replay = bytes }
 }
 
-// WithHintKey names who a wait is for that a server asks for, such as the tenant that ctx is for or
-// the method ("/pkg.Service/Method"), where the policy's HintScope is "destination": pushback to
-// one does not hold up the others. It is called once a call, by any number of goroutines at a time.
-// The keys are bounded together with the targets (retry.WithMaxDestinations). It panics if key is
-// nil.
+// WithHintKey names who a wait is for that a server asks for, such as the tenant that ctx is for
+// or the method ("/pkg.Service/Method"), where the policy's HintScope is "destination": pushback
+// to one does not hold up the others. It is called once a call, by any number of goroutines at a
+// time. The keys are bounded together with the targets (retry.WithMaxDestinations). It panics if
+// key is nil.
 func WithHintKey(key func(ctx context.Context, method string) string) Option {
 	if key == nil {
 		panic("grpcx: WithHintKey: must not be nil")

@@ -234,8 +234,8 @@ func (c *call) stoppable(ctx context.Context, timed bool) (context.Context, cont
 	return ctx, c.stop
 }
 
-// exchange sends an attempt to the base. release, which may be nil, ends the attempt's context: the
-// response keeps it.
+// exchange sends an attempt to the base. release, which may be nil, ends the attempt's context:
+// the response keeps it.
 func (c *call) exchange(req *http.Request, attempt int, release context.CancelFunc) (resp *http.Response, err error) {
 	if release != nil {
 		defer func() { // also after a panic

@@ -91,8 +91,8 @@ func (c *call) outgoing(ctx context.Context, attempt int, own bool) (*http.Reque
 }
 
 // timeLeft returns the value of Request-Timeout for an attempt at req that is sent now on ctx. An
-// attempt timeout is not in it: that bounds the wait for the headers only, and the server would cut
-// the body short. What the caller says itself stays if it is shorter.
+// attempt timeout is not in it: that bounds the wait for the headers only, and the server would
+// cut the body short. What the caller says itself stays if it is shorter.
 func (t *Transport) timeLeft(ctx context.Context, req *http.Request) (string, bool) {
 	if t.quiet || opensTunnel(req.Method, req.Header) {
 		return "", false

@@ -33,8 +33,8 @@ func (b byHand) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.base.RoundTrip(&again)
 }
 
-// stamping says to the server how much time is left, and nothing else: in a copy of the request with a header map of its
-// own.
+// stamping puts the time left on a request, and does nothing else: in a copy of the request with a
+// header map of its own.
 type stamping struct{ base http.RoundTripper }
 
 func (s stamping) RoundTrip(req *http.Request) (*http.Response, error) {

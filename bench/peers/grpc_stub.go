@@ -107,8 +107,8 @@ func once(
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-// asking asks for the metadata of its one attempt, with room for the options: no call can do without whose server may
-// send pushback, or whose trailer has to show that nothing was sent.
+// asking asks for the metadata of its one attempt, with room for the options: no call can do
+// without whose server may send pushback, or whose trailer has to show that nothing was sent.
 func asking(
 	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {

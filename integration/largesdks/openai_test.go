@@ -39,7 +39,8 @@ var hello = openai.ChatCompletionNewParams{
 	Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("Hello")},
 }
 
-// The policy for LLMs waits for an answer that takes minutes, and as long as a rate limit asks for.
+// The policy for LLMs waits for an answer that takes minutes, and as long as a rate limit asks
+// for.
 func TestOpenAI_SlowAnswer(t *testing.T) {
 	t.Setenv("OPENAI_API_KEY", "key")
 	synctest.Test(t, func(t *testing.T) {
