@@ -89,9 +89,11 @@ func TestPause_OnlyWhatSaysSomethingOfOtherCalls(t *testing.T) {
 		o    call.Outcome
 		wait time.Duration
 	}{
-		"overload":                   {call.Outcome{Class: call.Throttled, After: time.Second}, time.Second},
-		"a failure":                  {hinted(time.Second), time.Second},
-		"one that is not repeated":   {call.Outcome{Class: call.Throttled, After: time.Second, Forbidden: call.ReasonNotIdempotent}, time.Second},
+		"overload":  {call.Outcome{Class: call.Throttled, After: time.Second}, time.Second},
+		"a failure": {hinted(time.Second), time.Second},
+		"one that is not repeated": {
+			call.Outcome{Class: call.Throttled, After: time.Second, Forbidden: call.ReasonNotIdempotent}, time.Second,
+		},
 		"longer than MaxHint":        {hinted(time.Hour), time.Minute},
 		"a refusal of this one":      {call.Outcome{Class: call.Throttled, Alive: true, After: time.Second}, 0},
 		"cheaper to ask again":       {hinted(99 * time.Millisecond), 0},
