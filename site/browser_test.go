@@ -32,7 +32,7 @@ var (
 )
 
 // patience is how long a browser may take; it ends tests that hang.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // browser returns the path of Chromium, under one of its names. Without one, the test is skipped
 // by its name.

@@ -91,6 +91,10 @@ var views = map[string][]view{
 			label: "of its capacity, %",
 		},
 	},
+	"playground": {
+		{title: "Attempts a call in the fault", rows: []string{"fault"}, metrics: []string{"fault_load"}, label: loadLabel, floor: 1},
+		{title: "Calls that succeed, in all", rows: []string{"fault"}, metrics: []string{"success"}, label: "success, %"},
+	},
 	"loop": {{
 		title: "Attempts in an outage, as a multiple of the usual", rows: []string{"pace"}, metrics: []string{"rate"}, label: "rate", log: true,
 	}},
