@@ -423,8 +423,8 @@ func handBack(c *call.Call, now time.Time, then func(n int)) (sent []time.Time, 
 	}
 }
 
-// beginHandedBack starts a call of two attempts at the zero of Unix time.
-func beginHandedBack(o call.Options) (*counting, call.Call) {
+// counted starts a call at time 0 whose budget counts the successes of others.
+func counted(o call.Options) (*counting, call.Call) {
 	b := &counting{Ledger: testkit.NewLedger()}
 	return b, rules(call.Rules{MaxAttempts: 2, Budget: b, Backoff: backoff.None()}).Start(time.Unix(0, 0), o)
 }
@@ -432,7 +432,7 @@ func beginHandedBack(o call.Options) (*counting, call.Call) {
 func TestHandedBackIsFreeWhileOthersSucceed(t *testing.T) {
 	start := time.Unix(0, 0)
 	t.Run("with_waits_that_grow", func(t *testing.T) {
-		b, c := beginHandedBack(call.Options{})
+		b, c := counted(call.Options{})
 		sent, stop := handBack(&c, start, func(n int) {
 			if n < 20 {
 				b.successes++
@@ -451,7 +451,7 @@ func TestHandedBackIsFreeWhileOthersSucceed(t *testing.T) {
 		b.Settled(t)
 	})
 	t.Run("again_after_a_retry_that_was_paid_for", func(t *testing.T) {
-		b, c := beginHandedBack(call.Options{})
+		b, c := counted(call.Options{})
 		sent, _ := handBack(&c, start, func(n int) {
 			if n >= 3 {
 				b.successes++ // too late for the third
@@ -463,10 +463,10 @@ func TestHandedBackIsFreeWhileOthersSucceed(t *testing.T) {
 	})
 }
 
-func TestHandedBackIsFreeForALimitedTime(t *testing.T) {
+func TestHandedBackIsFree_InBounds(t *testing.T) {
 	start := time.Unix(0, 0)
 	t.Run("for_half_a_minute", func(t *testing.T) {
-		b, c := beginHandedBack(call.Options{})
+		b, c := counted(call.Options{})
 		sent, stop := handBack(&c, start, func(int) { b.successes++ })
 		require.Equal(t, call.ReasonMaxAttempts, stop.Reason)
 		last := sent[len(sent)-1].Sub(start)
@@ -475,14 +475,14 @@ func TestHandedBackIsFreeForALimitedTime(t *testing.T) {
 		b.Settled(t)
 	})
 	t.Run("up_to_the_deadline", func(t *testing.T) {
-		b, c := beginHandedBack(call.Options{Deadline: start.Add(time.Second)})
+		b, c := counted(call.Options{Deadline: start.Add(time.Second)})
 		sent, stop := handBack(&c, start, func(int) { b.successes++ })
 		require.Equal(t, call.ReasonMaxAttempts, stop.Reason, "where no wait fits, it is paid for")
 		require.Less(t, sent[len(sent)-1].Sub(start), time.Second)
 		b.Settled(t)
 	})
 	t.Run("not_if_it_is_canceled_while_it_waits", func(t *testing.T) {
-		b, c := beginHandedBack(call.Options{})
+		b, c := counted(call.Options{})
 		now := start
 		for n := 1; ; n++ {
 			step := c.Next(now)

@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// answer acts as a scripted attempt, with its options and its reply.
+// answer describes what a scripted attempt does with its options and its reply.
 type answer struct {
 	err     error
 	header  metadata.MD

@@ -33,7 +33,7 @@ func (b byHand) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.base.RoundTrip(&again)
 }
 
-// stamping puts the time left on a request, and does nothing else: in a copy of the request with a
+// stamping sends the time that is left, and does nothing else: in a copy of the request with a
 // header map of its own.
 type stamping struct{ base http.RoundTripper }
 
