@@ -72,6 +72,9 @@ func (t *Transport) nested(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// roundTrip makes a call under the policy of the request's destination. A plain one makes its
+// first attempt by itself (runFast) and needs the driver only after a failure; all others are
+// driven from the start, and end also with the deprecated Request.Cancel.
 func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	p := drive.Of(t.policyFor(req))
 	if t.fast(req, p) {
@@ -87,19 +90,6 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	a.Value = watch.keep(a.Value)
 	return c.finish(&a)
 }
-
-// CloseIdleConnections is forwarded to the base, if that has it: http.Client reaches no further
-// than its Transport. It ends no call. One that waits, for its next attempt or for the budget,
-// holds no connection that is idle, and waits no longer than the policy allows; the end of its
-// context ends it at once.
-func (t *Transport) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
-
-// Unwrap returns the RoundTripper that attempts go to.
-func (t *Transport) Unwrap() http.RoundTripper { return t.base }
 
 // policyFor returns the policy of the request's destination.
 func (t *Transport) policyFor(req *http.Request) *retry.Policy {
@@ -117,3 +107,16 @@ func (t *Transport) policyFor(req *http.Request) *retry.Policy {
 	}
 	return p.For(req.URL.Host)
 }
+
+// CloseIdleConnections is forwarded to the base, if that has it: http.Client reaches no further
+// than its Transport. It ends no call. One that waits, for its next attempt or for the budget,
+// holds no connection that is idle, and waits no longer than the policy allows; the end of its
+// context ends it at once.
+func (t *Transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// Unwrap returns the RoundTripper that attempts go to.
+func (t *Transport) Unwrap() http.RoundTripper { return t.base }
