@@ -61,8 +61,8 @@
 // Request-Timeout, and resends carry X-Retry-Attempt, counted from 1, so that the first resend
 // says 2 and a first attempt says nothing. WithoutHeaders sends neither. The deadline of CONNECT
 // or an Upgrade (a WebSocket) is that of the handshake, and stays here. The deprecated
-// Request.Cancel ends the call as well; beside a context's deadline, only with the attempt that
-// it cancels. The deprecated http.Transport.CancelRequest ends it during an attempt that is the
+// Request.Cancel ends the call as well; beside a context's deadline, only with the attempt that it
+// cancels. The deprecated http.Transport.CancelRequest ends it during an attempt that is the
 // caller's own request, not a copy with a header or a context of its own.
 //
 // The body of a response that is not the answer is read to its end, up to 64 KiB and 100 ms, so

@@ -62,9 +62,9 @@ type Config struct {
 	MaxElapsed time.Duration
 	// ResetAfter lets an operation of Do or DoValue begin anew that ran for so long before it
 	// failed, such as a watch whose connection was lost: attempts, backoff and MaxElapsed count
-	// from there, and the run is no failure to the budget. The budget still decides on each
-	// retry. 0 is off; at least 1s. The requests of httpx and grpcx do not begin anew: one that
-	// takes long has waited, not run.
+	// from there, and the run is no failure to the budget. The budget still decides on each retry.
+	// 0 is off; at least 1s. The requests of httpx and grpcx do not begin anew: one that takes
+	// long has waited, not run.
 	ResetAfter time.Duration
 }
 

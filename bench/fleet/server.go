@@ -25,7 +25,7 @@ type server struct {
 	granted int   // attempts taken in it
 }
 
-// grant counts an attempt, and reports whether the window's quota has room for it.
+// grant uses up one attempt of the window's quota, if something is left of it.
 func (v *server) grant(now int64) bool {
 	if w := now / v.Window.Nanoseconds(); w != v.window {
 		v.window, v.granted = w, 0
