@@ -2,6 +2,7 @@
 package gofiles
 
 import (
+	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -46,11 +47,12 @@ func (f *File) Report(line int, format string, args ...any) {
 	f.Faults = append(f.Faults, fmt.Sprintf("%d: ", line)+fmt.Sprintf(format, args...))
 }
 
-// Main checks the files under the directories that the command line names, or under the whole
-// repository, prints the faults, and ends with status 1 if there is one.
-func Main(check func(*File)) {
+// Main checks the files under the directories that the command line names after its flags, which
+// are parsed already, or under the whole repository. It prints the faults, and ends with status 1
+// if there is one.
+func Main(check func(*File) error) {
 	log.SetFlags(0)
-	dirs := os.Args[1:]
+	dirs := flag.Args()
 	if len(dirs) == 0 {
 		dirs = []string{"."}
 	}
@@ -68,7 +70,7 @@ func Main(check func(*File)) {
 }
 
 // under returns the faults of the files under a directory of root.
-func under(root, dir string, check func(*File)) (faults []string, err error) {
+func under(root, dir string, check func(*File) error) (faults []string, err error) {
 	err = filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
 			return err
@@ -81,7 +83,9 @@ func under(root, dir string, check func(*File)) (faults []string, err error) {
 		if err != nil || f.Tree == nil {
 			return err
 		}
-		check(f)
+		if err := check(f); err != nil {
+			return err
+		}
 		name, _ := filepath.Rel(root, path)
 		for _, fault := range f.Faults {
 			faults = append(faults, filepath.ToSlash(name)+":"+fault)

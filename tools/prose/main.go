@@ -2,6 +2,7 @@
 //
 //	go -C tools run ./prose              # every package of the module
 //	go -C tools run ./prose budget call  # some
+//	go -C tools run ./prose -w           # wraps the comments that are too long
 //
 // A doc comment of an exported function, method or type begins with its name (after A, An or The
 // for a type) and a verb. No comment line is longer than 99 columns, a tab counting four. Words
@@ -9,6 +10,7 @@
 package main
 
 import (
+	"flag"
 	"go/ast"
 	"regexp"
 	"strings"
@@ -30,7 +32,17 @@ var (
 	picture = regexp.MustCompile(`^\S+ (tells|heeds|rang|rings|came|comes|mends|looks|says|takes)\b`)
 )
 
-func main() { gofiles.Main(check) }
+func main() {
+	write := flag.Bool("w", false, "wrap the comments that are too long")
+	flag.Parse()
+	gofiles.Main(func(f *gofiles.File) error {
+		if *write {
+			return wrap(f)
+		}
+		check(f)
+		return nil
+	})
+}
 
 func check(f *gofiles.File) {
 	lines := strings.Split(string(f.Source), "\n")
@@ -83,8 +95,8 @@ func isLong(line, comment string) bool {
 		return false
 	}
 	wraps := strings.Contains(strings.TrimSpace(strings.TrimLeft(comment, "/")), " ")
-	literal := strings.HasPrefix(comment, "//\t") || strings.Contains(comment, "://")
-	return wraps && !literal && len([]rune(strings.ReplaceAll(line, "\t", "    "))) > columns
+	fixed := strings.HasPrefix(comment, "//\t") || strings.Contains(comment, "://")
+	return wraps && !fixed && width(line) > columns
 }
 
 // begins returns what is wrong with how a doc comment begins, or "".

@@ -9,6 +9,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"go/ast"
 	"strings"
 
@@ -20,7 +21,13 @@ const (
 	functionLines = 60
 )
 
-func main() { gofiles.Main(check) }
+func main() {
+	flag.Parse()
+	gofiles.Main(func(f *gofiles.File) error {
+		check(f)
+		return nil
+	})
+}
 
 func check(f *gofiles.File) {
 	for _, decl := range f.Tree.Decls {
