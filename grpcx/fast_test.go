@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// answer describes what a scripted attempt does with its options and its reply.
+// answer holds the metadata and the error of a scripted attempt.
 type answer struct {
 	err     error
 	header  metadata.MD
@@ -38,7 +38,7 @@ var answers = map[string]answer{
 	"internal": {err: status.Error(codes.Internal, "internal"), trailer: metadata.MD{}},
 }
 
-// played describes what a call came to whose attempts end by the script.
+// played returns the result of a call whose attempts end by the script, and what they sent.
 func played(ctx context.Context, script []string, callOpts []grpc.CallOption, opts ...retry.Option) (string, error) {
 	p, err := retry.New(retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None()}, opts...)
 	if err != nil {

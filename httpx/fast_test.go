@@ -80,7 +80,7 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// told describes what a call came to.
+// told returns the result of a call, and what its attempts sent.
 func told(t *testing.T, base *scripted, req *http.Request, opts ...retry.Option) string {
 	p, err := retry.New(retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None()}, opts...)
 	require.NoError(t, err)

@@ -33,8 +33,8 @@ func (b byHand) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.base.RoundTrip(&again)
 }
 
-// stamping sends the time that is left, and does nothing else: in a copy of the request with a
-// header map of its own.
+// stamping sends the time left to the server, and does nothing else: in a copy of the request with
+// a header map of its own.
 type stamping struct{ base http.RoundTripper }
 
 func (s stamping) RoundTrip(req *http.Request) (*http.Response, error) {
