@@ -10,9 +10,18 @@ import (
 
 // said holds the word of an answer's body about another attempt.
 type said struct {
-	spent bool          // a quota is used up that no wait within a call renews
+	spent quota         // a quota is used up that no wait within a call renews
 	wait  time.Duration // how long to wait; 0: it does not say
 }
+
+// quota grades how certain it is that a quota is used up for long.
+type quota uint8
+
+const (
+	unspent quota = iota
+	vague         // unless the server asks for a wait: the code does not say for how long
+	spent
+)
 
 // bodySays reads the JSON of an answer whose body may be looked at.
 func bodySays(resp *http.Response) (s said) {
@@ -73,7 +82,7 @@ func (s *said) field(name string, v any) {
 	}
 	switch simple(name) {
 	case "code", "type", "status", "reason", "error", "errorcode", "errortype":
-		s.spent = s.spent || spentQuotas[simple(text)]
+		s.spent = max(s.spent, spentQuotas[simple(text)])
 	}
 }
 
@@ -99,20 +108,24 @@ var separators = strings.NewReplacer("_", "", "-", "", " ", "")
 func simple(name string) string { return strings.ToLower(separators.Replace(name)) }
 
 // spentQuotas are the codes of quotas that are renewed by the day or the month, or by a payment.
-var spentQuotas = map[string]bool{
+var spentQuotas = map[string]quota{
 	// OpenAI, and those that speak as it does.
-	"insufficientquota":              true,
-	"billinghardlimitreached":        true,
-	"billingnotactive":               true,
-	"creditbalanceexhausted":         true,
-	"organizationusagelimitexceeded": true,
-	"organizationspendlimitexceeded": true,
-	"projectspendlimitexceeded":      true,
-	"exceededcurrentquotaerror":      true, // Moonshot
-	"insufficientbalance":            true, // DeepSeek
+	"insufficientquota":              spent,
+	"billinghardlimitreached":        spent,
+	"billingnotactive":               spent,
+	"creditbalanceexhausted":         spent,
+	"organizationusagelimitexceeded": spent,
+	"organizationspendlimitexceeded": spent,
+	"projectspendlimitexceeded":      spent,
+	"exceededcurrentquotaerror":      spent, // Moonshot
+	"insufficientbalance":            spent, // DeepSeek
+	"insufficientcredits":            spent,
 	// Anthropic, in error.details.error_code.
-	"enforcedspendlimitreached": true,
-	"billingerror":              true,
+	"enforcedspendlimitreached": spent,
+	"billingerror":              spent,
 	// Google, in error.errors[].reason.
-	"dailylimitexceeded": true,
+	"dailylimitexceeded": spent,
+	// Many, and not all for the same.
+	"quotaexceeded":  vague,
+	"quotaexhausted": vague,
 }

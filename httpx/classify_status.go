@@ -124,7 +124,7 @@ func classifyAnswer(req *http.Request, resp *http.Response, now func() time.Time
 	}
 	o, said := classifyStatus(resp.StatusCode), bodySays(resp)
 	switch {
-	case said.spent:
+	case said.spent == spent, said.spent == vague && said.wait == 0 && waitAsked(resp.Header, true, now) == 0:
 		o = retry.Outcome{Class: retry.Rejected, Alive: true}
 	case isForNow(resp, now):
 		o = retry.Outcome{Class: retry.Throttled}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -70,12 +72,16 @@ func again(rt http.RoundTripper, p *retry.Policy) http.RoundTripper {
 	return httpx.NewTransport(rt.(*httpx.Transport).Unwrap(), p, httpx.WithBodyPeek(429))
 }
 
+func zipped(text string) string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = io.WriteString(z, text)
+	_ = z.Close()
+	return b.String()
+}
+
 func TestPeek_TheJSONOf429IsLookedAtByDefault(t *testing.T) {
 	const spent = `{"error":{"code":"insufficient_quota"}}`
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	_, _ = io.WriteString(z, spent)
-	_ = z.Close()
 	for name, test := range map[string]struct {
 		kind, coding, body string
 		sent               int
@@ -83,7 +89,9 @@ func TestPeek_TheJSONOf429IsLookedAtByDefault(t *testing.T) {
 	}{
 		"a spent quota": {"application/json", "", spent, 1, nil},
 		"a problem":     {"application/problem+json; charset=utf-8", "", `{"type":"InsufficientQuota"}`, 1, nil},
-		"compressed":    {"application/json", "gzip", packed.String(), 1, nil},
+		"compressed":    {"application/json", "gzip", zipped(spent), 1, nil},
+		"a vague code":  {"application/json", "", `{"code":"quota_exceeded"}`, 1, nil},
+		"and a wait":    {"application/json", "", `{"code":"quota_exceeded","retry_after":0.5}`, 3, nil},
 		"text":          {"text/plain", "", spent, 3, nil},
 		"another code":  {"application/json", "", `{"error":{"code":"rate_limit_exceeded"}}`, 3, nil},
 		"in a message":  {"application/json", "", `{"error":{"message":"insufficient_quota"}}`, 3, nil},
@@ -239,6 +247,28 @@ func TestPeek_LooksNoLongerThanItIsWanted(t *testing.T) {
 				require.EqualValues(t, 100, body.reads.Load(), "each byte is read once")
 				require.NoError(t, resp.Body.Close())
 			})
+		})
+	}
+}
+
+func TestPeek_ABodyThatIsSilentForTooLongIsGivenUpAllTheSame(t *testing.T) {
+	for _, coding := range []string{"identity", "gzip"} {
+		t.Run(coding, func(t *testing.T) {
+			everyPeek(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Encoding", coding)
+				stalled(w, r)
+			}, func(t *testing.T, c *http.Client, _ *[]string) {
+				start := time.Now()
+				resp, err := c.Get("http://pipe/")
+				require.NoError(t, err)
+				require.Equal(t, 100*time.Millisecond, time.Since(start))
+				_, err = resp.Body.Read(make([]byte, 1))
+				late, ok := errors.AsType[net.Error](err)
+				require.True(t, ok, err)
+				require.True(t, late.Timeout())
+				require.Equal(t, time.Second, time.Since(start))
+				require.NoError(t, resp.Body.Close())
+			}, httpx.WithBodyIdleTimeout(time.Second))
 		})
 	}
 }
