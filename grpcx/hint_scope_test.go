@@ -13,8 +13,25 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
+
+func TestHintScope_APanicInTheKeyLeavesNothing(t *testing.T) {
+	ps, err := grpcx.FromServiceConfig(`{"methodConfig": [{"name": [{}], "timeout": "100s"}]}`)
+	require.NoError(t, err)
+	stub := dial(t, serve(t, newService()), policy(t), grpcx.WithPolicies(ps),
+		grpcx.WithHintKey(func(context.Context, string) string { panic("boom") }))
+	parent := testkit.NewParent()
+	for name, call := range map[string]func(){
+		"unary":  func() { _, _ = stub.UnaryCall(parent, &testgrpc.SimpleRequest{}) },
+		"stream": func() { _, _ = stub.StreamingOutputCall(parent, &testgrpc.StreamingOutputCallRequest{}) },
+	} {
+		require.PanicsWithValue(t, "boom", call, name)
+		require.Zero(t, parent.Registered(), name)
+	}
+	require.PanicsWithValue(t, "grpcx: WithHintKey: must not be nil", func() { grpcx.WithHintKey(nil) })
+}
 
 func TestHintScope_PushbackHoldsUpTheOtherCallsOfItsKey(t *testing.T) {
 	type tenant struct{}

@@ -104,16 +104,15 @@ func (c *client) stream(
 
 // begin opens the first attempt that can be opened.
 func (s *clientStream) begin() error {
-	now := time.Now()
-	deadline, _ := s.ctx.Deadline()
-	s.call = s.p.Start(now, call.Options{Deadline: deadline, PauseKey: s.c.pauseKey(s.ctx, s.method)})
 	opened := false
-	defer func() { // a panic or runtime.Goexit in the streamer
+	defer func() { // a panic or runtime.Goexit in the streamer, or in what is a user's own
 		if !opened {
 			s.call.Cancel(time.Now(), retry.ReasonCanceled)
 			s.release()
 		}
 	}()
+	deadline, _ := s.ctx.Deadline()
+	s.call = s.p.Start(time.Now(), call.Options{Deadline: deadline, PauseKey: s.c.pauseKey(s.ctx, s.method)})
 	a, last := s.open(nil)
 	opened = true
 	if s.stopped() {

@@ -64,7 +64,7 @@ type Config struct {
 	// failed, such as a watch whose connection was lost: attempts, backoff and MaxElapsed count
 	// from there, and the run is no failure to the budget. The budget still decides on each retry.
 	// 0 is off; at least 1s. The requests of httpx and grpcx do not begin anew: one that takes
-	// long has waited, not run.
+	// long has waited, not run, as has an attempt that AttemptTimeout ended.
 	ResetAfter time.Duration
 }
 
