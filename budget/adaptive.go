@@ -137,9 +137,9 @@ type adaptive struct {
 	start    time.Time     // elapsed counts from here
 	elapsed  time.Duration // at the latest call; it never decreases
 	started  bool
-	lapses   uint64  // failed retries and hedges among ends
-	seen     uint64  // successes at the latest look
-	recent   float64 // successes of about the last horizon
+	lapses   uint64        // failed retries and hedges among ends
+	seen     uint64        // successes at the latest update
+	recent   float64       // successes of about the last horizon
 	usual    time.Duration // what a retry that succeeds takes
 	retries  lane
 	waiting  bySpan        // calls, by when they asked last
@@ -192,7 +192,7 @@ func (b *adaptive) Timeless() {}
 func (b *adaptive) Ask(now time.Time, k Kind, because Evidence, held Permit) (Permit, Answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.look(now)
+	b.update(now)
 	if k == Hedge {
 		return b.hedge()
 	}
@@ -231,7 +231,7 @@ func (b *adaptive) Admit(now time.Time, k Kind, because Evidence, held Permit) (
 func (b *adaptive) Hopeless(now time.Time, because Evidence, held Permit) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.look(now)
+	b.update(now)
 	answer, _ := b.decide(because, held)
 	return answer == Refused
 }
@@ -296,7 +296,7 @@ func (b *adaptive) Successes() uint64 {
 func (b *adaptive) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.look(time.Time{})
+	b.update(time.Time{})
 	l := &b.retries
 	switch {
 	case b.empty.Load() || l.waste+1 > maxWaste:

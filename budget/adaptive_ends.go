@@ -18,7 +18,7 @@ func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.look(now)
+	b.update(now)
 	if p&waitFlag != 0 {
 		b.stopWaiting(p)
 		return
@@ -129,8 +129,8 @@ func (b *adaptive) begin(from uint64) {
 	l.mark = l.fresh.Load()
 }
 
-// look brings everything up to date that only failures ask for.
-func (b *adaptive) look(now time.Time) {
+// update brings everything up to date that only failures ask for.
+func (b *adaptive) update(now time.Time) {
 	good := b.ends.Load()&^watched - b.lapses
 	if !b.started {
 		b.seen = good // how long these took is not known

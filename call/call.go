@@ -132,7 +132,7 @@ func (c *Call) first() Step {
 
 // retry sends the attempt that is due, if the budget grants it now or has before.
 func (c *Call) retry() Step {
-	if c.heed(); c.at < c.notYet {
+	if c.applyPause(); c.at < c.notYet {
 		if reason := c.postpone(); reason != ReasonNone {
 			return c.drop(reason)
 		}
@@ -157,7 +157,7 @@ func (c *Call) nextHedge() Step {
 	if delay <= 0 {
 		return Step{Op: Wait}
 	}
-	c.heed()
+	c.applyPause()
 	due := max(later(c.lastSent, delay), c.notYet, c.hedgeAt)
 	if c.ends(max(c.at, due)) != ReasonNone {
 		c.shut = true

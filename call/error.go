@@ -127,13 +127,13 @@ func (e *Error) Bare() bool {
 	case ReasonBudget, ReasonHint, ReasonGate, ReasonMaxElapsed:
 		return false
 	case ReasonDeadline:
-		return e.Ended != nil && told(e.Last, e.Ended)
+		return e.Ended != nil && includes(e.Last, e.Ended)
 	}
-	return e.Ended == nil || told(e.Last, e.Ended)
+	return e.Ended == nil || includes(e.Last, e.Ended)
 }
 
-// told reports whether err contains all that ended contains.
-func told(err, ended error) bool {
+// includes reports whether err contains all that ended contains.
+func includes(err, ended error) bool {
 	if joined, ok := ended.(interface{ Unwrap() []error }); ok {
 		for _, part := range joined.Unwrap() {
 			if !errors.Is(err, part) {

@@ -12,12 +12,12 @@ type Pause interface {
 	Set(now time.Time, key string, d time.Duration)
 }
 
-// minPause is the shortest wait that other calls are kept back for. What is shorter costs them
-// less to be told themselves than the wait of all costs.
+// minPause is the shortest wait that other calls are kept back for. A shorter one costs less if
+// each of them asks the server by itself.
 const minPause = 100 * time.Millisecond
 
-// pauseOthers notes a wait that the server asked for, if that says something about other calls:
-// an application that works and refuses this call alone (409 of a key in use) does not.
+// pauseOthers records a wait that the server asked for, if that concerns other calls: an
+// application that works and refuses this call alone (409 of a key in use) does not mean them.
 func (c *Call) pauseOthers(o *Outcome) {
 	if c.rules.Pause == nil || o.Alive || o.After < minPause {
 		return
@@ -29,10 +29,10 @@ func (c *Call) pauseOthers(o *Outcome) {
 	c.rules.Pause.Set(c.now, c.key, d)
 }
 
-// heed puts off what is sent next as long as a server has asked other calls to wait, and up to a
-// quarter of that more, so that those which wait do not come back together. It does so for
+// applyPause puts off what is sent next as long as a server has asked other calls to wait, and up
+// to a quarter of that more, so that those which wait do not come back together. It does so for
 // MaxHint at most, counted from the first time it finds that the next attempt has to wait.
-func (c *Call) heed() {
+func (c *Call) applyPause() {
 	if c.rules.Pause == nil {
 		return
 	}
@@ -54,7 +54,7 @@ func (c *Call) heed() {
 
 // hold returns the step to take instead of sending the first attempt now, if there is one.
 func (c *Call) hold() (_ Step, held bool) {
-	c.heed()
+	c.applyPause()
 	switch {
 	case c.at >= c.notYet:
 		return Step{}, false

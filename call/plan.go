@@ -116,7 +116,7 @@ func (c *Call) plan(o *Outcome) Reason {
 	if !ok {
 		return ReasonMaxAttempts
 	}
-	c.heed()
+	c.applyPause()
 	due := max(later(c.at, delay), c.notYet)
 	if reason := c.ends(due); reason != ReasonNone {
 		return reason

@@ -34,7 +34,7 @@ func classifyError(err error) retry.Outcome {
 		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
 	case starts(err, canceled):
 		return retry.Outcome{Class: retry.Canceled}
-	case refusedByUs(err) || says(err.Error(), refused):
+	case refusedByUs(err) || containsAny(err.Error(), refused):
 		return retry.Outcome{Class: retry.Rejected}
 	case neverSent(err) || starts(err, notConnected):
 		return retry.Outcome{Class: retry.Unprocessed}
@@ -120,7 +120,7 @@ func starts(err error, any []string) bool {
 	return false
 }
 
-func says(text string, any []string) bool {
+func containsAny(text string, any []string) bool {
 	for _, s := range any {
 		if strings.Contains(text, s) {
 			return true
