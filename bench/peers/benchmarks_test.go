@@ -30,7 +30,7 @@ func TestPage_IsMadeOfTheResults(t *testing.T) {
 func TestResults_AreOfToday(t *testing.T) {
 	r, err := load("results.json")
 	require.NoError(t, err)
-	require.Len(t, r.Runs, keptRuns)
+	require.NotEmpty(t, r.Runs)
 	var names []string
 	for _, c := range r.Cases {
 		names = append(names, c.Name)
@@ -49,7 +49,7 @@ func TestResults_AreOfToday(t *testing.T) {
 			rows := r.of(w.name)
 			found := false
 			for _, row := range rows {
-				found = found || row.Library == c.library && len(row.NS) == keptRuns
+				found = found || row.Library == c.library && len(row.NS) == len(r.Runs)
 			}
 			require.True(t, found, "%s, %s", w.name, c.library)
 		}

@@ -7,7 +7,7 @@ import (
 
 const (
 	callers = 16
-	e2eSpan = 2000 // calls that are timed at once
+	e2eSpan = 1000 // calls that are timed at once
 	// e2eFactor is how much longer a cell is measured in a round. A library that loses a
 	// connection a retry may lose some hundred in that time.
 	e2eFactor = 5

@@ -83,7 +83,7 @@ func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(req)
 }
 
-const outageSpan = 1000 // calls that are timed at once
+const outageSpan = 500 // calls that are timed at once
 
 // outageWork has 16 callers send GETs that all fail.
 func outageWork(name, what string, address func() string) *work {
@@ -103,7 +103,8 @@ func outageWork(name, what string, address func() string) *work {
 
 func outageCell(library string, address func() string, open func(http.RoundTripper) sender) cell {
 	return cell{library: library, budget: library == evenkeel, setup: func() rig {
-		pool := pooled()
+		pool, dialed := pooled(), new(dials)
+		pool.DialContext = dialed.dial
 		base := &counting{RoundTripper: pool}
 		send, url, ctx := open(base), "http://"+address()+"/", context.Background()
 		var well atomic.Int64
@@ -116,9 +117,41 @@ func outageCell(library string, address func() string, open func(http.RoundTripp
 			run:   func(n int) { concurrently(n, get) },
 			sent:  func() int { return int(base.n.Load()) },
 			check: func() error { return noneWell(well.Load()) },
-			close: func() error { pool.CloseIdleConnections(); return nil },
+			close: func() error { pool.CloseIdleConnections(); return dialed.end() },
 		}
 	}}
+}
+
+// dials remembers connections, so that a library that loses them does not disturb the next.
+type dials struct {
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func (d *dials) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err == nil {
+		d.mu.Lock()
+		d.conns = append(d.conns, conn)
+		d.mu.Unlock()
+	}
+	return conn, err
+}
+
+// end closes every connection, and reports more than the callers can use.
+func (d *dials) end() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	left := int64(0)
+	for _, conn := range d.conns {
+		if conn.Close() == nil {
+			left++
+		}
+	}
+	if opened := int64(len(d.conns)); opened > 4*callers {
+		return &leakError{left, opened}
+	}
+	return nil
 }
 
 func noneWell(n int64) error {
