@@ -28,7 +28,7 @@ type server struct {
 	calls   atomic.Int64
 	does    atomic.Pointer[http.HandlerFunc]
 	refuses atomic.Bool
-	l       *bufconn.Listener
+	l       listener
 	srv     *http.Server
 	served  chan struct{}
 }
@@ -65,9 +65,59 @@ type fleet struct {
 }
 
 func newFleet(t testing.TB, names ...string) *fleet {
+	return newFleetOn(t, func() listener { return bufconn.Listen(1 << 16) }, names...)
+}
+
+// listener is a net.Listener in memory.
+type listener interface {
+	net.Listener
+	DialContext(ctx context.Context) (net.Conn, error)
+}
+
+// pipes is a listener of net.Pipes. Unlike bufconn's its connections may be used by an http.Server
+// on a busy machine: a read deadline of bufconn's may pass after it was lifted, and the server
+// then closes the connection.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	close  func()
+}
+
+func newPipes() listener {
+	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	p.close = sync.OnceFunc(func() { close(p.closed) })
+	return p
+}
+
+func (p *pipes) DialContext(ctx context.Context) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return ours, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error { p.close(); return nil }
+
+func (*pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+
+func newFleetOn(t testing.TB, listen func() listener, names ...string) *fleet {
 	f := new(fleet)
 	for _, name := range names {
-		s := &server{name: name, l: bufconn.Listen(1 << 16), served: make(chan struct{})}
+		s := &server{name: name, l: listen(), served: make(chan struct{})}
 		s.do(answers(healthy))
 		s.srv = &http.Server{Handler: s}
 		go func() {

@@ -307,7 +307,7 @@ func TestEndpoints_ComeAndGo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("100,000 calls")
 	}
-	f, l := newFleet(t, "a", "b", "c", "d"), new(lookups)
+	f, l := newFleetOn(t, newPipes, "a", "b", "c", "d"), new(lookups)
 	for _, s := range f.servers {
 		s.do(func(http.ResponseWriter, *http.Request) {})
 	}
