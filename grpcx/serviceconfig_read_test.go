@@ -3,6 +3,7 @@ package grpcx_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,6 +63,9 @@ func TestServiceConfig_TakesWhatGRPCTakes(t *testing.T) {
 		"message sizes":              `{"methodConfig":[{"name":[{}],"maxRequestMessageBytes":1,"MaxResponseMessageBytes":2}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "many attempts" && strconv.IntSize == 32 {
+				t.Skip("gRPC-Go has the number in an int, so it refuses this one itself")
+			}
 			conn(t, "passthrough:///x", grpc.WithDefaultServiceConfig(text)) // fails unless gRPC-Go takes it
 			ps, err := grpcx.FromServiceConfig(text)
 			require.NoError(t, err)
