@@ -80,8 +80,8 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// told returns the result of a call, and what its attempts sent.
-func told(t *testing.T, base *scripted, req *http.Request, opts ...retry.Option) string {
+// resultOf returns the result of a call, and what its attempts sent.
+func resultOf(t *testing.T, base *scripted, req *http.Request, opts ...retry.Option) string {
 	p, err := retry.New(retry.Config{Backoff: backoff.None(), ThrottledBackoff: backoff.None()}, opts...)
 	require.NoError(t, err)
 	if req.GetBody != nil {
@@ -106,7 +106,7 @@ func TestFirstAttempt_WithoutTheDriverItEndsAsWithIt(t *testing.T) {
 		for name := range asked(t) {
 			t.Run(name+"/"+script, func(t *testing.T) {
 				play := func(opts ...retry.Option) string {
-					return told(t, &scripted{script: strings.Fields(script)}, asked(t)[name], opts...)
+					return resultOf(t, &scripted{script: strings.Fields(script)}, asked(t)[name], opts...)
 				}
 				require.Equal(t, play(retry.WithObserver(&testkit.Watcher{})), play())
 			})

@@ -244,7 +244,7 @@ var anySeen = rapid.Custom(func(t *rapid.T) seen {
 	}
 })
 
-func (s seen) tell(l timeout.Learner, now time.Time) {
+func (s seen) observe(l timeout.Learner, now time.Time) {
 	for range s.times {
 		l.Observe(now, s.took, s.answered)
 	}
@@ -258,7 +258,7 @@ func TestLimitIsAlwaysBetweenFloorAndCeiling(t *testing.T) {
 		l, now := learner(p), epoch
 		for _, s := range rapid.SliceOf(anySeen).Draw(t, "seen") {
 			now = now.Add(s.after)
-			s.tell(l, now)
+			s.observe(l, now)
 			require.LessOrEqual(t, l.Timeout(), p.Ceiling)
 			require.GreaterOrEqual(t, l.Timeout(), max(p.Floor, 1))
 			require.LessOrEqual(t, l.Usual(), p.Ceiling)
@@ -289,9 +289,9 @@ func TestWhereEachAnswerTakesLongerTheLimitIsNoShorter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		beside(t, func(s seen, now time.Time, a, b timeout.Learner) {
 			s.took, s.answered = max(0, s.took), true
-			s.tell(a, now)
+			s.observe(a, now)
 			s.took += time.Duration(rapid.Int64Range(0, math.MaxInt64-int64(s.took)).Draw(t, "longer"))
-			s.tell(b, now)
+			s.observe(b, now)
 		})
 	})
 }
@@ -300,9 +300,9 @@ func TestWhereEachAnswerTakesLongerTheLimitIsNoShorter(t *testing.T) {
 func TestWhereAnAttemptIsGivenUpTheLimitIsNoShorter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		beside(t, func(s seen, now time.Time, a, b timeout.Learner) {
-			s.tell(a, now)
+			s.observe(a, now)
 			s.answered = s.answered && rapid.Bool().Draw(t, "still answered")
-			s.tell(b, now)
+			s.observe(b, now)
 		})
 	})
 }
@@ -322,7 +322,7 @@ func TestLimitGrowsOnlySoFast(t *testing.T) {
 		l, now := learner(p), epoch
 		for _, s := range rapid.SliceOfN(anySeen, 1, 60).Draw(t, "seen") {
 			now = now.Add(s.after)
-			s.tell(l, now)
+			s.observe(l, now)
 			for _, r := range past {
 				if now.Sub(r.at) < p.Window {
 					require.LessOrEqual(t, float64(l.Timeout()), float64(r.limit)*p.Growth+1)

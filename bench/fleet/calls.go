@@ -144,16 +144,16 @@ func (s *sim) finish(slot uint32, c *callState, reason retry.Reason) {
 	o := retry.Outcome{}
 	if !ok {
 		o = retry.Outcome{Class: retry.Transient}
-		if s.hops[c.hop].tells(reason) {
+		if s.hops[c.hop].forbids(reason) {
 			o.Forbidden = retry.ReasonNoRetry
 		}
 	}
 	s.answer(parent, o)
 }
 
-// tells reports whether a service that failed for this reason tells its caller not to retry: what
-// retry does when it marks a request that is being handled.
-func (c *callers) tells(reason retry.Reason) bool {
+// forbids reports whether a service that failed for this reason asks its caller not to retry, as
+// the drivers do when they mark a request that is being handled.
+func (c *callers) forbids(reason retry.Reason) bool {
 	switch reason {
 	case retry.ReasonNoRetry, retry.ReasonHint, retry.ReasonPaused:
 		return c.tell

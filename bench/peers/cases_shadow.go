@@ -143,7 +143,7 @@ func waitFits(l *library) error {
 	errs := make([]error, 8)
 	for i := range errs {
 		wg.Go(func() {
-			s := hinted(503, says("4"))
+			s := hinted(503, constant("4"))
 			ctx, cancel := context.WithTimeout(context.Background(), 4800*time.Millisecond)
 			defer cancel()
 			resp, err := l.fetch(brief, s, get().WithContext(ctx))

@@ -232,11 +232,11 @@ func waited(l *library, r rules, code int, after func() string) (time.Duration, 
 	return s.gap(), wantStatus(resp, 200)
 }
 
-func says(v string) func() string { return func() string { return v } }
+func constant(v string) func() string { return func() string { return v } }
 
 func retryAfterSeconds(l *library) error {
 	for _, code := range []int{429, 503} {
-		d, err := waited(l, brief, code, says("1"))
+		d, err := waited(l, brief, code, constant("1"))
 		if err != nil {
 			return fmt.Errorf("%d: %w", code, err)
 		}
@@ -270,7 +270,7 @@ func waitedUntil(l *library, layouts ...string) error {
 func retryAfterPast(l *library) error {
 	own := rules{attempts: 3, delay: 100 * time.Millisecond}
 	for _, v := range []string{"0", "Fri, 31 Dec 1999 23:59:59 GMT"} {
-		d, err := waited(l, own, 503, says(v))
+		d, err := waited(l, own, 503, constant(v))
 		if err != nil {
 			return fmt.Errorf("%q: %w", v, err)
 		}
@@ -284,7 +284,7 @@ func retryAfterPast(l *library) error {
 func retryAfterHuge(l *library) error {
 	own := rules{attempts: 3, delay: 100 * time.Millisecond}
 	for _, v := range []string{"9223372036854775807", "9223372037", "-5"} {
-		s := hinted(503, says(v))
+		s := hinted(503, constant(v))
 		rt, err := l.over(own, s)
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ var client = &http.Client{Transport: httpx.NewTransport(nil, nil)} // stands for
 
 func main() {
 	backend := httptest.NewServer(httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		say(r.Context(), "backend", httpx.Attempt(r.Context()))
+		report(r.Context(), "backend", httpx.Attempt(r.Context()))
 		w.WriteHeader(http.StatusInternalServerError)
 	})))
 	defer backend.Close()
@@ -41,7 +41,7 @@ func main() {
 		grpc.WithTransportCredentials(insecure.NewCredentials()))...))
 	defer conn.Close()
 	front := httptest.NewServer(httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		say(r.Context(), "front", httpx.Attempt(r.Context()))
+		report(r.Context(), "front", httpx.Attempt(r.Context()))
 		_, err := healthpb.NewHealthClient(conn).Check(r.Context(), &healthpb.HealthCheckRequest{})
 		http.Error(w, fmt.Sprint(err), http.StatusBadGateway)
 	})))
@@ -60,13 +60,13 @@ type middle struct {
 }
 
 func (m *middle) Check(ctx context.Context, _ *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
-	say(ctx, "middle", grpcx.IncomingAttempt(ctx)) // services need only pass their context on
+	report(ctx, "middle", grpcx.IncomingAttempt(ctx)) // services need only pass their context on
 	resp := must(client.Do(must(http.NewRequestWithContext(ctx, http.MethodGet, m.backend, nil))))
 	defer resp.Body.Close()
 	return nil, status.Error(codes.Unavailable, "the backend says "+resp.Status)
 }
 
-func say(ctx context.Context, where string, attempt int) {
+func report(ctx context.Context, where string, attempt int) {
 	_, known := ctx.Deadline()
 	fmt.Printf("%s: attempt %d, the deadline is known: %v\n", where, attempt, known)
 }

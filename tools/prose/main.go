@@ -6,7 +6,8 @@
 //
 // A doc comment of an exported function, method or type begins with its name (after A, An or The
 // for a type) and a verb. No comment line is longer than 99 columns, a tab counting four. Words
-// that name a picture instead of an act ("heeds", "rang") are refused in doc comments.
+// that name a picture instead of an act ("heeds", "rang") are refused in doc comments, and as the
+// names of functions.
 package main
 
 import (
@@ -28,6 +29,8 @@ var (
 	noun = regexp.MustCompile(`^\S+ (is|are|was|were) `)
 	// passive matches "X is like Y", "X is called by Y", which the standard library has too.
 	passive = regexp.MustCompile(`^\S+ (is|are|was|were) (like|as|not|safe|[a-z]+ed|run|sent)\b`)
+	// dramatic matches the names of functions that no standard library would use.
+	dramatic = regexp.MustCompile(`^(heeds?|rang|came|mends?|tells?|told|says?)$`)
 	// picture matches dramatized verbs after the name.
 	picture = regexp.MustCompile(`^\S+ (tells|heeds|rang|rings|came|comes|mends|looks|says|takes)\b`)
 )
@@ -59,6 +62,9 @@ func check(f *gofiles.File) {
 	for _, decl := range f.Tree.Decls {
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
+			if dramatic.MatchString(d.Name.Name) {
+				f.Report(f.Line(d.Pos()), "%s is named by a picture", d.Name.Name)
+			}
 			if fault := begins(d.Doc.Text(), d.Name.Name, d.Name.IsExported() && !f.IsTest(), false); fault != "" {
 				f.Report(f.Line(d.Pos()), "%s", fault)
 			}

@@ -23,6 +23,7 @@ func TestCheck_RefusesWhatIsNoSentenceAboutTheName(t *testing.T) {
 		"a type's riddle":  {"// Runner is how f is called.\ntype Runner int", "riddle"},
 		"passive":          {"// Run is called by f.\nfunc Run() {}", ""},
 		"a picture":        {"// Run heeds f.\nfunc Run() {}", "picture"},
+		"a picture's name": {"func heed() {}", "named by a picture"},
 		"100 columns":      {"// Run calls " + strings.Repeat("f", 87) + "\nfunc Run() {}", "longer"},
 		"99 columns":       {"// Run calls " + strings.Repeat("f", 86) + "\nfunc Run() {}", ""},
 		"a tab":            {"func run() {\n\t// " + strings.Repeat("f ", 47) + "\n}", "longer"},
