@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/outlier"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -37,4 +39,24 @@ func TestLogObserver_WritesBackendEvents(t *testing.T) {
 	require.True(t, ok)
 	quiet.BackendChanged(context.Background(), e)
 	assert.Equal(t, 1, bytes.Count(out.Bytes(), []byte("\n")))
+}
+
+// backendEvents is an observer that keeps the events of backends.
+type backendEvents struct {
+	testkit.Watcher
+	got []outlier.Event
+}
+
+func (b *backendEvents) BackendChanged(_ context.Context, e outlier.Event) { b.got = append(b.got, e) }
+
+func TestSeveralObservers_GetBackendEventsIfTheyTakeThem(t *testing.T) {
+	first, second := new(backendEvents), new(backendEvents)
+	p := retry.Must(retry.New(retry.Config{},
+		retry.WithObserver(first), retry.WithObserver(new(testkit.Watcher)), retry.WithObserver(second)))
+	o, ok := drive.Of(p).Observer.(outlier.Observer)
+	require.True(t, ok)
+	e := outlier.Event{Destination: "orders", Backend: "a:80", Change: outlier.TakenBack}
+	o.BackendChanged(t.Context(), e)
+	assert.Equal(t, []outlier.Event{e}, first.got)
+	assert.Equal(t, []outlier.Event{e}, second.got)
 }

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	cenkalti "github.com/cenkalti/backoff/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
@@ -416,6 +417,7 @@ func TestClassify(t *testing.T) {
 		{"a call inside", spent, inner},
 		{"a call inside, with a hint", retry.After(spent, time.Second), inner},
 		{"a call inside, joined", errors.Join(hint, spent), inner},
+		{"a mark that a migration left behind", fmt.Errorf("call: %w", cenkalti.Permanent(testkit.ErrDown)), rejected},
 		{"a call inside, and permanent", errors.Join(spent, retry.Permanent(testkit.ErrDown)), rejected},
 	} {
 		require.Equal(t, c.want, retry.Classify(c.err), c.name)
