@@ -77,8 +77,17 @@ func TestUnary_WithoutTheDriverItEndsAsWithIt(t *testing.T) {
 		"declared": retry.WithIdempotency(late, retry.Idempotent),
 	} {
 		for _, script := range [][]string{
-			{"ok"}, {"down", "ok"}, {"unsent", "ok"}, {"busy", "ok"}, {"no", "ok"}, {"wrong", "ok"}, {"foreign", "ok"},
-			{"internal", "ok"}, {"down", "unsent", "ok"}, {"down"}, {"unsent"},
+			{"ok"},
+			{"down", "ok"},
+			{"unsent", "ok"},
+			{"busy", "ok"},
+			{"no", "ok"},
+			{"wrong", "ok"},
+			{"foreign", "ok"},
+			{"internal", "ok"},
+			{"down", "unsent", "ok"},
+			{"down"},
+			{"unsent"},
 		} {
 			for n, opts := range [][]grpc.CallOption{nil, {grpc.StaticMethod()}, {grpc.WaitForReady(true), grpc.StaticMethod()}} {
 				t.Run(fmt.Sprint(name, script, n), func(t *testing.T) {

@@ -52,8 +52,11 @@ func TestAnswerOptions_WithHintHeaderNamesAHeaderAndItsUnit(t *testing.T) {
 		"413":                {time.Second, 413, http.Header{"X-Wait": {"2"}}, retry.Throttled, 2 * time.Second},
 		"404":                {time.Second, 404, http.Header{"X-Wait": {"2"}}, retry.Rejected, 0},
 		"200":                {time.Second, 200, http.Header{"X-Wait": {"2"}}, retry.Success, 0},
-		"403, not again": {time.Second, 403, http.Header{"X-Wait": {"2"}, "X-Should-Retry": {"false"}},
-			retry.Rejected, 0},
+		"403, not again": {
+			time.Second, 403,
+			http.Header{"X-Wait": {"2"}, "X-Should-Retry": {"false"}},
+			retry.Rejected, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

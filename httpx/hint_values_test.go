@@ -39,8 +39,10 @@ func TestHints_AnyFormOfAValueIsRead(t *testing.T) {
 		"٣":     ignored,
 		"1_000": ignored, "1,5": ignored, "1795867207": 7 * time.Second, "99999999999999999999": maxWait,
 	} {
-		for _, name := range []string{"Retry-After", "X-Ratelimit-Reset", "Ratelimit-Reset-Tokens",
-			"Acme-Ratelimit-Requests-Reset"} {
+		for _, name := range []string{
+			"Retry-After", "X-Ratelimit-Reset", "Ratelimit-Reset-Tokens",
+			"Acme-Ratelimit-Requests-Reset",
+		} {
 			d, ok := serverClock{nil, inNovember}.parseValue(v, time.Second, epoch)
 			require.Equal(t, want != ignored, ok, v)
 			require.Equal(t, max(want, 0), d, v)
@@ -85,13 +87,17 @@ var limitCases = map[string]struct {
 		"x-ratelimit-remaining-tokens", "0", "x-ratelimit-reset-tokens", "9s"), 9 * time.Second, true},
 	"neither": {headerOf("x-ratelimit-remaining-requests", "1", "x-ratelimit-reset-requests", "2s",
 		"x-ratelimit-remaining-tokens", "5", "x-ratelimit-reset-tokens", "9s"), 0, false},
-	"the word in another place": {headerOf("acme-ratelimit-tokens-remaining", "0", "acme-ratelimit-tokens-reset",
-		"2026-11-28T12:00:09Z",
-		"acme-ratelimit-requests-remaining", "4", "acme-ratelimit-requests-reset", "2026-11-28T12:00:50Z"),
-		9 * time.Second, true},
-	"with the window": {headerOf("x-ratelimit-remaining-tokens-minute", "0", "x-ratelimit-reset-tokens-minute",
-		"11.382867"),
-		11382867 * time.Microsecond, true},
+	"the word in another place": {
+		headerOf("acme-ratelimit-tokens-remaining", "0", "acme-ratelimit-tokens-reset",
+			"2026-11-28T12:00:09Z",
+			"acme-ratelimit-requests-remaining", "4", "acme-ratelimit-requests-reset", "2026-11-28T12:00:50Z"),
+		9 * time.Second, true,
+	},
+	"with the window": {
+		headerOf("x-ratelimit-remaining-tokens-minute", "0", "x-ratelimit-reset-tokens-minute",
+			"11.382867"),
+		11382867 * time.Microsecond, true,
+	},
 	"in two words": {
 		headerOf("X-Rate-Limit-Remaining", "0", "X-Rate-Limit-Reset", "1795867207"), 7 * time.Second, true,
 	},
@@ -175,7 +181,9 @@ func TestHints_403And413AreForNowIfTheySaySo(t *testing.T) {
 		"403, a bad wait": {403, http.Header{"Retry-After": {"-3"}}, retry.Rejected, 0},
 		"403, none left":  {403, http.Header{"X-Ratelimit-Remaining": {"0"}}, retry.Throttled, 0},
 		"403, none left, a reset": {
-			403, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"3"}}, retry.Throttled,
+			403,
+			http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"3"}},
+			retry.Throttled,
 			3 * time.Second,
 		},
 		"403, the draft's": {403, http.Header{"Ratelimit": {`"a";r=0;t=3`}}, retry.Throttled, 3 * time.Second},
@@ -196,15 +204,19 @@ func TestHints_403And413AreForNowIfTheySaySo(t *testing.T) {
 			o := Classify(nil, &http.Response{StatusCode: test.code, Header: test.header}, nil)
 			require.Equal(t, test.class, o.Class)
 			require.Equal(t, test.after, o.After)
-			connect := Classify(&http.Request{Method: http.MethodConnect}, &http.Response{StatusCode: test.code,
-				Header: test.header}, nil)
+			connect := Classify(&http.Request{Method: http.MethodConnect}, &http.Response{
+				StatusCode: test.code,
+				Header:     test.header,
+			}, nil)
 			if test.code < 500 {
 				require.Equal(t, retry.Rejected, connect.Class, "a proxy's word")
 			}
 		})
 	}
-	o := Classify(nil, &http.Response{StatusCode: 403, Header: http.Header{"Retry-After": {"3"},
-		"X-Should-Retry": {"false"}}}, nil)
+	o := Classify(nil, &http.Response{StatusCode: 403, Header: http.Header{
+		"Retry-After":    {"3"},
+		"X-Should-Retry": {"false"},
+	}}, nil)
 	require.Equal(t, retry.ReasonNoRetry, o.Forbidden)
 }
 

@@ -50,8 +50,10 @@ func checkOutcome(t *testing.T, o retry.Outcome, header http.Header) {
 func FuzzHints(f *testing.F) {
 	for i, v := range hostile {
 		for j, name := range fuzzedNames {
-			f.Add(name, v, fuzzedNames[(i+j)%len(fuzzedNames)], hostile[(i+j)%len(hostile)], []uint16{403, 413, 429,
-				503, 529}[i%5])
+			f.Add(name, v, fuzzedNames[(i+j)%len(fuzzedNames)], hostile[(i+j)%len(hostile)], []uint16{
+				403, 413, 429,
+				503, 529,
+			}[i%5])
 		}
 	}
 	own := &call{req: &http.Request{}, t: NewTransport(nil, nil, WithHintHeader("X-Acme-Wait", time.Minute))}

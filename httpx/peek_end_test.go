@@ -45,8 +45,10 @@ func TestPeek_AStalledGzipBodyLeavesNothing(t *testing.T) {
 				stalled(w, r)
 			}, func(t *testing.T, c *http.Client, seen *[]string) {
 				require.Nil(t, httpx.PeekBody(nil))
-				for _, base := range []http.RoundTripper{c.Transport, byDefault(c.Transport, policy(t, nil)),
-					again(c.Transport, policy(t, nil))} {
+				for _, base := range []http.RoundTripper{
+					c.Transport, byDefault(c.Transport, policy(t, nil)),
+					again(c.Transport, policy(t, nil)),
+				} {
 					resp, err := base.RoundTrip(get(t, context.Background(), "http://pipe/"))
 					require.NoError(t, err)
 					require.Equal(t, http.StatusTooManyRequests, resp.StatusCode)
@@ -122,8 +124,10 @@ func TestPeek_TheJSONOf429IsLookedAtByDefault(t *testing.T) {
 						w.WriteHeader(429)
 						_, _ = io.WriteString(w, test.body)
 					}), protocols...)
-					c := http.Client{Transport: httpx.NewTransport(base, policy(t, nil), test.opts...),
-						Timeout: time.Minute}
+					c := http.Client{
+						Transport: httpx.NewTransport(base, policy(t, nil), test.opts...),
+						Timeout:   time.Minute,
+					}
 					resp, err := c.Get("http://pipe/")
 					require.NoError(t, err)
 					require.Equal(t, test.sent, sent)
@@ -343,8 +347,10 @@ func TestPeek_AnAnswerThatIsNotLookedAtKeepsItsBody(t *testing.T) {
 	body := io.NopCloser(strings.NewReader("x"))
 	for _, opts := range [][]httpx.Option{nil, {httpx.WithBodyPeek(500)}} {
 		tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 429, Header: http.Header{"Content-Type": {"application/json"}},
-				Body: body}, nil
+			return &http.Response{
+				StatusCode: 429, Header: http.Header{"Content-Type": {"application/json"}},
+				Body: body,
+			}, nil
 		}), policy(t, nil), append(opts, httpx.WithClassifier(
 			func(*http.Request, *http.Response, error) retry.Outcome { return retry.Outcome{} },
 		))...)

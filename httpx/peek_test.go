@@ -42,7 +42,8 @@ func looking(seen *[]string) httpx.Option {
 // everyPeek runs a test in a bubble over HTTP/1 and HTTP/2, with net/http's transport bare and in
 // another RoundTripper, and with each policy but the one that changes nothing.
 func everyPeek(t *testing.T, h http.HandlerFunc, test func(t *testing.T, c *http.Client, seen *[]string),
-	opts ...httpx.Option) {
+	opts ...httpx.Option,
+) {
 	t.Helper()
 	for proto, protocols := range map[string][]*http.Protocols{"h1": nil, "h2": {unencryptedHTTP2()}} {
 		for _, wrapped := range []string{"", "/wrapped"} {
@@ -65,8 +66,10 @@ func everyPeek(t *testing.T, h http.HandlerFunc, test func(t *testing.T, c *http
 }
 
 func TestPeek_TheCallerGetsTheWholeBody(t *testing.T) {
-	for name, size := range map[string]int{"none": 0, "little": 10, "the limit": 5000, "one more": 5001,
-		"much": 1 << 20} {
+	for name, size := range map[string]int{
+		"none": 0, "little": 10, "the limit": 5000, "one more": 5001,
+		"much": 1 << 20,
+	} {
 		t.Run(name, func(t *testing.T) {
 			content := strings.Repeat("0123456789", size/10+1)[:size]
 			everyPeek(t, func(w http.ResponseWriter, r *http.Request) {

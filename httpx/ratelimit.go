@@ -166,8 +166,11 @@ var kinds = []struct {
 	kind kind
 }{
 	{"-remaining", remaining},
-	{"-reset-after", wait}, {"-retry-after", wait},
-	{"-resettime", reset}, {"-reset", reset}, {"-next", reset},
+	{"-reset-after", wait},
+	{"-retry-after", wait},
+	{"-resettime", reset},
+	{"-reset", reset},
+	{"-next", reset},
 }
 
 // parseLists reads RateLimit in both forms of its draft
