@@ -7,6 +7,7 @@ var bars = []bar{
 	{"do/ok", overFree, 1.0, 0, -1},
 	{"do/ok", overFloor, 1.3, -1, -1},
 	{"do/ok-value", overFree, 1.0, 0, -1},
+	{"do/beside-http", overFree, 1.0, -1, -1},
 	{"do/one-fail", overBest, 1.0, 1, -1},
 	{"do/one-wait", overBest, 1.25, -1, -1},
 	{"do/deadline", overBest, 1.0, 0, -1},

@@ -64,14 +64,14 @@ type rig struct {
 func works() []*work {
 	return []*work{
 		doOK(), doOKValue(), doOneFail(), doOneWait(), doDeadline(), doDeadlineFail(), delayWork(),
+		memoryPolicy(), destinations(), parallelDo(1), parallelDo(2), parallelDo(allProcs), doBesideHTTP(),
 		budgetOK(1), budgetOK(2), budgetRetry(1), budgetRetry(2), timeoutWork(), timeoutSooner(),
 		httpOKGet(), httpOKPost(), httpOneFailGet(), httpOneFailPost(), httpHedge(), httpHedgeWins(),
 		httpClientGet(), httpClientPut(), httpClientGetFail(), httpClientPutFail(),
 		grpcOK(), grpcOKOption(), grpcOneFail(),
 		grpcStub(), grpcStubDeadline(), grpcStubFail(), grpcStubDeadlineFail(), grpcHedge(), grpcHedgeWins(),
 		grpcE2E(), httpE2E(), httpE2ETLS(), httpE2EH2(), httpE2E503(),
-		memoryPolicy(), memoryTransport(), destinations(),
-		parallelDo(1), parallelDo(2), parallelDo(allProcs), parallelHTTP(1), parallelHTTP(2), parallelHTTP(allProcs),
+		memoryTransport(), parallelHTTP(1), parallelHTTP(2), parallelHTTP(allProcs),
 		outage503(), outageRefused(), outageGRPC(), burstH2(), burstGRPC(),
 	}
 }
