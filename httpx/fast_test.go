@@ -33,15 +33,16 @@ func asked(t *testing.T) map[string]*http.Request {
 		return req
 	}
 	key := func(r *http.Request) { r.Header.Set("Idempotency-Key", "4711") }
-	shared := make(chan struct{})
+	//lint:ignore SA1019 http.Client.Timeout still works through it
+	canceled := func(r *http.Request) { r.Cancel = make(chan struct{}) }
 	return map[string]*http.Request{
 		"GET":            with(t.Context(), http.MethodGet, "http://h/", nil),
 		"deadline":       with(late, http.MethodGet, "http://h/", nil),
 		"own timeout":    with(late, http.MethodGet, "http://h/", nil, func(r *http.Request) { r.Header.Set("Request-Timeout", "1s") }),
 		"no header":      with(late, http.MethodGet, "http://h/", nil, func(r *http.Request) { r.Header = nil }),
 		"canceled":       with(over, http.MethodGet, "http://h/", nil),
-		"client":         with(late, http.MethodGet, "http://h/", nil, func(r *http.Request) { r.Cancel = shared }),
-		"Request.Cancel": with(t.Context(), http.MethodGet, "http://h/", nil, func(r *http.Request) { r.Cancel = shared }),
+		"client":         with(late, http.MethodGet, "http://h/", nil, canceled),
+		"Request.Cancel": with(t.Context(), http.MethodGet, "http://h/", nil, canceled),
 		"POST":           with(late, http.MethodPost, "https://h/", strings.NewReader("x")),
 		"key":            with(late, http.MethodPost, "https://h/", strings.NewReader("x"), key),
 		"stream":         with(late, http.MethodPost, "http://h/", io.LimitReader(strings.NewReader("xy"), 2), key),

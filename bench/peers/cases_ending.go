@@ -51,7 +51,8 @@ func cancelledOtherwise(l *library) error {
 		return err
 	}
 	cancel := make(chan struct{})
-	req.Cancel = cancel //nolint:staticcheck // some users have it
+	//lint:ignore SA1019 some users have it
+	req.Cancel = cancel
 	time.AfterFunc(100*time.Millisecond, func() { close(cancel) })
 	if _, err := rt.RoundTrip(req); err == nil {
 		return errors.New("no error")

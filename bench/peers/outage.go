@@ -46,6 +46,8 @@ func serving() bool {
 }
 
 // outageLife is closed when this process ends, and ends the server with it.
+//
+//lint:ignore U1000 the collector would close it
 var outageLife io.Closer
 
 // outageServer returns the addresses of a process that answers HTTP with 503 and gRPC with
