@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// doBesideHTTP measures do/ok in a process in which a request of evenkeel's has ended with a 503 after
-// retries. From then on Do watches the calls made in its operations: one layer retries. It comes
-// after the other works of Do, which such a process would slow down.
+// doBesideHTTP measures do/ok in a process in which a request of evenkeel's has ended with a 503
+// after retries. From then on Do watches the calls made in its operations: one layer retries. It
+// comes after the other works of Do, which such a process would slow down.
 func doBesideHTTP() *work {
 	cells := okCells(context.Background())
 	setup := cells[0].setup
