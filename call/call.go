@@ -314,8 +314,11 @@ func (c *Call) stop(reason Reason) {
 func (c *Call) end(f *flight, o *Outcome) {
 	c.ambiguous = c.ambiguous || o.ambiguous()
 	e := o.evidence()
-	if c.ranWell(f, o) {
+	switch {
+	case c.ranWell(f, o):
 		e = budget.Alive
+	case e == budget.None && c.unanswered(o):
+		e = budget.Overloaded
 	}
 	if e == budget.Unknown && c.rules.Unknown != nil && !f.unknown {
 		e = budget.None // it may have nothing to do with the destination

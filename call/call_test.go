@@ -481,6 +481,18 @@ func TestHandedBackIsFree_InBounds(t *testing.T) {
 		require.Less(t, sent[len(sent)-1].Sub(start), time.Second)
 		b.Settled(t)
 	})
+	t.Run("by_the_budget_if_nothing_is_answered", func(t *testing.T) {
+		r := rules(call.Rules{MaxAttempts: 3, Budget: budget.Adaptive{}.New(), Backoff: backoff.None()})
+		now, sent := start, 0
+		for range 100 {
+			now = now.Add(10 * time.Millisecond)
+			c := r.Start(now, call.Options{})
+			times, stop := handBack(&c, now, func(int) {})
+			sent += len(times)
+			require.NotEqual(t, call.ReasonNone, stop.Reason)
+		}
+		require.LessOrEqual(t, sent, 3*100+2, "two of each call are for nothing")
+	})
 	t.Run("not_if_it_is_canceled_while_it_waits", func(t *testing.T) {
 		b, c := counted(call.Options{})
 		now := start
@@ -496,6 +508,26 @@ func TestHandedBackIsFree_InBounds(t *testing.T) {
 		require.Equal(t, call.ReasonCanceled, c.Next(now).Reason)
 		b.Settled(t)
 	})
+}
+
+// A call that is handed back once more after what is for nothing says what a failure does, unless
+// something was answered meanwhile.
+func TestHandedBackIsEvidence_WhereNothingIsAnswered(t *testing.T) {
+	for name, c := range map[string]struct {
+		answered int // attempts after which another succeeds
+		want     []budget.Evidence
+	}{
+		"nothing is":              {0, []budget.Evidence{budget.Overloaded, budget.Overloaded}},
+		"something is, meanwhile": {1, []budget.Evidence{budget.None, budget.None}},
+	} {
+		b, cl := counted(call.Options{})
+		handBack(&cl, time.Unix(0, 0), func(n int) {
+			if n == c.answered {
+				b.successes++
+			}
+		})
+		require.Equal(t, c.want, b.Ends, name)
+	}
 }
 
 func TestRefusedDialPays(t *testing.T) {

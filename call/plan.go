@@ -45,6 +45,7 @@ type freed struct {
 	freeSince time.Duration // of the first
 	freeEvery time.Duration // the latest wait before one
 	successes uint64        // at the latest, of the budget
+	atFirst   uint64        // at the first time
 }
 
 // freeWait returns how long to wait before the call is resent for nothing. It reports false if it
@@ -56,7 +57,7 @@ func (c *Call) freeWait() (wait time.Duration, ok bool) {
 	}
 	switch {
 	case c.free == 0:
-		c.freeSince = c.at
+		c.freeSince, c.atFirst = c.at, c.successes
 		return 0, true
 	case c.free < maxFree:
 		return 0, true
@@ -65,6 +66,13 @@ func (c *Call) freeWait() (wait time.Duration, ok bool) {
 	}
 	wait, c.freeEvery = c.longer(c.freeEvery)
 	return wait, true
+}
+
+// unanswered reports whether an attempt was handed back that was sent after all that is for
+// nothing, and nothing else has been answered since the first was: that says of a destination what
+// a failure does.
+func (c *Call) unanswered(o *Outcome) bool {
+	return o.Class == Unprocessed && o.Alive && c.free >= maxFree && c.successes == c.atFirst
 }
 
 // failed decides after a failure that a retry may help with. It never beats an attempt still
