@@ -109,6 +109,7 @@ type lane struct {
 	waste  float64       // failed retries that successes have not paid for
 	growth float64       // of the room, by retries that succeeded
 	open   bySpan        // retries under way
+	seen   uint64        // successes when the span of open began, or when the first of open was sent
 	sent   time.Duration // when the latest retry was granted
 	event  time.Duration // when the watch began
 	pause  time.Duration // before the next probe
@@ -208,6 +209,9 @@ func (b *adaptive) Ask(now time.Time, k Kind, because Evidence, held Permit) (Pe
 		b.resendLeft--
 		kind = resendKind
 	default:
+		if l.open.sum() == 0 {
+			l.seen = b.seen
+		}
 		l.open.add(b.elapsed, 1)
 		if because == Lost {
 			b.lostStamp, b.lostAt = b.ends.Load(), b.elapsed+1

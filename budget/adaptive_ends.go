@@ -151,13 +151,18 @@ func (b *adaptive) update(now time.Time) {
 	}
 }
 
-// settle lets n successes pay for failed retries, and ends the watch that nothing needs.
+// settle lets n successes pay for failed retries, and ends the watch that nothing needs. That a
+// retry is forgotten counts unless enough has succeeded since: the last update may just have been.
 func (b *adaptive) settle(n float64) {
 	l := &b.retries
 	l.waste = max(0, l.waste-n*b.earn)
 	l.pay()
-	if l.open.move(b.elapsed) > 0 && n < row && !b.closed() {
+	span := l.open.now
+	if l.open.move(b.elapsed) > 0 && b.seen-l.seen < row && !b.closed() {
 		b.silent()
+	}
+	if l.open.now != span {
+		l.seen = b.seen
 	}
 	if l.debt <= 0 && l.open.sum() == 0 && b.elapsed-l.event > oneEvent {
 		l.debt = 0

@@ -96,6 +96,14 @@ func TestPartialOutage(t *testing.T) {
 	}
 }
 
+// Retries take as long as calls do, and are not taken for silent while others succeed.
+func TestSlowCalls(t *testing.T) {
+	for _, slow := range []float64{12, 20, 30} {
+		f := fleet{clients: 1, rate: 10, fail: constant(0.05), slow: slow, seconds: 1200}
+		t.Run(fmt.Sprint(slow), bars{f, 1.06, 1.06, 0.988, 0.988}.test)
+	}
+}
+
 func TestOutage(t *testing.T) {
 	t.Run("1", bars{outage(1), 1.001, 1.001, 0, 0}.test)
 	t.Run("10", bars{outage(10), 1.003, 1.002, 0, 0}.test)

@@ -58,10 +58,10 @@
 // number of goroutines: what is granted is decided under one lock.
 //
 // A retry that is never ended (its operation panicked), or takes longer than nine to seventeen
-// seconds, is no longer counted as under way, and counts as failed unless calls have succeeded
-// since. A clock that is set back stops time, and one that leaps forward allows at most a probe.
-// Counters come around without harm, but that an attempt which lasts longer than half a billion
-// others is misjudged.
+// seconds, is no longer counted as under way, and counts as failed unless four calls have
+// succeeded meanwhile. A clock that is set back stops time, and one that leaps forward allows at
+// most a probe. Counters come around without harm, but that an attempt which lasts longer than
+// half a billion others is misjudged.
 //
 // # What no rule inside one process can do
 //
