@@ -220,7 +220,7 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 	if c.n == 0 {
 		c.idle = c.at
 	}
-	if o.Class == Unprocessed && o.Alive && o.Forbidden == ReasonNone && c.handedBack(&f) {
+	if o.Class == Unprocessed && o.Alive && o.Forbidden == ReasonNone && c.handedBack(&f, &o) {
 		c.answers(&f, &o)
 		return
 	}

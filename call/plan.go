@@ -24,9 +24,9 @@ const (
 )
 
 // handedBack resends an attempt that a live connection gave back unprocessed, in its own place:
-// with the permit it had, and not counted.
-func (c *Call) handedBack(f *flight) bool {
-	if c.planned || c.closed != ReasonNone || c.at < c.notYet || c.rules.off() {
+// with the permit it had, and not counted. With a wait that is asked for it is a failure as any.
+func (c *Call) handedBack(f *flight, o *Outcome) bool {
+	if c.planned || c.closed != ReasonNone || c.at < c.notYet || o.After >= minHint || c.rules.off() {
 		return false
 	}
 	wait, ok := c.freeWait()
@@ -35,7 +35,7 @@ func (c *Call) handedBack(f *flight) bool {
 		return false
 	}
 	c.free++
-	c.pending = pending{planned: true, paid: true, unknown: f.unknown, due: due, permit: f.permit}
+	c.pending = pending{planned: true, paid: true, back: true, unknown: f.unknown, due: due, permit: f.permit}
 	return true
 }
 
@@ -150,7 +150,7 @@ func (c *Call) reserve(due time.Duration, because budget.Evidence) Reason {
 	if !affordable {
 		return ReasonBudget
 	}
-	c.planned, c.paid, c.unknown, c.due, c.because, c.permit = true, paid, unknown, due, because, permit
+	c.pending = pending{planned: true, paid: paid, unknown: unknown, due: due, because: because, permit: permit}
 	return ReasonNone
 }
 

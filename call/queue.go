@@ -16,6 +16,7 @@ type pending struct {
 	planned bool
 	paid    bool // it is admitted, with permit; else the budget is asked when it is due
 	unknown bool // by Rules.Unknown
+	back    bool // of an attempt that was handed back: it is not counted
 	due     time.Duration
 	because budget.Evidence // of the attempt that failed
 	permit  budget.Permit
@@ -112,6 +113,9 @@ func (c *Call) withdraw() {
 		return
 	}
 	c.planned = false
+	if c.back {
+		c.free-- // it is not sent
+	}
 	if c.paid {
 		c.settle(c.unknown, c.permit, budget.Unsent)
 	}
