@@ -497,7 +497,11 @@ func TestHandedBackIsFree_InBounds(t *testing.T) {
 		}
 		require.LessOrEqual(t, sent, 3*100+2, "two of each call are for nothing")
 	})
-	t.Run("not_if_it_is_canceled_while_it_waits", func(t *testing.T) {
+}
+
+func TestHandedBackIsFree_NotWhat(t *testing.T) {
+	start := time.Unix(0, 0)
+	t.Run("is_canceled_while_it_waits", func(t *testing.T) {
 		b, c := counted(call.Options{})
 		now := start
 		for n := 1; ; n++ {
@@ -514,7 +518,7 @@ func TestHandedBackIsFree_InBounds(t *testing.T) {
 		require.Equal(t, 2, c.Report().Unprocessed, "what is not sent is not counted")
 		b.Settled(t)
 	})
-	t.Run("not_before_the_wait_that_is_asked_for", func(t *testing.T) {
+	t.Run("comes_before_the_wait_that_is_asked_for", func(t *testing.T) {
 		b, c := counted(call.Options{})
 		c.Next(start)
 		c.Done(start, 1, call.Outcome{Class: call.Unprocessed, Alive: true, After: time.Second})
@@ -524,7 +528,7 @@ func TestHandedBackIsFree_InBounds(t *testing.T) {
 		c.Cancel(at, call.ReasonCanceled)
 		b.Settled(t)
 	})
-	t.Run("not_more_often_for_one_that_was_not_sent", func(t *testing.T) {
+	t.Run("was_not_sent", func(t *testing.T) {
 		off := false
 		r := rules(call.Rules{MaxAttempts: 2, Hedge: timeout.Fixed(time.Second), Off: func() bool { return off }})
 		c := r.Start(start, call.Options{Hedge: true})
