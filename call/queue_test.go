@@ -215,3 +215,16 @@ func TestAWaitingCallsPermitIsPassedOnOrEnded(t *testing.T) {
 		require.True(t, roomFor(b, now))
 	})
 }
+
+// The wait for the budget ends when the attempt is granted: how long that takes is no part of it.
+func TestAGrantEndsTheWaitForTheBudget(t *testing.T) {
+	q := queueOf(budget.Later, budget.Granted)
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
+	at, waits, step := follow(&c, now)
+	require.Equal(t, call.Send, step.Op)
+	require.Equal(t, 1, waits)
+	c.Done(at.Add(time.Minute), step.Attempt, call.Outcome{})
+	require.Equal(t, at.Sub(now), c.Report().Queued)
+	q.Settled(t)
+}
