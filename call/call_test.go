@@ -499,9 +499,9 @@ func TestHandedBackIsFree_InBounds(t *testing.T) {
 	})
 }
 
-func TestHandedBackIsFree_NotWhat(t *testing.T) {
+func TestHandedBackIsFree_UnlessItIsNotSent(t *testing.T) {
 	start := time.Unix(0, 0)
-	t.Run("is_canceled_while_it_waits", func(t *testing.T) {
+	t.Run("not_if_it_is_canceled_while_it_waits", func(t *testing.T) {
 		b, c := counted(call.Options{})
 		now := start
 		for n := 1; ; n++ {
