@@ -67,15 +67,15 @@ sends each request with them.
 
 func (r *results) howMeasured(b *strings.Builder) {
 	m := r.Runs[len(r.Runs)-1].Machine
-	var loads, names []string
+	var loads, names, commands []string
 	for _, run := range r.Runs {
-		loads = append(loads, run.Machine.Load)
+		loads, commands = append(loads, run.Machine.Load), append(commands, "`"+run.Command+"`")
 	}
 	for _, v := range r.Versions {
 		names = append(names, strings.TrimSpace(v.Library+" "+strings.TrimPrefix(v.Version, "v")))
 	}
-	fmt.Fprintf(b, "Measured on %s, %d processors, %s, %s, kernel %s; %d runs by `%s`.\n", m.CPU, m.Processors, m.Go, m.System,
-		m.Kernel, len(r.Runs), r.Runs[len(r.Runs)-1].Command)
+	fmt.Fprintf(b, "Measured on %s, %d processors, %s, %s, kernel %s; %d runs:\n%s.\n", m.CPU, m.Processors, m.Go, m.System,
+		m.Kernel, len(r.Runs), strings.Join(commands, ",\n"))
 	fmt.Fprintf(b, "Other programs ran beside them: the load averages when the runs began were %s. A figure is the median of the\n"+
 		"runs, each the median of its rounds. Times of different rows, and of different pages, do not compare; ratios of one row\n"+
 		"do. \"All processors\" are %d here, so that the rows of two and of all are the same.\n\n", strings.Join(loads, ", "), m.Processors)
@@ -156,10 +156,10 @@ func (b recordedBar) got() string {
 	return fmt.Sprintf("%.2f × %s", v, noneFor(last(b.Than)))
 }
 
-// noneFor names the row of no library.
+// noneFor names the row of no library, where a failure is handled by hand.
 func noneFor(library string) string {
 	if library == "bare" {
-		return "no library"
+		return "doing without"
 	}
 	return library
 }
