@@ -72,7 +72,7 @@ func (c *call) options(p *drive.Policy) drive.Options {
 		c.hooks = serialized(c.req.Context())
 	}
 	o := drive.Options{Hedge: c.bodies.shared, Opening: true, Numbers: true}
-	if c.t.hintKey != nil {
+	if c.t.hintKey != nil && p.Pause != nil {
 		o.PauseKey = c.t.hintKey(c.req)
 	}
 	return o

@@ -2,6 +2,7 @@ package httpx_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -88,4 +89,16 @@ func TestHintScope_AHintKeyWithoutAScopePanics(t *testing.T) {
 	defer func() { require.Contains(t, recover(), "WithHintKey") }()
 	httpx.NewTransport(nil, p, httpx.WithPolicyFunc(func(*http.Request) *retry.Policy { return nil }), httpx.WithHintKey(tenantOf))
 	httpx.NewTransport(nil, p, httpx.WithHintKey(tenantOf))
+}
+
+// A key that nothing needs is not asked for, also not after the first attempt, whose response
+// would be lost if the function panicked.
+func TestHintScope_AKeyIsAskedForWithTheScopeAlone(t *testing.T) {
+	body := io.NopCloser(strings.NewReader("busy"))
+	tr := httpx.NewTransport(base(func(*http.Request) (*http.Response, error) { return reply(404, body), nil }),
+		policy(t, nil), httpx.WithPolicyFunc(func(*http.Request) *retry.Policy { return nil }),
+		httpx.WithHintKey(func(*http.Request) string { panic("boom") }))
+	resp, err := tr.RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+	require.NoError(t, err)
+	require.Equal(t, "busy", text(t, resp))
 }

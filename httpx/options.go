@@ -97,8 +97,8 @@ func WithoutHeaders() Option { return func(o *options) { o.quiet = true } }
 
 // WithHintKey names who a wait is for that a server asks for, such as the tenant or the API key of
 // the request, where the policy's HintScope is "destination": a 429 to one tenant does not hold up
-// the others. It is called once a call, by any number of goroutines at a time. The keys are
-// bounded together with the destinations (retry.WithMaxDestinations).
+// the others. It is called once a call whose policy has that scope, by any number of goroutines at
+// a time. The keys are bounded together with the destinations (retry.WithMaxDestinations).
 //
 // NewTransport panics if its policy's HintScope is "call", unless WithPolicyFunc chooses another.
 func WithHintKey(key func(*http.Request) string) Option {
