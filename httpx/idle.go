@@ -85,9 +85,13 @@ type idleBody struct {
 	cancel  context.CancelCauseFunc
 	stalled atomic.Bool
 
-	mu     sync.Mutex
-	timer  *time.Timer // runs stall; nil: no Read yet
-	closed bool
+	mu      sync.Mutex
+	timer   *time.Timer // runs stall; nil: no Read yet
+	reading bool
+	resting bool          // nobody waits for the Read
+	since   time.Time     // when somebody began to wait for it
+	left    time.Duration // from then
+	closed  bool
 }
 
 // Read implements io.Reader.
@@ -114,18 +118,46 @@ func (b *idleBody) Read(p []byte) (int, error) {
 func (b *idleBody) arm() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.timer == nil {
-		b.timer = time.AfterFunc(b.limit, b.stall)
+	b.reading, b.left = true, b.limit
+	b.start()
+}
+
+// start starts the timer, unless nobody waits. It requires that b.mu is held.
+func (b *idleBody) start() {
+	if b.resting {
 		return
 	}
-	b.timer.Reset(b.limit)
+	b.since = time.Now()
+	if b.timer == nil {
+		b.timer = time.AfterFunc(b.left, b.stall)
+		return
+	}
+	b.timer.Reset(b.left)
+}
+
+// rest stops the timer while a Read goes on that nobody waits for, or lets it run on.
+func (b *idleBody) rest(on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.resting == on {
+		return
+	}
+	b.resting = on
+	switch {
+	case !b.reading:
+	case !on:
+		b.start()
+	case b.timer.Stop():
+		b.left -= time.Since(b.since)
+	}
 }
 
 // disarm reports whether the Read that armed the timer returned in time.
 func (b *idleBody) disarm() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.timer.Stop() || !b.stalled.Load()
+	b.reading = false
+	return b.timer == nil || b.timer.Stop() || !b.stalled.Load()
 }
 
 // stall gives up the body. The end of the attempt's context ends its Read, and also one that waits

@@ -66,6 +66,7 @@ func (b *peekBody) look() []byte {
 	case <-timer.C:
 	case <-b.over:
 	}
+	b.rest(true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.enough = true
@@ -111,12 +112,21 @@ func (b *peekBody) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if b.ahead != nil {
+		b.rest(false)
 		<-b.ahead
 		if n, err, done := b.fromKept(p); done {
 			return n, err
 		}
 	}
 	return b.body.Read(p)
+}
+
+// rest keeps a Read ahead that nobody waits for from being taken for one that waits
+// ([WithBodyIdleTimeout]).
+func (b *peekBody) rest(on bool) {
+	if body, ok := b.body.(*idleBody); ok {
+		body.rest(on)
+	}
 }
 
 // fromKept answers a Read with what was read ahead, if it can. Of a closed body nothing can be

@@ -277,6 +277,23 @@ func TestPeek_ABodyThatIsSilentForTooLongIsGivenUpAllTheSame(t *testing.T) {
 	}
 }
 
+// A look that took too long goes on beside a caller who does not read, whose time does not count.
+func TestPeek_ABodyIsNotGivenUpThatNobodyReads(t *testing.T) {
+	everyPeek(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "begin")
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(time.Minute)
+		_, _ = io.WriteString(w, "end")
+	}, func(t *testing.T, c *http.Client, _ *[]string) {
+		for _, after := range []time.Duration{time.Minute - time.Second + 1, time.Minute, time.Hour} {
+			resp, err := c.Get("http://pipe/")
+			require.NoError(t, err)
+			time.Sleep(after)
+			require.Equal(t, "beginend", text(t, resp))
+		}
+	}, httpx.WithBodyIdleTimeout(time.Second))
+}
+
 // panicking is a body whose Read panics.
 type panicking struct{ closed atomic.Int32 }
 
