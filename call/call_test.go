@@ -438,20 +438,20 @@ func TestHandedBackIsFreeWhileOthersSucceed(t *testing.T) {
 	t.Run("with_waits_that_grow", func(t *testing.T) {
 		b, c := counted(call.Options{})
 		sent, stop := handBack(&c, start, func(n int) {
-			if n < 20 {
+			if n < 15 {
 				b.successes++
 			}
 		})
 		require.Equal(t, call.ReasonMaxAttempts, stop.Reason)
-		require.Len(t, sent, 22, "20 for nothing, the first one and one that is paid for")
+		require.Len(t, sent, 17, "15 for nothing, the first one and one that is paid for")
 		require.Len(t, b.Asked, 1)
 		require.Equal(t, []time.Time{start, start, start}, sent[:3], "two go at once")
-		for i := 3; i < 21; i++ {
+		for i := 3; i < 16; i++ {
 			wait := sent[i].Sub(sent[i-1])
 			require.GreaterOrEqual(t, wait, 10*time.Millisecond, i)
-			require.LessOrEqual(t, wait, 300*time.Millisecond, i)
+			require.LessOrEqual(t, wait, 3*time.Second, i)
 		}
-		require.Equal(t, 20, c.Report().Unprocessed)
+		require.Equal(t, 15, c.Report().Unprocessed)
 		b.Settled(t)
 	})
 	t.Run("again_after_a_retry_that_was_paid_for", func(t *testing.T) {
@@ -475,7 +475,8 @@ func TestHandedBackIsFree_InBounds(t *testing.T) {
 		require.Equal(t, call.ReasonMaxAttempts, stop.Reason)
 		last := sent[len(sent)-1].Sub(start)
 		require.Greater(t, last, 30*time.Second)
-		require.Less(t, last, 31*time.Second)
+		require.Less(t, last, 33*time.Second)
+		require.Less(t, len(sent), 45, "a server that refuses all but a few is not asked all the time")
 		b.Settled(t)
 	})
 	t.Run("up_to_the_deadline", func(t *testing.T) {

@@ -15,6 +15,9 @@ const (
 	// the last time, and for maxFreeTime in all. Without a bound it would be a loop.
 	maxFree     = 2
 	maxFreeTime = 30 * time.Second
+	// lastFree is how long such waits become in the end. Most calls behind such a proxy succeed by
+	// then; to a server that refuses all but a few, those that wait are a load.
+	lastFree = 2 * time.Second
 	// hintSpread is the share of a wait the server asked for that is added at random, so that a
 	// thousand clients that were asked to wait 2 seconds do not return together.
 	hintSpread = 0.25
@@ -64,7 +67,7 @@ func (c *Call) freeWait() (wait time.Duration, ok bool) {
 	case c.successes == before || c.at-c.freeSince > maxFreeTime:
 		return 0, false
 	}
-	wait, c.freeEvery = c.longer(c.freeEvery)
+	wait, c.freeEvery = c.longer(c.freeEvery, lastFree)
 	return wait, true
 }
 

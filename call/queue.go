@@ -74,13 +74,14 @@ func (c *Call) again() Reason {
 // interval returns how long to wait before the budget is asked again: longer each time, and at
 // random, so that calls that failed together do not ask together.
 func (c *Call) interval() (wait time.Duration) {
-	wait, c.every = c.longer(c.every)
+	wait, c.every = c.longer(c.every, lastAsk)
 	return wait
 }
 
-// longer returns a wait at random, and its mean, which is longer than the last one's.
-func (c *Call) longer(last time.Duration) (wait, mean time.Duration) {
-	mean = min(max(firstAsk, last+last/2), lastAsk)
+// longer returns a wait at random, and its mean, which is longer than the last one's, but not than
+// most.
+func (c *Call) longer(last, most time.Duration) (wait, mean time.Duration) {
+	mean = min(max(firstAsk, last+last/2), most)
 	return mean/2 + time.Duration(float64(mean)*c.rules.unit()), mean
 }
 
