@@ -123,6 +123,9 @@ func TestCasesCanFail(t *testing.T) {
 			continue // naive has no gRPC, finding leaks has a test of its own, and the last is a matter of luck
 		}
 		t.Run(c.name, func(t *testing.T) {
+			if underRace && strings.Contains(c.name, "its own copy of the body") {
+				t.Skip("naive's attempts share their body: a race, which is the point")
+			}
 			t.Parallel()
 			want := "fail"
 			if slices.Contains(right, c.name) {
