@@ -2,6 +2,7 @@ package grpcx_test
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -18,9 +19,7 @@ import (
 )
 
 func TestHintScope_APanicInTheKeyLeavesNothing(t *testing.T) {
-	ps, err := grpcx.FromServiceConfig(`{"methodConfig": [{"name": [{}], "timeout": "100s"}]}`)
-	require.NoError(t, err)
-	stub := dial(t, serve(t, newService()), policy(t), grpcx.WithPolicies(ps),
+	stub := dial(t, serve(t, newService()), policy(t, func(c *retry.Config) { c.HintScope = "destination" }),
 		grpcx.WithHintKey(func(context.Context, string) string { panic("boom") }))
 	parent := testkit.NewParent()
 	for name, call := range map[string]func(){
@@ -31,6 +30,18 @@ func TestHintScope_APanicInTheKeyLeavesNothing(t *testing.T) {
 		require.Zero(t, parent.Registered(), name)
 	}
 	require.PanicsWithValue(t, "grpcx: WithHintKey: must not be nil", func() { grpcx.WithHintKey(nil) })
+}
+
+func TestHintScope_NoKeyWhereWaitsAreTheCallsAlone(t *testing.T) {
+	stub := dial(t, serve(t, newService()), policy(t), grpcx.WithHintKey(func(context.Context, string) string { panic("boom") }))
+	var attempts int
+	_, err := stub.UnaryCall(t.Context(), &testgrpc.SimpleRequest{}, grpcx.Attempts(&attempts))
+	require.NoError(t, err)
+	require.Equal(t, 1, attempts)
+	st, err := stub.StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+	require.NoError(t, err)
+	_, err = st.Recv()
+	require.ErrorIs(t, err, io.EOF)
 }
 
 func TestHintScope_PushbackHoldsUpTheOtherCallsOfItsKey(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/evenkeel-go/evenkeel/internal/drive"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -92,9 +93,9 @@ func WithReplayBuffer(bytes int) Option {
 
 // WithHintKey names who a wait is for that a server asks for, such as the tenant that ctx is for
 // or the method ("/pkg.Service/Method"), where the policy's HintScope is "destination": pushback
-// to one does not hold up the others. It is called once a call, by any number of goroutines at a
-// time. The keys are bounded together with the targets (retry.WithMaxDestinations). It panics if
-// key is nil.
+// to one does not hold up the others. It is called once a call whose policy has that scope, by any
+// number of goroutines at a time. The keys are bounded together with the targets
+// (retry.WithMaxDestinations). It panics if key is nil.
 func WithHintKey(key func(ctx context.Context, method string) string) Option {
 	if key == nil {
 		panic("grpcx: WithHintKey: must not be nil")
@@ -102,9 +103,9 @@ func WithHintKey(key func(ctx context.Context, method string) string) Option {
 	return func(c *config) { c.hintKey = key }
 }
 
-// pauseKey returns the key of a call.
-func (c *config) pauseKey(ctx context.Context, method string) string {
-	if c.hintKey == nil {
+// pauseKey returns the key of a call under p.
+func (c *config) pauseKey(ctx context.Context, p *drive.Policy, method string) string {
+	if c.hintKey == nil || p.Pause == nil {
 		return ""
 	}
 	return c.hintKey(ctx, method)

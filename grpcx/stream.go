@@ -112,7 +112,7 @@ func (s *clientStream) begin() error {
 		}
 	}()
 	deadline, _ := s.ctx.Deadline()
-	s.call = s.p.Start(time.Now(), call.Options{Deadline: deadline, PauseKey: s.c.pauseKey(s.ctx, s.method)})
+	s.call = s.p.Start(time.Now(), call.Options{Deadline: deadline, PauseKey: s.c.pauseKey(s.ctx, s.p, s.method)})
 	a, last := s.open(nil)
 	opened = true
 	if s.stopped() {

@@ -71,7 +71,7 @@ func (u *unaryCall) run(p *drive.Policy) error {
 		u.ctx = &rpcinfo.Context{Context: u.ctx, Info: rpcInfo(u.cc, u.method, u.opts)}
 	}
 	u.ctx = placement.Start(u.ctx, p.Observer, true)
-	o := drive.Options{Hedge: u.hedge, Numbers: true, PauseKey: u.c.pauseKey(u.ctx, u.method)}
+	o := drive.Options{Hedge: u.hedge, Numbers: true, PauseKey: u.c.pauseKey(u.ctx, p, u.method)}
 	a := drive.Run(u.ctx, p, u, o)
 	return u.end(p, &a)
 }
