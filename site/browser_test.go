@@ -68,11 +68,15 @@ func visit(t *testing.T, reports <-chan []byte, address string, into any) {
 	}
 }
 
-// host serves the site, with some pages replaced, and takes reports.
-func host(t *testing.T, files, replaced map[string][]byte) (address string, reports <-chan []byte) {
+// host serves the site at an address, with the pages that replace returns for it instead of the
+// site's own, and takes reports.
+func host(
+	t *testing.T, files map[string][]byte, replace func(address string) map[string][]byte,
+) (address string, reports <-chan []byte) {
 	t.Helper()
 	taken := make(chan []byte, 1)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var replaced map[string][]byte
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/")
 		if name == "report" {
 			body, _ := io.ReadAll(r.Body)
@@ -92,8 +96,11 @@ func host(t *testing.T, files, replaced map[string][]byte) (address string, repo
 		}
 		http.ServeContent(w, r, path.Base(name), time.Time{}, bytes.NewReader(data))
 	}))
+	address = "http://" + server.Listener.Addr().String()
+	replaced = replace(address)
+	server.Start()
 	t.Cleanup(server.Close)
-	return server.URL, taken
+	return address, taken
 }
 
 // driven returns a page that collects its errors and runs a script.
@@ -130,12 +137,14 @@ func TestPlayground_InABrowser(t *testing.T) {
 		"a server": {"outage", "partial", "cut", "slow"}, "the file system": {"slow"},
 	} {
 		t.Run("from "+from, func(t *testing.T) {
-			replaced := map[string][]byte{}
-			address, reports := host(t, files, replaced)
 			list, err := json.Marshal(faults)
 			require.NoError(t, err)
-			script := strings.NewReplacer("REPORT", address+"/report", "FAULTS", string(list)).Replace(playgroundJS)
-			replaced["playground.html"] = driven(t, files["playground.html"], script)
+			replaced := map[string][]byte{}
+			address, reports := host(t, files, func(address string) map[string][]byte {
+				script := strings.NewReplacer("REPORT", address+"/report", "FAULTS", string(list)).Replace(playgroundJS)
+				replaced["playground.html"] = driven(t, files["playground.html"], script)
+				return replaced
+			})
 			address += "/playground.html"
 			if from == "the file system" {
 				folder := t.TempDir()
@@ -236,9 +245,11 @@ func TestPages_InABrowser(t *testing.T) {
 	}
 	list, err := json.Marshal(names)
 	require.NoError(t, err)
-	address, reports := host(t, files, replaced)
-	script := strings.NewReplacer("REPORT", address+"/report", "PAGES", string(list)).Replace(pagesJS)
-	replaced["look.html"] = fmt.Appendf(nil, "<!DOCTYPE html><html><body><script>%s</script></body></html>", script)
+	address, reports := host(t, files, func(address string) map[string][]byte {
+		script := strings.NewReplacer("REPORT", address+"/report", "PAGES", string(list)).Replace(pagesJS)
+		replaced["look.html"] = fmt.Appendf(nil, "<!DOCTYPE html><html><body><script>%s</script></body></html>", script)
+		return replaced
+	})
 	var l looked
 	visit(t, reports, address+"/look.html", &l)
 	require.Empty(t, l.Failed)
