@@ -8,6 +8,11 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
+// This file has the methods that a driver calls, in the order of a call: Next returns what to do,
+// Done takes an attempt's outcome, Cancel ends the call. plan.go decides what follows a failure,
+// queue.go asks the budget, pause.go applies the waits of other calls, flights.go stores the
+// attempts under way.
+
 // Op names the action that a Step asks for.
 type Op uint8
 
@@ -22,64 +27,60 @@ type Step struct {
 	Op      Op
 	Kind    budget.Kind   // Send: First, Retry or Hedge
 	Attempt int           // Send: its number, from 1. Stop: the attempt whose answer is the call's, 0 if none was sent
-	Timeout time.Duration // Send: what it may take, 0 for no limit; skip the timer if the deadline is sooner
-	At      time.Time     // Wait: until when; zero: only a result moves it
+	Timeout time.Duration // Send: the attempt timeout, 0 for none; no timer is needed if the deadline is sooner
+	At      time.Time     // Wait: until when; zero: until an attempt ends
 	Reason  Reason        // Stop
 }
 
 // Call holds the state of one call. A driver calls Next until it returns Wait or Stop, carries out
-// each Send, reports each attempt's end with Done, and calls Next again. Keep the answer of
-// attempt Report().Answer until the next Send: the call may yet stop with it. Only one goroutine
-// may use a Call at a time. A driver that gives up must call Cancel, or what the Call reserved
-// from the budget is lost.
-//
-// This file has what a driver calls, in the order of a call: Next sends and waits, Done takes in
-// outcomes, Cancel and stop end the call. What follows a failure is decided in plan.go, the budget
-// is asked in queue.go, and flights.go has the attempts under way.
+// each Send, reports each attempt's end with Done, and calls Next again. It must keep the answer
+// of attempt Report().Answer until the next Send, because the call may still stop with that
+// answer. A driver that gives up must call Cancel; otherwise the permits that the call reserved
+// are never returned to the budget. Only one goroutine may use a Call at a time.
 type Call struct {
 	rules    *Rules
-	start    time.Time     // all durations below that are points in time count from here
-	now      time.Time     // when the driver last spoke
-	at       time.Duration // the same, since start
-	deadline time.Duration // of the caller; never, if there is none
-	from     time.Duration // when it began, or began anew
-	before   int           // attempts counted until it began anew
-	resets   bool          // it may
+	start    time.Time     // zero of the fields below that are points in time: durations since start
+	now      time.Time     // the time that the driver passed last
+	at       time.Duration // now, since start
+	deadline time.Duration // the caller's; never, if there is none
+	from     time.Duration // when MaxElapsed began to count: at the start, or at the latest reset
+	before   int           // attempts before the latest reset: MaxAttempts does not count them
+	resets   bool          // Rules.ResetAfter applies to this call
 	hedge    bool          // this call may be hedged
-	key      string        // for Rules.Pause
+	key      string        // Options.PauseKey
 
-	flights
+	flights                // attempts under way
 	sent     int           // attempts sent
 	hedges   int           // of these: hedges
-	held     budget.Permit // of the latest attempt that the budget admitted
+	held     budget.Permit // of the latest attempt that Rules.Budget admitted
 	spare    budget.Permit // of the latest attempt that Rules.Unknown admitted
-	lastSent time.Duration
+	lastSent time.Duration // when the latest attempt was sent
 
-	freed                 // attempts that were resent for nothing
+	freed                 // resends that neither count nor cost anything
 	pending               // the next attempt
-	queue                 // the wait for the budget's answer
-	shut    bool          // no hedge of the latest attempt: the budget or the deadline refused it
+	queue                 // its wait for the budget's answer
+	shut    bool          // no hedge until the next send: the budget or the deadline refused it
 	hedgeAt time.Duration // when the budget may be asked for a hedge again
-	asked   time.Duration // the longest wait that a server asked for, if that is over Rules.MaxHint
-	notYet  time.Duration // a server asked to be left alone until then
+	asked   time.Duration // the wait that a server asked for, if it is over Rules.MaxHint
+	notYet  time.Duration // nothing is sent before this time, because a server asked for a wait
 
-	paused   bool          // the next attempt waits because of other calls, since pausedAt
-	pausedAt time.Duration // the first time
+	paused   bool          // Rules.Pause delays the next attempt
+	pausedAt time.Duration // since when
 
-	closed Reason               // no further attempt, whatever becomes of those under way
-	wait   int                  // the number of the latest backoff
-	prev   time.Duration        // the latest backoff
+	closed Reason               // why no further attempt is sent, although some are under way
+	wait   int                  // how many backoffs since the first attempt, the latest reset or the latest hint
+	prev   time.Duration        // the latest of these
 	own    *[2]backoff.Strategy // this call's own instances of strategies that are Stateful
 
 	answer    int           // the attempt whose answer is the call's if it stops now
 	kind      budget.Kind   // of that attempt
-	refused   bool          // it was refused, and others were under way: no failure takes its place
-	shadow    bool          // its outcome has Shadow
-	ambiguous bool          // an attempt failed that may have had its effect
-	reason    Reason        // why the call stopped
+	refused   bool          // that answer is a refusal, and no later failure replaces it
+	shadow    bool          // that attempt's Outcome.Shadow
+	ambiguous bool          // some attempt failed that may have had its effect
+	reason    Reason        // why the call stopped; ReasonNone until then
 	idle      time.Duration // since when no attempt is under way
-	waited    time.Duration
-	after     time.Duration // what the answer asks to wait
+	waited    time.Duration // how long none was, in all
+	after     time.Duration // the wait that the answer asks for
 }
 
 // never is later than any point in time.
@@ -93,7 +94,7 @@ func (c *Call) init(r *Rules, now time.Time, o Options) {
 	}
 }
 
-// Next returns what to do at time now. It may be called at any time, and repeatedly.
+// Next returns what to do at time now. It may be called at any time, more than once.
 func (c *Call) Next(now time.Time) Step {
 	c.advance(now)
 	switch {
@@ -111,11 +112,13 @@ func (c *Call) Next(now time.Time) Step {
 	return c.nextHedge()
 }
 
-// advance sets the call's clock.
+// advance sets the call's clock to now.
 func (c *Call) advance(now time.Time) { c.now, c.at = now, now.Sub(c.start) }
 
+// first sends the first attempt, unless a wait that a server asked other calls for, or a budget
+// that is a Gate, forbids it.
 func (c *Call) first() Step {
-	if step, held := c.hold(); held {
+	if step, paused := c.hold(); paused {
 		return step
 	}
 	if g, ok := c.rules.Budget.(budget.Gate); ok && !g.Allow(c.now, c.rules.unit()) {
@@ -126,11 +129,11 @@ func (c *Call) first() Step {
 	if c.rules.Budget != nil {
 		permit = c.rules.Budget.Begin(c.now)
 	}
-	c.pause()
+	c.addWaited()
 	return c.send(budget.First, permit, false)
 }
 
-// retry sends the attempt that is due, if the budget grants it now or has before.
+// retry sends the retry that is due, if the budget has granted it (c.paid) or grants it now.
 func (c *Call) retry() Step {
 	if c.applyPause(); c.at < c.notYet {
 		if reason := c.postpone(); reason != ReasonNone {
@@ -144,11 +147,12 @@ func (c *Call) retry() Step {
 		}
 	}
 	c.planned = false
-	c.pause()
+	c.addWaited()
 	return c.send(budget.Retry, c.permit, c.unknown)
 }
 
-// nextHedge is asked only while attempts are under way and none is planned.
+// nextHedge sends a hedge that is due, or waits until one is. Next calls it only while attempts
+// are under way and no retry is planned, so it never stops the call.
 func (c *Call) nextHedge() Step {
 	if !c.hedge || c.shut || c.closed != ReasonNone || c.spent() || c.rules.off() {
 		return Step{Op: Wait}
@@ -169,11 +173,11 @@ func (c *Call) nextHedge() Step {
 	permit, answer := c.admit(budget.Hedge, budget.Silent, c.held)
 	switch answer {
 	case budget.Later:
-		if permit != 0 { // while an attempt is under way nothing waits
+		if permit != 0 { // a ticket of the queue: hedges do not queue, they ask anew
 			c.settle(false, permit, budget.None)
 		}
 		c.hedgeAt = later(c.at, c.interval())
-		return c.nextHedge() // which waits until then, or shuts if that is too late
+		return c.nextHedge() // it waits until hedgeAt, or gives up hedging if that is too late
 	case budget.Refused:
 		c.shut = true
 		return Step{Op: Wait}
@@ -182,12 +186,14 @@ func (c *Call) nextHedge() Step {
 	return c.send(budget.Hedge, permit, false)
 }
 
-// send launches an attempt now and returns the step that sends it.
+// send records an attempt as sent now and returns the step that sends it.
 func (c *Call) send(k budget.Kind, p budget.Permit, unknown bool) Step {
 	c.launch(k, p, unknown, c.at)
 	return Step{Op: Send, Kind: k, Attempt: c.sent, Timeout: c.rules.attemptTimeout()}
 }
 
+// launch records an attempt as under way since sent. unknown is set if the permit is of
+// Rules.Unknown.
 func (c *Call) launch(k budget.Kind, p budget.Permit, unknown bool, sent time.Duration) {
 	c.sent++
 	c.shut, c.every, c.paused = false, 0, false
@@ -201,16 +207,16 @@ func (c *Call) launch(k budget.Kind, p budget.Permit, unknown bool, sent time.Du
 	f.attempt, f.kind, f.permit, f.unknown, f.sent = c.sent, k, p, unknown, sent
 }
 
-// pause adds to what the call has waited the time in which no attempt was under way.
-func (c *Call) pause() {
+// addWaited adds the time since c.idle, in which no attempt was under way, to c.waited.
+func (c *Call) addWaited() {
 	if c.n == 0 && (c.sent > 0 || c.paused) && c.at > c.idle {
 		c.waited += c.at - c.idle
 		c.idle = c.at
 	}
 }
 
-// Done reports the outcome of an attempt. An attempt that is not under way is ignored: the call
-// had stopped.
+// Done records the outcome of an attempt that ended at now. It ignores an attempt that is not
+// under way: after a Stop none is.
 func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 	c.advance(now)
 	f, ok := c.remove(attempt)
@@ -221,17 +227,17 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 		c.idle = c.at
 	}
 	if o.Class == Unprocessed && o.Alive && o.Forbidden == ReasonNone && c.handedBack(&f, &o) {
-		c.answers(&f, &o)
+		c.setAnswer(&f, &o)
 		return
 	}
 	c.end(&f, &o)
 	switch o.Class {
 	case Success:
-		c.answers(&f, &o)
+		c.setAnswer(&f, &o)
 		c.stop(ReasonSuccess)
 	case Canceled:
-		c.answers(&f, &o)
-		c.stop(c.gaveUp(o.Forbidden))
+		c.setAnswer(&f, &o)
+		c.stop(c.cancelReason(o.Forbidden))
 	case Rejected:
 		c.rejected(&f, &o)
 	default:
@@ -240,18 +246,18 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 }
 
 // Cancel ends the call because the caller gave up (ReasonCanceled) or its deadline has passed
-// (ReasonDeadline). Attempts under way are not counted, and what was reserved is returned to the
-// budget. After a Stop it does nothing.
+// (ReasonDeadline). To the budget, attempts under way are no failures, and a retry that was
+// reserved is returned. After a Stop it does nothing.
 func (c *Call) Cancel(now time.Time, reason Reason) {
 	if c.reason == ReasonNone {
 		c.advance(now)
-		c.stop(c.gaveUp(reason))
+		c.stop(c.cancelReason(reason))
 	}
 }
 
-// gaveUp returns why the caller gave up: what the driver says or, if it says nothing, what the
-// clock does.
-func (c *Call) gaveUp(reason Reason) Reason {
+// cancelReason returns the driver's reason for a cancellation or, if it gave none, whether the
+// deadline has passed.
+func (c *Call) cancelReason(reason Reason) Reason {
 	switch {
 	case reason != ReasonNone:
 		return reason
@@ -261,22 +267,22 @@ func (c *Call) gaveUp(reason Reason) Reason {
 	return ReasonCanceled
 }
 
-// answers makes an attempt's answer the call's.
-func (c *Call) answers(f *flight, o *Outcome) {
+// setAnswer makes an attempt's answer the call's.
+func (c *Call) setAnswer(f *flight, o *Outcome) {
 	c.answer, c.kind, c.shadow = f.attempt, f.kind, o.Shadow && f.attempt > 1
 	c.after = max(o.After, 0)
 }
 
-// rejected decides after an attempt that no retry helps. An application's own refusal ends the
-// call, except one that an earlier attempt, still under way, may have caused. A failure on our
-// own side ends it only if nothing is under way.
+// rejected decides what follows a Rejected outcome, which no retry helps. A refusal by the
+// application (o.Alive) ends the call, unless an attempt still under way may have caused it
+// (o.Shadow). A failure on the client's side ends the call only if nothing is under way.
 func (c *Call) rejected(f *flight, o *Outcome) {
 	reason := ReasonRejected
 	if o.Forbidden == ReasonNoRetry {
 		reason = ReasonNoRetry
 	}
 	if o.Alive || !c.refused {
-		c.answers(f, o)
+		c.setAnswer(f, o)
 	}
 	switch {
 	case c.n > 0 && (c.shadow || !o.Alive):
@@ -289,23 +295,25 @@ func (c *Call) rejected(f *flight, o *Outcome) {
 	}
 }
 
-// close forbids further attempts; those under way may yet answer.
+// close forbids further attempts; those under way may still answer.
 func (c *Call) close(reason Reason) {
 	c.closed = reason
 	c.withdraw()
 }
 
+// stop ends the call: it returns the planned retry to the budget, and ends the attempts under way
+// as canceled.
 func (c *Call) stop(reason Reason) {
 	c.reason = reason
 	c.shadow = c.shadow && c.ambiguous
-	c.pause()
+	c.addWaited()
 	c.withdraw()
 	for i := range c.n {
-		f := c.flights.at(i)
+		f := c.nth(i)
 		c.settle(f.unknown, f.permit, budget.None)
 	}
-	for i := range c.n { // last: a user's Limit may panic
-		c.learn(c.flights.at(i), &Outcome{Class: Canceled})
+	for i := range c.n { // after the loop above: a user's Limit may panic
+		c.learn(c.nth(i), &Outcome{Class: Canceled})
 	}
 	c.n, c.rest = 0, nil
 }
@@ -316,28 +324,29 @@ func (c *Call) end(f *flight, o *Outcome) {
 	e := o.evidence()
 	switch {
 	case c.ranWell(f, o):
-		e = budget.Alive
+		e = budget.Alive // its destination worked for Rules.ResetAfter
 	case e == budget.None && c.unanswered(o):
-		e = budget.Overloaded
+		e = budget.Overloaded // the destination handed back every attempt
 	}
 	if e == budget.Unknown && c.rules.Unknown != nil && !f.unknown {
-		e = budget.None // it may have nothing to do with the destination
+		e = budget.None // Rules.Unknown pays for retries after it, so the main budget ignores it
 	}
 	c.settle(f.unknown, f.permit, e)
-	// A success earns retries after unknown errors as well.
+	// A success that Rules.Budget paid for is a success to Rules.Unknown as well.
 	if u := c.rules.Unknown; u != nil && !f.unknown && o.Class == Success {
 		u.End(c.now, u.Begin(c.now), budget.Alive)
 	}
 	c.learn(f, o)
 }
 
+// learn passes the duration of an attempt to the limits that measure latency.
 func (c *Call) learn(f *flight, o *Outcome) {
 	if f.sent != untimed {
 		c.rules.learn(c.now, c.at-f.sent, o)
 	}
 }
 
-// later returns a + d for d >= 0, or the latest point in time there is.
+// later returns a + d for d >= 0, or never if that overflows.
 func later(a, d time.Duration) time.Duration {
 	if sum := a + d; sum >= a {
 		return sum

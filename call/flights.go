@@ -10,16 +10,16 @@ import (
 type flight struct {
 	attempt int
 	kind    budget.Kind
-	unknown bool // its permit is of Rules.Unknown
+	unknown bool // the permit is of Rules.Unknown, not of Rules.Budget
 	permit  budget.Permit
 	sent    time.Duration
 }
 
-// untimed is the time of an attempt whose send was not timed.
+// untimed is flight.sent of a first attempt whose driver did not read the clock.
 const untimed = -1 << 63
 
-// flights are the attempts under way. Nearly all calls have no more than two at a time: more cost
-// an allocation.
+// flights holds the attempts under way. Two at a time, as many as nearly all calls have, cost no
+// allocation.
 type flights struct {
 	inline [2]flight
 	rest   []flight
@@ -32,19 +32,19 @@ func (fs *flights) add() *flight {
 	if fs.n > len(fs.inline) {
 		fs.rest = append(fs.rest, flight{})
 	}
-	return fs.at(fs.n - 1)
+	return fs.nth(fs.n - 1)
 }
 
 // remove removes an attempt and returns it. It reports false if that attempt is not under way.
 func (fs *flights) remove(attempt int) (flight, bool) {
 	for i := range fs.n {
-		f := fs.at(i)
+		f := fs.nth(i)
 		if f.attempt != attempt {
 			continue
 		}
 		found := *f
 		if fs.n--; i != fs.n {
-			*f = *fs.at(fs.n)
+			*f = *fs.nth(fs.n)
 		}
 		if len(fs.rest) > 0 {
 			fs.rest = fs.rest[:len(fs.rest)-1]
@@ -54,7 +54,8 @@ func (fs *flights) remove(attempt int) (flight, bool) {
 	return flight{}, false
 }
 
-func (fs *flights) at(i int) *flight {
+// nth returns the attempt at place i, in no order.
+func (fs *flights) nth(i int) *flight {
 	if i < len(fs.inline) {
 		return &fs.inline[i]
 	}

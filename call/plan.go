@@ -82,7 +82,7 @@ func (c *Call) unanswered(o *Outcome) bool {
 // under way.
 func (c *Call) failed(f *flight, o *Outcome) {
 	if !c.refused {
-		c.answers(f, o)
+		c.setAnswer(f, o)
 	}
 	if c.ranWell(f, o) {
 		c.reset()
