@@ -17,16 +17,16 @@ import (
 type Policy struct {
 	call.Rules
 	Classify func(error) call.Outcome // of an operation of Do
-	Explicit bool                     // Classify is the user's, and decides alone
+	Explicit bool                     // Classify is the user's, and its outcome is not changed
 	Observer Observer                 // nil: none
 
 	Spare *Unknown // Rules.Unknown, if that is one
-	// Fast reports whether a first attempt that succeeds needs nothing but the budget's Begin and
-	// End around it, and whether one that panics may leave its permit open.
+	// Fast is set if a first attempt that succeeds needs nothing but the budget's Begin and End
+	// around it, and one that panics may leave its permit open (budget.Stateless).
 	Fast  bool
-	clock bool // an observer, a limit, the budget, MaxElapsed or ResetAfter needs to know when a first attempt was sent
-	gated bool // the budget may refuse even a first attempt
-	held  *dest.Pause
+	clock bool        // an observer, a limit, the budget, MaxElapsed or ResetAfter needs an attempt's times
+	gated bool        // the budget may refuse even a first attempt
+	pause *dest.Pause // call.Rules.Pause; nil: none
 }
 
 // Observer is a retry.Observer.
@@ -45,7 +45,7 @@ func (p *Policy) Prepare() {
 	_, timeless := p.Budget.(interface{ Timeless() })
 	_, stateless := p.Budget.(interface{ Stateless() })
 	_, p.gated = p.Budget.(budget.Gate)
-	p.held, _ = p.Pause.(*dest.Pause)
+	p.pause, _ = p.Pause.(*dest.Pause)
 	_, learnsTimeout := p.AttemptTimeout.(timeout.Learner)
 	_, learnsHedge := p.Hedge.(timeout.Learner)
 	p.clock = !timeless || learnsTimeout || learnsHedge || p.Observer != nil || p.MaxElapsed > 0 || p.ResetAfter > 0

@@ -8,20 +8,21 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 )
 
-// Run makes a call: attempts, waits and hedges as the policy has it. There are three ways:
+// Run makes a call: attempts, waits and hedges as the policy says. The first case applies:
 //
-//   - A hedged call is a race (race.go): its attempts run side by side.
-//   - Nearly all other calls begin with a first attempt outside the call.Call (first): one that
-//     succeeds at once needs none. After a failure resume builds it, and a sequence goes on.
-//   - If the budget may refuse even the first attempt, or the context has ended, start begins with
-//     the call.Call.
+//   - The first attempt may be refused (the budget is a Gate, or the context has ended): start
+//     builds a call.Call before it. Such a call is not hedged.
+//   - The call may be hedged: it is a race (race.go), whose attempts run side by side.
+//   - The first attempt may be delayed (a server has asked other calls to wait): start as well.
+//   - Else the first attempt is made without a call.Call (type first), because a call that
+//     succeeds at once needs none. After a failure, afterFirst builds the call.Call and continues.
 func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] {
 	switch {
 	case p.gated || ctx.Err() != nil:
 		return start(ctx, p, w, o)
 	case o.Hedge && p.Hedges():
 		return runRace(ctx, p, w, o)
-	case p.held.Active():
+	case p.pause.Active():
 		return start(ctx, p, w, o)
 	}
 	f := first[T]{p: p, w: w, sent: p.Begin(), open: true}
@@ -31,18 +32,7 @@ func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] 
 		return f.succeed(ctx)
 	}
 	f.open = false
-	return resume(ctx, p, w, o, f.sent, &f.result)
-}
-
-// Resume continues a call whose first attempt, sent on ctx and outside a call.Call, failed with v
-// and err.
-func Resume[T any](ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, v T, err error) Answer[T] {
-	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now(), result: result[T]{value: v, err: err, held: true}}
-	s.call = p.Resume(s.now, sent, o.of(ctx))
-	defer s.close()
-	s.result.sort(ctx, nil, p, w, Result[T]{Attempt: 1}, 0)
-	s.done(call.Step{Attempt: 1}, sent.Sent, 0)
-	return s.loop()
+	return afterFirst(ctx, p, w, o, f.sent, &f.result)
 }
 
 // first is a first attempt outside a call.Call.
@@ -50,7 +40,7 @@ type first[T any] struct {
 	p      *Policy
 	w      Work[T]
 	sent   call.First
-	open   bool // the permit is not ended yet
+	open   bool // sent.Permit has not been ended
 	result result[T]
 }
 
@@ -75,8 +65,8 @@ func (f *first[T]) succeed(ctx context.Context) Answer[T] {
 	return Answer[T]{Value: f.result.keep(f.w), Err: f.result.err}
 }
 
-// close leaves nothing behind after a panic or runtime.Goexit in the attempt, or in what is a
-// user's own.
+// close ends the permit and discards the result if they are still held: after a panic or
+// runtime.Goexit in the attempt or in a user's hook.
 func (f *first[T]) close() {
 	if f.open {
 		f.p.Budget.End(time.Now(), f.sent.Permit, budget.None)
@@ -93,12 +83,12 @@ type sequence[T any] struct {
 	o       Options
 	call    call.Call
 	now     time.Time
-	waited  time.Duration // by the call, when the latest attempt was sent
-	result  result[T]     // of the latest attempt: kept until the next is granted, as the call may stop with it
+	waited  time.Duration // Report().Waited when the latest attempt was sent
+	result  result[T]     // of the latest attempt; kept until the next send, as the call may stop with it
 	history History
 }
 
-// start makes a call that may be refused before its first attempt.
+// start makes a call whose first attempt may be refused or delayed.
 func start[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] {
 	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now()}
 	s.call = p.Start(s.now, o.of(ctx))
@@ -106,14 +96,25 @@ func start[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T
 	return s.loop()
 }
 
-// resume goes on after a first attempt that failed.
-func resume[T any](
-	ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, first *result[T],
+// afterFirst continues a call whose first attempt, sent outside a call.Call, failed with r.
+func afterFirst[T any](
+	ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, r *result[T],
 ) Answer[T] {
-	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now(), result: *first}
-	first.held = false // the sequence holds it now
+	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now(), result: *r}
+	r.held = false // the sequence discards it or returns it
 	s.call = p.Resume(s.now, sent, o.of(ctx))
 	defer s.close()
+	s.done(call.Step{Attempt: 1}, sent.Sent, 0)
+	return s.loop()
+}
+
+// Resume continues a call whose first attempt a driver made by itself on ctx, without Run, and
+// which failed with v and err.
+func Resume[T any](ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, v T, err error) Answer[T] {
+	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now(), result: result[T]{value: v, err: err, held: true}}
+	s.call = p.Resume(s.now, sent, o.of(ctx))
+	defer s.close()
+	s.result.sort(ctx, nil, p, w, Result[T]{Attempt: 1}, 0)
 	s.done(call.Step{Attempt: 1}, sent.Sent, 0)
 	return s.loop()
 }
@@ -134,6 +135,7 @@ func (s *sequence[T]) loop() Answer[T] {
 	}
 }
 
+// send makes the attempt that the call asks for, and reports its outcome.
 func (s *sequence[T]) send(step call.Step) {
 	sent := s.now
 	s.result.discard(s.w)
@@ -144,8 +146,8 @@ func (s *sequence[T]) send(step call.Step) {
 		total := s.call.Report().Waited
 		waited, s.waited = total-s.waited, total
 	}
-	if s.p.clock || s.result.outcome.Class != call.Success { // else no observer, limit, or budget needs the end time of a success
-		s.now = time.Now()
+	if s.p.clock || s.result.outcome.Class != call.Success {
+		s.now = time.Now() // otherwise no observer, limit or budget needs the end time of a success
 	}
 	s.done(step, sent, waited)
 }
@@ -165,21 +167,21 @@ func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration)
 		})
 	}
 	if retrying && delay == 0 {
-		s.now = time.Now() // observers and strategies take time; a wait reads the clock when it ends
+		s.now = time.Now() // the observer and the backoff took time; after a wait, loop reads the clock
 	}
 }
 
-// stopIfEnded stops a call whose caller has given up before it stopped by itself, and drops what
-// it has.
+// stopIfEnded cancels a call whose context has ended, unless it has stopped, and discards its
+// result.
 func (s *sequence[T]) stopIfEnded() {
 	if s.ctx.Err() != nil && s.call.Report().Reason == call.ReasonNone {
-		s.now = time.Now() // observers and strategies take time
+		s.now = time.Now() // the observer and the backoff took time
 		s.call.Cancel(s.now, Ended(s.ctx))
 		s.result.discard(s.w)
 	}
 }
 
-// finish hands over the answer of a call that has stopped.
+// finish returns the answer of a call that has stopped.
 func (s *sequence[T]) finish(reason call.Reason) Answer[T] {
 	if s.p.Observer != nil {
 		s.p.CallDone(s.ctx, report(s.ctx, &s.call, s.result.err))
@@ -191,12 +193,14 @@ func (s *sequence[T]) finish(reason call.Reason) Answer[T] {
 	return a
 }
 
-// close leaves nothing behind after a panic or runtime.Goexit in what was called from here.
+// close cancels the call and discards its result if they are still open: after a panic or
+// runtime.Goexit in an attempt or in a user's hook.
 func (s *sequence[T]) close() {
-	s.call.Cancel(s.now, call.ReasonCanceled) // nothing to a call that has stopped
+	s.call.Cancel(s.now, call.ReasonCanceled) // does nothing after a Stop
 	s.result.discard(s.w)
 }
 
+// took returns how long an attempt took, 0 if its send was not timed.
 func took(sent, now time.Time) time.Duration {
 	if sent.IsZero() {
 		return 0
