@@ -10,32 +10,33 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/placement"
 )
 
-// fast reports whether the first attempt of a request needs nothing around it but the budget and a
-// header with the time left: no trace, no body to guard, no hook, no watch on Request.Cancel.
+// fast reports whether the first attempt of a request needs only the budget and a header with the
+// time left: no httptrace, no guarded body, no hook of an option, no watch on Request.Cancel.
 func (t *Transport) fast(req *http.Request, p *drive.Policy) bool {
 	if !p.Fast || t.classify != nil || t.before != nil || t.credentials != nil || t.addsKey ||
 		t.answers.statuses != nil || t.idle > 0 {
 		return false
 	}
-	ctx, once := req.Context(), p.MaxAttempts == 1
+	ctx := req.Context()
 	if _, named := layer.Criticality(ctx); named || placement.InUse() || ctx.Err() != nil {
 		return false
 	}
 	switch {
-	case once:
-		return true
+	case p.MaxAttempts == 1:
+		return true // nothing below matters to a request that is sent once
 	case req.Body != nil && req.Body != http.NoBody && !inMemory(req):
-		return false
+		return false // the body is guarded, so that the attempt cannot read on during the next
 	case req.URL != nil && req.URL.Scheme == "https" && !Idempotent(req):
-		return false
+		return false // a trace shows whether a failed attempt had a connection, see trace.go
 	case req.Cancel != nil: //lint:ignore SA1019 see cancel.go
-		_, ok := ctx.Deadline()
-		return ok
+		_, timed := ctx.Deadline() // watchCancel does not watch beside a deadline either
+		return timed
 	}
 	return true
 }
 
-// runFast makes a call whose first attempt is fast. Only a failure needs the state of a call.
+// runFast sends the first attempt directly. After a failure it builds the state of a call, and the
+// driver continues it.
 func (t *Transport) runFast(req *http.Request, p *drive.Policy) (*http.Response, error) {
 	sent, begun := t.stamped(req), p.Begin()
 	resp, err := normalize(t.base.RoundTrip(sent))
@@ -54,14 +55,15 @@ func (t *Transport) runFast(req *http.Request, p *drive.Policy) (*http.Response,
 	return c.finish(&a)
 }
 
-// stampedRequest is a copy of a request that says how much time is left.
+// stampedRequest is a copy of a request with a Request-Timeout header. The header's value is part
+// of it, to save an allocation.
 type stampedRequest struct {
 	http.Request
 	left [1]string
 }
 
-// stamped returns what is sent as a fast first attempt: the caller's own request, or a copy with a
-// header map of its own.
+// stamped returns the request of a fast first attempt: the caller's own or, if it has a deadline,
+// a copy with a Request-Timeout header.
 func (t *Transport) stamped(req *http.Request) *http.Request {
 	left, timed := t.timeLeft(req.Context(), req)
 	if !timed || req.Header == nil {

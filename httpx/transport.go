@@ -9,21 +9,22 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Transport is an http.RoundTripper that makes each request a call of a retry.Policy: attempts,
-// waits and hedges go to the RoundTripper below it. It is safe for concurrent use. Make one with
-// NewTransport.
+// Transport is an http.RoundTripper that sends each request under a retry.Policy: it retries and
+// hedges through the RoundTripper that it wraps. It is safe for concurrent use. Use NewTransport
+// to make one.
 type Transport struct {
 	base   http.RoundTripper
 	policy *retry.Policy
 	options
 }
 
-// NewTransport wraps base, or http.DefaultTransport if it is nil, with the rules of p, or of the
-// zero retry.Config if it is nil. Each host has its own budget and latency estimate, p.For(host).
+// NewTransport returns a Transport that sends attempts to base, or to http.DefaultTransport if
+// base is nil, under policy p, or under the zero retry.Config if p is nil. Each host and port has
+// its own budget and latency estimate, p.For(req.URL.Host).
 //
-// It panics if an option makes no sense, with the option's name.
+// It panics if an option is nil or invalid, and names the option.
 func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Transport {
-	layer.Link()
+	layer.Link() // from now on layer.Spend records calls that were given up
 	if base == nil {
 		base = http.DefaultTransport
 	}
@@ -43,25 +44,27 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 	return t
 }
 
-// RoundTrip makes the call of req, which is never changed.
+// RoundTrip sends req, once or more often, as the policy decides. It does not modify req.
 //
-// If the call stops without success, the last response is returned as it came, its body open,
-// with a nil error; ReportFrom(resp.Request.Context()) has the reason. If there was no response,
-// the error is a *retry.Error that unwraps to the last attempt's error and to the context's. A
-// call of one attempt to which the policy added nothing, neither a timeout nor a wait nor a
-// refusal, returns the error as the base gave it, and so does a policy of MaxAttempts 1.
+// If the call stops without success after a response, RoundTrip returns the last response with its
+// body open and a nil error; ReportFrom(resp.Request.Context()) returns the reason. Without a
+// response, the error is a *retry.Error that unwraps to the last attempt's error and, if the
+// context ended the call, to the context's. The base's own error is returned if MaxAttempts is 1,
+// or if the call made one attempt and the policy added no timeout, wait or refusal.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if layer.Nested() {
+	if layer.Nested() { // false until a call of this process was repeated or given up
 		return t.nested(req)
 	}
 	return t.roundTrip(req)
 }
 
-// nested makes a call that may be made inside an attempt of another one.
+// nested makes a call that may be inside an attempt of another one, such as a retry.Do. It reports
+// the call's end to that attempt. If that attempt is a resend, it hides its number, so that the
+// call's own first attempt does not look like a resend.
 func (t *Transport) nested(req *http.Request) (*http.Response, error) {
-	ctx, call := layer.Begin(req.Context())
-	defer call.End()
-	if ctx == nil {
+	ctx, inner := layer.Begin(req.Context())
+	defer inner.End()
+	if ctx == nil { // there is no number to hide
 		return t.roundTrip(req)
 	}
 	own := req.WithContext(ctx)
@@ -72,9 +75,9 @@ func (t *Transport) nested(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// roundTrip makes a call under the policy of the request's destination. A plain one makes its
-// first attempt by itself (runFast) and needs the driver only after a failure; all others are
-// driven from the start, and end also with the deprecated Request.Cancel.
+// roundTrip makes a call under the policy of the request's destination. If its first attempt needs
+// no preparation (fast), runFast sends it directly and uses the driver only after a failure. All
+// other calls go to the driver, and end when the deprecated Request.Cancel is closed.
 func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	p := drive.Of(t.policyFor(req))
 	if t.fast(req, p) {
@@ -83,7 +86,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	c := t.newCall(req, p)
 	ctx, watch := c.watchCancel()
 	defer watch.end()
-	if placement.InUse() {
+	if placement.InUse() { // a balancer below records on ctx where each attempt went
 		ctx, c.placed = placement.Start(ctx, p.Observer, true), true
 	}
 	a := drive.Run(ctx, p, c, c.options(p))
@@ -103,15 +106,14 @@ func (t *Transport) policyFor(req *http.Request) *retry.Policy {
 		return p.For(t.destination(req))
 	}
 	if req.URL == nil {
-		return p // the base says what is wrong
+		return p // the base returns an error
 	}
 	return p.For(req.URL.Host)
 }
 
-// CloseIdleConnections is forwarded to the base, if that has it: http.Client reaches no further
-// than its Transport. It ends no call. One that waits, for its next attempt or for the budget,
-// holds no connection that is idle, and waits no longer than the policy allows; the end of its
-// context ends it at once.
+// CloseIdleConnections calls the base's CloseIdleConnections, if it has that method, so that
+// http.Client.CloseIdleConnections works through a Transport. It ends no call, not even one that
+// waits for its next attempt.
 func (t *Transport) CloseIdleConnections() {
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
