@@ -10,31 +10,32 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Adaptive is the default budget. It rations failed retries, not retries, and lets calls wait for
-// the retries under way to show whether more of them help. The package comment explains the rule.
-// Each field at zero means its default.
+// Adaptive is the default budget. It limits failed retries and not those that succeed, and lets
+// calls wait until the retries under way show whether more of them help. The package comment
+// explains the rule. Each field at zero means its default.
 type Adaptive struct {
-	// Unanswered is how many retries of a quiet client may be under way with their result
-	// unknown; those of a busy client may be 6 % of its successes of the last ten seconds. More
-	// make a burst of failures end sooner, and an outage of many clients cost as many more
-	// attempts each. 0 means 2; at most 100.
+	// Unanswered is how many retries may be under way at once; for a busy client the limit is 6 %
+	// of its successes of the last ten seconds, if that is more. With a greater number a burst of
+	// failures ends sooner, and an outage costs each client that many more attempts. 0 means 2; at
+	// most 100.
 	Unanswered int
-	// Waste is how many failed retries a success pays for in the long run, and as many lost
-	// connections' resends. 0 means 0.06; between 0.001 and 1.
+	// Waste is how many failed retries each success pays for in the long run. It also pays for the
+	// same number of failed resends after a lost connection. 0 means 0.06; between 0.001 and 1.
 	Waste float64
 	// Patience is how long a call may wait for the result of other calls' retries before it gives
 	// up; it is extended to three times what a retry usually takes, up to a minute. 0 means 1s;
 	// at most a minute. Negative: no call waits.
 	Patience time.Duration
-	// Waiting is how many calls may wait at once, or a tenth of the successes of the last ten
-	// seconds if that is more: as many as come in one second. A call that waits holds what is sent
-	// again (of an HTTP body no more than httpx.WithBodyBuffer, or what GetBody reads; of gRPC the
-	// caller's message) and the latest answer, which is the call's if the wait is for nothing:
-	// with HTTP/1 a connection. Patience bounds how long. 0 means 256; at most 1e6.
+	// Waiting is how many calls may wait at once; for a busy client the limit is a tenth of the
+	// successes of the last ten seconds (those of one second), if that is more. A waiting call
+	// keeps its request in memory (an HTTP body up to httpx.WithBodyBuffer or in GetBody's source,
+	// a gRPC message) and the latest answer, to return it if no retry is granted; with HTTP/1 that
+	// occupies a connection. Patience limits how long. 0 means 256; at most 1e6.
 	Waiting int
-	// Strict lets one retry be under way at first instead of two, and stops a call whose own
-	// retry was the one that stopped retries. That halves what an outage costs a large fleet of
-	// quiet clients, and a quiet client's call stops after its second failure.
+	// Strict makes the default of Unanswered 1, and stops the call whose failed retry stopped
+	// retries; otherwise that call may retry once more. An outage then costs a large fleet of
+	// quiet clients half as many retries, and a quiet client's call stops after its second
+	// failure.
 	Strict bool
 }
 
@@ -54,7 +55,8 @@ func (a Adaptive) Validate() error {
 	return errors.Join(errs...)
 }
 
-const horizon = 10 * time.Second // "the last ten seconds" of the rule, about
+// horizon is about "the last ten seconds" of the package comment.
+const horizon = 10 * time.Second
 
 // The numbers of the rule in the package comment.
 const (
@@ -66,97 +68,97 @@ const (
 	// Rule 2: when retries stop, and what pays for the failed ones.
 	stopShare  = 0.03                   // of the horizon's successes: failed retries that stop retries, and at least one
 	row        = 4                      // successes in a row that pay for a failed retry while retries are stopped
-	prepaid    = 2                      // successes that pay for one in advance while they are not
+	prepaid    = 2                      // successes that pay for one in advance, while they are not
 	maxPrepaid = 4                      // failed retries that may be paid for in advance
-	oneEvent   = 250 * time.Millisecond // successes pay in advance so long after a first failure, and while retries are under way
+	oneEvent   = 250 * time.Millisecond // how long after a failure they do so, or longer while retries are under way
 
 	// Rule 3: probes while retries are stopped.
-	firstProbe = time.Minute // without a retry, after which one may probe; doubled by each that fails
-	lastProbe  = time.Hour   // up to this
+	firstProbe = time.Minute // how long after the latest retry one may probe; each that fails doubles it
+	lastProbe  = time.Hour   // the longest wait for a probe
 
-	// Rules 4 and 5: what successes need not have paid for.
+	// Rules 4 and 5: the tokens of full buckets.
 	maxWaste   = 20          // failed retries
 	maxResends = 100         // resends of calls lost together
-	together   = time.Second // calls that ask so soon after one another may have been lost together
+	together   = time.Second // calls that ask this soon after the first may have been lost together
 
 	// Hedges.
 	hedgeShare = 0.02 // of the horizon's successes, if that is more than one of the next two
-	maxHedges  = 3    // hedges that successes need not have paid for
-	hedgeRoom  = 2    // hedges sent since the last sign of life
-	hedgeEarn  = 0.1  // of a hedge, by a success, while every hedge wins
-	lossEarn   = 0.01 // the same, while none does
+	maxHedges  = 3    // hedges in a full bucket
+	hedgeRoom  = 2    // hedges sent without a success of an attempt sent after them
+	hedgeEarn  = 0.1  // hedges that a success adds to the bucket while every hedge wins
+	lossEarn   = 0.01 // the same while none wins
 
-	leap = 2 * time.Hour // a longer time makes no difference to any rule
+	leap = 2 * time.Hour // a longer time between two calls is cut to this: no rule counts further
 )
 
-// watch counts the successes of attempts that were not sent before a point in time. Points in time
-// are stamps: see adaptive.ends, and adaptive_permit.go.
-type watch struct {
-	from  atomic.Uint64 // a stamp, or idle
-	fresh atomic.Uint64
+// adaptive is the state of Adaptive. A first attempt that succeeds reads ends when it is sent and
+// adds one to it when it ends; after a recent failure it also counts itself in watches. These are
+// atomic, so that a success takes no lock; the fields from start on are guarded by mu.
+type adaptive struct {
+	drain // refuses everything until an attempt succeeds
+
+	// ends counts the attempts that ended well, and the events in lapses; its top bit is the flag
+	// watched. Its value when an attempt is sent is the attempt's stamp: of two attempts with
+	// different stamps, the one with the higher stamp was sent later (adaptive_permit.go).
+	ends    atomic.Uint64
+	watches [2]watch // of retries and hedges
+
+	room     int           // Adaptive.Unanswered
+	earn     float64       // Adaptive.Waste
+	patience time.Duration // Adaptive.Patience
+	most     int           // Adaptive.Waiting
+	strict   bool          // Adaptive.Strict
+
+	mu       sync.Mutex
+	start    time.Time     // when elapsed was 0
+	elapsed  time.Duration // the time of the latest call; it never decreases
+	started  bool          // start is set
+	lapses   uint64        // failed retries and hedges among ends: ends - lapses is the successes
+	seen     uint64        // successes at the latest update
+	recent   float64       // successes of about the last horizon
+	usual    time.Duration // how long a retry that succeeds takes
+	retries  lane
+	waiting  bySpan        // calls that wait, by when they asked last
+	waitedAt time.Duration // when Later was last answered
+
+	resendLeft float64       // tokens of rule 5
+	lostStamp  uint64        // attempts with up to this stamp may have been lost together
+	lostAt     time.Duration // 1ns after elapsed when the retry of one of them was granted; 0: never
+
+	hedges     *watch
+	hedgeMark  uint64        // fresh when the first of hedgeOpen was sent
+	hedgeLeft  float64       // hedges in the bucket
+	hedgeOpen  int           // hedges sent since an attempt sent after the first of them succeeded
+	hedgeWins  float64       // the share of the latest few hedges that won
+	hedgeAdded time.Duration // when the latest hedge was granted
 }
 
-const (
-	idle    = uint64(1) << 63 // a watch that counts nothing
-	watched = uint64(1) << 63 // of adaptive.ends: a watch counts
-)
-
-// lane holds what decides on retries.
+// lane is the state of rules 1 to 4.
 type lane struct {
 	*watch
-	mark   uint64        // fresh where the row of successes begins
-	debt   float64       // failed retries that no successes have outweighed; negative: paid in advance
-	waste  float64       // failed retries that successes have not paid for
-	growth float64       // of the room, by retries that succeeded
+	mark   uint64        // fresh when the row of successes that pay next began
+	debt   float64       // rule 2: failed retries not paid for yet; negative: paid for in advance
+	waste  float64       // rule 4: tokens spent, from 0 to maxWaste
+	growth float64       // rule 1: places that retries which succeeded have added
 	open   bySpan        // retries under way
 	seen   uint64        // successes when the span of open began, or when the first of open was sent
 	sent   time.Duration // when the latest retry was granted
 	event  time.Duration // when the watch began
 	pause  time.Duration // before the next probe
 	closer Permit        // the retry that stopped retries, if own
-	own    bool          // no other retry has failed since
+	own    bool          // retries are stopped by one retry, closer, and no other has failed since
 }
 
-// adaptive is the state of Adaptive. A first attempt that succeeds reads ends when it is sent and
-// adds one to it when it ends; while something has failed lately it also counts itself in
-// watches. Everything else is guarded by mu.
-type adaptive struct {
-	drain // refuses everything until an attempt succeeds
-
-	// ends counts the attempts that ended well, and the events in lapses; watched is its top bit.
-	// Its value when an attempt is sent is the attempt's stamp: of two attempts, the one with the
-	// higher stamp was sent later.
-	ends    atomic.Uint64
-	watches [2]watch // of retries and hedges
-
-	room, most int
-	earn       float64
-	patience   time.Duration
-	strict     bool
-
-	mu       sync.Mutex
-	start    time.Time     // elapsed counts from here
-	elapsed  time.Duration // at the latest call; it never decreases
-	started  bool
-	lapses   uint64        // failed retries and hedges among ends
-	seen     uint64        // successes at the latest update
-	recent   float64       // successes of about the last horizon
-	usual    time.Duration // what a retry that succeeds takes
-	retries  lane
-	waiting  bySpan        // calls, by when they asked last
-	waitedAt time.Duration // when Later was last the answer to a call
-
-	resendLeft float64       // resends of calls lost together that may be granted
-	lostStamp  uint64        // attempts sent up to it were lost together at lostAt
-	lostAt     time.Duration // since 1, or 0 for never
-
-	hedges     *watch
-	hedgeMark  uint64        // fresh when the first of hedgeOpen was sent
-	hedgeLeft  float64       // hedges in the bucket
-	hedgeOpen  int           // hedges sent since the last sign of life
-	hedgeWins  float64       // the share of the latest few hedges that won
-	hedgeAdded time.Duration // when the latest hedge was granted
+// watch counts the successes of attempts whose stamp is not below from.
+type watch struct {
+	from  atomic.Uint64 // a stamp, or idle
+	fresh atomic.Uint64 // the count
 }
+
+const (
+	idle    = uint64(1) << 63 // watch.from: count nothing
+	watched = uint64(1) << 63 // flag in adaptive.ends: some watch is not idle
+)
 
 // New returns a budget in the state of a new process: retries are allowed, and nothing is known
 // of the traffic.
@@ -182,14 +184,14 @@ func (a Adaptive) New() Budget {
 	return b
 }
 
-// Begin returns the permit of a first attempt: a stamp.
+// Begin returns the permit of a first attempt, which holds only its stamp.
 func (b *adaptive) Begin(time.Time) Permit { return Permit(b.ends.Load() & stampMask) }
 
 // Timeless marks that Begin, and End of a first attempt that is Alive, do not use the time.
 func (b *adaptive) Timeless() {}
 
-// Ask requests a retry or a hedge. What it returns with Later is a permit as well: the call
-// passes it as held when it asks again, and ends it if it stops waiting instead.
+// Ask requests a retry or a hedge. The permit that it returns with Later stands for the waiting
+// call, which passes it as held when it asks again, or ends it when it stops waiting.
 func (b *adaptive) Ask(now time.Time, k Kind, because Evidence, held Permit) (Permit, Answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -221,7 +223,7 @@ func (b *adaptive) Ask(now time.Time, k Kind, because Evidence, held Permit) (Pe
 	return b.permit(kind), Granted
 }
 
-// Admit asks for a caller that does not wait.
+// Admit calls Ask for a caller that cannot wait, and reports whether the answer is Granted.
 func (b *adaptive) Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool) {
 	p, answer := b.Ask(now, k, because, held)
 	if answer == Later {
@@ -231,7 +233,7 @@ func (b *adaptive) Admit(now time.Time, k Kind, because Evidence, held Permit) (
 	return p, answer == Granted
 }
 
-// Hopeless reports whether Ask would refuse a retry now.
+// Hopeless reports whether Ask would answer Refused to a retry now.
 func (b *adaptive) Hopeless(now time.Time, because Evidence, held Permit) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -258,7 +260,7 @@ func (b *adaptive) decide(because Evidence, held Permit) (_ Answer, resend bool)
 		if b.mayWait(held) {
 			return Later, false
 		}
-	case !b.strict && l.goesOn(held):
+	case !b.strict && l.ownRetry(held):
 		return Granted, false
 	}
 	if open == 0 && b.elapsed-l.sent >= l.pause {
@@ -267,12 +269,14 @@ func (b *adaptive) decide(because Evidence, held Permit) (_ Answer, resend bool)
 	return Refused, false
 }
 
-// goesOn reports whether held is of the call that stopped retries.
-func (l *lane) goesOn(held Permit) bool {
+// ownRetry reports whether held is the retry that stopped retries, and no other has failed since:
+// its call may retry once more.
+func (l *lane) ownRetry(held Permit) bool {
 	return l.own && held.kind() == retryKind && held.stamp() == l.closer.stamp()
 }
 
-// closed reports whether retries are stopped.
+// closed reports whether retries are stopped: whether one more failed retry that nothing pays for
+// would exceed the limit of rule 2.
 func (b *adaptive) closed() bool { return b.retries.debt+1 > max(1, stopShare*b.recent) }
 
 // places returns how many retries may be under way.
@@ -284,6 +288,7 @@ func (b *adaptive) places() float64 {
 	return room
 }
 
+// lostTogether reports whether rule 5 resends the call whose latest attempt has the permit held.
 func (b *adaptive) lostTogether(held Permit) bool {
 	return b.resendLeft >= 1 && b.lostAt > 0 && b.elapsed-b.lostAt < together && !later(held.stamp(), b.lostStamp)
 }
@@ -295,8 +300,8 @@ func (b *adaptive) Successes() uint64 {
 	return b.ends.Load()&^watched - b.lapses
 }
 
-// Level returns 0 while retries are stopped, but for a probe a minute or less often, and
-// otherwise how far from being stopped they are: 1 if no retry has failed lately.
+// Level returns 0 while retries are stopped (but for probes), and otherwise a number up to 1: the
+// lower, the closer failed retries are to stopping them. It is 1 if no retry has failed lately.
 func (b *adaptive) Level() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
