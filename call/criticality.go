@@ -6,13 +6,13 @@ package call
 type Criticality int8
 
 const (
-	Sheddable     Criticality = iota - 2 // partial or no answers are expected: batch jobs. Never hedged
-	SheddablePlus                        // the same for minutes, not hours. Never hedged
-	Critical                             // users notice; the default
-	CriticalPlus                         // users notice at once
+	Sheddable     Criticality = iota - 2 // frequent partial, occasional full unavailability is fine. Never hedged
+	SheddablePlus                        // partial unavailability is fine: batch jobs. Never hedged
+	Critical                             // users notice a failure; the default
+	CriticalPlus                         // users notice a failure at once
 )
 
 var criticalityNames = [...]string{"SHEDDABLE", "SHEDDABLE_PLUS", "CRITICAL", "CRITICAL_PLUS"}
 
-// String returns the book's name, which is the one that travels.
+// String returns the book's name, which is the value on the wire.
 func (c Criticality) String() string { return name(criticalityNames[:], int(c-Sheddable)) }

@@ -29,42 +29,45 @@ const (
 // policy.
 type Config struct {
 	// MaxAttempts limits how often a call is sent, hedges included. 0 means 3; 1 never retries and
-	// never hedges. An attempt that a live connection handed back unprocessed (GOAWAY,
-	// REFUSED_STREAM) is sent again without being counted, by every driver: twice at once, and
-	// then with waits for as long as other attempts succeed, up to half a minute (twice in all
-	// with a budget that is no budget.Counter). With 1, httpx and grpcx do not do that either.
+	// never hedges; Unlimited sets no limit.
+	//
+	// An attempt that a live connection returned unprocessed (GOAWAY, REFUSED_STREAM) is not
+	// counted, and is sent again: twice without a wait, then with waits while other attempts
+	// succeed, for up to 30s. A budget that is no budget.Counter allows only the first two. With
+	// MaxAttempts 1, httpx and grpcx do not send it again.
 	MaxAttempts int
-	// Backoff is the wait before a retry. nil means backoff.FullJitter(50ms, 20s).
+	// Backoff chooses the wait before a retry. nil means backoff.FullJitter(50ms, 20s).
 	Backoff backoff.Strategy
-	// ThrottledBackoff is the wait after a Throttled outcome. nil means backoff.FullJitter(1s,
-	// 20s).
+	// ThrottledBackoff chooses the wait after a Throttled outcome. nil means
+	// backoff.FullJitter(1s, 20s).
 	ThrottledBackoff backoff.Strategy
 	// Budget limits the retries and hedges of all calls to a destination. nil means
 	// budget.Adaptive{}.
 	Budget budget.Spec
 	// AttemptTimeout bounds each attempt. nil means that only the call's own deadline does.
 	AttemptTimeout timeout.Spec
-	// Hedge is how long an attempt may be silent before another is sent beside it. nil never
-	// hedges. It is used by DoValue, by httpx and by unary grpcx, for calls that may be sent
-	// twice.
+	// Hedge sets how long an attempt may take before another one is sent in parallel. nil means
+	// that calls are never hedged. DoValue, httpx and the unary interceptor of grpcx use it, for
+	// calls that may be sent twice.
 	Hedge timeout.Spec
-	// MaxHint is the longest wait that a server may ask for; a longer one stops the call. 0 means
-	// one minute. The wait that follows is the server's and up to a quarter more.
+	// MaxHint is the longest wait that a server may ask for, such as by Retry-After; a longer one
+	// stops the call (ReasonHint). The call waits as long as the server asks and, at random, up to
+	// a quarter longer. 0 means 1m.
 	MaxHint time.Duration
-	// HintScope is who obeys a wait that a server asks for. "call", or "", is the call that was
-	// answered so. With "destination" the calls to the same destination which are not sent yet
-	// wait as well, and those whose deadline is sooner stop at once (ReasonPaused).
-	// httpx.WithHintKey and grpcx.WithHintKey narrow it to the calls of one tenant.
+	// HintScope sets which calls wait when a server asks for a wait. With "call", or "", it is the
+	// call that got this answer. With "destination", it is also each call to the same destination
+	// that has not been sent; a call whose deadline is sooner stops at once (ReasonPaused).
+	// httpx.WithHintKey and grpcx.WithHintKey limit this to the calls of one tenant.
 	HintScope string
-	// MaxElapsed is how long after a call has begun it may be sent again, retries and hedges
-	// alike. It cuts no attempt that is under way, and no wait begins that would end after it
-	// (ReasonMaxElapsed). 0 sets no limit. To bound the whole call, give its context a deadline.
+	// MaxElapsed is how long after its start a call may send retries and hedges. A call that would
+	// have to wait longer stops at once (ReasonMaxElapsed); attempts under way are not canceled. 0
+	// sets no limit. To limit the whole call, give its context a deadline.
 	MaxElapsed time.Duration
-	// ResetAfter lets an operation of Do or DoValue begin anew that ran for so long before it
-	// failed, such as a watch whose connection was lost: attempts, backoff and MaxElapsed count
-	// from there, and the run is no failure to the budget. The budget still decides on each retry.
-	// 0 is off; at least 1s. The requests of httpx and grpcx do not begin anew: one that takes
-	// long has waited, not run, as has an attempt that AttemptTimeout ended.
+	// ResetAfter is for operations of Do and DoValue that run for long, such as a watch: if one
+	// ran for at least this long before it failed, attempts, backoff and MaxElapsed count from
+	// that failure, and the budget does not count it. The budget still decides on each retry. An
+	// attempt that AttemptTimeout ended does not reset its call, nor does a request of httpx or
+	// grpcx. 0 means never; at least 1s.
 	ResetAfter time.Duration
 }
 

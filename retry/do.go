@@ -12,20 +12,22 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// Do calls op until it succeeds or the policy says to stop. It returns nil or an *Error, which
-// unwraps to op's last error and to the context's error if that ended the call; a call of one
-// attempt to which the policy added nothing, neither a timeout nor a wait nor a refusal, returns
-// op's error itself. op should honor its context, which carries the attempt's timeout; Do returns
-// only when op has. Do never hedges, whatever the policy says: op would run twice at once, and
-// race on what it captures. Use DoValue for that.
+// Do calls op until it succeeds or the policy stops the call. It returns nil or an *Error, which
+// unwraps to op's last error and, if the context ended the call, to the context's error. If op was
+// called once and the policy added no timeout, wait or refusal, Do returns op's error itself.
 //
-// Passing op declares that it may be repeated; WithIdempotency on ctx withdraws that. The
-// declaration does not extend to the requests that op makes. If the last of these was made by
-// httpx or grpcx and was given up after retries, or because a server asked for none, an error of
-// op ends the call: one layer retries. A classifier of the policy overrides this.
+// op should return when its context ends, which carries the attempt's timeout; Do waits until op
+// returns. Do never hedges, even if the policy does, because op would run on two goroutines and
+// race on the variables that it captures. Use DoValue for that.
 //
-// An error that no classifier knows is retried from a small budget of its own: name those that
-// mean "not there", such as sql.ErrNoRows, with WithPermanent. Do panics if p is nil.
+// Do assumes that op may be repeated, unless WithIdempotency on ctx says otherwise. This does not
+// apply to the requests that op makes. If httpx or grpcx gave up the last of these after retries,
+// or because the server said "do not retry", an error of op ends the call, so that only one layer
+// retries. A classifier of the policy overrides this.
+//
+// Retries after an error that no classifier knows are paid for from a small separate budget. Use
+// WithPermanent to name the errors that mean "not there", such as sql.ErrNoRows. Do panics if p is
+// nil.
 func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 	p = p.current()
 	d := &p.drive

@@ -54,14 +54,18 @@ func After(err error, d time.Duration) error {
 // Classify returns the outcome of an attempt's error as a policy without a classifier does: an
 // error marked Permanent is Rejected, one marked After is Transient and waits as asked, and the
 // *Error of a call inside this one is Rejected (only one layer retries). Any other is Transient.
-// The end of a connection (io.EOF, ECONNRESET, driver.ErrBadConn) has the Evidence budget.Lost.
-// Unless it is that or a network's (it has a method Timeout, as those of package net), no
-// classifier knows it: its Evidence is budget.Unknown, and it is retried from a small budget of
-// its own. A policy does not ask about the error of an operation that the attempt's timeout has
-// ended, which is a Timeout, also for a call inside it that had not stopped by then. Marks are
-// found as errors.As finds them, but not inside an *Error; Permanent outweighs the others. A mark
-// of cenkalti/backoff's Permanent or of avast/retry-go's Unrecoverable, which a migration may
-// leave behind, counts as one of Permanent.
+//
+// The Evidence of a lost connection (io.EOF, ECONNRESET, driver.ErrBadConn) is budget.Lost. An
+// error with a method Timeout, as those of package net have, counts as a failure of the
+// destination. The Evidence of all others is budget.Unknown: their retries are paid for from a
+// small separate budget.
+//
+// Marks are found as errors.As finds them, but not inside an *Error; Permanent takes precedence.
+// Permanent of cenkalti/backoff and Unrecoverable of avast/retry-go count as Permanent, so that
+// code under migration keeps its meaning.
+//
+// A policy does not call Classify if the attempt's timeout ended the operation: that is a Timeout,
+// even if the operation returned the error of a call inside it.
 func Classify(err error) Outcome {
 	if err == nil {
 		return Outcome{}

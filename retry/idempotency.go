@@ -10,11 +10,10 @@ import (
 // [NotIdempotent].
 type Idempotency uint8
 
-// WithIdempotency declares whether the call that is given the context may have its effect twice,
-// which overrides every convention: an operation of Do or DoValue, an HTTP request, a gRPC call.
-// It says nothing of the calls that an operation makes: the context that Do passes to it has no
-// declaration. To declare one of those, use WithIdempotency inside the operation, on the context
-// of that request.
+// WithIdempotency declares whether the call that is made with the context may have its effect
+// twice: an operation of Do or DoValue, an HTTP request, or a gRPC call. It overrides every
+// convention. The declaration is not passed on to the calls that an operation makes: to declare
+// one of those, use WithIdempotency inside the operation, on the context of that call.
 func WithIdempotency(ctx context.Context, i Idempotency) context.Context {
 	return layer.Declare(ctx, uint8(i))
 }

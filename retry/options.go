@@ -83,12 +83,12 @@ func WithSwitch(off *atomic.Bool) Option {
 	}
 }
 
-// WithMaxDestinations bounds how many destinations the policy keeps state for; the default is
-// 1,024. Over it, a destination that was not used lately is forgotten. If it comes back it starts
-// anew, but if its budget had been spent on, it affords no retry until an attempt has succeeded:
-// an outage of more destinations than the policy keeps must not look new to each of them. The
-// policy remembers eight times as many names for that; where even those do not suffice in an
-// outage, every new name starts like this. Known names are found without a lock.
+// WithMaxDestinations limits how many destinations the policy keeps state for; the default is
+// 1,024. When there are more, the policy forgets one that was not used lately. If that one is used
+// again, it starts with a new budget; but if its old budget was partly used up, the new one grants
+// no retry until an attempt has succeeded. Otherwise an outage of more destinations than the limit
+// would give each of them a full budget again and again. The policy keeps up to eight times n
+// names for this. If an outage exceeds even that, every new name starts without retries.
 func WithMaxDestinations(n int) Option {
 	return func(r *rules) error {
 		if n < 1 {

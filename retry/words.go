@@ -55,10 +55,10 @@ const (
 
 	// How important a call is, for WithCriticality:
 
-	Sheddable     = call.Sheddable     // partial or no answers are expected: batch jobs
-	SheddablePlus = call.SheddablePlus // the same for minutes, not hours
-	Critical      = call.Critical      // users notice; the default
-	CriticalPlus  = call.CriticalPlus  // users notice at once
+	Sheddable     = call.Sheddable     // frequent partial, occasional full unavailability is fine
+	SheddablePlus = call.SheddablePlus // partial unavailability is fine: batch jobs
+	Critical      = call.Critical      // users notice a failure; the default
+	CriticalPlus  = call.CriticalPlus  // users notice a failure at once
 )
 
 // Outcome is the result of one attempt, as a classifier describes it; see [call.Outcome].
@@ -72,9 +72,9 @@ type Reason = call.Reason
 // DoValue panics with it, so that the panic continues where the caller can recover it.
 type PanicError = drive.PanicError
 
-// AttemptNumber returns the number of the attempt that ctx belongs to, from 1. Only resends set
-// it: it is 1 for a first attempt and outside a call, and the first attempt of a call made inside
-// a resend has the number of that resend.
+// AttemptNumber returns the number of the attempt that ctx belongs to, from 1, and 1 outside a
+// call. Only resends set it, so the first attempt of a call made inside a resend has the number of
+// that resend.
 func AttemptNumber(ctx context.Context) int { return drive.AttemptNumber(ctx) }
 
 // WithCriticality sets the importance of the calls made under the context: an overloaded server
