@@ -82,7 +82,7 @@ const (
 	together   = time.Second // calls that ask this soon after the first may have been lost together
 
 	// Hedges.
-	hedgeShare = 0.02 // of the horizon's successes, if that is more than one of the next two
+	hedgeShare = 0.02 // of the horizon's successes: takes the place of maxHedges or hedgeRoom if that is more
 	maxHedges  = 3    // hedges in a full bucket
 	hedgeRoom  = 2    // hedges sent without a success of an attempt sent after them
 	hedgeEarn  = 0.1  // hedges that a success adds to the bucket while every hedge wins

@@ -7,8 +7,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// AWS is the retry quota of the AWS SDKs' standard mode: 500 tokens a client. A retry costs some,
-// by what the failure was, and gives them back when it succeeds; other successes earn one.
+// AWS is the retry quota of the AWS SDKs' standard mode: 500 tokens per client. A retry costs
+// tokens, depending on the failure, and returns them if it succeeds; other successes add one. The
+// AWSMode has the figures.
 type AWS struct {
 	Mode AWSMode // "" means AWSStandard
 }

@@ -6,9 +6,9 @@ import "time"
 type Kind uint8
 
 const (
-	First Kind = iota // the call's first attempt: never refused
-	Retry             // the one before failed
-	Hedge             // the one before is slow
+	First Kind = iota // the call's first attempt; only a Gate refuses it
+	Retry             // an attempt after a failure
+	Hedge             // an attempt beside one that is slow
 )
 
 var kindNames = [...]string{"first", "retry", "hedge"}
@@ -30,23 +30,23 @@ const (
 	Failed                     // it failed
 	Overloaded                 // it said that it is overloaded
 	Silent                     // it said nothing within the attempt's timeout
-	Unsent                     // the attempt was admitted and then not sent: what it cost is given back
-	Lost                       // its connection, which had answered before, was lost: as Failed, and the calls on it fail together
-	Unknown                    // an error that no classifier knows: perhaps not of the destination; most count it as Failed
+	Unsent                     // nothing: the attempt was admitted and then not sent, so its cost is returned
+	Lost                       // it failed: a connection that had answered before was lost, with all calls on it
+	Unknown                    // unclear: no classifier knows the error; most budgets count it as Failed
 )
 
-// Permit is a budget's own record of one attempt: what it cost, and when it was admitted. It means
-// nothing to anybody else, and must be ended exactly once.
+// Permit is a budget's record of one attempt, such as its cost and when it was admitted. Only the
+// budget that issued it can interpret it. It must be passed to End exactly once.
 type Permit uint64
 
-// Budget decides whether one more attempt is affordable. It is safe for concurrent use; each
-// method is one atomic decision. A budget that is Timeless may be given the zero time.
+// Budget decides whether one more attempt is affordable. Its methods must be safe for concurrent
+// use, and each decision atomic. A budget that is Timeless may be passed the zero time.
 type Budget interface {
-	// Begin records a call's first attempt, which no Budget refuses.
+	// Begin records a call's first attempt. It cannot refuse it; see Gate.
 	Begin(now time.Time) Permit
-	// Admit asks for one more attempt of kind k. because is the evidence of the last attempt's
-	// end, or of its silence; held is the permit of the call's last attempt, which may be ended
-	// already.
+	// Admit reports whether one more attempt of kind k may be sent and, if so, returns its permit.
+	// because is the evidence of the call's latest attempt that failed, and Silent for a hedge.
+	// held is the permit of the call's latest admitted attempt, which may have ended.
 	Admit(now time.Time, k Kind, because Evidence, held Permit) (Permit, bool)
 	// End records the end of an attempt, exactly once for each permit.
 	End(now time.Time, p Permit, e Evidence)
@@ -56,20 +56,21 @@ type Budget interface {
 type Answer uint8
 
 const (
-	Refused Answer = iota // no: the call stops
-	Granted               // yes: the attempt is sent at once
-	Later                 // not yet: retries under way will decide, so ask again soon
+	Refused Answer = iota // the call stops
+	Granted               // the attempt is sent at once
+	Later                 // the call asks again soon, when retries under way have shown more
 )
 
-// Queue is a Budget that is asked when a retry is due, not when its call failed, and that may
-// answer Later. Admit of a Queue is Ask without patience: it reports whether the answer is
-// Granted.
+// Queue is a Budget that is asked when a retry is due, not when the attempt before it failed, and
+// that may answer Later. Its Admit must call Ask and report whether the answer is Granted, for
+// callers that cannot wait.
 type Queue interface {
 	Budget
-	// Ask requests one more attempt of kind k now. An attempt that is granted is sent at once, or
-	// ended as Unsent. With Later it returns a ticket, unless that is 0: the call passes it as
-	// held when it asks again, about every 0.2 s, and ends it with None if it stops waiting
-	// instead. The Queue bounds how many calls wait, and for how long.
+	// Ask requests one more attempt of kind k, as Admit does. If it answers Granted, the caller
+	// sends the attempt at once, or ends the permit as Unsent. If it answers Later, the permit is
+	// a ticket: the caller passes it as held when it asks again, after 10ms to 300ms, or ends it
+	// with None if it stops waiting. A ticket of 0 need not be ended. The Queue limits how many
+	// calls wait, and for how long.
 	Ask(now time.Time, k Kind, because Evidence, held Permit) (Permit, Answer)
 	// Hopeless reports whether Ask for a retry would answer Refused now, so that a call that fails
 	// in an outage stops without waiting for its retry to be due. It changes nothing.
@@ -83,29 +84,31 @@ type Spec interface {
 	New() Budget     // a budget in the state of a new process
 }
 
-// Timeless is implemented by a Budget that never uses the time. Others cost a call that
-// succeeds two clock reads.
+// Timeless is implemented by a Budget for whose Begin, and End of a first attempt that is Alive,
+// drivers need not read the clock: they pass the zero time. With any other Budget a call that
+// succeeds costs two clock reads.
 type Timeless interface{ Timeless() }
 
 // Leveler is implemented by a Budget that can report how much of it is left, from 0 (no retries
 // now) to 1 (full).
 type Leveler interface{ Level() float64 }
 
-// Counter is implemented by a Budget that counts successes. A call that a live connection hands
-// back unprocessed again and again is resent for nothing for as long as their number grows, and
-// twice with a Budget that does not count.
+// Counter is implemented by a Budget that counts successes. A call that live connections return
+// unprocessed again and again is resent at no cost while that count grows; with a Budget that is
+// no Counter, it is so resent twice.
 type Counter interface {
-	// Successes returns how many attempts have ended Alive. It may come around.
+	// Successes returns how many attempts have ended Alive. It may overflow to 0.
 	Successes() uint64
 }
 
-// Gate is implemented by a Budget that may refuse even a first attempt, which only the user can
-// ask for (ClientThrottle). u is a random number in [0, 1).
+// Gate is implemented by a Budget that may refuse even a first attempt, as ClientThrottle does. No
+// default is a Gate.
 type Gate interface {
+	// Allow reports whether a call's first attempt may be sent. u is a random number in [0, 1).
 	Allow(now time.Time, u float64) bool
 }
 
-// Stateless is implemented by a Budget in which a first attempt leaves nothing behind until it
-// ends, so that one which never ends (its operation panicked) costs nothing. Drivers guard the
-// first attempts of all others.
+// Stateless is implemented by a Budget whose Begin changes no state, so that a first attempt that
+// never ends, because its operation panicked, does no harm. With any other Budget, drivers end
+// the permit after a panic.
 type Stateless interface{ Stateless() }

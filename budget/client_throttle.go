@@ -11,9 +11,9 @@ import (
 // ClientThrottle is adaptive throttling on the client's side, of the book Site Reliability
 // Engineering, chapter 21 (https://sre.google/sre-book/handling-overload/): it refuses even first
 // attempts, at random, with probability max(0, (requests - K*accepts) / (requests + 1)) over the
-// last two minutes. Requests counts the attempts that the application wanted, the refused ones
-// too; accepts those that ended Alive. An attempt that ended None is not counted at all. Only a
-// policy that names it refuses first attempts. Retries are Retries' to admit.
+// last two minutes. Requests counts all attempts, including those that were refused; accepts
+// counts those that ended Alive. An attempt that ended None is not counted. The budget in Retries
+// decides on retries.
 type ClientThrottle struct {
 	K       float64       // 0 means 2; between 1 and 1000: lower refuses more
 	Window  time.Duration // 0 means 2m; between 1s and 1h

@@ -2,9 +2,9 @@ package budget
 
 import "sync/atomic"
 
-// Drainer is implemented by a Spec that can also make an empty budget. A policy asks for one when
-// it comes back to a destination that it had to forget in the middle of an outage: a budget as of
-// a new process would pay for the outage all over again. The Spec of Shared is none, since its
+// Drainer is implemented by a Spec that can also make an empty budget. A policy uses it for a
+// destination that it forgot (retry.WithMaxDestinations) while its budget was partly used up: a
+// full one would pay for the same outage again. The Spec of Shared is no Drainer, because its
 // budget is never forgotten.
 type Drainer interface {
 	// NewDrained returns a budget that affords no retry and no hedge, and whose level, if it

@@ -10,20 +10,21 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Fleet describes the retry budget of a server, which all its clients share because their calls
-// meet there. For each answer that invites a retry the server asks [Answers.Fail], and says "do
-// not retry" if that reports false. So even a client that lives for one call, which no budget of
-// its own can help, costs little in an outage.
+// Fleet describes the retry budget of a server, which all its clients share. For each answer that
+// a client would retry, the server calls [Answers.Fail], and says "do not retry" if that reports
+// false. This limits even the retries of clients that make one call each, whose own budgets
+// cannot.
 //
-// A retry that one server allows arrives at another one or never. So this is no [Spec]: what Fail
-// grants is not ended, and there is no waiting. The rule has two parts:
+// A Fleet is no [Spec], because the retry that a server allows may go to another server, or never
+// be sent: a grant is not ended, and nothing waits. The rule has two parts:
 //
-//   - A success earns Ratio of a retry, up to Burst. A new server starts with a full bucket.
-//   - A grant is open until a request that began after it succeeds. While as many are open as Open
-//     and a fifth of the requests in hand, nothing is granted.
+//   - A success adds Ratio to a bucket of at most Burst retries, and a grant takes 1. A new
+//     server starts with a full bucket.
+//   - A grant is open until a request that began after it succeeds. At most Open grants may be
+//     open, or a fifth of the requests under way if that is more.
 //
-// The second bounds what a server grants in an outage, to two if it has few requests in hand,
-// however full its bucket is; the first bounds the long run. The zero Fleet is a good budget.
+// The first part limits grants in the long run, the second in an outage: to 2 for a server with
+// few requests under way. The zero Fleet is a good budget.
 type Fleet struct {
 	Ratio float64 // what a success earns, in retries; 0 means 0.12; at most 1
 	Burst float64 // what a full bucket holds, in retries; 0 means 20; between 1 and 1e6
@@ -70,7 +71,7 @@ func (f Fleet) NewDrained() *Answers {
 }
 
 // Answers decides for a server which of its answers may be retried; see [Fleet]. It is safe for
-// concurrent use, and has no clock.
+// concurrent use, and does not use the time.
 type Answers struct {
 	ratio, full int64 // in millionths of a retry
 	least       int64 // grants that may be open
@@ -85,12 +86,12 @@ type Answers struct {
 	since  int64 // the number of the last request that had begun at the first of these
 }
 
-// Begin counts a request that comes in, and returns its number. End must be called with it.
+// Begin counts an incoming request, and returns its number, which must be passed to End.
 func (a *Answers) Begin() (request int64) { return a.began.Add(1) }
 
-// End ends a request. succeeded reports whether its answer proves that the server works: a
-// success, or a refusal of the application's own. A request that was answered with "do not retry"
-// or with an invitation has not succeeded.
+// End ends a request. succeeded must be true if the answer proves that the server works: a
+// success, or a refusal by the application. It must be false for an answer that a client would
+// retry, whether or not it said "do not retry".
 func (a *Answers) End(request int64, succeeded bool) {
 	a.ended.Add(1)
 	if !succeeded || a.quiet.Load() {
@@ -105,8 +106,8 @@ func (a *Answers) End(request int64, succeeded bool) {
 	a.quiet.Store(a.tokens == a.full && a.open == 0)
 }
 
-// Fail reports whether the retry is affordable that a failed answer invites, and pays for it. It
-// is called before End, at most once a request.
+// Fail reports whether a client may retry the failed answer that the server is about to send, and
+// if so takes the retry from the budget. Call it before End, at most once per request.
 func (a *Answers) Fail() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
