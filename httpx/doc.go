@@ -1,86 +1,93 @@
-// Package httpx brings a [retry.Policy] to net/http: an http.RoundTripper for clients that retries
-// and hedges within a budget, and an http.Handler for servers that takes part in deadlines and in
-// "only one layer retries".
+// Package httpx applies a [retry.Policy] to net/http. Its http.RoundTripper retries and hedges the
+// requests of a client within a budget. Its http.Handler applies the client's deadline in a
+// server, and asks the client not to retry when a call further down has exhausted its retries.
 //
 //	client := http.Client{Transport: httpx.NewTransport(nil, nil)}       // good defaults
 //	http.ListenAndServe(addr, httpx.Handler(mux))
 //
 // # What a Transport does
 //
-// It sends the caller's own request unless a header, a timeout or a body has to be added. After a
-// failure that another attempt may not meet ([Classify] has the table, [WithClassifier] changes
-// it; [WithBodyPeek] lets it look into bodies) it waits as the policy and the server say, under
-// any of the names that servers have for that, and sends a copy. Each host has its own budget and
-// latency estimate; [WithDestination] names others. [WithPolicyFunc] chooses the policy of each
-// request, which is also how policies are reloaded.
+// It sends the caller's own request, or a copy if it has to add a header, a timeout or a body.
+// After a failure that a retry may help with, it waits for the policy's backoff, or for as long as
+// the server asks, and sends a copy. [Classify] has the table of failures and of the headers that
+// it reads; [WithClassifier] replaces it, and [WithBodyPeek] lets it read the beginning of bodies.
 //
-// A call that stops without success returns the last response as it was, its body open, with a nil
-// error, or an error that wraps the last attempt's. [ReportFrom] of resp.Request.Context() returns
-// why a call stopped that ended with a response; [retry.WithObserver] is called for every attempt.
-// [AttemptsFrom] returns how many attempts were sent for a response. A policy of MaxAttempts 1
-// adds nothing to the base.
+// Each host and port has its own budget and latency estimate; [WithDestination] chooses another
+// key. [WithPolicyFunc] chooses the policy of each request; use it to reload policies as well.
+//
+// A call that stops without success returns the last response with its body open and a nil error.
+// Without a response it returns an error that wraps the last attempt's. For a response,
+// [ReportFrom] of resp.Request.Context() returns why the call stopped, and [AttemptsFrom] how many
+// attempts were sent. The observer of [retry.WithObserver] is called for every attempt. A policy
+// of MaxAttempts 1 returns what the base returns.
 //
 // # Credentials
 //
-// [WithBeforeAttempt] calls a function before each attempt, which may sign the attempt's own copy
-// of the request or put a token on it. [WithReauth] renews credentials after a 401, once for all
-// calls that wait for them, and sends the request again, once.
+// [WithBeforeAttempt] calls a function before each attempt, to sign the attempt's own copy of the
+// request or add a token to it. [WithReauth] renews credentials after a 401, once for all calls
+// that wait for them, and sends each request again once.
 //
 // # What is sent twice
 //
-// A request with an effect is repeated only if it provably never reached the application (a
-// refused connection, REFUSED_STREAM, a GOAWAY that excludes it, a proxy that had no tunnel for
-// it), or if something declares that it may be: its method (those that IANA's registry has as
-// idempotent), an Idempotency-Key or X-Idempotency-Key header, WithIdempotencyKey, a path of
-// [WithIdempotentPaths], or retry.WithIdempotency on its context, which overrides the rest. Only
-// such requests are hedged, of those that have effects by their method only PUT and DELETE, and
-// neither CONNECT nor an Upgrade. net/http repeats some requests by itself, when a connection it
-// kept turns out to be closed; those replays are below this package and below any budget.
+// A request is sent again in two cases. Either it provably never reached the application: a
+// refused connection, REFUSED_STREAM, a GOAWAY that excludes it, a proxy that failed its CONNECT.
+// Or something declares that it may be repeated: a method that is idempotent by IANA's registry,
+// an Idempotency-Key or X-Idempotency-Key header, [WithIdempotencyKey], a path of
+// [WithIdempotentPaths], or [retry.WithIdempotency] on its context, which overrides the others.
 //
-// A second copy may be refused because of the first: 404 to DELETE, 412 to a conditional PUT, 409
-// to a POST with a key that is still being handled. Such an answer never beats an attempt under
-// way, and the report of a call that ends with it says what it may be (Shadow in [retry.Error]).
-// 409 and 425 to a request with a key are asked again.
+// Only declared requests are hedged. If the method alone declares one, it must be a safe method,
+// PUT or DELETE. CONNECT and Upgrade are never hedged.
 //
-// The first attempt sends the request's Body, later ones copies of GetBody, which http.NewRequest
-// provides for buffers and strings. A body without it is sent once, unless nothing was read of it
-// or WithBodyBuffer remembers it. GetBody may rewind one file: an attempt that is over is kept
-// from reading on before the next is given its body. But with hedging attempts run side by side,
-// and GetBody has to give independent copies, as its contract says. A RoundTripper below may call
-// the GetBody of its request, to sign or hash a copy.
+// net/http itself repeats some requests, when a kept connection turns out to be closed. This
+// package does not see these repeats, and no budget counts them.
 //
-// When net/http closes a body that is being read, because the server gave up the request, the Read
-// returns. If the source has to be closed for that (a pipe that nobody writes to), the call ends
-// with that attempt.
+// A resend may be refused because an earlier attempt had its effect: 404 to DELETE, 412 to a
+// conditional PUT. Such an answer does not end the call while another attempt is under way, and
+// the call's report marks it ([retry.Error].Shadow). After 409 or 425 to a resend with an
+// idempotency key, while the server is still handling the first attempt, the request is sent again
+// later.
+//
+// The first attempt sends the request's Body; later ones send copies from GetBody, which
+// http.NewRequest provides for bytes.Buffer, bytes.Reader and strings.Reader. A body without
+// GetBody is sent again only if nothing was read of it, or if [WithBodyBuffer] kept it. GetBody
+// may rewind a shared file, because an attempt cannot read on once the next has its body; but if
+// the call may be hedged, GetBody must return independent copies, as its contract says. A
+// RoundTripper below may call the GetBody of its request, to sign or hash a copy.
+//
+// When net/http closes a body during a Read, because the server gave up the request, that Read
+// returns. If only closing the source can end the Read (a pipe without a writer), the source is
+// closed, and the call ends with that attempt.
 //
 // # Time
 //
-// An attempt timeout bounds the time until the response's header; the body then lives as long as
-// it is read, and [WithBodyIdleTimeout] ends one that stalls. A context's deadline, and
-// http.Client.Timeout, span all attempts and the body. The time left goes along in
-// Request-Timeout, and resends carry X-Retry-Attempt, counted from 1, so that the first resend
-// says 2 and a first attempt says nothing. WithoutHeaders sends neither. The deadline of CONNECT
-// or an Upgrade (a WebSocket) is that of the handshake, and stays here. The deprecated
-// Request.Cancel ends the call as well; beside a context's deadline, only with the attempt that it
-// cancels. The deprecated http.Transport.CancelRequest ends it during an attempt that is the
-// caller's own request, not a copy with a header or a context of its own.
+// An attempt timeout limits the time until the response's header. It does not limit the body;
+// [WithBodyIdleTimeout] ends one that stalls. The context's deadline and http.Client.Timeout limit
+// the call: all attempts and the body together.
 //
-// The body of a response that is not the answer is read to its end, up to 64 KiB and 100 ms, so
-// that its connection can be used again. If net/http decompresses it, that is done only over
-// HTTP/1 directly above an http.Transport; elsewhere it is closed unread, because nothing could
-// end a Read that waits for the header of gzip. A hedge that loses is cancelled, which on HTTP/1
-// closes its connection: a client that hedges much should use HTTP/2, or expect to dial more. Each
-// hop of a redirect is a call of its own.
+// The header Request-Timeout tells the server how much time is left. X-Retry-Attempt is set on
+// resends, and the first resend has the value 2. [WithoutHeaders] sends neither. CONNECT and an
+// Upgrade (a WebSocket) get no Request-Timeout, because their deadline is that of the handshake.
 //
-// The httptrace.ClientTrace of a request's context sees all its attempts. Of a hedged call one
-// hook runs at a time, so a hook must not wait for another attempt.
+// Closing the deprecated Request.Cancel ends the call; if the context has a deadline, it does so
+// only during an attempt. The deprecated http.Transport.CancelRequest ends the call during an
+// attempt that sends the caller's own request, not a copy.
+//
+// The body of a response that is not the call's answer is read to its end, up to 64 KiB and for at
+// most 100 ms, so that its connection can be reused. If net/http decompresses that body, it is
+// read only over HTTP/1 directly above an http.Transport, and otherwise closed, because nothing
+// could end a Read that waits for the gzip header. A hedge that loses is canceled, which closes
+// its connection over HTTP/1: a client that hedges often should use HTTP/2. Each redirect is a
+// call of its own.
+//
+// The httptrace.ClientTrace of a request's context gets the events of all attempts. In a hedged
+// call its hooks run one at a time, so a hook must not wait for another attempt.
 //
 // # Servers
 //
-// Handler puts the client's deadline on the request's context, refuses work whose time is up,
-// provides the attempt number of a request, and answers "do not retry" (X-Should-Retry: false)
-// when a call further down was exhausted and the handler failed for it. The calls need only be
-// made under the request's context, over HTTP or gRPC.
+// [Handler] sets the client's deadline on the request's context, refuses requests whose deadline
+// has passed, provides the attempt number ([Attempt]), and answers "do not retry"
+// (X-Should-Retry: false) if the handler fails after a call further down exhausted its retries.
+// That call has to use the request's context, over HTTP or gRPC.
 //
 // Package fault makes clients and servers fail on purpose, for tests.
 package httpx
