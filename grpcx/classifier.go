@@ -11,10 +11,10 @@ import (
 // classifier classifies the status of an attempt, as WithClassifier says.
 type classifier = func(context.Context, string, *status.Status, retry.Outcome) retry.Outcome
 
-// WithClassifier has classify decide on the status of each attempt that failed, with its details:
-// google.rpc.ErrorInfo may say that a quota is used up for the day. It is given the call's
-// context, the method ("/pkg.Service/Method"), the status, and the outcome by the table in the
-// package's documentation, and returns that or another:
+// WithClassifier calls classify to decide the outcome of each attempt that failed, for example by
+// the status's details: google.rpc.ErrorInfo may say that a quota is used up for the day. The
+// arguments are the call's context, the method ("/pkg.Service/Method"), the status, and the
+// outcome by the table in the package's documentation. classify returns that outcome or another:
 //
 //	byReason := func(_ context.Context, _ string, st *status.Status, o retry.Outcome) retry.Outcome {
 //		for _, d := range st.Details() {
@@ -25,7 +25,7 @@ type classifier = func(context.Context, string, *status.Status, retry.Outcome) r
 //		return o
 //	}
 //
-// It is not called where the outcome is no matter of opinion: for an attempt that was provably
+// It is not called where the outcome is certain: for an attempt that was provably
 // unprocessed or ran into its timeout, for a pushback of "do not retry", and for what gRPC-Go
 // refuses by itself. What it returns is limited after that: a method that may not have its effect
 // twice is not repeated unless the attempt was Unprocessed, and MaxHint and the deadline bound

@@ -13,10 +13,11 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Error is the error of a call that stopped without success and was more than one attempt that
-// failed by itself. Its status (and so status.Code, status.Convert and the details) is the last
-// attempt's, or the context's if that ended the call between attempts; errors.As reaches the
-// retry.Error with the reason, and the attempts' errors below it.
+// Error is the error of a call that stopped without success, unless it was a single attempt to
+// which the policy added nothing: that attempt's own status is returned then. The status of an
+// Error (status.Code, status.Convert, the details) is the last attempt's, or the context's if that
+// ended the call between attempts. errors.As finds the *retry.Error with the reason, and the
+// attempts' errors in it.
 type Error struct{ Call *retry.Error }
 
 // Error returns the last attempt's text, and then why there was no further attempt.

@@ -11,13 +11,13 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// DialOptions makes a ClientConn's calls follow p: both client interceptors, chained behind those
-// already given, and gRPC-Go's own retries off, so that there is one layer. What remains of
-// gRPC-Go's own are its transparent retries: an attempt that never left the client is sent again
-// without limit, and one that the server refused unprocessed is sent again once. Neither shows up
-// in p's observers. Of a service config that the resolver gives, retryPolicy is off too, but
-// gRPC-Go applies its timeout, which bounds each attempt: give the config to FromServiceConfig to
-// bound calls.
+// DialOptions returns options that make a ClientConn's calls follow p: both client interceptors,
+// chained after those already given, and gRPC-Go's own retries off, so that one layer retries.
+//
+// gRPC-Go's transparent retries remain: it resends an attempt that never left the client without
+// limit, and one that the server refused unprocessed once. p's observers do not see these. The
+// retryPolicy of a service config from the resolver is off too, but gRPC-Go applies its timeout,
+// which then limits each attempt: pass the config to FromServiceConfig to limit the call.
 //
 // grpc.WithMaxCallAttempts beside these options bounds the attempts of policies from
 // FromServiceConfig, as it does gRPC-Go's own.

@@ -37,8 +37,8 @@ func newConfig(opts []Option) config {
 
 // WithStrictIdempotency withdraws gRPC's convention that a call which a server answers with
 // UNAVAILABLE may be sent again whatever its method: methods that are not declared idempotent are
-// then sent again only if the attempt was provably unprocessed. The proof comes through call
-// options: interceptors behind that drop them make such attempts look processed.
+// then sent again only if the attempt was provably unprocessed. The proof depends on call options:
+// if an interceptor after this one drops them, such attempts look processed.
 func WithStrictIdempotency() Option { return func(c *config) { c.strict = true } }
 
 // WithIdempotentMethods declares methods that may be sent twice, as if their idempotency_level
@@ -91,11 +91,11 @@ func WithReplayBuffer(bytes int) Option {
 	return func(c *config) { c.replay = bytes }
 }
 
-// WithHintKey names who a wait is for that a server asks for, such as the tenant that ctx is for
-// or the method ("/pkg.Service/Method"), where the policy's HintScope is "destination": pushback
-// to one does not hold up the others. It is called once a call whose policy has that scope, by any
-// number of goroutines at a time. The keys are bounded together with the targets
-// (retry.WithMaxDestinations). It panics if key is nil.
+// WithHintKey limits a server's wait to the calls with the same key, such as a tenant or the
+// method ("/pkg.Service/Method"), if the policy's HintScope is "destination": pushback to one key
+// does not delay the others. key is called once per call whose policy has that scope, and must be
+// safe for concurrent use. The number of keys is limited together with that of targets
+// (retry.WithMaxDestinations). WithHintKey panics if key is nil.
 func WithHintKey(key func(ctx context.Context, method string) string) Option {
 	if key == nil {
 		panic("grpcx: WithHintKey: must not be nil")
@@ -122,9 +122,9 @@ type policyOption struct {
 	policy *retry.Policy
 }
 
-// Attempts sets *n to how many attempts were sent for one call, hedges included, whether it
-// succeeded or not. It is set when the call is over, as the target of grpc.Trailer is. Without an
-// interceptor of this package it stays as it is. It panics if n is nil.
+// Attempts sets *n to the number of attempts that were sent for one call, hedges included, whether
+// it succeeded or not. Read it when the call is over, as the target of grpc.Trailer. Without an
+// interceptor of this package, *n is not changed. It panics if n is nil.
 func Attempts(n *int) grpc.CallOption {
 	if n == nil {
 		panic("grpcx: Attempts: must not be nil")

@@ -50,12 +50,11 @@ func WithAttemptObserver(observe func(ctx context.Context, fullMethod string, at
 	return func(c *serverConfig) { c.attempt = observe }
 }
 
-// UnaryServerInterceptor implements the server's side of "one layer retries": it refuses a call
-// whose deadline has passed before the handler runs. When a handler fails after a client call made
-// under its context was given up (attempts or budget used up, or "do not retry"), it asks the
-// client not to repeat the request, by the trailer grpc-retry-pushback-ms: -1 of gRFC A6, which
-// plain gRPC clients obey too. The handler only has to pass its context to its clients, of grpcx,
-// httpx or retry.Do.
+// UnaryServerInterceptor refuses a call whose deadline has passed before the handler runs. If the
+// handler fails after a call that it made was given up (attempts or budget used up, or "do not
+// retry"), the interceptor asks the client not to retry, so that only one layer retries: it sets
+// the trailer grpc-retry-pushback-ms: -1 of gRFC A6, which plain gRPC clients obey too. The
+// handler's calls must be made by grpcx, httpx or retry.Do with the handler's context.
 func UnaryServerInterceptor(opts ...ServerOption) grpc.UnaryServerInterceptor {
 	c := newServerConfig(opts)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
@@ -168,8 +167,9 @@ func expired(ctx context.Context) bool { return ctx.Err() != nil || passed(ctx) 
 func doNotRetry() metadata.MD { return metadata.Pairs(pushbackKey, "-1") }
 
 // IncomingAttempt returns the number of the client's attempt that a server is handling, from 1:
-// one more than grpc-previous-rpc-attempts. A value that is not a number from 0 up is ignored, and
-// more than 1,000 counts as 1,000; of several values (retries over retries) the greatest counts.
+// one more than grpc-previous-rpc-attempts. A value that is negative or no number is ignored, and
+// one over 1,000 counts as 1,000. Of several values, from several layers of retries, the greatest
+// counts.
 func IncomingAttempt(ctx context.Context) int {
 	attempt := 1
 	values := metadata.ValueFromIncomingContext(ctx, previousAttempts)

@@ -12,16 +12,16 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
 
-// WithRetryBudget makes the server pay for the retries that its answers invite: those with any
-// code but OK, CANCELLED and those that the table in the package documentation rejects. An answer
-// for which the budget has nothing left says grpc-retry-pushback-ms: -1, which plain gRPC clients
-// obey too. So do an answer to a call that panicked, if an interceptor outside recovers it, and
-// one that came too late.
+// WithRetryBudget charges a budget for each answer that a client would retry: any code but OK,
+// CANCELLED and those that the table in the package documentation rejects. When the budget has
+// nothing left, the answer has the trailer grpc-retry-pushback-ms: -1, which plain gRPC clients
+// obey too. So do answers to a call that panicked, if an outer interceptor recovers the panic, and
+// answers after the deadline.
 //
-// The budget is one for all calls of the interceptors that are given this value: pass the same to
-// the unary and the stream interceptor. It helps where budgets of clients cannot, because each
-// client makes one call, and costs a call that succeeds some 20 ns. A stream has succeeded with
-// the first message that it sends: no client repeats it after that.
+// All interceptors that are given the same Option value share one budget: pass it to the unary and
+// the stream interceptor. It also limits clients that make one call each, whose own budgets
+// cannot. It costs a call that succeeds about 20 ns. A stream has succeeded when it sends its
+// first message, because no client repeats it after that.
 func WithRetryBudget(f budget.Fleet) ServerOption {
 	b := serve.NewBudgets("grpcx: WithRetryBudget", f, false)
 	return func(c *serverConfig) { c.budgets = b }
