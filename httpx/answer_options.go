@@ -72,9 +72,9 @@ func WithBodyPeek(statuses ...int) Option {
 	return func(o *options) { o.answers.statuses = append(o.answers.statuses, statuses...) }
 }
 
-// WithPeekLimits changes how many bytes of a body are looked at, 64 KiB unless told, also after
-// decompression, and how long to wait for them, 100 milliseconds unless told. With 0 bytes no body
-// is looked at, not even that of 429.
+// WithPeekLimits sets how many bytes of a body are read before the classifier is called, counted
+// before and after decompression, and how long to wait for them. The defaults are 64 KiB and 100
+// milliseconds. With 0 bytes no body is read, not even that of 429.
 //
 // It panics if bytes is negative or above 16 MiB, or wait is not positive.
 func WithPeekLimits(bytes int, wait time.Duration) Option {

@@ -133,9 +133,8 @@ func refuse(w http.ResponseWriter, status int, text string) {
 
 type attemptKey struct{}
 
-// Attempt returns the attempt number that the client sent with the request whose context, from a
-// [Handler], is ctx: 1 for a first attempt, and if it sent none. The share of a server's load
-// that is retries is that of the requests above 1.
+// Attempt returns the attempt number that the client sent with the request, or 1 if it sent none.
+// ctx is the request's context inside a [Handler]. Numbers above 1 are resends.
 func Attempt(ctx context.Context) int {
 	if n, ok := ctx.Value(attemptKey{}).(int); ok {
 		return n

@@ -13,7 +13,7 @@ import (
 // to be a leak.
 const defaultMaxTimeout = 24 * time.Hour
 
-// HandlerOption changes a Handler. It panics if what it was given makes no sense.
+// HandlerOption configures a Handler. It panics if its arguments are invalid.
 type HandlerOption func(*handler)
 
 // WithMaxTimeout sets the longest deadline that a Handler accepts from a client; one that asks for
@@ -36,26 +36,26 @@ func OnAttempt(observe func(r *http.Request, attempt int)) HandlerOption {
 	return func(h *handler) { h.observed = append(h.observed, observe) }
 }
 
-// WithRetryBudget makes the server pay for the retries that its answers invite: those of status
-// 408, 425, 429 and 5xx, without those that [Classify] rejects. An answer for which the budget has
-// nothing left says X-Should-Retry: false. A handler that says so itself is not charged.
+// WithRetryBudget charges a budget for each answer that a client would retry: status 408, 425, 429
+// and 5xx, except those that [Classify] rejects. When the budget has nothing left, the answer has
+// the header X-Should-Retry: false. An answer to which the handler adds that header is not
+// charged.
 //
-// The budget is one for all requests of all Handlers that are given this value. It helps where
-// budgets of clients cannot, because each client makes one call, and costs a request that
-// succeeds some 20 ns.
+// All Handlers that are given the same option value share one budget. It also limits clients that
+// make one call each, whose own budgets cannot. It costs a request that succeeds about 20 ns.
 //
-// A handler that panics has answered nothing. What recovers the panic outside the Handler answers
-// with a header that says so; without that, net/http cuts the connection. [http.TimeoutHandler]
-// belongs inside of the Handler, where its 503 is seen.
+// A handler that panics is charged as for a 500, and the header is set for an outer handler that
+// recovers the panic and answers; without one, net/http closes the connection. Put
+// [http.TimeoutHandler] inside the Handler, so that its 503 is charged.
 func WithRetryBudget(f budget.Fleet) HandlerOption {
 	b := serve.NewBudgets("httpx: WithRetryBudget", f, false)
 	return func(h *handler) { h.budgets = b }
 }
 
-// WithRetryBudgetBy is as WithRetryBudget with a budget for each key of a request: its method,
-// tenant or route. key is called before a ServeMux inside has found the route; mux.Handler finds
-// it at any time. The Handler keeps 1,024 budgets and forgets those that were not used lately; of
-// a key 256 bytes count.
+// WithRetryBudgetBy is like WithRetryBudget with one budget per key of a request, such as its
+// method, tenant or route. key is called before an inner ServeMux has found the route; call
+// mux.Handler in it to find the route. The Handler keeps 1,024 budgets and forgets those that were
+// not used lately. Only the first 256 bytes of a key count.
 func WithRetryBudgetBy(f budget.Fleet, key func(*http.Request) string) HandlerOption {
 	if key == nil {
 		panic("httpx: WithRetryBudgetBy: must not be nil")
@@ -85,9 +85,9 @@ func WithLoadShedding(limit int) HandlerOption {
 // WithTrust sets which requests may be more important than CRITICAL. By default none may: a
 // request marked CRITICAL_PLUS is handled as CRITICAL. Any client may lower its own.
 //
-// Attempt numbers need no trust. They are bounded; one above 1 can only worsen the client's own
-// case, and one that hides a resend makes it count as a first attempt, as those of clients that
-// send no number do. The retry budget does not look at them.
+// Attempt numbers need no trust. They are bounded, and a number above 1 only makes the request
+// more likely to be refused. A client that hides a resend gains no more than one that sends no
+// number: the request counts as a first attempt. The retry budget ignores the numbers.
 func WithTrust(trusted func(*http.Request) bool) HandlerOption {
 	if trusted == nil {
 		panic("httpx: WithTrust: must not be nil")

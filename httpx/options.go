@@ -8,8 +8,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Option changes a Transport. An Option panics in NewTransport if what it was given makes no
-// sense.
+// Option configures a Transport. The function that makes it, or NewTransport, panics if its
+// arguments are invalid.
 type Option func(*options)
 
 type options struct {
@@ -41,10 +41,10 @@ func WithPolicyFunc(choose func(*http.Request) *retry.Policy) Option {
 	return func(o *options) { o.choose = choose }
 }
 
-// WithDestination names the owner of a request's budget and latency estimate; without it that is
-// the host and port as they stand in the URL. Names are bounded by the policy
-// (retry.WithMaxDestinations): do not name URLs. The empty name is the policy's own destination.
-// It is called once a call, by any number of goroutines at a time.
+// WithDestination chooses the key of a request's budget and latency estimate; without it that is
+// the host and port in the URL. The policy limits the number of keys (retry.WithMaxDestinations),
+// so do not return whole URLs. The empty key is the policy's own destination. name is called once
+// per call, and must be safe for concurrent use.
 func WithDestination(name func(*http.Request) string) Option {
 	if name == nil {
 		panic("httpx: WithDestination: must not be nil")
@@ -95,10 +95,10 @@ func WithIdempotencyKey() Option { return func(o *options) { o.addsKey = true } 
 // they do not know.
 func WithoutHeaders() Option { return func(o *options) { o.quiet = true } }
 
-// WithHintKey names who a wait is for that a server asks for, such as the tenant or the API key of
-// the request, where the policy's HintScope is "destination": a 429 to one tenant does not hold up
-// the others. It is called once a call whose policy has that scope, by any number of goroutines at
-// a time. The keys are bounded together with the destinations (retry.WithMaxDestinations).
+// WithHintKey limits a server's wait to the requests with the same key, such as a tenant or an API
+// key, if the policy's HintScope is "destination": a 429 to one tenant does not delay the others.
+// key is called once per call whose policy has that scope, and must be safe for concurrent use.
+// The number of keys is limited together with that of destinations (retry.WithMaxDestinations).
 //
 // NewTransport panics if its policy's HintScope is "call", unless WithPolicyFunc chooses another.
 func WithHintKey(key func(*http.Request) string) Option {
