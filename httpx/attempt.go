@@ -102,6 +102,11 @@ func normalize(resp *http.Response, err error) (*http.Response, error) {
 // Send makes one attempt. Its response names the caller's request, as it does when that was sent
 // itself: the context of the copy ends with the body, and its headers are no other call's.
 func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Response, error) {
+	if !timed { // else it might time out before it is sent
+		if err := c.login.await(ctx); err != nil {
+			return nil, err
+		}
+	}
 	body, err := c.bodies.next(attempt)
 	if err != nil {
 		return nil, err

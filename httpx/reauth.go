@@ -18,10 +18,11 @@ import (
 //
 // One renewal is made at a time for each host and port, and all calls that are answered 401 wait
 // for it as long as their contexts go on; an attempt that was sent before the latest renewal is
-// sent again without another. If the context of the call that makes the renewal ends, a call that
-// waits makes it instead. The call's context is renew's: bound it there. renew may look at the
-// response, but must neither read nor close its body. A request that renew sends through the same
-// Transport under that context is not itself reauthenticated.
+// sent again without another. Hedges of such a call wait for it as well, unless attempts have a
+// timeout. If the context of the call that makes the renewal ends, a call that waits makes it
+// instead. The call's context is renew's: bound it there. renew may look at the response, but must
+// neither read nor close its body. A request that renew sends through the same Transport under
+// that context is not itself reauthenticated.
 //
 // A call is sent again for a 401 once; a second one is the caller's, and so is the first if renew
 // returns an error. After a renewal that failed, or did not help, there is none for a second, and
@@ -69,10 +70,32 @@ type renewing struct{ *credentials }
 type login struct {
 	*credentials
 	*credential
-	to atomic.Uint64 // the version that this call waited for; 0: none
+	to    atomic.Uint64 // the version that this call waited for; 0: none
+	asked atomic.Bool   // an attempt was answered 401
 
 	sentMu sync.Mutex
 	sent   []uint64 // the versions under which attempts were sent, by their numbers
+}
+
+// await puts off an attempt until there are newer credentials, if they are being renewed because
+// another attempt of the call was answered 401: so would this one. It returns why the attempt is
+// not to be sent any more.
+func (l *login) await(ctx context.Context) error {
+	if l == nil || !l.asked.Load() {
+		return nil
+	}
+	l.mu.Lock()
+	f := l.flight
+	l.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-f.done:
+		return nil
+	}
 }
 
 // sending notes under which version of the credentials an attempt is sent, or under an earlier
@@ -110,6 +133,7 @@ func (l *login) correct(ctx context.Context, attempt int, resp *http.Response, o
 		l.refused(sent)
 		return o
 	}
+	l.asked.Store(true)
 	v, ok := l.newer(ctx, sent, func() error {
 		return l.renew(context.WithValue(ctx, renewing{l.credentials}, true), resp)
 	})

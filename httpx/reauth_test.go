@@ -20,6 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 // tokens are credentials that a server may not accept any more.
@@ -295,6 +296,49 @@ func TestReauth_HedgedAttemptsShareARenewal(t *testing.T) {
 		require.Equal(t, 200, resp.StatusCode)
 		require.EqualValues(t, 1, k.renewed.Load())
 		require.NoError(t, resp.Body.Close())
+	})
+}
+
+func TestReauth_AHedgeWaitsForTheRenewalOfItsCall(t *testing.T) {
+	for name, failed := range map[string]error{"": nil, "fails": errors.New("no token"), "gives up": context.Canceled} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := expired()
+				k.renew = func(context.Context, *http.Response) error { time.Sleep(time.Second); return failed }
+				slow := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+					time.Sleep(15 * time.Millisecond)
+					return k.RoundTrip(r)
+				})
+				p := hedging(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(10 * time.Millisecond) })
+				start := time.Now()
+				resp, err := httpx.NewTransport(slow, p, k.options()...).RoundTrip(request(t, http.MethodGet, "http://h/", nil))
+				require.NoError(t, err)
+				if failed == nil {
+					require.Equal(t, "you", text(t, resp), "the third attempt has the new credentials")
+					require.Equal(t, 1030*time.Millisecond, time.Since(start))
+				} else {
+					require.Equal(t, 401, resp.StatusCode)
+				}
+				require.EqualValues(t, 1, k.renewed.Load())
+			})
+		})
+	}
+}
+
+func TestReauth_AHedgeThatWaitsIsNotSentWhenTheCallHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := expired()
+		k.renew = func(context.Context, *http.Response) error { time.Sleep(2 * time.Second); return nil }
+		slow := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(15 * time.Millisecond)
+			return k.RoundTrip(r)
+		})
+		p := hedging(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(20 * time.Millisecond) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := httpx.NewTransport(slow, p, k.options()...).RoundTrip(get(t, ctx, "http://h/"))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.EqualValues(t, 1, k.sent.Load())
 	})
 }
 
