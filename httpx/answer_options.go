@@ -51,9 +51,9 @@ func WithHintHeader(name string, unit time.Duration) Option {
 //
 // The first look waits until the body has come to its end or to the limit of bytes, but no longer
 // than 100 milliseconds; [WithPeekLimits] changes both. So list no status whose bodies are long or
-// slow. Event streams are never looked at, nor are an upgraded connection, the answer to HEAD, 204
-// and 304, or an answer that announces trailers: its caller may read Trailer at any time, and a
-// look that takes too long would go on to fill that in.
+// slow. A look that took too long goes on beside the caller, and net/http fills in the trailers as
+// it reads the body's end: read Response.Trailer after that only. Event streams are never looked
+// at, nor are an upgraded connection, the answer to HEAD, or 204 and 304.
 //
 // Each attempt gets a context of its own, which costs a few allocations: it ends a compressed body
 // that does not come and is not wanted any more.
@@ -106,7 +106,7 @@ func (r *answerRules) looksAt(req *http.Request, resp *http.Response, once bool)
 		return false
 	}
 	return hasBody(resp.StatusCode) && req.Method != http.MethodHead && req.Method != http.MethodConnect &&
-		resp.Body != nil && resp.Body != http.NoBody && resp.Trailer == nil && !isStream(resp)
+		resp.Body != nil && resp.Body != http.NoBody && !isStream(resp)
 }
 
 // hasBody reports whether answers with a status have a body.

@@ -251,24 +251,6 @@ func TestPeek_StreamsAndBodilessAnswersAreLeftAlone(t *testing.T) {
 				require.Equal(t, []string{""}, *seen)
 			})
 	})
-	t.Run("announced trailers, which their caller may read meanwhile", func(t *testing.T) {
-		everyPeek(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Trailer", "X-Sum")
-			_ = http.NewResponseController(w).Flush()
-			time.Sleep(time.Second)
-			w.Header().Set("X-Sum", "7")
-		}, func(t *testing.T, c *http.Client, seen *[]string) {
-			resp, err := c.Get("http://pipe/")
-			require.NoError(t, err)
-			for range 200 {
-				require.Equal(t, http.Header{"X-Sum": nil}, resp.Trailer)
-				time.Sleep(10 * time.Millisecond)
-			}
-			require.Empty(t, text(t, resp))
-			require.Equal(t, http.Header{"X-Sum": {"7"}}, resp.Trailer)
-			require.Equal(t, []string{""}, *seen)
-		})
-	})
 	t.Run("not listed", func(t *testing.T) {
 		everyPeek(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404); stalled(w, r) },
 			func(t *testing.T, c *http.Client, seen *[]string) {
