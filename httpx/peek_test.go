@@ -77,18 +77,16 @@ func TestPeek_TheCallerGetsTheWholeBody(t *testing.T) {
 					_, _ = io.WriteString(w, content)
 					return
 				}
-				if r.URL.Path == "/trailer" {
-					w.Header().Set("Trailer", "X-Sum")
-					defer w.Header().Set("X-Sum", "42")
-				}
+				w.Header().Set("Trailer", "X-Sum")
 				for part := content; len(part) > 0; {
 					n := min(len(part), 3000)
 					_, _ = io.WriteString(w, part[:n])
 					_ = http.NewResponseController(w).Flush()
 					part = part[n:]
 				}
+				w.Header().Set("X-Sum", "42")
 			}, func(t *testing.T, c *http.Client, seen *[]string) {
-				for _, path := range []string{"/length", "/chunks", "/trailer"} {
+				for _, path := range []string{"/length", "/chunks"} {
 					resp, err := c.Get("http://pipe" + path)
 					require.NoError(t, err)
 					if path == "/length" && size < 2048 { // net/http's server knows it
@@ -96,14 +94,14 @@ func TestPeek_TheCallerGetsTheWholeBody(t *testing.T) {
 					}
 					require.Nil(t, httpx.PeekBody(resp), "it is the caller's now")
 					require.Equal(t, content, text(t, resp))
-					if path == "/trailer" && size > 0 {
+					if path == "/chunks" && size > 0 {
 						require.Equal(t, "42", resp.Trailer.Get("X-Sum"))
 					}
 					_, err = resp.Body.Read(make([]byte, 1))
 					require.Error(t, err, "it is closed")
 				}
 				want := content[:min(size, 5000)]
-				require.Equal(t, []string{want, want, ""}, *seen, "nothing of an answer that announces trailers")
+				require.Equal(t, []string{want, want}, *seen)
 			}, httpx.WithPeekLimits(5000, time.Second))
 		})
 	}
