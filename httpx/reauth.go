@@ -25,8 +25,9 @@ import (
 // that context is not itself reauthenticated.
 //
 // A call is sent again for a 401 once; a second one is the caller's, and so is the first if renew
-// returns an error. After a renewal that failed, or did not help, there is none for a second, and
-// for twice as long each time up to a minute, unless a request is answered with less than 400.
+// returns an error, or the response has X-Should-Retry: false. After a renewal that failed, or did
+// not help, there is none for a second, and for twice as long each time up to a minute, unless a
+// request is answered with less than 400.
 //
 // A 401 shows that the destination works, and that the request was not handled, so that it is sent
 // again whatever its method if its body can be (otherwise renew is called for the calls to come).
@@ -127,6 +128,8 @@ func (l *login) correct(ctx context.Context, attempt int, resp *http.Response, o
 		l.accepted(sent)
 		return o
 	case resp.StatusCode != http.StatusUnauthorized || o.Class != retry.Rejected || o.Forbidden != retry.ReasonNone:
+		return o
+	case shouldRetry(resp.Header) == "false":
 		return o
 	}
 	if to := l.to.Load(); to != 0 && sent >= to {

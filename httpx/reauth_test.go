@@ -109,6 +109,21 @@ func TestReauth_ASecond401IsTheCallers(t *testing.T) {
 	require.EqualValues(t, 1, k.renewed.Load())
 }
 
+func TestReauth_A401WithDoNotRetryIsTheCallers(t *testing.T) {
+	renewed := false
+	rt := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		resp := reply(401, http.NoBody)
+		resp.Request = r
+		resp.Header = http.Header{"X-Should-Retry": {"false"}}
+		return resp, nil
+	}), nil, httpx.WithReauth(func(context.Context, *http.Response) error { renewed = true; return nil }))
+	resp, err := rt.RoundTrip(get(t, t.Context(), "http://h/"))
+	require.NoError(t, err)
+	require.Equal(t, 401, resp.StatusCode)
+	require.Equal(t, 1, httpx.AttemptsFrom(resp))
+	require.False(t, renewed)
+}
+
 func TestReauth_The401IsTheCallersWhereItCannotBeSentAgain(t *testing.T) {
 	refuse := testkit.NewLedger()
 	refuse.Refuse = func(budget.Kind) bool { return true }
