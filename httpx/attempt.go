@@ -71,11 +71,24 @@ func (c *call) options(p *drive.Policy) drive.Options {
 	if c.bodies.shared = p.Hedges() && c.hedgeable(); c.bodies.shared {
 		c.hooks = serialized(c.req.Context())
 	}
-	o := drive.Options{Hedge: c.bodies.shared, Opening: true, Numbers: true}
-	if c.t.hintKey != nil && p.Pause != nil {
-		o.PauseKey = c.t.hintKey(c.req)
+	return drive.Options{Hedge: c.bodies.shared, Opening: true, Numbers: true, PauseKey: c.pauseKey(p)}
+}
+
+// pauseKey returns what WithHintKey's function does. If that panics, the request's body is closed.
+func (c *call) pauseKey(p *drive.Policy) (key string) {
+	if c.t.hintKey == nil || p.Pause == nil {
+		return ""
 	}
-	return o
+	returned := false
+	defer func() {
+		if !returned {
+			c.bodies.end()
+			c.bodies.unused()
+		}
+	}()
+	key = c.t.hintKey(c.req)
+	returned = true
+	return key
 }
 
 // hedgeable reports whether attempts can be made side by side.

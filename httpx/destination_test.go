@@ -2,6 +2,7 @@ package httpx_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -61,4 +62,32 @@ func TestDestination_OneThatFailsDoesNotDrainAnothersBudget(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 200, resp.StatusCode)
 	text(t, resp)
+}
+
+func TestDestination_APanicInAnOptionClosesTheBody(t *testing.T) {
+	for name, opt := range map[string]httpx.Option{
+		"policy":      httpx.WithPolicyFunc(func(*http.Request) *retry.Policy { panic("oops") }),
+		"destination": httpx.WithDestination(func(*http.Request) string { panic("oops") }),
+		"hint key":    httpx.WithHintKey(func(*http.Request) string { panic("oops") }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := &closing{Reader: strings.NewReader("x")}
+			rt := httpx.NewTransport(nil, policy(t, func(c *retry.Config) { c.HintScope = "destination" }), opt)
+			req := request(t, http.MethodPut, "http://h/", nil)
+			req.Body, req.ContentLength = body, 1
+			require.PanicsWithValue(t, "oops", func() { _, _ = rt.RoundTrip(req) })
+			require.True(t, body.closed)
+		})
+	}
+}
+
+// closing is a body that remembers whether it was closed.
+type closing struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closing) Close() error {
+	c.closed = true
+	return nil
 }

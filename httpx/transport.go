@@ -94,8 +94,14 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	return c.finish(&a)
 }
 
-// policyFor returns the policy of the request's destination.
-func (t *Transport) policyFor(req *http.Request) *retry.Policy {
+// policyFor returns the policy of the request's destination. If a function of an option panics, the
+// request's body is closed, as after every RoundTrip.
+func (t *Transport) policyFor(req *http.Request) (of *retry.Policy) {
+	defer func() {
+		if of == nil && req.Body != nil {
+			req.Body.Close()
+		}
+	}()
 	p := t.policy
 	if t.choose != nil {
 		if chosen := t.choose(req); chosen != nil {
