@@ -15,8 +15,8 @@ import (
 // WithRetryBudget charges a budget for each answer that a client would retry: any code but OK,
 // CANCELLED and those that the table in the package documentation rejects. When the budget has
 // nothing left, the answer has the trailer grpc-retry-pushback-ms: -1, which plain gRPC clients
-// obey too. So do answers to a call that panicked, if an outer interceptor recovers the panic, and
-// answers after the deadline.
+// obey too. An answer after the deadline is charged as well, and so is a call that panicked, for
+// an outer interceptor that recovers the panic.
 //
 // All interceptors that are given the same Option value share one budget: pass it to the unary and
 // the stream interceptor. It also limits clients that make one call each, whose own budgets
