@@ -13,7 +13,7 @@ import (
 // attempts, at random, with probability max(0, (requests - K*accepts) / (requests + 1)) over the
 // last two minutes. Requests counts all attempts, including those that were refused; accepts
 // counts those that ended Alive. An attempt that ended None is not counted. The budget in Retries
-// decides on retries.
+// decides on retries and hedges.
 type ClientThrottle struct {
 	K       float64       // 0 means 2; between 1 and 1000: lower refuses more
 	Window  time.Duration // 0 means 2m; between 1s and 1h

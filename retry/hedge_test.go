@@ -253,6 +253,33 @@ func TestAHedgeDelayOfZeroNeverHedges(t *testing.T) {
 	})
 }
 
+// A budget that may refuse first attempts lets those be hedged that it admits.
+func TestABudgetThatRefusesFirstAttemptsHedgesTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refuse := 1.0
+		p := hedging(t, retry.Config{Budget: budget.ClientThrottle{}}, retry.WithRand(func() float64 { return refuse }))
+		got, err := retry.DoValue(t.Context(), p, play(act{after: time.Second}, act{after: ms}))
+		require.NoError(t, err)
+		require.Equal(t, 2, got, "the hedge")
+
+		refuse = 0
+		refused := 0
+		for range 100 {
+			sent := 0
+			_, err := retry.DoValue(t.Context(), p, func(context.Context) (int, error) {
+				sent++
+				return 0, errors.New("down")
+			})
+			var stopped *retry.Error
+			if errors.As(err, &stopped) && stopped.Reason == retry.ReasonGate && stopped.Attempts == 0 {
+				refused++
+				require.Zero(t, sent)
+			}
+		}
+		require.Positive(t, refused)
+	})
+}
+
 func TestDoNeverHedges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0

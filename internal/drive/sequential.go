@@ -10,19 +10,19 @@ import (
 
 // Run makes a call: attempts, waits and hedges as the policy says. The first case applies:
 //
-//   - The first attempt may be refused (the budget is a Gate, or the context has ended): start
-//     builds a call.Call before it. Such a call is not hedged.
+//   - The context has ended: start builds a call.Call, which stops before the first attempt.
 //   - The call may be hedged: it is a race (race.go), whose attempts run side by side.
-//   - The first attempt may be delayed (a server has asked other calls to wait): start as well.
+//   - The first attempt may be refused (the budget is a Gate) or delayed (a server has asked other
+//     calls to wait): start as well.
 //   - Else the first attempt is made without a call.Call (type first), because a call that
 //     succeeds at once needs none. After a failure, afterFirst builds the call.Call and continues.
 func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] {
 	switch {
-	case p.gated || ctx.Err() != nil:
+	case ctx.Err() != nil:
 		return start(ctx, p, w, o)
 	case o.Hedge && p.Hedges():
 		return runRace(ctx, p, w, o)
-	case p.pause.Active():
+	case p.gated || p.pause.Active():
 		return start(ctx, p, w, o)
 	}
 	f := first[T]{p: p, w: w, sent: p.Begin(), open: true}
