@@ -94,8 +94,8 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	return c.finish(&a)
 }
 
-// policyFor returns the policy of the request's destination. If a function of an option panics, the
-// request's body is closed, as after every RoundTrip.
+// policyFor returns the policy of the request's destination. If a function of an option panics,
+// the request's body is closed, as after every RoundTrip.
 func (t *Transport) policyFor(req *http.Request) (of *retry.Policy) {
 	defer func() {
 		if of == nil && req.Body != nil {
