@@ -48,7 +48,7 @@ func parse(args []string, stderr io.Writer) (*command, error) {
 	flags.StringVar(&c.json, "json", "", "write the figures to `FILE` as JSON; - means stdout, and then no tables")
 	flags.StringVar(&c.html, "html", "", "write a report with charts to `FILE`, a page that needs nothing else")
 	flags.StringVar(&c.pictures, "svg", "", "write each chart to `FOLDER` as an SVG file, named after its experiment")
-	flags.BoolVar(&c.quick, "quick", false, "smaller runs: within ten seconds on two idle cores, coarser figures")
+	flags.BoolVar(&c.quick, "quick", false, "smaller runs: well under a minute on two idle cores, coarser figures")
 	flags.Func("policy", "add the policy in `FILE`, a retry.Config in JSON, as a row everywhere; may be given again",
 		func(file string) error { c.policies = append(c.policies, file); return nil })
 	flags.BoolVar(&c.check, "check", false, "exit with status 1 if a figure is off its published value or its bar")

@@ -248,7 +248,7 @@ FAILED: 1
 	w.Reset()
 	o.command = &command{quick: true, begun: time.Now().Add(-time.Minute), chosen: []experiments.Experiment{e}}
 	require.NoError(t, o.verdict([]experiments.Performed{{Experiment: e, Err: errors.New("no luck")}}))
-	require.Equal(t, `-quick took 60 s: on two idle cores it takes less than ten.
+	require.Equal(t, `-quick took 60 s, more than ten: -run REGEXP picks some of the experiments.
 FAILED: 1
   x: no luck
 (-quick is coarse: a run without it may hold.)

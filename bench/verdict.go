@@ -8,7 +8,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/experiments"
 )
 
-// quickly is how long -quick should take on two cores that have nothing else to do.
+// quickly is how long a run with -quick may take before the verdict says how long it took.
 const quickly = 10 * time.Second
 
 // verdict writes what it all came to, and ends with what failed, by name.
@@ -19,7 +19,7 @@ func (o *outputs) verdict(results []experiments.Performed) error {
 		fmt.Fprintf(w, "Interrupted: %d of %d experiments are done.\n", len(results), n)
 	}
 	if c.quick && took > quickly {
-		fmt.Fprintf(w, "-quick took %.0f s: on two idle cores it takes less than ten.\n", took.Seconds())
+		fmt.Fprintf(w, "-quick took %.0f s, more than ten: -run REGEXP picks some of the experiments.\n", took.Seconds())
 	}
 	var off []string
 	for _, r := range results {
