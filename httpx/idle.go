@@ -2,10 +2,8 @@ package httpx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"slices"
@@ -71,10 +69,7 @@ func (c *call) boundIdle(
 
 // mayBeSilent reports whether a response is an event stream that the option does not name.
 func (c *call) mayBeSilent(resp *http.Response) bool {
-	kind, _, err := mime.ParseMediaType(first(resp.Header, "Content-Type"))
-	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		return false
-	}
+	kind := mediaType(resp.Header)
 	return slices.Contains(eventStreams, kind) && !slices.Contains(c.t.idleStreams, kind)
 }
 
