@@ -251,3 +251,31 @@ func TestBodyIdleTimeout_DoesNotHoldUpARetryNorOutliveAFailedCall(t *testing.T) 
 		}
 	})
 }
+
+// The contexts that a look at the body and an idle timeout add to an attempt end with it, also if
+// there is no body that could end them.
+func TestBodyIdleTimeout_WithALookItsContextsEndWithoutABody(t *testing.T) {
+	for name, answer := range map[string]func() (*http.Response, error){
+		"panic": func() (*http.Response, error) { panic("oops") },
+		"error": func() (*http.Response, error) { return nil, errors.New("down") },
+		"none":  func() (*http.Response, error) { return reply(204, http.NoBody), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var sent []context.Context
+			rt := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+				sent = append(sent, r.Context())
+				return answer()
+			}), policy(t, nil), httpx.WithBodyPeek(503), httpx.WithBodyIdleTimeout(time.Minute))
+			func() {
+				defer func() { _ = recover() }()
+				if resp, err := rt.RoundTrip(get(t, t.Context(), "http://h/")); err == nil {
+					resp.Body.Close()
+				}
+			}()
+			require.NotEmpty(t, sent)
+			for _, ctx := range sent {
+				require.Error(t, ctx.Err())
+			}
+		})
+	}
+}
