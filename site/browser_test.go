@@ -31,8 +31,12 @@ var (
 	pagesJS string
 )
 
-// patience is how long a browser may take; it ends tests that hang.
-const patience = 5 * time.Minute
+// A browser that has not reported within patience is started anew, launches times in all: one of
+// some twenty hung here while it loaded a page, with the machine idle.
+const (
+	patience = 2 * time.Minute
+	launches = 3
+)
 
 // browser returns the path of Chromium, under one of its names. Without one, the test is skipped
 // by its name.
@@ -50,22 +54,34 @@ func browser(t *testing.T) string {
 // visit opens a page and returns what its script reports to the address that ends in /report.
 func visit(t *testing.T, reports <-chan []byte, address string, into any) {
 	t.Helper()
+	for range launches {
+		report, log := launch(t, reports, address)
+		if report != nil {
+			require.NoError(t, json.Unmarshal(report, into), "%s", report)
+			return
+		}
+		t.Logf("no report from %s\n%s", address, log)
+	}
+	t.Fatalf("%d browsers hung", launches)
+}
+
+// launch starts a browser on a page, and returns the report of its script, or nil and what the
+// browser logged.
+func launch(t *testing.T, reports <-chan []byte, address string) (report []byte, log string) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), browser(t), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
 		"--disable-dev-shm-usage", "--force-prefers-reduced-motion", "--user-data-dir="+t.TempDir(), "--window-size=1280,1000", address)
-	var log bytes.Buffer
-	cmd.Stderr = &log
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	cmd.WaitDelay = 5 * time.Second // of its children, which keep stderr open
 	require.NoError(t, cmd.Start())
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}()
 	select {
-	case report := <-reports:
-		require.NoError(t, json.Unmarshal(report, into), "%s", report)
+	case report = <-reports:
 	case <-time.After(patience):
-		t.Fatalf("no report from %s\n%s", address, log.String())
 	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // stderr may be read after it
+	return report, stderr.String()
 }
 
 // host serves the site at an address, with the pages that replace returns for it instead of the
