@@ -242,7 +242,7 @@ func (m *callModel) check(t *rapid.T) {
 	require.Empty(t, m.book.Wrong)
 }
 
-func TestCallHoldsItsLawsUnderAnySchedule(t *testing.T) {
+func TestCall_HoldsLawsUnderAnySchedule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newCallModel(t)
 		land := func(t *rapid.T) {
@@ -382,7 +382,7 @@ var (
 	handedBack = call.Outcome{Class: call.Unprocessed, Alive: true}
 )
 
-func TestHandedBackIsFreeTwice(t *testing.T) {
+func TestUnprocessed_FreeTwice(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{MaxAttempts: 1, Budget: l})
 	now := time.Unix(0, 0)
@@ -433,7 +433,7 @@ func counted(o call.Options) (*counting, call.Call) {
 	return b, rules(call.Rules{MaxAttempts: 2, Budget: b, Backoff: backoff.None()}).Start(time.Unix(0, 0), o)
 }
 
-func TestHandedBackIsFreeWhileOthersSucceed(t *testing.T) {
+func TestUnprocessed_FreeWhileOthersSucceed(t *testing.T) {
 	start := time.Unix(0, 0)
 	t.Run("with_waits_that_grow", func(t *testing.T) {
 		b, c := counted(call.Options{})
@@ -467,7 +467,7 @@ func TestHandedBackIsFreeWhileOthersSucceed(t *testing.T) {
 	})
 }
 
-func TestHandedBackIsFree_InBounds(t *testing.T) {
+func TestUnprocessed_FreeWithinBounds(t *testing.T) {
 	start := time.Unix(0, 0)
 	t.Run("for_half_a_minute", func(t *testing.T) {
 		b, c := counted(call.Options{})
@@ -500,7 +500,7 @@ func TestHandedBackIsFree_InBounds(t *testing.T) {
 	})
 }
 
-func TestHandedBackIsFree_UnlessItIsNotSent(t *testing.T) {
+func TestUnprocessed_NotFreeUnlessSent(t *testing.T) {
 	start := time.Unix(0, 0)
 	t.Run("not_if_it_is_canceled_while_it_waits", func(t *testing.T) {
 		b, c := counted(call.Options{})
@@ -546,7 +546,7 @@ func TestHandedBackIsFree_UnlessItIsNotSent(t *testing.T) {
 
 // A call that is handed back once more after what is for nothing says what a failure does, unless
 // something was answered meanwhile.
-func TestHandedBackIsEvidence_WhereNothingIsAnswered(t *testing.T) {
+func TestUnprocessed_EvidenceIfNothingAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		answered int // attempts after which another succeeds
 		want     []budget.Evidence
@@ -564,7 +564,7 @@ func TestHandedBackIsEvidence_WhereNothingIsAnswered(t *testing.T) {
 	}
 }
 
-func TestRefusedDialPays(t *testing.T) {
+func TestRefusedDial_PaysBudget(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{MaxAttempts: 2, Budget: l})
 	now := time.Unix(0, 0)
@@ -580,7 +580,7 @@ func TestRefusedDialPays(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestEveryClassIsToldToTheBudget(t *testing.T) {
+func TestBudget_SeesEveryClass(t *testing.T) {
 	for _, c := range []struct {
 		o    call.Outcome
 		want budget.Evidence
@@ -611,7 +611,7 @@ func TestEveryClassIsToldToTheBudget(t *testing.T) {
 	}
 }
 
-func TestServerSaysDoNotRetry(t *testing.T) {
+func TestNoRetry_EndsCall(t *testing.T) {
 	for _, class := range []call.Class{call.Transient, call.Throttled, call.Rejected, call.Unprocessed} {
 		p := rules(call.Rules{})
 		now := time.Unix(0, 0)
@@ -622,7 +622,7 @@ func TestServerSaysDoNotRetry(t *testing.T) {
 	}
 }
 
-func TestNoRetryWithAnotherAttemptUnderWayLetsItFinish(t *testing.T) {
+func TestNoRetry_OtherAttemptMayFinish(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Budget: l})
 	now := time.Unix(0, 0)
@@ -638,7 +638,7 @@ func TestNoRetryWithAnotherAttemptUnderWayLetsItFinish(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestNoRetryWithdrawsThePendingRetry(t *testing.T) {
+func TestNoRetry_WithdrawsPendingRetry(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Budget: l})
 	now := time.Unix(0, 0)
@@ -653,7 +653,7 @@ func TestNoRetryWithdrawsThePendingRetry(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestALongerHintOfASecondFailurePutsTheRetryOff(t *testing.T) {
+func TestHint_LongerHintDelaysPendingRetry(t *testing.T) {
 	p := rules(call.Rules{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Rand: func() float64 { return 0 }})
 	start := time.Unix(0, 0)
 	now := start
@@ -674,7 +674,7 @@ func TestALongerHintOfASecondFailurePutsTheRetryOff(t *testing.T) {
 	require.Equal(t, call.Step{Op: call.Stop, Attempt: 2, Reason: call.ReasonDeadline}, s)
 }
 
-func TestManyAttemptsUnderWay(t *testing.T) {
+func TestCall_ManyAttemptsInFlight(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{MaxAttempts: 6, Hedge: timeout.Fixed(time.Second), Budget: l})
 	for _, order := range [][]int{{1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1}, {3, 1, 6, 2, 5, 4}} {
@@ -699,7 +699,7 @@ func TestManyAttemptsUnderWay(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestCancelBeforeTheFirstAttempt(t *testing.T) {
+func TestCancel_BeforeFirstAttempt(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{Budget: l})
 	now := time.Unix(0, 0)
@@ -714,7 +714,7 @@ func TestCancelBeforeTheFirstAttempt(t *testing.T) {
 	require.Zero(t, l.Last)
 }
 
-func TestDelaysOfAnyLengthDoNotOverflow(t *testing.T) {
+func TestBackoff_AnyDelayNoOverflow(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for base, attempts := range map[time.Duration]int{
 		1: 1_000_000, time.Millisecond: 10_000, time.Hour: 10_000, 100 * year: 10_000,
@@ -741,7 +741,7 @@ func TestDelaysOfAnyLengthDoNotOverflow(t *testing.T) {
 	}
 }
 
-func TestHintNearTheLongestDuration(t *testing.T) {
+func TestHint_NearMaxDuration(t *testing.T) {
 	p := rules(call.Rules{MaxHint: math.MaxInt64, Rand: func() float64 { return 0.99 }})
 	now := time.Unix(0, 0)
 	c := p.Start(now, call.Options{})
@@ -753,7 +753,7 @@ func TestHintNearTheLongestDuration(t *testing.T) {
 	require.False(t, s.At.Before(now.Add(after)), "sooner than the server asked for")
 }
 
-func TestUnlimitedAttemptsKeepMemoryFlat(t *testing.T) {
+func TestCall_UnlimitedAttemptsFlatMemory(t *testing.T) {
 	p := rules(call.Rules{MaxAttempts: -1, Backoff: backoff.None()})
 	now := time.Unix(0, 0)
 	c := p.Start(now, call.Options{})
@@ -768,7 +768,7 @@ func TestUnlimitedAttemptsKeepMemoryFlat(t *testing.T) {
 	runtime.KeepAlive(&c)
 }
 
-func TestAdmitIsToldTheLatestPermit(t *testing.T) {
+func TestBudget_AdmitGetsLatestPermit(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{MaxAttempts: 4, Hedge: timeout.Fixed(time.Second), Budget: l})
 	now := time.Unix(0, 0)
@@ -780,14 +780,14 @@ func TestAdmitIsToldTheLatestPermit(t *testing.T) {
 	require.Equal(t, []testkit.Ask{{Kind: budget.Hedge, Because: budget.Silent, Held: 1}, {Kind: budget.Retry, Because: budget.Failed, Held: 2}}, l.Asked)
 }
 
-func TestResumeOfAnUntimedFirstAttemptHedgesAfterTheDelay(t *testing.T) {
+func TestResume_UntimedFirstAttemptIsHedged(t *testing.T) {
 	p := rules(call.Rules{Hedge: timeout.Fixed(time.Second)})
 	now := time.Unix(0, 0)
 	c := p.Resume(now, call.First{}, call.Options{Hedge: true})
 	require.Equal(t, call.Step{Op: call.Wait, At: now.Add(time.Second)}, c.Next(now))
 }
 
-func TestHandedBackAtTheDeadlineIsNotResent(t *testing.T) {
+func TestUnprocessed_NoResendAtDeadline(t *testing.T) {
 	p := rules(call.Rules{})
 	start := time.Unix(0, 0)
 	deadline := start.Add(time.Second)
@@ -799,7 +799,7 @@ func TestHandedBackAtTheDeadlineIsNotResent(t *testing.T) {
 	require.Equal(t, call.ReasonDeadline, s.Reason)
 }
 
-func TestARetryIsNotSentANanosecondEarly(t *testing.T) {
+func TestRetry_NeverEarly(t *testing.T) {
 	p := rules(call.Rules{})
 	now := time.Unix(0, 0)
 	c := p.Start(now, call.Options{})
@@ -810,7 +810,7 @@ func TestARetryIsNotSentANanosecondEarly(t *testing.T) {
 	require.Equal(t, call.Step{Op: call.Send, Kind: budget.Retry, Attempt: 2}, c.Next(due))
 }
 
-func TestARefusedHedgeIsAskedForOnceAnAttempt(t *testing.T) {
+func TestHedge_RefusedHedgeAsksOncePerAttempt(t *testing.T) {
 	l := testkit.NewLedger()
 	l.Refuse = func(k budget.Kind) bool { return k == budget.Hedge }
 	p := rules(call.Rules{Hedge: timeout.Fixed(time.Second), Backoff: backoff.None(), Budget: l})
@@ -838,7 +838,7 @@ func TestARefusedHedgeIsAskedForOnceAnAttempt(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestHandedBackWhileARetryIsPendingIsAFailure(t *testing.T) {
+func TestUnprocessed_FailureIfRetryPending(t *testing.T) {
 	l := testkit.NewLedger()
 	p := rules(call.Rules{MaxAttempts: 5, Hedge: timeout.Fixed(time.Second), Budget: l})
 	now := time.Unix(0, 0)
@@ -857,7 +857,7 @@ func TestHandedBackWhileARetryIsPendingIsAFailure(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestTheBudgetIsToldWhyARetryIsAskedFor(t *testing.T) {
+func TestBudget_SeesReasonForRetry(t *testing.T) {
 	for class, want := range map[call.Class]budget.Evidence{
 		call.Transient: budget.Failed, call.Throttled: budget.Overloaded, call.Timeout: budget.Silent,
 		call.Unprocessed: budget.Failed,

@@ -17,7 +17,7 @@ import (
 
 const limit = 10 * time.Second
 
-func TestMaxElapsed_NoWaitThatEndsAfterIt(t *testing.T) {
+func TestMaxElapsed_NoWaitBeyondIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		wait   time.Duration
 		reason call.Reason
@@ -47,7 +47,7 @@ func TestMaxElapsed_NoWaitThatEndsAfterIt(t *testing.T) {
 }
 
 // A driver that sends the first attempt itself begins the call when that is sent.
-func TestMaxElapsed_CountsFromTheFirstAttempt(t *testing.T) {
+func TestMaxElapsed_CountsFromFirstAttempt(t *testing.T) {
 	for took, want := range map[time.Duration]call.Op{limit - time.Second: call.Wait, limit - time.Second + 1: call.Stop} {
 		sent := time.Unix(1e9, 0)
 		now := sent.Add(took)
@@ -63,7 +63,7 @@ func TestMaxElapsed_CountsFromTheFirstAttempt(t *testing.T) {
 	require.Equal(t, call.Wait, c.Next(now).Op)
 }
 
-func TestMaxElapsed_AppliesToWhateverIsSentAgain(t *testing.T) {
+func TestMaxElapsed_AppliesToEveryResend(t *testing.T) {
 	late := time.Unix(0, 0).Add(limit + 1)
 	for name, c := range map[string]struct {
 		rules call.Rules
@@ -84,7 +84,7 @@ func TestMaxElapsed_AppliesToWhateverIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestMaxElapsed_NoHedgeAfterIt(t *testing.T) {
+func TestMaxElapsed_NoHedgeBeyondIt(t *testing.T) {
 	r := rules(call.Rules{MaxAttempts: 9, MaxElapsed: limit, Hedge: timeout.Fixed(6 * time.Second)})
 	now := time.Unix(0, 0)
 	c := r.Start(now, call.Options{Hedge: true})
@@ -101,7 +101,7 @@ func TestMaxElapsed_NoHedgeAfterIt(t *testing.T) {
 }
 
 // A wait for the budget's answer, and one that a sibling's hint makes longer, end with it too.
-func TestMaxElapsed_EndsWaitsThatGrow(t *testing.T) {
+func TestMaxElapsed_EndsGrowingWaits(t *testing.T) {
 	t.Run("the budget's queue", func(t *testing.T) {
 		q := queueOf(budget.Later, budget.Later)
 		r := rules(call.Rules{MaxElapsed: limit, Budget: q, Backoff: backoff.Constant(limit - time.Millisecond)})
@@ -131,7 +131,7 @@ func TestMaxElapsed_EndsWaitsThatGrow(t *testing.T) {
 	})
 }
 
-func TestMaxElapsed_TheErrorIsNotTheServersAlone(t *testing.T) {
+func TestMaxElapsed_ErrorNamesIt(t *testing.T) {
 	e := call.Error{Reason: call.ReasonMaxElapsed, Attempts: 1, Last: testkit.ErrDown}
 	require.EqualError(t, &e, "down (evenkeel: max_elapsed after 1 attempt)")
 	require.False(t, e.Bare(), "the policy refused a retry")

@@ -13,7 +13,7 @@ import (
 )
 
 // A limit that has learned nothing yet returns 0.
-func TestHedge_NoneWithoutADelay(t *testing.T) {
+func TestHedge_NoneWithoutDelay(t *testing.T) {
 	for _, delay := range []timeout.Fixed{0, -1} {
 		l := testkit.NewLedger()
 		r := rules(call.Rules{MaxAttempts: 3, Hedge: delay, Budget: l})
@@ -29,7 +29,7 @@ func TestHedge_NoneWithoutADelay(t *testing.T) {
 }
 
 // The budget is not asked before the hedge is due.
-func TestHedge_IsAskedForAtItsDelay(t *testing.T) {
+func TestHedge_AsksBudgetWhenDue(t *testing.T) {
 	l := testkit.NewLedger()
 	asked := 0
 	l.Refuse = func(budget.Kind) bool {

@@ -17,7 +17,7 @@ func hinted(after time.Duration) call.Outcome {
 	return call.Outcome{Class: call.Transient, After: after}
 }
 
-func TestTheJitterOfAHintIsClippedToTheDeadline(t *testing.T) {
+func TestHint_JitterClippedToDeadline(t *testing.T) {
 	now := time.Unix(0, 0)
 	for _, u := range []float64{0, 0.5, 0.999999} {
 		r := rules(call.Rules{Rand: func() float64 { return u }})
@@ -35,7 +35,7 @@ func TestTheJitterOfAHintIsClippedToTheDeadline(t *testing.T) {
 	require.Equal(t, call.ReasonDeadline, c.Next(now).Reason, "the wait alone does not fit")
 }
 
-func TestNoHedgeGoesOutBeforeAHint(t *testing.T) {
+func TestHint_NoHedgeBeforeIt(t *testing.T) {
 	for name, set := range map[string]func(*call.Rules, *testkit.Ledger){
 		"which can be planned": func(*call.Rules, *testkit.Ledger) {},
 		"which the budget refuses": func(_ *call.Rules, l *testkit.Ledger) {
@@ -59,7 +59,7 @@ func TestNoHedgeGoesOutBeforeAHint(t *testing.T) {
 	}
 }
 
-func TestNoHedgeGoesOutAfterAHintPastTheDeadline(t *testing.T) {
+func TestHint_NoHedgeIfPastDeadline(t *testing.T) {
 	l := testkit.NewLedger()
 	r := rules(call.Rules{MaxAttempts: 9, Budget: l, Hedge: timeout.Fixed(time.Second)})
 	now := time.Unix(0, 0)
@@ -74,7 +74,7 @@ func TestNoHedgeGoesOutAfterAHintPastTheDeadline(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestAHintOfATimedOutAttemptIsKept(t *testing.T) {
+func TestHint_KeptFromTimedOutAttempt(t *testing.T) {
 	now := time.Unix(0, 0)
 	c := rules(call.Rules{Rand: func() float64 { return 0 }}).Start(now, call.Options{})
 	c.Next(now)
@@ -82,7 +82,7 @@ func TestAHintOfATimedOutAttemptIsKept(t *testing.T) {
 	require.Equal(t, now.Add(7*time.Second), c.Next(now).At)
 }
 
-func TestAHintOfMaxHintIsObeyedInsteadOfTheBackoff(t *testing.T) {
+func TestHint_OfMaxHintReplacesBackoff(t *testing.T) {
 	r := rules(call.Rules{MaxHint: time.Second, Rand: func() float64 { return 0 }, Backoff: backoff.Constant(time.Minute)})
 	now := time.Unix(1e9, 0)
 	c := r.Start(now, call.Options{})

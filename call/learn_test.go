@@ -29,7 +29,7 @@ func (l learner) Observe(_ time.Time, took time.Duration, answered bool) {
 	*l.samples = append(*l.samples, sample{took, answered})
 }
 
-func TestLearn_AttemptsStillUnderWayAreCensoredSamples(t *testing.T) {
+func TestLearn_InFlightAttemptsAreCensored(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(c *call.Call, now time.Time)
 		want []sample
@@ -63,7 +63,7 @@ func TestLearn_AttemptsStillUnderWayAreCensoredSamples(t *testing.T) {
 	}
 }
 
-func TestUsual_ANegativeOneOfAUsersLimitKeepsNoCallFromRetrying(t *testing.T) {
+func TestUsual_NegativeDoesNotPreventRetries(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for name, set := range map[string]func(*call.Rules, learner){
 		"of attempts": func(r *call.Rules, l learner) { r.AttemptTimeout = l },

@@ -28,7 +28,7 @@ type paths struct {
 // There is one way to advance a call. What the simulator proves is proved of production because
 // both use it: Do, DoValue, HTTP and unary gRPC through internal/drive, streams and the simulator
 // by themselves.
-func TestThereIsNoSecondPath(t *testing.T) {
+func TestDrivers_NoSecondPath(t *testing.T) {
 	machine := reflect.TypeFor[*call.Call]()
 	var methods []string
 	for i := range machine.NumMethod() {

@@ -34,7 +34,7 @@ func asked(r *call.Rules, now time.Time, o call.Outcome) {
 	c.Cancel(now, call.ReasonCanceled)
 }
 
-func TestPause_OthersWaitWithTheirFirstAttempt(t *testing.T) {
+func TestPause_DelaysOtherFirstAttempts(t *testing.T) {
 	r, l := sharing(call.Rules{})
 	now := time.Unix(1e9, 0)
 	asked(r, now, hinted(10*time.Second))
@@ -53,7 +53,7 @@ func TestPause_OthersWaitWithTheirFirstAttempt(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestPause_TheReleaseIsJittered(t *testing.T) {
+func TestPause_ReleaseIsJittered(t *testing.T) {
 	for _, u := range []float64{0, 0.5, 0.999} {
 		r, _ := sharing(call.Rules{Rand: func() float64 { return u }})
 		now := time.Unix(1e9, 0)
@@ -69,7 +69,7 @@ func TestPause_TheReleaseIsJittered(t *testing.T) {
 	}
 }
 
-func TestPause_ACallWhoseDeadlineIsSoonerStopsAtOnce(t *testing.T) {
+func TestPause_EarlierDeadlineStopsAtOnce(t *testing.T) {
 	r, l := sharing(call.Rules{})
 	now := time.Unix(1e9, 0)
 	asked(r, now, hinted(10*time.Second))
@@ -84,7 +84,7 @@ func TestPause_ACallWhoseDeadlineIsSoonerStopsAtOnce(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestPause_OnlyWhatSaysSomethingOfOtherCalls(t *testing.T) {
+func TestPause_OnlyEvidenceAboutOtherCalls(t *testing.T) {
 	for name, c := range map[string]struct {
 		o    call.Outcome
 		wait time.Duration
@@ -117,7 +117,7 @@ func TestPause_OnlyWhatSaysSomethingOfOtherCalls(t *testing.T) {
 	}
 }
 
-func TestPause_KeysAreApart(t *testing.T) {
+func TestPause_KeysAreSeparate(t *testing.T) {
 	r, _ := sharing(call.Rules{})
 	now := time.Unix(1e9, 0)
 	c := r.Start(now, call.Options{PauseKey: "tenant"})
@@ -131,7 +131,7 @@ func TestPause_KeysAreApart(t *testing.T) {
 
 // A retry and a hedge of another call wait as well, and what the budget gave for them is given
 // back if they cannot.
-func TestPause_RetriesAndHedgesOfOthersWait(t *testing.T) {
+func TestPause_DelaysOtherRetriesAndHedges(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	t.Run("a retry that is planned", func(t *testing.T) {
 		for deadline, want := range map[time.Duration]call.Reason{time.Minute: call.ReasonNone, 5 * time.Second: call.ReasonDeadline} {
@@ -174,7 +174,7 @@ func TestPause_RetriesAndHedgesOfOthersWait(t *testing.T) {
 }
 
 // Those that are released first are refused again: the others wait no longer than MaxHint in all.
-func TestPause_IsBoundedHoweverOftenItIsRenewed(t *testing.T) {
+func TestPause_BoundedDespiteRenewal(t *testing.T) {
 	r, _ := sharing(call.Rules{MaxHint: time.Minute})
 	start := time.Unix(1e9, 0)
 	asked(r, start, hinted(20*time.Second))
@@ -191,7 +191,7 @@ func TestPause_IsBoundedHoweverOftenItIsRenewed(t *testing.T) {
 	require.Equal(t, time.Minute, now.Sub(start))
 }
 
-func TestPause_ACallThatGivesUpWhileItWaits(t *testing.T) {
+func TestPause_CanceledWhileWaiting(t *testing.T) {
 	r, l := sharing(call.Rules{})
 	now := time.Unix(1e9, 0)
 	asked(r, now, hinted(10*time.Second))

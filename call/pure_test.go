@@ -15,7 +15,7 @@ import (
 
 // The machine is told what time it is, and does nothing by itself: no I/O, clock, goroutine, lock
 // or context.
-func TestThePackageIsPure(t *testing.T) {
+func TestPackage_IsPure(t *testing.T) {
 	allowed := []string{
 		"errors", "math", "math/rand/v2", "strconv", "time",
 		"github.com/evenkeel-go/evenkeel/backoff", "github.com/evenkeel-go/evenkeel/budget",

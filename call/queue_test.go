@@ -45,7 +45,7 @@ func follow(c *call.Call, now time.Time) (at time.Time, waits int, last call.Ste
 	}
 }
 
-func TestAQueueIsAskedWhenTheRetryIsDue(t *testing.T) {
+func TestQueue_AsksWhenRetryIsDue(t *testing.T) {
 	q := queueOf(budget.Granted)
 	now := time.Unix(0, 0)
 	c := failed(rules(call.Rules{Budget: q}), now, call.Options{})
@@ -60,7 +60,7 @@ func TestAQueueIsAskedWhenTheRetryIsDue(t *testing.T) {
 	require.Zero(t, c.Report().Queued)
 }
 
-func TestAQueueThatIsHopelessStopsTheCallAtOnce(t *testing.T) {
+func TestQueue_HopelessStopsAtOnce(t *testing.T) {
 	q := queueOf(budget.Granted)
 	q.hopeless = func() bool { return true }
 	now := time.Unix(0, 0)
@@ -70,7 +70,7 @@ func TestAQueueThatIsHopelessStopsTheCallAtOnce(t *testing.T) {
 	q.Settled(t)
 }
 
-func TestALateRefusalHandsOverTheLastAnswer(t *testing.T) {
+func TestQueue_LateRefusalReturnsLastAnswer(t *testing.T) {
 	q := queueOf(budget.Refused)
 	now := time.Unix(0, 0)
 	c := failed(rules(call.Rules{Budget: q}), now, call.Options{})
@@ -83,7 +83,7 @@ func TestALateRefusalHandsOverTheLastAnswer(t *testing.T) {
 	q.Settled(t)
 }
 
-func TestLaterIsAskedAgainEverLessOften(t *testing.T) {
+func TestLater_AsksLessAndLessOften(t *testing.T) {
 	q := queueOf(budget.Later, budget.Later, budget.Later, budget.Granted)
 	now := time.Unix(0, 0)
 	r := rules(call.Rules{Budget: q, Backoff: backoff.None(), Rand: func() float64 { return 0.5 }})
@@ -101,7 +101,7 @@ func TestLaterIsAskedAgainEverLessOften(t *testing.T) {
 }
 
 // How long a call waits is the budget's to say.
-func TestLaterLastsAsLongAsTheBudgetSaysSo(t *testing.T) {
+func TestLater_LastsWhileBudgetSaysSo(t *testing.T) {
 	q := queueOf(budget.Later)
 	now := time.Unix(0, 0)
 	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
@@ -119,7 +119,7 @@ func TestLaterLastsAsLongAsTheBudgetSaysSo(t *testing.T) {
 	q.Settled(t)
 }
 
-func TestLaterEndsBeforeTheDeadline(t *testing.T) {
+func TestLater_EndsBeforeDeadline(t *testing.T) {
 	q := queueOf(budget.Later)
 	now := time.Unix(0, 0)
 	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{Deadline: now.Add(100 * time.Millisecond)})
@@ -129,7 +129,7 @@ func TestLaterEndsBeforeTheDeadline(t *testing.T) {
 	require.Empty(t, q.tickets)
 }
 
-func TestACallThatIsCanceledWaitsNoMore(t *testing.T) {
+func TestLater_CancelEndsWait(t *testing.T) {
 	q := queueOf(budget.Later)
 	now := time.Unix(0, 0)
 	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})
@@ -141,7 +141,7 @@ func TestACallThatIsCanceledWaitsNoMore(t *testing.T) {
 	q.Settled(t)
 }
 
-func TestAHedgeThatIsNotYetGrantedIsAskedForAgain(t *testing.T) {
+func TestLater_HedgeAsksAgain(t *testing.T) {
 	q := queueOf(budget.Later, budget.Later, budget.Granted)
 	now := time.Unix(0, 0)
 	c := rules(call.Rules{Budget: q, Hedge: timeout.Fixed(time.Second), Rand: func() float64 { return 0.5 }}).Start(now, call.Options{Hedge: true})
@@ -156,7 +156,7 @@ func TestAHedgeThatIsNotYetGrantedIsAskedForAgain(t *testing.T) {
 	q.Settled(t)
 }
 
-func TestARefusalAtTheDueTimeLeavesTheAttemptUnderWay(t *testing.T) {
+func TestQueue_RefusalLeavesAttemptInFlight(t *testing.T) {
 	q := queueOf(budget.Granted, budget.Refused)
 	now := time.Unix(0, 0)
 	c := rules(call.Rules{MaxAttempts: 5, Budget: q, Hedge: timeout.Fixed(time.Second)}).Start(now, call.Options{Hedge: true})
@@ -173,7 +173,7 @@ func TestARefusalAtTheDueTimeLeavesTheAttemptUnderWay(t *testing.T) {
 
 // A Queue that returns a permit with Later counts its waiting calls itself: each permit is passed
 // on with the next question, or ended.
-func TestAWaitingCallsPermitIsPassedOnOrEnded(t *testing.T) {
+func TestLater_PermitPassedOnOrEnded(t *testing.T) {
 	now := time.Unix(0, 0)
 	wait := func() (b budget.Budget, c call.Call, under [2]budget.Permit) {
 		b = budget.Adaptive{Waiting: 1}.New()
@@ -217,7 +217,7 @@ func TestAWaitingCallsPermitIsPassedOnOrEnded(t *testing.T) {
 }
 
 // The wait for the budget ends when the attempt is granted: how long that takes is no part of it.
-func TestAGrantEndsTheWaitForTheBudget(t *testing.T) {
+func TestLater_GrantEndsBudgetWait(t *testing.T) {
 	q := queueOf(budget.Later, budget.Granted)
 	now := time.Unix(0, 0)
 	c := failed(rules(call.Rules{Budget: q, Backoff: backoff.None()}), now, call.Options{})

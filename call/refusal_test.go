@@ -28,7 +28,7 @@ func racing(t *testing.T, l *testkit.Ledger) (c call.Call, now time.Time) {
 	return c, now
 }
 
-func TestOnlyAnApplicationsOwnRefusalBeatsAnAttemptUnderWay(t *testing.T) {
+func TestRefusal_OnlyApplicationsBeatsAttemptInFlight(t *testing.T) {
 	for name, c := range map[string]struct {
 		of   int // the attempt that is refused
 		o    call.Outcome
@@ -63,7 +63,7 @@ func TestOnlyAnApplicationsOwnRefusalBeatsAnAttemptUnderWay(t *testing.T) {
 	}
 }
 
-func TestARefusalThatMayBeAShadowIsTheAnswerIfNothingBetterComes(t *testing.T) {
+func TestRefusal_PossibleShadowIsLastResort(t *testing.T) {
 	for name, c := range map[string]struct {
 		second, first call.Outcome
 		answer        int
@@ -89,7 +89,7 @@ func TestARefusalThatMayBeAShadowIsTheAnswerIfNothingBetterComes(t *testing.T) {
 	}
 }
 
-func TestAResendAfterAnAmbiguousFailureMayMeetItsOwnShadow(t *testing.T) {
+func TestRefusal_ResendMayMeetItsShadow(t *testing.T) {
 	for class, want := range map[call.Class]bool{
 		call.Transient: true, call.Timeout: true, call.Throttled: true, call.Unprocessed: false,
 	} {

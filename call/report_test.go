@@ -73,7 +73,7 @@ func TestError_Text(t *testing.T) {
 	}
 }
 
-func TestReport_HintThatWasTooLong(t *testing.T) {
+func TestReport_HintTooLong(t *testing.T) {
 	now := time.Unix(0, 0)
 	r := rules(call.Rules{MaxHint: time.Minute})
 	c := r.Start(now, call.Options{})

@@ -23,7 +23,7 @@ func attempt(t *testing.T, c *call.Call, now time.Time, number int, d time.Durat
 	return at, step
 }
 
-func TestResetAfter_AttemptsAndBackoffBeginAnewAfterALongRun(t *testing.T) {
+func TestResetAfter_ResetsAttemptsAndBackoff(t *testing.T) {
 	l := testkit.NewLedger()
 	r := rules(call.Rules{ResetAfter: goodRun, Budget: l, Backoff: backoff.Exponential(time.Second, time.Hour)})
 	now := time.Unix(1e9, 0)
@@ -47,7 +47,7 @@ func TestResetAfter_AttemptsAndBackoffBeginAnewAfterALongRun(t *testing.T) {
 	require.Equal(t, 4, l.Ended(budget.Alive), "a destination that served so long works")
 }
 
-func TestResetAfter_OnlyOfAnAttemptThatRan(t *testing.T) {
+func TestResetAfter_OnlyIfAttemptRan(t *testing.T) {
 	for name, c := range map[string]struct {
 		o     call.Outcome
 		opts  call.Options
@@ -74,7 +74,7 @@ func TestResetAfter_OnlyOfAnAttemptThatRan(t *testing.T) {
 	}
 }
 
-func TestResetAfter_MaxElapsedBeginsAnewToo(t *testing.T) {
+func TestResetAfter_ResetsMaxElapsed(t *testing.T) {
 	r := rules(call.Rules{ResetAfter: goodRun, MaxElapsed: limit, MaxAttempts: -1, Backoff: backoff.Constant(4 * time.Second)})
 	now := time.Unix(0, 0)
 	c := r.Start(now, call.Options{Reset: true})
@@ -89,7 +89,7 @@ func TestResetAfter_MaxElapsedBeginsAnewToo(t *testing.T) {
 
 // The wait after a first attempt that ran well is the first one's, as after any; that it ran well
 // shows in the budget.
-func TestResetAfter_OfAFirstAttemptSentOutsideTheCall(t *testing.T) {
+func TestResetAfter_FirstAttemptSentOutside(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for name, c := range map[string]struct {
 		sent time.Time
@@ -106,7 +106,7 @@ func TestResetAfter_OfAFirstAttemptSentOutsideTheCall(t *testing.T) {
 }
 
 // However long its attempts run, the budget decides on each retry.
-func TestResetAfter_TheBudgetStillHolds(t *testing.T) {
+func TestResetAfter_BudgetStillApplies(t *testing.T) {
 	l := testkit.NewLedger()
 	l.Refuse = func(budget.Kind) bool { return l.Admits >= 3 }
 	r := rules(call.Rules{ResetAfter: goodRun, Budget: l})

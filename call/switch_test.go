@@ -30,7 +30,7 @@ func switched(t *testing.T, now time.Time, r call.Rules) (l *testkit.Ledger, off
 	return l, off, c
 }
 
-func TestNothingIsSentASecondTimeWhileSwitchedOff(t *testing.T) {
+func TestOff_NoResends(t *testing.T) {
 	now := time.Unix(0, 0)
 	t.Run("no_retry_is_planned", func(t *testing.T) {
 		l, off, c := switched(t, now, call.Rules{})
@@ -88,7 +88,7 @@ func TestNothingIsSentASecondTimeWhileSwitchedOff(t *testing.T) {
 	})
 }
 
-func TestSwitchedOff_OtherReasonsComeFirst(t *testing.T) {
+func TestOff_OtherReasonsFirst(t *testing.T) {
 	now := time.Unix(0, 0)
 	for _, row := range []struct {
 		o    call.Outcome

@@ -11,7 +11,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/testkit"
 )
 
-func TestAnErrorThatNoClassifierKnowsSpendsFromABudgetOfItsOwn(t *testing.T) {
+func TestUnknownError_SpendsOwnBudget(t *testing.T) {
 	unclear := call.Outcome{Class: call.Transient, Evidence: budget.Unknown}
 	l, spare := testkit.NewLedger(), testkit.NewLedger()
 	spare.Refuse = func(budget.Kind) bool { return spare.Admits == 1 }
@@ -49,7 +49,7 @@ func TestAnErrorThatNoClassifierKnowsSpendsFromABudgetOfItsOwn(t *testing.T) {
 	})
 }
 
-func TestTheZeroRulesRetryWithoutLimitOrWait(t *testing.T) {
+func TestRules_ZeroRetriesWithoutLimitOrWait(t *testing.T) {
 	var r call.Rules
 	now := time.Unix(0, 0)
 	c := r.Start(now, call.Options{Hedge: true})
