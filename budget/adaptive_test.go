@@ -97,7 +97,7 @@ func TestAdaptive_Outage(t *testing.T) {
 	})
 }
 
-func TestAdaptive_RetriesThatSucceedCostNothing(t *testing.T) {
+func TestAdaptive_SuccessfulRetriesAreFree(t *testing.T) {
 	b := budget.Adaptive{}.New()
 	for i := range 1000 {
 		require.Equal(t, 2, call(b, float64(i)/1000, failed, alive))
@@ -118,7 +118,7 @@ func TestAdaptive_WasteIsBounded(t *testing.T) {
 
 const row = 4
 
-func TestAdaptive_MaxAttemptsMeansWhatItSaysOnAQuietClient(t *testing.T) {
+func TestAdaptive_QuietClientMayUseMaxAttempts(t *testing.T) {
 	require.Equal(t, 3, call(budget.Adaptive{}.New(), 0, failed, failed, alive))
 	require.Equal(t, 2, call(budget.Adaptive{Strict: true}.New(), 0, failed, failed, alive))
 	b := budget.Adaptive{}.New()
@@ -251,7 +251,7 @@ func TestAdaptive_WaitingLeavesNoTrace(t *testing.T) {
 	})
 }
 
-func TestAdaptive_WithoutPatienceNoCallWaits(t *testing.T) {
+func TestAdaptive_NoWaitWithoutPatience(t *testing.T) {
 	b := budget.Adaptive{Patience: -1}.New()
 	require.Equal(t, 2, func() (n int) {
 		for range 10 {
@@ -265,7 +265,7 @@ func TestAdaptive_WithoutPatienceNoCallWaits(t *testing.T) {
 
 // Ten of a hundred calls that are sent at once fail, and a tenth of their retries: that is a bad
 // moment, not an outage.
-func TestAdaptive_SuccessesSentWithTheFailurePayInAdvance(t *testing.T) {
+func TestAdaptive_ConcurrentSuccessesPayInAdvance(t *testing.T) {
 	b := budget.Adaptive{}.New()
 	batch := make([]budget.Permit, 20)
 	for i := range batch {
@@ -470,7 +470,7 @@ func TestAdaptive_Drain(t *testing.T) {
 	require.Equal(t, 3, call(b, 1, failed, failed, alive))
 }
 
-func TestAdaptive_LevelIsZeroOnlyWhileRetriesAreStopped(t *testing.T) {
+func TestAdaptive_ZeroLevelMeansNoRetries(t *testing.T) {
 	b := budget.Adaptive{}.New()
 	p := b.Begin(at(0))
 	for range 6 {
@@ -492,7 +492,7 @@ func TestAdaptive_LevelIsZeroOnlyWhileRetriesAreStopped(t *testing.T) {
 	}
 }
 
-func TestAdaptive_EndingTwiceMintsNothing(t *testing.T) {
+func TestAdaptive_EndingTwiceAddsNothing(t *testing.T) {
 	b := full(budget.Adaptive{})
 	p := granted(t, b, 0, failed, fail(b, 0, failed))
 	for range 1000 {
@@ -503,7 +503,7 @@ func TestAdaptive_EndingTwiceMintsNothing(t *testing.T) {
 	stop(t, b, 1000)
 }
 
-func TestAdaptive_AHappySuccessAllocatesNothingAndReadsNoClock(t *testing.T) {
+func TestAdaptive_SuccessAllocatesNothingReadsNoClock(t *testing.T) {
 	b := full(budget.Adaptive{})
 	require.Implements(t, (*budget.Timeless)(nil), b)
 	require.Implements(t, (*budget.Queue)(nil), b)

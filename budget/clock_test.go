@@ -47,7 +47,7 @@ func failing(b budget.Budget, now time.Time, calls int) (retries int) {
 	return retries
 }
 
-func TestClock_SettingItAdmitsNothing(t *testing.T) {
+func TestClock_StepAdmitsNothing(t *testing.T) {
 	for name, steps := range map[string][]time.Duration{
 		"back by 75 s, again and again":     {-75 * time.Second},
 		"back by hours, again and again":    {-5 * time.Hour},
@@ -81,7 +81,7 @@ func TestClock_SettingItAdmitsNothing(t *testing.T) {
 
 // One jump forward is time that has passed, as far as anybody can tell. But when the clock is set
 // right again the budget goes on, and does not wait for the time that it saw.
-func TestClock_OneJumpForwardLocksNothing(t *testing.T) {
+func TestClock_JumpForwardLocksNothing(t *testing.T) {
 	for _, s := range published {
 		for _, every := range []time.Duration{50 * time.Millisecond, 400 * time.Millisecond, 7 * time.Second} {
 			t.Run(fmt.Sprintf("%T%+v each %v", s, s, every), func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestClock_OneJumpForwardLocksNothing(t *testing.T) {
 }
 
 // A budget that is Timeless decides the same whatever times it is given.
-func TestClock_TimelessBudgetsDoNotLook(t *testing.T) {
+func TestClock_TimelessBudgetsIgnoreIt(t *testing.T) {
 	wild := []time.Time{{}, time.Unix(math.MaxInt32, 0), time.Unix(0, 0), time.Now(), time.Unix(-1e9, 1)}
 	for _, s := range published {
 		if _, ok := s.New().(budget.Timeless); !ok {
@@ -123,7 +123,7 @@ func TestClock_TimelessBudgetsDoNotLook(t *testing.T) {
 }
 
 // A level is told no time, and all the same what it says holds of a client that was idle.
-func TestLevel_OfAWindowRecoversWithTime(t *testing.T) {
+func TestLevel_WindowRecoversWithTime(t *testing.T) {
 	for _, s := range []budget.Spec{
 		budget.Finagle{MinPerSecond: 1},
 		budget.Finagle{TTL: time.Minute},

@@ -27,7 +27,7 @@ var drainers = []budget.Spec{
 	budget.ClientThrottle{Retries: budget.AWS{}},
 }
 
-func TestDrained_AffordsNothingUntilASuccess(t *testing.T) {
+func TestDrained_RefusesUntilSuccess(t *testing.T) {
 	for _, s := range drainers {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			b := s.(budget.Drainer).NewDrained()
@@ -50,7 +50,7 @@ func TestDrained_AffordsNothingUntilASuccess(t *testing.T) {
 }
 
 // After its first success a drained budget does what a new one does after a success.
-func TestDrained_IsAsNewAfterASuccess(t *testing.T) {
+func TestDrained_LikeNewAfterSuccess(t *testing.T) {
 	for _, s := range drainers {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
 			retries := func(b budget.Budget) (n int) {
@@ -76,7 +76,7 @@ func TestDrained_IsAsNewAfterASuccess(t *testing.T) {
 }
 
 // A budget that others spend from, too, is not emptied for one that comes back.
-func TestDrained_ASharedBudgetIsNone(t *testing.T) {
+func TestDrained_NotForSharedBudgets(t *testing.T) {
 	shared := budget.Shared(budget.TokenBucket{}.New())
 	_, ok := shared.(budget.Drainer)
 	require.False(t, ok)

@@ -112,7 +112,7 @@ func after(from, p float64) func(float64) float64 {
 
 const fleetSeeds = 5
 
-func TestFleet_SavesCallsOfClientsWithoutMemory(t *testing.T) {
+func TestFleet_SavesCallsOfShortLivedClients(t *testing.T) {
 	for _, servers := range []int{1, 10, 100} {
 		t.Run(strconv.Itoa(servers), func(t *testing.T) {
 			for seed := range uint64(fleetSeeds) {
@@ -126,7 +126,7 @@ func TestFleet_SavesCallsOfClientsWithoutMemory(t *testing.T) {
 	}
 }
 
-func TestFleet_CostsLittleInAnOutageThatIsAnswered(t *testing.T) {
+func TestFleet_AnsweredOutageCostsLittle(t *testing.T) {
 	for servers, most := range map[int]float64{1: 1.001, 10: 1.003, 100: 1.02} {
 		t.Run(strconv.Itoa(servers), func(t *testing.T) {
 			for seed := range uint64(fleetSeeds) {
@@ -139,7 +139,7 @@ func TestFleet_CostsLittleInAnOutageThatIsAnswered(t *testing.T) {
 	}
 }
 
-func TestFleet_SlowSuccessesDoNotPayForAnOutage(t *testing.T) {
+func TestFleet_SlowSuccessesDoNotPayForOutage(t *testing.T) {
 	for servers, most := range map[int]float64{1: 1.05, 10: 1.07, 100: 1.15} {
 		t.Run(strconv.Itoa(servers), func(t *testing.T) {
 			got := strangers{servers: servers, rate: 1000, latency: 5, fail: after(30, 1), seconds: 40, from: 30}.run()
@@ -148,7 +148,7 @@ func TestFleet_SlowSuccessesDoNotPayForAnOutage(t *testing.T) {
 	}
 }
 
-func TestFleet_BoundsAPartialOutage(t *testing.T) {
+func TestFleet_BoundsPartialOutage(t *testing.T) {
 	for _, p := range []float64{.2, .5, .8} {
 		first := strangers{servers: 10, rate: 1000, fail: after(30, p), seconds: 40, from: 30}.run()
 		require.LessOrEqual(t, first.load(), 1.13, p)
@@ -157,7 +157,7 @@ func TestFleet_BoundsAPartialOutage(t *testing.T) {
 	}
 }
 
-func TestFleet_GrantsAgainOnceARequestSucceedsThatBeganLater(t *testing.T) {
+func TestFleet_GrantsAfterLaterSuccess(t *testing.T) {
 	a := budget.Fleet{Open: 1}.New()
 	before := a.Begin()
 	require.True(t, a.Fail())
@@ -171,7 +171,7 @@ func TestFleet_GrantsAgainOnceARequestSucceedsThatBeganLater(t *testing.T) {
 	require.True(t, a.Fail())
 }
 
-func TestFleet_ADrainedBudgetGrantsWhatWasEarned(t *testing.T) {
+func TestFleet_DrainedGrantsWhatWasEarned(t *testing.T) {
 	a := budget.Fleet{Ratio: .5}.NewDrained()
 	require.False(t, a.Fail())
 	a.End(a.Begin(), true)
@@ -183,7 +183,7 @@ func TestFleet_ADrainedBudgetGrantsWhatWasEarned(t *testing.T) {
 
 // Whatever happens in whatever order, grants are at most the burst and what successes earn; and
 // after the last success they are at most Open and a fifth of what was in hand.
-func TestFleet_KeepsItsBoundsInAnyOrder(t *testing.T) {
+func TestFleet_BoundsHoldInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := budget.Fleet{
 			Ratio: rapid.Float64Range(.001, 1).Draw(t, "ratio"),
@@ -224,7 +224,7 @@ func TestFleet_KeepsItsBoundsInAnyOrder(t *testing.T) {
 	})
 }
 
-func TestFleet_ManyGoroutinesGetNoMoreThanIsOpen(t *testing.T) {
+func TestFleet_ConcurrentGrantsWithinOpen(t *testing.T) {
 	a := budget.Fleet{Open: 3}.New()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -247,7 +247,7 @@ func TestFleet_ManyGoroutinesGetNoMoreThanIsOpen(t *testing.T) {
 	require.LessOrEqual(t, grants, 3+8/5, "eight in hand")
 }
 
-func TestFleet_NamesEachMistake(t *testing.T) {
+func TestFleet_ValidateNamesEachMistake(t *testing.T) {
 	err := budget.Fleet{Ratio: 2, Burst: .5, Open: -1}.Validate()
 	for _, field := range []string{"Ratio", "Burst", "Open"} {
 		require.ErrorContains(t, err, field+": must be")

@@ -48,14 +48,14 @@ func TestJSON(t *testing.T) {
 	require.Equal(t, budget.Finagle{}, bare)
 }
 
-func TestSpecsWithoutAName(t *testing.T) {
+func TestJSON_SpecsWithoutName(t *testing.T) {
 	for _, s := range []budget.Spec{nil, budget.Shared(budget.Adaptive{}.New())} {
 		_, err := budget.MarshalSpec(s)
 		require.Error(t, err)
 	}
 }
 
-func TestBadJSONIsOneErrorWithEveryPath(t *testing.T) {
+func TestJSON_ErrorListsEveryPath(t *testing.T) {
 	for text, want := range map[string][]string{
 		`{"adaptive":{"waste":2,"unanswered":-1,"patience":"2m","waiting":-1}}`: {
 			"adaptive.waste: must", "adaptive.unanswered: must", "adaptive.patience: must", "adaptive.waiting: must",

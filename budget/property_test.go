@@ -144,7 +144,7 @@ func recent(t *rapid.T, attempts []*attempt) *attempt {
 }
 
 // Any sequence of decisions, each of them atomic, stands for any interleaving of goroutines.
-func TestAdaptive_DecidesAsTheRuleSays(t *testing.T) {
+func TestAdaptive_MatchesModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec := budget.Adaptive{Strict: rapid.Bool().Draw(t, "strict"), Patience: time.Minute}
 		b := spec.New()
@@ -202,7 +202,7 @@ func TestAdaptive_DecidesAsTheRuleSays(t *testing.T) {
 
 // After the time T of the package comment's proof, a client that was well pays at most what it
 // says there, whatever it was doing before and however its attempts end from then on.
-func TestAdaptive_AnOutageCostsAtMostWhatThePackageCommentSays(t *testing.T) {
+func TestAdaptive_OutageCostsAtMostDocumented(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		strict := rapid.Bool().Draw(t, "strict")
 		most := rapid.IntRange(1, 6).Draw(t, "MaxAttempts")

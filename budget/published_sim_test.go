@@ -12,7 +12,7 @@ import (
 // The published budgets under the model of fleet have published figures: loads in the first ten
 // seconds of an outage with 1, 10, 100 and 1,000 clients, and success and load of 100 clients at p
 // = 0.1 and 0.3, all in percent.
-func TestPublishedFigures(t *testing.T) {
+func TestPublished_Figures(t *testing.T) {
 	for _, c := range []struct {
 		spec     budget.Spec
 		attempts int

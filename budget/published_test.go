@@ -343,7 +343,7 @@ func TestLevels(t *testing.T) {
 }
 
 // An alarm on level 0 has to go off when retries end, whatever the budget.
-func TestALevelIsZeroJustWhenNoRetryIsAdmitted(t *testing.T) {
+func TestLevel_ZeroIffNoRetryAdmitted(t *testing.T) {
 	for _, s := range []budget.Spec{
 		budget.TokenBucket{},
 		budget.TokenBucket{Cap: 1.5},
@@ -390,7 +390,7 @@ func TestTimeless(t *testing.T) {
 // What counts is the time between two readings, which Go takes from the monotonic clock: a wall
 // clock that is set back by an hour must not keep a window from moving for an hour. Times on both
 // sides of 2262, where an int64 of nanoseconds since 1970 ends, show it without setting a clock.
-func TestWindowsMoveByTheTimeBetweenReadings(t *testing.T) {
+func TestWindow_UsesMonotonicTime(t *testing.T) {
 	before := time.Unix(0, math.MaxInt64)
 	for _, s := range []budget.Spec{budget.Finagle{MinPerSecond: -1}, budget.Ratio{}} {
 		b := s.New()
@@ -404,7 +404,7 @@ func TestWindowsMoveByTheTimeBetweenReadings(t *testing.T) {
 	}
 }
 
-func TestAClockThatStepsBackIsHarmless(t *testing.T) {
+func TestClock_StepBackIsHarmless(t *testing.T) {
 	for _, s := range benched {
 		b := s.spec.New()
 		succeed(b, 1000, 100)

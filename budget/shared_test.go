@@ -30,7 +30,7 @@ func zeroOf(b budget.Budget) budget.Budget {
 	return reflect.New(reflect.TypeOf(b).Elem()).Interface().(budget.Budget)
 }
 
-func TestShared_RefusesWhatCannotBeABudget(t *testing.T) {
+func TestShared_RefusesUnusableBudgets(t *testing.T) {
 	for name, b := range map[string]budget.Budget{
 		"nil":                   nil,
 		"a nil pointer to mine": (*named)(nil),
@@ -47,7 +47,7 @@ func TestShared_RefusesWhatCannotBeABudget(t *testing.T) {
 	}
 }
 
-func TestShared_TakesWhatWorks(t *testing.T) {
+func TestShared_AcceptsUsableBudgets(t *testing.T) {
 	for _, s := range append(published, budget.Unlimited{}, budget.Adaptive{}) {
 		require.NoError(t, budget.Shared(s.New()).Validate())
 		require.NoError(t, budget.Shared(named{Budget: s.New()}).Validate())

@@ -28,7 +28,7 @@ func together(f func(rng *rand.Rand)) {
 	wg.Wait()
 }
 
-func TestAllFailAtOnce(t *testing.T) {
+func TestBudgets_AllFailAtOnce(t *testing.T) {
 	for _, c := range []struct {
 		spec     budget.Spec
 		attempts int
@@ -67,7 +67,7 @@ func TestAllFailAtOnce(t *testing.T) {
 }
 
 // What is spent was there at the start or earned since, whatever the goroutines do.
-func TestNobodySpendsWhatWasNotEarned(t *testing.T) {
+func TestBudgets_SpendOnlyWhatWasEarned(t *testing.T) {
 	for _, c := range []struct {
 		spec               budget.Spec
 		size, earn, refund float64 // in retries: of a full budget, of a success, of a retry's success
@@ -113,7 +113,7 @@ func TestNobodySpendsWhatWasNotEarned(t *testing.T) {
 	}
 }
 
-func TestWhatIsGivenBackIsNotLost(t *testing.T) {
+func TestBudgets_ReturnedPermitsAreKept(t *testing.T) {
 	for _, s := range []budget.Spec{budget.TokenBucket{}, budget.AWS{}} {
 		b := s.New()
 		before := b.(budget.Leveler).Level()
@@ -129,7 +129,7 @@ func TestWhatIsGivenBackIsNotLost(t *testing.T) {
 }
 
 // Envoy's rule, seen from outside: what is in flight at any time.
-func TestRetriesInFlightNeverExceedTheLimit(t *testing.T) {
+func TestConcurrency_InFlightNeverExceedsLimit(t *testing.T) {
 	b := budget.Concurrency{Min: 5}.New()
 	var retries atomic.Int64
 	together(func(*rand.Rand) { // nobody begins, so that only the minimum is allowed
@@ -146,7 +146,7 @@ func TestRetriesInFlightNeverExceedTheLimit(t *testing.T) {
 	require.Equal(t, 1., b.(budget.Leveler).Level(), "all is given back")
 }
 
-func TestEveryBudgetIsSafeForConcurrentUse(t *testing.T) {
+func TestBudgets_ConcurrentUse(t *testing.T) {
 	for _, s := range benched {
 		t.Run(s.name, func(t *testing.T) {
 			b := s.spec.New()
@@ -204,7 +204,7 @@ func TestAdaptive_AllFailAtOnce(t *testing.T) {
 }
 
 // What 256 goroutines do of everything leaves a budget that works.
-func TestAdaptive_IsSoundAfterAnyUse(t *testing.T) {
+func TestAdaptive_WorksAfterConcurrentUse(t *testing.T) {
 	b := budget.Adaptive{}.New()
 	var clock atomic.Int64
 	together(func(rng *rand.Rand) {
