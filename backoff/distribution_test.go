@@ -30,7 +30,7 @@ func even(from, to time.Duration) func(float64) float64 {
 	}
 }
 
-func TestJitterIsSpreadEvenly(t *testing.T) {
+func TestJitter_IsUniform(t *testing.T) {
 	const base, cap = 50 * time.Millisecond, 20 * time.Second
 	curve := backoff.Exponential(base, cap)
 	decorrelated := backoff.DecorrelatedJitter(base, cap)
@@ -48,7 +48,7 @@ func TestJitterIsSpreadEvenly(t *testing.T) {
 }
 
 // The test has to be able to fail: a spread that is 3 % off is found.
-func TestKolmogorovSmirnovFindsAnUnevenSpread(t *testing.T) {
+func TestKolmogorovSmirnov_FindsUnevenSpread(t *testing.T) {
 	samples := drawn(backoff.FullJitter(time.Second, time.Second), 1, 0)
 	off := even(0, 1030*time.Millisecond)
 	require.Greater(t, distance(samples, off), 2.2253/math.Sqrt(clients))
@@ -56,7 +56,7 @@ func TestKolmogorovSmirnovFindsAnUnevenSpread(t *testing.T) {
 
 // One draw first and a cut after is the article's formula to the letter; a cap of no bounds leaves
 // it to Cap.
-func TestCapOverDecorrelatedIsTheArticlesFormula(t *testing.T) {
+func TestCap_OverDecorrelatedMatchesArticle(t *testing.T) {
 	const base, cap = 5 * time.Millisecond, 2 * time.Second
 	s := backoff.Cap(backoff.DecorrelatedJitter(base, math.MaxInt64), cap)
 	rng := rand.New(rand.NewPCG(2, 2))
@@ -72,7 +72,7 @@ func TestCapOverDecorrelatedIsTheArticlesFormula(t *testing.T) {
 }
 
 // Law 3: a thousand clients that all reached the cap are still spread, whichever jitter they use.
-func TestJitterSurvivesTheCap(t *testing.T) {
+func TestJitter_SurvivesCap(t *testing.T) {
 	const base, cap = 50 * time.Millisecond, 20 * time.Second
 	curve := backoff.Fibonacci(base, cap)
 	for name, s := range map[string]backoff.Strategy{
@@ -115,7 +115,7 @@ func polly(rng *rand.Rand, waits int) []float64 {
 	return all
 }
 
-func TestSmoothDecorrelatedIsDistributedAsPolly(t *testing.T) {
+func TestSmoothDecorrelated_DistributedAsPolly(t *testing.T) {
 	const waits, median = 10, time.Second
 	s := backoff.SmoothDecorrelated(median, math.MaxInt64)
 	rng := rand.New(rand.NewPCG(4, 4))
@@ -134,7 +134,7 @@ func TestSmoothDecorrelatedIsDistributedAsPolly(t *testing.T) {
 
 // What splitting one random number costs: the same mean, and a spread that is about 30 % wider, as
 // documented.
-func TestSmoothDecorrelatedTimeOfALateRetry(t *testing.T) {
+func TestSmoothDecorrelated_TimeOfLateRetry(t *testing.T) {
 	const waits, median = 8, time.Second
 	s := backoff.SmoothDecorrelated(median, math.MaxInt64)
 	rng := rand.New(rand.NewPCG(5, 5))
@@ -152,7 +152,7 @@ func TestSmoothDecorrelatedTimeOfALateRetry(t *testing.T) {
 }
 
 // The range is the published one: up to F(n) - F(n-2), here scaled to the cap when it is above it.
-func TestSmoothDecorrelatedReachesItsCapAndNoMore(t *testing.T) {
+func TestSmoothDecorrelated_ReachesCapAndNoMore(t *testing.T) {
 	const cap = 10 * time.Second
 	s := backoff.SmoothDecorrelated(time.Second, cap)
 	free := backoff.SmoothDecorrelated(time.Second, math.MaxInt64)
@@ -182,7 +182,7 @@ func TestSmoothDecorrelatedReachesItsCapAndNoMore(t *testing.T) {
 	require.LessOrEqual(t, s.Delay(1, 0, 1), 2*time.Second)
 }
 
-func TestSmoothDecorrelatedMedians(t *testing.T) {
+func TestSmoothDecorrelated_Medians(t *testing.T) {
 	s := backoff.SmoothDecorrelated(time.Second, math.MaxInt64)
 	for i, want := range []float64{0.90, 1.14, 2.02, 4.01, 8.01, 16.0, 32.0} {
 		all := slices.Sorted(slices.Values(drawn(s, i+1, 0)))

@@ -36,7 +36,7 @@ func runs(t *testing.T, n int, key string, period time.Duration, takes func(run 
 	return began
 }
 
-func TestEveryKeepsItsSlots(t *testing.T) {
+func TestEvery_KeepsSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const period = time.Minute
 		started := time.Now()
@@ -52,7 +52,7 @@ func TestEveryKeepsItsSlots(t *testing.T) {
 	})
 }
 
-func TestEveryTakesTheSameSlotsAfterARestart(t *testing.T) {
+func TestEvery_SameSlotsAfterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const period = time.Hour
 		instant := func(int) time.Duration { return 0 }
@@ -63,7 +63,7 @@ func TestEveryTakesTheSameSlotsAfterARestart(t *testing.T) {
 	})
 }
 
-func TestEverySkipsSlotsRatherThanOverlap(t *testing.T) {
+func TestEvery_SkipsSlotsNoOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const period = time.Minute
 		began := runs(t, 4, "a", period, func(run int) time.Duration {
@@ -75,7 +75,7 @@ func TestEverySkipsSlotsRatherThanOverlap(t *testing.T) {
 	})
 }
 
-func TestEveryStopsWithItsContext(t *testing.T) {
+func TestEvery_StopsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drained := errors.New("drained")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -96,7 +96,7 @@ func TestEveryStopsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestEveryDoesNotRunWhenItsContextIsDone(t *testing.T) {
+func TestEvery_NoRunIfContextDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 		defer cancel()
@@ -108,7 +108,7 @@ func TestEveryDoesNotRunWhenItsContextIsDone(t *testing.T) {
 	})
 }
 
-func TestEveryInEachPeriod(t *testing.T) {
+func TestEvery_OnceEachPeriod(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		key := rapid.String().Draw(rt, "key")
 		period := time.Duration(rapid.Int64Range(1, int64(10*365*24*time.Hour)).Draw(rt, "period"))
@@ -124,7 +124,7 @@ func TestEveryInEachPeriod(t *testing.T) {
 	})
 }
 
-func TestEveryPanicsWithoutAPeriod(t *testing.T) {
+func TestEvery_PanicsWithoutPeriod(t *testing.T) {
 	require.Panics(t, func() { _ = backoff.Every(t.Context(), "a", 0, func(context.Context) error { return nil }) })
 }
 
@@ -134,7 +134,7 @@ type askedWait time.Duration
 func (askedWait) Error() string               { return "later" }
 func (w askedWait) RetryAfter() time.Duration { return time.Duration(w) }
 
-func TestEvery_WaitsAsARunsErrorSays(t *testing.T) {
+func TestEvery_HonorsRetryAfter(t *testing.T) {
 	const minute = time.Minute
 	for name, test := range map[string]struct {
 		err  error
@@ -168,7 +168,7 @@ func TestEvery_WaitsAsARunsErrorSays(t *testing.T) {
 	}
 }
 
-func TestEvery_LongPeriodsDoNotOverflow(t *testing.T) {
+func TestEvery_LongPeriodsNoOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		count := 0

@@ -33,7 +33,7 @@ func everyStrategy() map[string]backoff.Strategy {
 	}
 }
 
-func TestMarshalStrategySpelling(t *testing.T) {
+func TestMarshalStrategy_Spelling(t *testing.T) {
 	curve := backoff.Exponential(50*time.Millisecond, 20*time.Second)
 	for want, s := range map[string]backoff.Strategy{
 		`{"none": {}}`:      backoff.None(),
@@ -50,7 +50,7 @@ func TestMarshalStrategySpelling(t *testing.T) {
 	}
 }
 
-func TestStrategyJSONRoundTrip(t *testing.T) {
+func TestStrategyJSON_RoundTrip(t *testing.T) {
 	for name, s := range everyStrategy() {
 		data, err := backoff.MarshalStrategy(s)
 		require.NoError(t, err, name)
@@ -63,7 +63,7 @@ func TestStrategyJSONRoundTrip(t *testing.T) {
 	}
 }
 
-func TestUnmarshalStrategyRefuses(t *testing.T) {
+func TestUnmarshalStrategy_Refuses(t *testing.T) {
 	for in, want := range map[string]string{
 		``:                      `must be a name, or an object with one name as its key: is empty`,
 		`null`:                  `must be a name, or an object with one name as its key`,
@@ -102,7 +102,7 @@ func TestUnmarshalStrategyRefuses(t *testing.T) {
 
 type foreign struct{ backoff.Strategy }
 
-func TestMarshalStrategyRefuses(t *testing.T) {
+func TestMarshalStrategy_Refuses(t *testing.T) {
 	_, err := backoff.MarshalStrategy(foreign{})
 	require.EqualError(t, err, "backoff_test.foreign has no name in JSON")
 	_, err = backoff.MarshalStrategy(backoff.Full(foreign{backoff.None()}))

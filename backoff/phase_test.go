@@ -14,7 +14,7 @@ import (
 
 // The numbers are from a second implementation, in another language. They never change: a fleet
 // that is half upgraded keeps its slots.
-func TestPhaseNeverChanges(t *testing.T) {
+func TestPhase_NeverChanges(t *testing.T) {
 	for key, want := range map[string]time.Duration{
 		"":                 56206166903,
 		"host1":            52335421905,
@@ -26,7 +26,7 @@ func TestPhaseNeverChanges(t *testing.T) {
 	}
 }
 
-func TestPhaseIsWithinThePeriod(t *testing.T) {
+func TestPhase_WithinPeriod(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key := rapid.String().Draw(t, "key")
 		period := time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "period"))
@@ -39,7 +39,7 @@ func TestPhaseIsWithinThePeriod(t *testing.T) {
 
 // Names as fleets have them, which differ in few characters, and a period that is short in
 // nanoseconds.
-func TestPhaseIsSpreadEvenlyOverHosts(t *testing.T) {
+func TestPhase_UniformOverHosts(t *testing.T) {
 	const hosts, slots = 10_000, 100
 	for _, name := range []string{"host%d", "%d", "web-%05d.eu-west-1.compute.internal", "10.0.%d.1", "pod-7f9c%x-refresh"} {
 		for _, period := range []time.Duration{slots, time.Minute, 24 * time.Hour, 292 * 365 * 24 * time.Hour} {
@@ -66,7 +66,7 @@ func TestPhaseIsSpreadEvenlyOverHosts(t *testing.T) {
 	}
 }
 
-func TestPhasePanicsWithoutAPeriod(t *testing.T) {
+func TestPhase_PanicsWithoutPeriod(t *testing.T) {
 	require.PanicsWithValue(t, "backoff.Phase: period: must be above 0, not 0s", func() { backoff.Phase("a", 0) })
 	require.Panics(t, func() { backoff.Phase("a", -time.Second) })
 }

@@ -29,7 +29,7 @@ func (c *countdown) Delay(int, time.Duration, float64) time.Duration {
 	return time.Duration(c.asked) * time.Second
 }
 
-func TestStateAndStopPassThroughComposition(t *testing.T) {
+func TestStateful_PassesThroughComposition(t *testing.T) {
 	const s = time.Second
 	for name, c := range map[string]struct {
 		around func(backoff.Strategy) backoff.Strategy

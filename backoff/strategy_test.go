@@ -69,7 +69,7 @@ func (f first) Delay(wait int, prev time.Duration, u float64) time.Duration {
 	return f.Strategy.Delay(math.MinInt+wait, prev, u)
 }
 
-func TestZeroRandomisationIsDeterministic(t *testing.T) {
+func TestProportional_ZeroIsDeterministic(t *testing.T) {
 	curve := backoff.Linear(math.MaxInt64/13-1, math.MaxInt64-12345) // more digits than a float64 has
 	s := backoff.Proportional(curve, 0)
 	for wait := 1; wait < 70; wait++ {
@@ -162,7 +162,7 @@ func anyPrev() *rapid.Generator[int64] {
 		rapid.SampledFrom([]int64{0, math.MinInt64, math.MaxInt64, math.MaxInt64 / 2, math.MaxInt64/3 + 1}))
 }
 
-func TestExponentialToTheLastBit(t *testing.T) {
+func TestExponential_BitExact(t *testing.T) {
 	s := backoff.Exponential(1, math.MaxInt64)
 	for wait := 1; wait <= 63; wait++ {
 		require.Equal(t, time.Duration(1)<<(wait-1), s.Delay(wait, 0, 0))
@@ -173,7 +173,7 @@ func TestExponentialToTheLastBit(t *testing.T) {
 }
 
 // The longest delays have more digits than a float64.
-func TestLongestDelaysAreWithinTheirCap(t *testing.T) {
+func TestCap_BoundsLongestDelays(t *testing.T) {
 	for _, cap := range []time.Duration{1<<53 + 1, 1<<54 - 1, 1<<62 + 513, 1<<62 - 1, math.MaxInt64 - 511, math.MaxInt64} {
 		for _, s := range []backoff.Strategy{
 			backoff.FullJitter(cap, cap), backoff.EqualJitter(cap, cap), backoff.DecorrelatedJitter(1, cap),
@@ -190,7 +190,7 @@ func TestLongestDelaysAreWithinTheirCap(t *testing.T) {
 }
 
 // Law 3: no delay is negative, overflows or exceeds its cap, whatever the arguments.
-func TestDelayIsWithinZeroAndCap(t *testing.T) {
+func TestDelay_WithinZeroAndCap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawStrategy(t, 3)
 		for range 20 {
@@ -206,7 +206,7 @@ func TestDelayIsWithinZeroAndCap(t *testing.T) {
 }
 
 // Every wait to 2,000 and, to keep this short, each 997th from there.
-func TestWaitsUpToAMillion(t *testing.T) {
+func TestDelay_WaitsUpToAMillion(t *testing.T) {
 	for name, s := range everyStrategy() {
 		for _, u := range []float64{0, 0.999999999} {
 			prev := time.Duration(0)
@@ -224,7 +224,7 @@ func TestWaitsUpToAMillion(t *testing.T) {
 }
 
 // Curves never shrink, and more luck never means a shorter wait where there is one random number.
-func TestDelayIsMonotone(t *testing.T) {
+func TestDelay_IsMonotone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := drawDuration(t, "base", 1)
 		cap := drawDuration(t, "cap", base)
@@ -243,7 +243,7 @@ func TestDelayIsMonotone(t *testing.T) {
 }
 
 // A jitter around a curve is the jitter made for the curve.
-func TestFullAndEqualOverExponential(t *testing.T) {
+func TestExponential_FullAndEqualJitterMatchCurve(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := drawDuration(t, "base", 1)
 		cap := drawDuration(t, "cap", base)
@@ -254,7 +254,7 @@ func TestFullAndEqualOverExponential(t *testing.T) {
 	})
 }
 
-func TestConstructorsPanicOnNonsense(t *testing.T) {
+func TestConstructors_PanicOnInvalidArguments(t *testing.T) {
 	const s = time.Second
 	for want, build := range map[string]func(){
 		"backoff.Constant: must not be negative, not -1s":                                  func() { backoff.Constant(-s) },
@@ -278,7 +278,7 @@ func TestConstructorsPanicOnNonsense(t *testing.T) {
 	}
 }
 
-func TestStrategiesCompare(t *testing.T) {
+func TestStrategies_AreComparable(t *testing.T) {
 	for name, s := range everyStrategy() {
 		require.True(t, s == everyStrategy()[name], name)
 		require.NoError(t, backoff.Validate(s), name)

@@ -36,7 +36,7 @@ func doubling() upstream.BackOff {
 		upstream.WithMaxInterval(5*s), upstream.WithMaxElapsedTime(0))
 }
 
-func TestToStopsAtMaxAttemptsAndStartsAnewAfterReset(t *testing.T) {
+func TestTo_StopsAtMaxAttemptsUntilReset(t *testing.T) {
 	b := cenkalti.To(backoff.Exponential(s, time.Minute), cenkalti.MaxAttempts(4))
 	for range 3 {
 		require.Equal(t, []time.Duration{s, 2 * s, 4 * s, upstream.Stop, upstream.Stop}, next(b, 5))
@@ -47,7 +47,7 @@ func TestToStopsAtMaxAttemptsAndStartsAnewAfterReset(t *testing.T) {
 	require.Equal(t, []time.Duration{s, 2 * s, 4 * s, upstream.Stop}, next(b, 4), "Reset in the middle")
 }
 
-func TestToCountsAttempts(t *testing.T) {
+func TestTo_CountsAttempts(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		b := cenkalti.To(backoff.None(), cenkalti.MaxAttempts(n))
 		sent := 0
@@ -57,7 +57,7 @@ func TestToCountsAttempts(t *testing.T) {
 	}
 }
 
-func TestToWithoutMaxAttemptsNeverStops(t *testing.T) {
+func TestTo_NeverStopsWithoutMaxAttempts(t *testing.T) {
 	b := cenkalti.To(backoff.Exponential(1, s))
 	for range 100_000 {
 		if d := b.NextBackOff(); d <= 0 || d > s {
@@ -67,7 +67,7 @@ func TestToWithoutMaxAttemptsNeverStops(t *testing.T) {
 }
 
 // The strategy sees the number of the wait, the wait before and a random number, as from a policy.
-func TestToPassesWhatAStrategyNeeds(t *testing.T) {
+func TestTo_PassesStrategyArguments(t *testing.T) {
 	const base, cap = 50 * time.Millisecond, 20 * s
 	for _, strategy := range []backoff.Strategy{
 		backoff.FullJitter(base, cap), backoff.DecorrelatedJitter(base, cap), backoff.SmoothDecorrelated(base, cap),
@@ -84,7 +84,7 @@ func TestToPassesWhatAStrategyNeeds(t *testing.T) {
 	require.NotEqual(t, next(one, 5), next(two, 5), "jitter is random without WithRand")
 }
 
-func TestToUnderTheLibrarysWrappers(t *testing.T) {
+func TestTo_WorksUnderTheirWrappers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		linear := cenkalti.To(backoff.Linear(s, time.Minute))
 		var waited []time.Duration
@@ -106,7 +106,7 @@ func TestToUnderTheLibrarysWrappers(t *testing.T) {
 	})
 }
 
-func TestFromWaitsAsTheBackOffSays(t *testing.T) {
+func TestFrom_WaitsAsBackOffSays(t *testing.T) {
 	strategy, ok := cenkalti.From(doubling).(backoff.Stateful)
 	require.True(t, ok)
 	call, other := strategy.NewCall(), strategy.NewCall()
@@ -118,7 +118,7 @@ func TestFromWaitsAsTheBackOffSays(t *testing.T) {
 	require.Equal(t, 2*s, call.Delay(2, s, 0.5))
 }
 
-func TestFromStops(t *testing.T) {
+func TestFrom_Stops(t *testing.T) {
 	call := cenkalti.From(func() upstream.BackOff { return upstream.WithMaxRetries(doubling(), 2) }).(backoff.Stateful).NewCall()
 	require.Equal(t, s, call.Delay(1, 0, 0))
 	require.Equal(t, 2*s, call.Delay(2, s, 0))
@@ -130,7 +130,7 @@ func TestFromStops(t *testing.T) {
 }
 
 // An ExponentialBackOff that was not made by its constructor works only once it is Reset.
-func TestFromResetsFirst(t *testing.T) {
+func TestFrom_ResetsFirst(t *testing.T) {
 	call := cenkalti.From(func() upstream.BackOff {
 		return &upstream.ExponentialBackOff{InitialInterval: s, Multiplier: 3, MaxInterval: time.Minute, Clock: upstream.SystemClock}
 	}).(backoff.Stateful).NewCall()
@@ -138,7 +138,7 @@ func TestFromResetsFirst(t *testing.T) {
 	require.Equal(t, 3*s, call.Delay(2, 0, 0))
 }
 
-func TestFromWithoutACall(t *testing.T) {
+func TestFrom_WithoutCall(t *testing.T) {
 	strategy := cenkalti.From(func() upstream.BackOff { return upstream.WithMaxRetries(doubling(), 3) })
 	require.Equal(t, s, strategy.Delay(-1, 0, 0))
 	require.Equal(t, s, strategy.Delay(1, 0, 0))
@@ -148,7 +148,7 @@ func TestFromWithoutACall(t *testing.T) {
 	require.Equal(t, 5*s, cenkalti.From(doubling).Delay(math.MaxInt, 0, 0))
 }
 
-func TestThereAndBack(t *testing.T) {
+func TestToFrom_RoundTrip(t *testing.T) {
 	b := cenkalti.To(cenkalti.From(func() upstream.BackOff { return upstream.WithMaxRetries(doubling(), 3) }))
 	for range 2 {
 		require.Equal(t, []time.Duration{s, 2 * s, 4 * s, upstream.Stop, upstream.Stop}, next(b, 5))
@@ -166,7 +166,7 @@ func TestIsPermanent(t *testing.T) {
 	require.False(t, cenkalti.IsPermanent(upstream.Permanent(nil)))
 }
 
-func TestPanicsOnNonsense(t *testing.T) {
+func TestConstructors_PanicOnInvalidArguments(t *testing.T) {
 	for want, build := range map[string]func(){
 		"cenkalti.From: newBackOff: must be a function, not nil":    func() { cenkalti.From(nil) },
 		"cenkalti.From: newBackOff: must return a BackOff, not nil": func() { cenkalti.From(func() upstream.BackOff { return nil }) },

@@ -15,7 +15,7 @@ import (
 
 // An operation that still marks its errors by the old library, under a policy that knows nothing
 // of that.
-func TestPermanentThatWasLeftBehindIsNotRetried(t *testing.T) {
+func TestPermanent_OldMarkIsNotRetried(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{Backoff: backoff.None()}))
 	for _, wrap := range []func(error) error{
 		func(err error) error { return err },

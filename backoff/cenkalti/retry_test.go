@@ -25,7 +25,7 @@ func policy(newBackOff func() upstream.BackOff) *retry.Policy {
 	}))
 }
 
-func TestDoWaitsAsTheBackOffSaysAndStopsWithIt(t *testing.T) {
+func TestDo_WaitsAndStopsAsBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := policy(func() upstream.BackOff { return upstream.WithMaxRetries(doubling(), 3) })
 		for range 2 { // the second call begins anew
@@ -41,7 +41,7 @@ func TestDoWaitsAsTheBackOffSaysAndStopsWithIt(t *testing.T) {
 	})
 }
 
-func TestDoUnderstandsPermanent(t *testing.T) {
+func TestDo_UnderstandsPermanent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := policy(func() upstream.BackOff { return &upstream.ZeroBackOff{} })
 		sent := 0
@@ -62,7 +62,7 @@ func TestDoUnderstandsPermanent(t *testing.T) {
 }
 
 // With the library's BackOff comes its word for "do not retry": nobody has to know about Classify.
-func TestABackOffBringsItsPermanentAlong(t *testing.T) {
+func TestFrom_BringsClassifierForPermanent(t *testing.T) {
 	sent := func(p *retry.Policy, fails error) (n int) {
 		err := retry.Do(t.Context(), p, func(context.Context) error { n++; return fails })
 		require.ErrorIs(t, err, errors.ErrUnsupported)
@@ -108,7 +108,7 @@ func TestClassify(t *testing.T) {
 
 // The two steps of a migration wait alike: the library's loop over our strategy, and ours over its
 // BackOff.
-func TestBothLoopsWaitAlike(t *testing.T) {
+func TestToFrom_BothLoopsWaitAlike(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		curve := backoff.Exponential(s, 5*s)
 		fails := func() error { return errors.ErrUnsupported }
