@@ -21,7 +21,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-func TestReserveTakesFromTheCallersTime(t *testing.T) {
+func TestReserve_ShortensDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		caller := within(t, time.Second)
@@ -36,7 +36,7 @@ func TestReserveTakesFromTheCallersTime(t *testing.T) {
 	})
 }
 
-func TestReserveWithNothingToTakeFrom(t *testing.T) {
+func TestReserve_WithoutDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		caller := within(t, time.Second)
 		for name, c := range map[string]struct {
@@ -61,7 +61,7 @@ func TestReserveWithNothingToTakeFrom(t *testing.T) {
 	})
 }
 
-func TestReserveMoreThanIsLeft(t *testing.T) {
+func TestReserve_MoreThanLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		caller := within(t, time.Second)
 		for _, d := range []time.Duration{time.Second, time.Hour, math.MaxInt64} {
@@ -74,7 +74,7 @@ func TestReserveMoreThanIsLeft(t *testing.T) {
 	})
 }
 
-func TestReserveEndsWithItsCallerAndByItsCancel(t *testing.T) {
+func TestReserve_EndsWithParentOrCancel(t *testing.T) {
 	caller, end := context.WithCancelCause(within(t, time.Hour))
 	ctx, cancel := timeout.Reserve(caller, time.Minute)
 	defer cancel()
@@ -108,7 +108,7 @@ func TestLeft(t *testing.T) {
 }
 
 // net/http and others return the cause in place of ctx.Err().
-func TestCausesPassForDeadlineExceeded(t *testing.T) {
+func TestCause_IsDeadlineExceeded(t *testing.T) {
 	for _, err := range []error{timeout.ErrAttempt, timeout.ErrReserved} {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		var asNet net.Error

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestEachDurationIsInItsBucket(t *testing.T) {
+func TestBuckets_ContainTheirDurations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := time.Duration(rapid.Int64Range(0, int64(maxCeiling)).Draw(t, "d"))
 		i := bucketOf(d)
@@ -21,7 +21,7 @@ func TestEachDurationIsInItsBucket(t *testing.T) {
 	})
 }
 
-func TestBucketsFollowOneAnother(t *testing.T) {
+func TestBuckets_AreContiguous(t *testing.T) {
 	for i := range bucketOf(maxCeiling) {
 		require.Equal(t, i, bucketOf(lowerEdge(i)))
 		require.Equal(t, i, bucketOf(lowerEdge(i+1)-1))
@@ -30,7 +30,7 @@ func TestBucketsFollowOneAnother(t *testing.T) {
 
 // The reference computes the curve from the list of samples, as the paper defines it, and stops at
 // the first time that at most share outlive.
-func TestQuantileIsKaplanAndMeiers(t *testing.T) {
+func TestQuantile_IsKaplanMeier(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const n = 12
 		type sample struct {
@@ -75,7 +75,7 @@ func TestQuantileIsKaplanAndMeiers(t *testing.T) {
 	})
 }
 
-func TestQuantileWithoutCensoringIsTheSamples(t *testing.T) {
+func TestQuantile_UncensoredIsSampleQuantile(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	buckets, all := make([]tally, 100), make([]int, 999)
 	for i := range all {
@@ -90,14 +90,14 @@ func TestQuantileWithoutCensoringIsTheSamples(t *testing.T) {
 	}
 }
 
-func TestQuantileOfNothing(t *testing.T) {
+func TestQuantile_OfNothing(t *testing.T) {
 	bucket, left := quantile(make([]tally, 3), 0.5)
 	require.Zero(t, bucket)
 	require.Equal(t, 1.0, left)
 }
 
 // Counters of 32 bits must not overflow, however long the window and whatever is answered.
-func TestASliceThatIsFullEnds(t *testing.T) {
+func TestEstimator_FullSliceEnds(t *testing.T) {
 	for _, answered := range []bool{true, false} {
 		w := newWindow(time.Second)
 		w.add(time.Millisecond, answered)
@@ -111,7 +111,7 @@ func TestASliceThatIsFullEnds(t *testing.T) {
 	}
 }
 
-func TestTheWindowKeepsAsManyAnswersAsAreNeeded(t *testing.T) {
+func TestEstimator_WindowKeepsEnoughAnswers(t *testing.T) {
 	w := newWindow(time.Second)
 	for range 100 {
 		w.add(time.Millisecond, true)
@@ -141,7 +141,7 @@ func TestTheWindowKeepsAsManyAnswersAsAreNeeded(t *testing.T) {
 	require.Zero(t, w.active.Load(), "half its age")
 }
 
-func TestWorkUnderWayIsLeftToWhoDoesIt(t *testing.T) {
+func TestEstimator_SkipsUpdateIfBusy(t *testing.T) {
 	e := newEstimator(Percentile{}.withDefaults())
 	e.busy.Store(true)
 	for i := range 2000 {

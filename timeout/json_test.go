@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestJSONByName(t *testing.T) {
+func TestJSON_ByName(t *testing.T) {
 	every := timeout.Percentile{
 		Rate: 0.01, Floor: 5 * time.Millisecond, Ceiling: 2 * time.Second, Padding: 1,
 		Window: 30 * time.Second, WarmUp: 500, Growth: 8,
@@ -44,7 +44,7 @@ func TestJSONByName(t *testing.T) {
 		"warm_up":500,"growth":8}}`, string(text))
 }
 
-func TestJSONMistakesHaveTheirPaths(t *testing.T) {
+func TestJSON_ErrorsHavePaths(t *testing.T) {
 	for text, want := range map[string][]string{
 		``:                                       {"must be a name"},
 		`null`:                                   {"must be a name"},
@@ -80,7 +80,7 @@ func TestJSONMistakesHaveTheirPaths(t *testing.T) {
 	}
 }
 
-func TestJSONOfWhatHasNoName(t *testing.T) {
+func TestJSON_SpecsWithoutName(t *testing.T) {
 	_, err := timeout.MarshalSpec(nil)
 	require.EqualError(t, err, "no timeout to write")
 	_, err = timeout.MarshalSpec(unnamed{})
@@ -91,7 +91,7 @@ func TestJSONOfWhatHasNoName(t *testing.T) {
 
 type unnamed struct{ timeout.Percentile }
 
-func TestJSONRoundTrip(t *testing.T) {
+func TestJSON_RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec := anySpec(t)
 		text, err := timeout.MarshalSpec(spec)

@@ -20,7 +20,7 @@ type latency = func(time.Duration, *rand.Rand) time.Duration
 // The rate asked for is the rate of attempts given up, within a factor of two, although the limit
 // sees only what it let through: at the rate of traffic at which a window holds hardly more than
 // the least it works with, and at ten times that.
-func TestFalseTimeoutsLandWithinAFactorOfTwo(t *testing.T) {
+func TestPercentile_FalseTimeoutsWithinFactorOfTwo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("28 hours of virtual time take some seconds")
 	}
@@ -59,7 +59,7 @@ func (n naive) Observe(now time.Time, took time.Duration, _ bool) { n.Learner.Ob
 
 // What is cut off at the limit, and counted as if it had been answered there, cannot show that the
 // limit is too short: it stays where the latency was before.
-func TestCountingTheCensoredAsAnsweredGivesUpOnASlowServer(t *testing.T) {
+func TestPercentile_CountingCensoredAsAnsweredFails(t *testing.T) {
 	slow := slowed(lognormal(20*time.Millisecond, 0.1), 10)
 	share := func(l timeout.Learner) float64 {
 		got := simulate(l, service{200, slow}, 5*time.Minute, 7*time.Minute, 1)
@@ -82,7 +82,7 @@ func slowed(base latency, times float64) latency {
 
 func seconds(s int) time.Duration { return time.Duration(s) * time.Second }
 
-func TestASlowdownOfTenNeitherCollapsesNorRunsAway(t *testing.T) {
+func TestPercentile_SlowdownNeitherCollapsesNorRunsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		sigma, tail float64 // of the latency; how many medians its 99.9th percentile is
 	}{
@@ -121,7 +121,7 @@ func TestASlowdownOfTenNeitherCollapsesNorRunsAway(t *testing.T) {
 }
 
 // Two minutes in which nothing is answered raise the limit, and only so fast.
-func TestAServerThatHangsRaisesTheLimitOnlySoFast(t *testing.T) {
+func TestPercentile_HangingServerRaisesLimitSlowly(t *testing.T) {
 	l := learner(timeout.Percentile{})
 	hangs := slowed(lognormal(20*time.Millisecond, 0.5), 1e6)
 	got := simulate(l, service{200, hangs}, 5*time.Minute, 15*time.Minute, 1)
@@ -143,7 +143,7 @@ func TestAServerThatHangsRaisesTheLimitOnlySoFast(t *testing.T) {
 
 // In an outage t long the limit is at most twice what it was and t: it doubles only what an
 // attempt has been given.
-func TestTheLimitIsAtMostTwiceWhatHasBeenTried(t *testing.T) {
+func TestPercentile_AtMostTwiceWhatWasTried(t *testing.T) {
 	l := learner(timeout.Percentile{Growth: 1000})
 	hangs := slowed(lognormal(20*time.Millisecond, 0.5), 1e6)
 	got := simulate(l, service{200, hangs}, 5*time.Minute, 7*time.Minute, 1)
@@ -155,7 +155,7 @@ func TestTheLimitIsAtMostTwiceWhatHasBeenTried(t *testing.T) {
 }
 
 // A hedge delay censors nothing: it is told of every attempt's true latency.
-func TestAsAHedgeDelayItHedgesTheShareAskedFor(t *testing.T) {
+func TestPercentile_AsHedgeDelayHedgesItsShare(t *testing.T) {
 	r, all := rand.New(rand.NewPCG(1, 1)), stragglers()
 	l := learner(timeout.Percentile{Rate: 0.05})
 	hedged, sent := 0, 0

@@ -46,7 +46,7 @@ func TestFixed(t *testing.T) {
 	}
 }
 
-func TestPercentileValidatesEveryField(t *testing.T) {
+func TestPercentile_ValidatesEveryField(t *testing.T) {
 	require.NoError(t, timeout.Percentile{}.Validate())
 	bad := timeout.Percentile{
 		Rate: math.NaN(), Floor: -1, Ceiling: 2 * time.Hour, Padding: math.Inf(1), Window: ms, WarmUp: -1, Growth: 1,
@@ -75,14 +75,14 @@ func TestPercentileValidatesEveryField(t *testing.T) {
 	}
 }
 
-func TestPercentilePanicsWithTheField(t *testing.T) {
+func TestPercentile_PanicNamesField(t *testing.T) {
 	defer func() {
 		require.ErrorContains(t, recover().(error), "timeout.Percentile.Rate: must be 1e-05 to 0.5, not 7")
 	}()
 	timeout.Percentile{Rate: 7}.New()
 }
 
-func TestUntilItIsWarmItIsTheCeiling(t *testing.T) {
+func TestPercentile_CeilingUntilWarm(t *testing.T) {
 	l := learner(timeout.Percentile{Rate: 0.01, Ceiling: 5 * time.Second})
 	require.Equal(t, 5*time.Second, l.Timeout())
 	require.Zero(t, l.Usual())
@@ -100,7 +100,7 @@ func TestUntilItIsWarmItIsTheCeiling(t *testing.T) {
 	require.Less(t, l.Timeout(), 20*ms)
 }
 
-func TestAttemptsGivenUpDoNotWarmIt(t *testing.T) {
+func TestPercentile_CensoredAttemptsDoNotWarm(t *testing.T) {
 	l := learner(timeout.Percentile{})
 	now := feed(l, epoch, 5000, 10*ms, false)
 	look(l, now, 10*ms)
@@ -108,7 +108,7 @@ func TestAttemptsGivenUpDoNotWarmIt(t *testing.T) {
 	require.Zero(t, l.Usual())
 }
 
-func TestFloorAndCeilingBind(t *testing.T) {
+func TestPercentile_FloorAndCeilingBind(t *testing.T) {
 	l := learner(timeout.Percentile{Floor: 50 * ms, Ceiling: 80 * ms})
 	now := feed(l, epoch, 2000, ms, true)
 	now = look(l, now, ms)
@@ -122,7 +122,7 @@ func TestFloorAndCeilingBind(t *testing.T) {
 	require.Equal(t, 80*ms, l.Usual(), "longer than that is not told apart")
 }
 
-func TestPaddingWhereTheSlowestAreHardlySlower(t *testing.T) {
+func TestPercentile_PadsNarrowDistributions(t *testing.T) {
 	for padding, want := range map[float64]time.Duration{0: 15 * ms, 1: 20 * ms, 0.001: 10 * ms} {
 		l := learner(timeout.Percentile{Padding: padding})
 		now := feed(l, epoch, 2000, 10*ms, true)
@@ -138,7 +138,7 @@ func TestPaddingWhereTheSlowestAreHardlySlower(t *testing.T) {
 
 // 1,800 samples are worth 1.8 attempts given up, 1,400 are worth 1.4: two and one, not one both
 // times.
-func TestTheShareIsRoundedToTheNearestSample(t *testing.T) {
+func TestPercentile_RoundsToNearestSample(t *testing.T) {
 	for n, want := range map[int]time.Duration{1800: 15 * ms, 1400: 100 * ms} {
 		l := learner(timeout.Percentile{})
 		now := feed(l, epoch, 1, 100*ms, true)
@@ -149,7 +149,7 @@ func TestTheShareIsRoundedToTheNearestSample(t *testing.T) {
 	}
 }
 
-func TestWhatIsOlderThanTheWindowIsForgotten(t *testing.T) {
+func TestPercentile_ForgetsBeyondWindow(t *testing.T) {
 	l := learner(timeout.Percentile{Window: 10 * time.Second})
 	now := feed(l, epoch, 5000, 100*ms, true)
 	now = look(l, now, 10*ms)
@@ -161,7 +161,7 @@ func TestWhatIsOlderThanTheWindowIsForgotten(t *testing.T) {
 	require.InEpsilon(t, 10*ms, l.Usual(), 0.04)
 }
 
-func TestAfterAPauseOnlyWhatIsNeededIsKept(t *testing.T) {
+func TestPercentile_IdleKeepsOnlyWhatIsNeeded(t *testing.T) {
 	l := learner(timeout.Percentile{})
 	now := epoch
 	for range 60 {
@@ -175,7 +175,7 @@ func TestAfterAPauseOnlyWhatIsNeededIsKept(t *testing.T) {
 	require.InEpsilon(t, 15*ms, l.Timeout(), 0.04)
 }
 
-func TestAQuietDestinationIsNotForgotten(t *testing.T) {
+func TestPercentile_KeepsQuietDestination(t *testing.T) {
 	l := learner(timeout.Percentile{})
 	now := feed(l, epoch, 1500, 10*ms, true)
 	for range 20 {
@@ -185,7 +185,7 @@ func TestAQuietDestinationIsNotForgotten(t *testing.T) {
 }
 
 // A hundred thousand attempts given up leave the limit at least as long as before.
-func TestAttemptsGivenUpNeverShortenTheLimit(t *testing.T) {
+func TestPercentile_CensoredAttemptsNeverShorten(t *testing.T) {
 	for _, took := range []time.Duration{0, 1, ms, 9 * ms, 11 * ms, 16 * ms, math.MaxInt64} {
 		l := learner(timeout.Percentile{})
 		now := feed(l, epoch, 2000, 10*ms, true)
@@ -197,7 +197,7 @@ func TestAttemptsGivenUpNeverShortenTheLimit(t *testing.T) {
 	}
 }
 
-func TestATimeThatSaysNothingIsIgnored(t *testing.T) {
+func TestPercentile_IgnoresInvalidDurations(t *testing.T) {
 	l := learner(timeout.Percentile{})
 	now := feed(l, epoch, 5000, -1, true)
 	now = feed(l, now, 5000, math.MinInt64, true)
@@ -208,7 +208,7 @@ func TestATimeThatSaysNothingIsIgnored(t *testing.T) {
 
 // Drivers pass what their clock says: the year 1 of a simulator, or readings that overtook each
 // other.
-func TestAnyClockWillDo(t *testing.T) {
+func TestPercentile_AcceptsAnyClock(t *testing.T) {
 	for name, start := range map[string]time.Time{"zero": {}, "1970": time.Unix(0, 0), "now": time.Now()} {
 		l := learner(timeout.Percentile{})
 		now := feed(l, start, 2000, 10*ms, true)
@@ -250,7 +250,7 @@ func (s seen) observe(l timeout.Learner, now time.Time) {
 	}
 }
 
-func TestLimitIsAlwaysBetweenFloorAndCeiling(t *testing.T) {
+func TestPercentile_WithinFloorAndCeiling(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := anyPercentile(t)
 		p.Ceiling = max(p.Ceiling, p.Floor, 1)
@@ -285,7 +285,7 @@ func beside(t *rapid.T, step func(s seen, now time.Time, a, b timeout.Learner)) 
 	}
 }
 
-func TestWhereEachAnswerTakesLongerTheLimitIsNoShorter(t *testing.T) {
+func TestPercentile_SlowerAnswersNeverShorten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		beside(t, func(s seen, now time.Time, a, b timeout.Learner) {
 			s.took, s.answered = max(0, s.took), true
@@ -297,7 +297,7 @@ func TestWhereEachAnswerTakesLongerTheLimitIsNoShorter(t *testing.T) {
 }
 
 // In place of an answer, an attempt given up just then tells less, and never lowers the limit.
-func TestWhereAnAttemptIsGivenUpTheLimitIsNoShorter(t *testing.T) {
+func TestPercentile_CensoringNeverShorten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		beside(t, func(s seen, now time.Time, a, b timeout.Learner) {
 			s.observe(a, now)
@@ -307,7 +307,7 @@ func TestWhereAnAttemptIsGivenUpTheLimitIsNoShorter(t *testing.T) {
 	})
 }
 
-func TestLimitGrowsOnlySoFast(t *testing.T) {
+func TestPercentile_GrowthIsBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := timeout.Percentile{
 			Growth: rapid.Float64Range(1.1, 100).Draw(t, "growth"),
@@ -335,7 +335,7 @@ func TestLimitGrowsOnlySoFast(t *testing.T) {
 
 // 64 goroutines observe and read: nothing is lost, so the limit is what it is when one does it
 // all.
-func TestConcurrentUse(t *testing.T) {
+func TestPercentile_ConcurrentUse(t *testing.T) {
 	const each = 2000
 	work := func(l timeout.Learner, g uint64) {
 		r, latency := rand.New(rand.NewPCG(g, 1)), lognormal(20*ms, 0.5)
@@ -367,7 +367,7 @@ func TestConcurrentUse(t *testing.T) {
 	require.InEpsilon(t, 94*ms, together.Timeout(), 0.1, "the 99.9th percentile")
 }
 
-func TestObservingAndReadingAllocateNothing(t *testing.T) {
+func TestPercentile_AllocatesNothing(t *testing.T) {
 	l := learner(timeout.Percentile{})
 	now := feed(l, epoch, 2000, 10*ms, true)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
