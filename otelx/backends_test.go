@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/outlier"
 )
 
-func TestBackends_ChangesAreCountedAndTraced(t *testing.T) {
+func TestBackends_CountsAndTracesChanges(t *testing.T) {
 	m, spans := newMeter(), tracetest.NewSpanRecorder()
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	o, ok := observer(t,

@@ -26,7 +26,7 @@ func rpc(ctx context.Context, method, target string) context.Context {
 	return &rpcinfo.Context{Context: ctx, Info: rpcinfo.Info{Method: method, Target: target}}
 }
 
-func TestMetricsOfGRFCA96(t *testing.T) {
+func TestGRPCMetrics_FollowA96(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	o.CallDone(rpc(t.Context(), "pkg.Service/Method", "dns:///host"), retry.Report{
@@ -65,7 +65,7 @@ func TestMetricsOfGRFCA96(t *testing.T) {
 	require.Equal(t, want, points[0].Attributes)
 }
 
-func TestGRPCsMetricsNeverRecordZero(t *testing.T) {
+func TestGRPCMetrics_NeverRecordZero(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	ctx := rpc(t.Context(), "pkg.Service/Method", "dns:///host")
@@ -82,7 +82,7 @@ func TestGRPCsMetricsNeverRecordZero(t *testing.T) {
 	require.NotContains(t, found, "grpc.client.call.retry_delay")
 }
 
-func TestACallThatIsNoRPCHasNoneOfGRPCsMetrics(t *testing.T) {
+func TestGRPCMetrics_OnlyForRPCs(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	report := retry.Report{Reason: retry.ReasonSuccess, Attempts: 3, Hedges: 1, Waited: time.Second}
@@ -95,7 +95,7 @@ func TestACallThatIsNoRPCHasNoneOfGRPCsMetrics(t *testing.T) {
 	}
 }
 
-func TestMethodsAndTargetsAreBounded(t *testing.T) {
+func TestGRPCMetrics_MethodsAndTargetsBounded(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	for i := range 1010 {
@@ -113,7 +113,7 @@ func TestMethodsAndTargetsAreBounded(t *testing.T) {
 	require.Fail(t, "no series for the rest")
 }
 
-func TestGRPCsMetricsCanBeLeftToGRPC(t *testing.T) {
+func TestGRPCMetrics_CanBeLeftToGRPC(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m), otelx.WithoutGRPCMetrics())
 	o.CallDone(rpc(t.Context(), "pkg.Service/Method", "dns:///host"), retry.Report{

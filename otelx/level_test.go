@@ -29,7 +29,7 @@ func (m meter) levels(t *testing.T) map[string]float64 {
 	return found
 }
 
-func TestTheLevelOfEachBudgetIsReadWhenMetricsAreCollected(t *testing.T) {
+func TestLevel_ReadOnCollection(t *testing.T) {
 	m := newMeter()
 	p := policy(t, retry.Config{Budget: budget.TokenBucket{}, Backoff: backoff.Constant(0)},
 		observer(t, otelx.WithMeterProvider(m)))
@@ -66,7 +66,7 @@ type reports func(retry.Report)
 func (f reports) AttemptDone(context.Context, retry.Attempt) {}
 func (f reports) CallDone(_ context.Context, r retry.Report) { f(r) }
 
-func TestAfterAReloadTheNewBudgetIsWatched(t *testing.T) {
+func TestLevel_FollowsReload(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	p := policy(t, retry.Config{Budget: budget.TokenBucket{}, Backoff: backoff.Constant(0)}, o)
@@ -87,7 +87,7 @@ type table struct {
 
 func (b table) Level() float64 { return b.levels[0] }
 
-func TestABudgetThatCannotBeComparedIsWatchedToo(t *testing.T) {
+func TestLevel_UncomparableBudget(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	for _, level := range []float64{0.25, 0.75} {
@@ -96,7 +96,7 @@ func TestABudgetThatCannotBeComparedIsWatchedToo(t *testing.T) {
 	}
 }
 
-func TestOnlyDestinationsThatAreToldApartHaveALevel(t *testing.T) {
+func TestLevel_OnlyNamedDestinations(t *testing.T) {
 	m := newMeter()
 	p := policy(t, retry.Config{Budget: budget.TokenBucket{}},
 		observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(1)))

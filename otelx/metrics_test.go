@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestCallsAndAttemptsAreCountedByWhatTheyCameTo(t *testing.T) {
+func TestMetrics_CountByOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMeter()
 		p := policy(t, retry.Config{}, observer(t, otelx.WithMeterProvider(m)))
@@ -50,7 +50,7 @@ func TestCallsAndAttemptsAreCountedByWhatTheyCameTo(t *testing.T) {
 	})
 }
 
-func TestEveryReasonAndClassHasItsOwnName(t *testing.T) {
+func TestMetrics_ReasonAndClassNamesDistinct(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	for r := retry.ReasonNone; r <= retry.ReasonPaused; r++ {
@@ -75,7 +75,7 @@ func TestEveryReasonAndClassHasItsOwnName(t *testing.T) {
 	require.EqualValues(t, 1, m.counts(t, "evenkeel.attempts")[key])
 }
 
-func TestTheTimeACallWaitedIsRecordedOnceACall(t *testing.T) {
+func TestMetrics_WaitRecordedOncePerCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMeter()
 		p := policy(t, retry.Config{}, observer(t, otelx.WithMeterProvider(m)))
@@ -93,7 +93,7 @@ func TestTheTimeACallWaitedIsRecordedOnceACall(t *testing.T) {
 	})
 }
 
-func TestAHedgeThatAnswersIsAWin(t *testing.T) {
+func TestMetrics_HedgeWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMeter()
 		p := policy(t, retry.Config{Hedge: timeout.Fixed(time.Second)}, observer(t, otelx.WithMeterProvider(m)))
@@ -121,7 +121,7 @@ func TestAHedgeThatAnswersIsAWin(t *testing.T) {
 	})
 }
 
-func TestAttemptsThatWereCanceledSayByWhom(t *testing.T) {
+func TestMetrics_CanceledAttemptsSayByWhom(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	for label, a := range map[string]retry.Attempt{
@@ -136,7 +136,7 @@ func TestAttemptsThatWereCanceledSayByWhom(t *testing.T) {
 	}
 }
 
-func TestCallsThatARetrySavedAreCountedByTheAttemptThatDid(t *testing.T) {
+func TestMetrics_SavedCallsByAttempt(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	for _, answer := range []int{0, 1, 2, 2, 3, 5, 100} {
@@ -151,7 +151,7 @@ func TestCallsThatARetrySavedAreCountedByTheAttemptThatDid(t *testing.T) {
 	}, m.counts(t, "evenkeel.calls.saved"))
 }
 
-func TestWaitsForTheBudgetStandApartFromItsRefusals(t *testing.T) {
+func TestMetrics_BudgetWaitsAndRefusalsSeparate(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	for _, r := range []retry.Report{
@@ -173,7 +173,7 @@ func TestWaitsForTheBudgetStandApartFromItsRefusals(t *testing.T) {
 	require.Equal(t, 3., waits[0].Sum)
 }
 
-func TestDestinationsAreBounded(t *testing.T) {
+func TestMetrics_DestinationsBounded(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(2))
 	for i := range 10 {
@@ -186,7 +186,7 @@ func TestDestinationsAreBounded(t *testing.T) {
 		m.counts(t, "evenkeel.calls"))
 }
 
-func TestWithoutDestinationsThereIsNoAttribute(t *testing.T) {
+func TestMetrics_NoDestinationAttributeByDefault(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(0))
 	p := policy(t, retry.Config{Budget: budget.TokenBucket{}}, o)
@@ -196,7 +196,7 @@ func TestWithoutDestinationsThereIsNoAttribute(t *testing.T) {
 		m.counts(t, "evenkeel.calls"))
 }
 
-func TestANameThatIsNotUTF8IsMadeSo(t *testing.T) {
+func TestMetrics_InvalidUTF8Replaced(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	o.CallDone(t.Context(), retry.Report{Destination: "h\xff", Reason: retry.ReasonSuccess})
@@ -205,7 +205,7 @@ func TestANameThatIsNotUTF8IsMadeSo(t *testing.T) {
 	}, m.counts(t, "evenkeel.calls"))
 }
 
-func TestManyGoroutinesCountEveryCallWhileMetricsAreCollected(t *testing.T) {
+func TestMetrics_ConcurrentCollection(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m), otelx.WithMaxDestinations(8))
 	p := policy(t, retry.Config{Budget: budget.Adaptive{}}, o)
@@ -228,7 +228,7 @@ func TestManyGoroutinesCountEveryCallWhileMetricsAreCollected(t *testing.T) {
 	require.EqualValues(t, 8*50, sum)
 }
 
-func TestDescriptionsAndUnits(t *testing.T) {
+func TestMetrics_DescriptionsAndUnits(t *testing.T) {
 	m := newMeter()
 	o := observer(t, otelx.WithMeterProvider(m))
 	o.AttemptDone(t.Context(), retry.Attempt{Number: 1})

@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestEveryWrongOptionIsNamed(t *testing.T) {
+func TestOptions_ErrorNamesEachMistake(t *testing.T) {
 	_, err := otelx.NewObserver(
 		otelx.WithMeterProvider(nil), nil, otelx.WithTracerProvider(nil), otelx.WithMaxDestinations(-1),
 		otelx.WithAttemptSpans(),
@@ -36,7 +36,7 @@ func globals(t *testing.T) (meter, tracer) {
 	return m, tr
 }
 
-func TestGlobalProvidersAreLeftAloneUnlessAskedFor(t *testing.T) {
+func TestOptions_GlobalProvidersOnlyOnRequest(t *testing.T) {
 	m, tr := globals(t)
 	call := func(o retry.Observer) {
 		tr.during(func(ctx context.Context) {
@@ -52,7 +52,7 @@ func TestGlobalProvidersAreLeftAloneUnlessAskedFor(t *testing.T) {
 	require.Len(t, tr.recorder.Ended()[1].Events(), 1)
 }
 
-func TestAProviderThatIsPassedInGoesBeforeTheGlobalOne(t *testing.T) {
+func TestOptions_ExplicitProviderFirst(t *testing.T) {
 	global, _ := globals(t)
 	own := newMeter()
 	o := observer(t, otelx.WithGlobals(), otelx.WithMeterProvider(own))
@@ -61,7 +61,7 @@ func TestAProviderThatIsPassedInGoesBeforeTheGlobalOne(t *testing.T) {
 	require.NotContains(t, global.collect(t), "evenkeel.calls")
 }
 
-func TestWithoutAProviderTheSignalIsOff(t *testing.T) {
+func TestOptions_NoProviderNoSignal(t *testing.T) {
 	m, tr := newMeter(), newTracer()
 	onlyMetrics := policy(t, retry.Config{MaxAttempts: 1}, observer(t, otelx.WithMeterProvider(m)))
 	span := tr.during(func(ctx context.Context) { _ = retry.Do(ctx, onlyMetrics, failing(1)) })

@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestExemplarsPointAtTheCallersSpan(t *testing.T) {
+func TestSDK_ExemplarsReferToCallersSpan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, tr := newMeter(), newTracer()
 		p := policy(t, retry.Config{}, observer(t, otelx.WithMeterProvider(m)))
@@ -35,7 +35,7 @@ func TestExemplarsPointAtTheCallersSpan(t *testing.T) {
 	})
 }
 
-func TestViewsRenameAndChangeBuckets(t *testing.T) {
+func TestSDK_ViewsRenameAndRebucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMeter(
 			sdkmetric.WithView(sdkmetric.NewView(
@@ -59,7 +59,7 @@ func TestViewsRenameAndChangeBuckets(t *testing.T) {
 	})
 }
 
-func TestACallThatSucceedsAtOnceDoesNotAllocate(t *testing.T) {
+func TestObserver_SuccessDoesNotAllocate(t *testing.T) {
 	p := policy(t, retry.Config{}, observer(t, otelx.WithMeterProvider(newMeter()), otelx.WithTracerProvider(newTracer())))
 	db, ctx, ok := p.For("db"), t.Context(), failing(0)
 	plain := policy(t, retry.Config{}, silent{}).For("db")

@@ -31,7 +31,7 @@ func took(d time.Duration) func(context.Context) error {
 	}
 }
 
-func TestWaitsAndTheStopAreEventsWithTheirOwnTimes(t *testing.T) {
+func TestTrace_WaitsAndStopAreTimedEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTracer()
 		p := policy(t, retry.Config{}, observer(t, otelx.WithTracerProvider(tr)))
@@ -51,7 +51,7 @@ func TestWaitsAndTheStopAreEventsWithTheirOwnTimes(t *testing.T) {
 	})
 }
 
-func TestAHedgeIsAnEventAtTheTimeItWasSent(t *testing.T) {
+func TestTrace_HedgeIsEventWhenSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTracer()
 		p := policy(t, retry.Config{Hedge: timeout.Fixed(2 * time.Second)}, observer(t, otelx.WithTracerProvider(tr)))
@@ -78,7 +78,7 @@ func TestAHedgeIsAnEventAtTheTimeItWasSent(t *testing.T) {
 	})
 }
 
-func TestACallThatSucceedsAtOnceLeavesNothingOnTheSpan(t *testing.T) {
+func TestTrace_PlainSuccessAddsNothing(t *testing.T) {
 	tr := newTracer()
 	p := policy(t, retry.Config{}, observer(t, otelx.WithTracerProvider(tr)))
 	span := tr.during(func(ctx context.Context) { require.NoError(t, retry.Do(ctx, p, failing(0))) })
@@ -86,7 +86,7 @@ func TestACallThatSucceedsAtOnceLeavesNothingOnTheSpan(t *testing.T) {
 	require.Len(t, tr.recorder.Ended(), 1)
 }
 
-func TestASpanThatIsNotRecordedGetsNoEvents(t *testing.T) {
+func TestTrace_UnrecordedSpanGetsNoEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := tracetest.NewSpanRecorder()
 		tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(r), sdktrace.WithSampler(sdktrace.NeverSample()))
@@ -99,7 +99,7 @@ func TestASpanThatIsNotRecordedGetsNoEvents(t *testing.T) {
 	})
 }
 
-func TestAttemptSpansHaveTheTimesOfTheAttempts(t *testing.T) {
+func TestAttemptSpans_HaveAttemptTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTracer()
 		p := policy(t, retry.Config{}, observer(t, otelx.WithTracerProvider(tr), otelx.WithAttemptSpans()))
@@ -138,7 +138,7 @@ func TestAttemptSpansHaveTheTimesOfTheAttempts(t *testing.T) {
 	})
 }
 
-func TestAnAttemptSpanEndsWhenTheAttemptDid(t *testing.T) {
+func TestAttemptSpans_EndWithAttempt(t *testing.T) {
 	tr := newTracer()
 	o := observer(t, otelx.WithTracerProvider(tr), otelx.WithAttemptSpans())
 	sent := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) // and told of long after
@@ -161,7 +161,7 @@ func get(ctx context.Context, base http.RoundTripper) {
 	_, _ = httpx.NewTransport(base, retry.Must(retry.New(retry.Config{Budget: budget.Unlimited{}}))).RoundTrip(req)
 }
 
-func TestResendCountIsOneForTheFirstResendAndAbsentBefore(t *testing.T) {
+func TestResendCount_CountsFromFirstResend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTracer()
 		var counts []int64
@@ -186,7 +186,7 @@ func TestResendCountIsOneForTheFirstResendAndAbsentBefore(t *testing.T) {
 
 // Another attempt of an operation is no resend of the requests that it makes, nor is a resend one
 // of the requests that are made for it.
-func TestResendCountIsTheRequestsOwn(t *testing.T) {
+func TestResendCount_IsPerRequest(t *testing.T) {
 	var counts []int64
 	see := below(func(ctx context.Context) {
 		count, _ := otelx.ResendCount(ctx)
@@ -233,7 +233,7 @@ func TestResendCountIsTheRequestsOwn(t *testing.T) {
 	}
 }
 
-func TestEachClientTraceIsItsOwn(t *testing.T) {
+func TestClientTrace_OnePerAttempt(t *testing.T) {
 	require.NotSame(t, otelx.ClientTrace(t.Context()), otelx.ClientTrace(t.Context()),
 		"httptrace.WithClientTrace writes to what it is given")
 }

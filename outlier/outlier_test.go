@@ -222,7 +222,7 @@ func TestGroup_Silence(t *testing.T) {
 	})
 }
 
-func TestGroup_OldAttemptsDoNotSpeakAgainstABackendThatIsBack(t *testing.T) {
+func TestGroup_OldAttemptsIgnoredAfterReturn(t *testing.T) {
 	r := newRig(t, outlier.Config{}, "a", "b", "c")
 	var old []outlier.Attempt
 	for range 30 {
@@ -242,7 +242,7 @@ func TestGroup_OldAttemptsDoNotSpeakAgainstABackendThatIsBack(t *testing.T) {
 
 // Attempts that hang at a backend which is set aside must not make its siblings look as if they
 // hung too.
-func TestGroup_SilenceOfASecondBackend(t *testing.T) {
+func TestGroup_SilentSiblingUnaffected(t *testing.T) {
 	r := newRig(t, outlier.Config{}, "a", "b", "c", "d")
 	require.Equal(t, "a", r.silent(100, func(i int) bool { return i > 0 }).Backend)
 	for range 20 {
@@ -307,7 +307,7 @@ func TestGroup_Probes(t *testing.T) {
 	assert.Equal(t, time.Second, e.For, "after good times: as at first")
 }
 
-func TestGroup_ProbeThatNeverEnds(t *testing.T) {
+func TestGroup_EndlessProbe(t *testing.T) {
 	r := newRig(t, outlier.Config{}, "a", "b", "c")
 	r.until(30, bad, ok, ok)
 	r.now = r.now.Add(time.Second)
@@ -316,7 +316,7 @@ func TestGroup_ProbeThatNeverEnds(t *testing.T) {
 	assert.Equal(t, outlier.Due, r.bs[0].State(r.now.Add(time.Second)))
 }
 
-func TestGroup_SlowProbeIsNoSuccess(t *testing.T) {
+func TestGroup_SlowProbeFails(t *testing.T) {
 	r := newRig(t, outlier.Config{}, "a", "b", "c")
 	r.until(30, slow, ok, ok)
 	r.now = r.now.Add(time.Second)
@@ -328,7 +328,7 @@ func TestGroup_SlowProbeIsNoSuccess(t *testing.T) {
 	assert.Equal(t, outlier.TakenBack, e.Change)
 }
 
-func TestGroup_AllSetAsideAreUsed(t *testing.T) {
+func TestGroup_UsesAllIfAllSetAside(t *testing.T) {
 	r := newRig(t, outlier.Config{}, "a", "b", "c")
 	a := r.bs[0]
 	r.until(30, bad, ok, ok)

@@ -167,9 +167,9 @@ func count(m map[*outlier.Backend]bool) (n int) {
 	return n
 }
 
-// TestGroup_ChanceSetsFewAside makes ten minutes of attempts that fail at random on three equal
-// backends.
-func TestGroup_ChanceSetsFewAside(t *testing.T) {
+// TestGroup_RandomFailuresSetFewAside makes ten minutes of attempts that fail at random on three
+// equal backends.
+func TestGroup_RandomFailuresSetFewAside(t *testing.T) {
 	for _, p := range []float64{.01, .1, .3, .5, .9} {
 		rng := rand.New(rand.NewPCG(7, uint64(p*100)))
 		g := outlier.New(outlier.Config{})
