@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-func TestErrorsCarryThePathOfTheirField(t *testing.T) {
+func TestErrors_CarryFieldPath(t *testing.T) {
 	err := conf.In("Retry", errors.Join(
 		conf.Errorf("MaxAttempts", "must be at least %d, not %d", 1, 0),
 		conf.In("Backoff", errors.Join(conf.Errorf("Base", "must be above 0"), errors.New("is odd"))),
@@ -31,14 +31,14 @@ func TestErrorsCarryThePathOfTheirField(t *testing.T) {
 	require.NoError(t, conf.In("a", errors.Join(nil, nil)))
 }
 
-func TestInLeavesItsErrorAlone(t *testing.T) {
+func TestIn_DoesNotModifyError(t *testing.T) {
 	inner := conf.Errorf("B", "bad")
 	require.EqualError(t, conf.In("A", inner), "A.B: bad")
 	require.EqualError(t, conf.In("C", inner), "C.B: bad")
 	require.EqualError(t, inner, "B: bad")
 }
 
-func TestInKeepsWhatWasWrappedAround(t *testing.T) {
+func TestIn_KeepsWrapping(t *testing.T) {
 	wrapped := fmt.Errorf("line 3: %w", conf.Errorf("B", "bad"))
 	require.EqualError(t, conf.In("A", wrapped), "A: line 3: B: bad")
 	two := fmt.Errorf("both %w and %w", errors.New("this"), errors.New("that"))
@@ -92,7 +92,7 @@ func TestObject(t *testing.T) {
 }
 
 // What a stranger writes into a configuration cannot break an error's lines or fill a log.
-func TestErrorsShowNamesFromOutsideBounded(t *testing.T) {
+func TestErrors_BoundForeignNames(t *testing.T) {
 	_, err := conf.Object([]byte(`{"a\nb":1,"a\nb":1}`))
 	require.EqualError(t, err, `"a\nb": given twice`)
 	fields, err := conf.Object([]byte(`{"":1,"` + strings.Repeat("x", 10_000) + `":1,"ok":2}`))

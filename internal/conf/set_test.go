@@ -78,7 +78,7 @@ func (s strict) Validate() error {
 
 var shapes = conf.Set[shape]{"fixed": fixed(0), "box": box{Count: 3, Deep: true}, "loose": loose{}, "strict": strict{}}
 
-func TestSetSpelling(t *testing.T) {
+func TestSet_Spelling(t *testing.T) {
 	for want, v := range map[string]shape{
 		`{"fixed":"250ms"}`:         fixed(250 * time.Millisecond),
 		`{"box":{}}`:                box{Count: 3, Deep: true},
@@ -102,7 +102,7 @@ func TestSetSpelling(t *testing.T) {
 	require.Equal(t, box{Count: 3, Deep: true}, bare)
 }
 
-func TestSetRefuses(t *testing.T) {
+func TestSet_Refuses(t *testing.T) {
 	for in, want := range map[string]string{
 		`null`:                               `must be a name, or an object with one name as its key`,
 		`5`:                                  `must be a name, or an object with one name as its key`,
@@ -140,7 +140,7 @@ func TestSetRefuses(t *testing.T) {
 	}
 }
 
-func TestSetBoundsNesting(t *testing.T) {
+func TestSet_BoundsNesting(t *testing.T) {
 	nested := func(deep int) (string, shape) {
 		text, v := `"loose"`, shape(loose{})
 		for range deep {
@@ -166,7 +166,7 @@ type stranger struct{}
 
 func (stranger) Area() float64 { return 0 }
 
-func TestSetMarshalRefuses(t *testing.T) {
+func TestSet_MarshalRefuses(t *testing.T) {
 	_, err := shapes.Marshal(stranger{})
 	require.EqualError(t, err, "conf_test.stranger has no name in JSON")
 	_, err = shapes.Marshal(box{Inner: &box{}})
@@ -179,7 +179,7 @@ func TestSetMarshalRefuses(t *testing.T) {
 	require.EqualError(t, err, "box.inner: nil has no name in JSON")
 }
 
-func TestSetRoundTrip(t *testing.T) {
+func TestSet_RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := box{
 			MaxWait: time.Duration(rapid.Int64Min(0).Draw(t, "wait")),

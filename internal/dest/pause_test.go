@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/dest"
 )
 
-func TestPauses_KeepsDestinationsAndKeysApart(t *testing.T) {
+func TestPauses_SeparateByDestinationAndKey(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	ps := dest.NewPauses(16)
 	a, b := ps.Of("a"), ps.Of("b")
@@ -37,7 +37,7 @@ func TestPauses_KeepsDestinationsAndKeysApart(t *testing.T) {
 	require.False(t, a.Active(), "all are over")
 }
 
-func TestPauses_OnlyTheLongestWaitCounts(t *testing.T) {
+func TestPauses_LongestWaitCounts(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := dest.NewPauses(16).Of("")
 	p.Set(now, "", time.Minute)
@@ -51,7 +51,7 @@ func TestPauses_OnlyTheLongestWaitCounts(t *testing.T) {
 }
 
 // However the clock moves, a wait is no longer than what was asked for, and never negative.
-func TestPauses_AClockThatIsSetMakesNoWaitLonger(t *testing.T) {
+func TestPauses_ClockStepsNeverLengthen(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := dest.NewPauses(16).Of("")
 	p.Set(now, "", time.Minute)
@@ -82,7 +82,7 @@ func TestPauses_AreBounded(t *testing.T) {
 	require.Equal(t, 4, n)
 }
 
-func TestPauses_SideBySide(t *testing.T) {
+func TestPauses_ConcurrentUse(t *testing.T) {
 	ps := dest.NewPauses(8)
 	now := time.Unix(1e9, 0)
 	var wg sync.WaitGroup
@@ -107,7 +107,7 @@ func TestPauses_SideBySide(t *testing.T) {
 	require.Equal(t, time.Second, left, "a wait that is set is seen")
 }
 
-func TestPauses_LookingCostsNoAllocation(t *testing.T) {
+func TestPauses_LookupDoesNotAllocate(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := dest.NewPauses(8).Of("a")
 	require.Zero(t, testing.AllocsPerRun(100, func() { p.Left(now, "k") }))

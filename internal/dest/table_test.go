@@ -48,7 +48,7 @@ func TestTable_Get(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestTable_ForgetsTheLeastUsed(t *testing.T) {
+func TestTable_ForgetsLeastUsed(t *testing.T) {
 	t.Run("one use is no second chance", func(t *testing.T) {
 		tab := newTable(4)
 		busy := visit(tab, "busy")
@@ -86,7 +86,7 @@ func TestTable_ForgetsTheLeastUsed(t *testing.T) {
 	})
 }
 
-func TestTable_RemembersWhatItForgotInABadState(t *testing.T) {
+func TestTable_RemembersForgottenBadState(t *testing.T) {
 	tab := newTable(8)
 	visit(tab, "bad").Value.left = 0
 	visit(tab, "good")
@@ -105,7 +105,7 @@ func TestTable_RemembersWhatItForgotInABadState(t *testing.T) {
 
 // An outage of n destinations, each of which is called in its turn: what comes back has nothing
 // left.
-func TestTable_AnOutageOfAnyNumberOfDestinations(t *testing.T) {
+func TestTable_OutageOfManyDestinations(t *testing.T) {
 	for _, n := range []int{64, 65, 70, 128, 600, 5000} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			tab := newTable(64)
@@ -137,7 +137,7 @@ func TestTable_AnOutageOfAnyNumberOfDestinations(t *testing.T) {
 }
 
 // A few that fail among many that are seen once must not take the retries of all the others.
-func TestTable_FewFailuresAmongManyStrangers(t *testing.T) {
+func TestTable_FewFailuresAmongManyNew(t *testing.T) {
 	tab := newTable(64)
 	drained := 0
 	for i := range 20_000 {
@@ -213,7 +213,7 @@ func TestTable_Copy(t *testing.T) {
 }
 
 // An entry copied from another table is not new: one use gives it a second chance.
-func TestTable_CopyKeepsWhatIsInUse(t *testing.T) {
+func TestTable_CopyKeepsUsedEntries(t *testing.T) {
 	tab := newTable(4)
 	for _, key := range []string{"busy", "a", "b", "c"} {
 		visit(tab, key)
@@ -240,7 +240,7 @@ func TestTable_MemoryIsBounded(t *testing.T) {
 	require.Equal(t, 16, tab.Linked())
 }
 
-func TestTable_APanicInCreateLeavesItAsItWas(t *testing.T) {
+func TestTable_PanicInCreateChangesNothing(t *testing.T) {
 	tab := newTable(1)
 	a := visit(tab, "a")
 	require.Panics(t, func() { tab.GetOrAdd("b", func(*entry, bool) *value { panic("spec") }) })
@@ -250,7 +250,7 @@ func TestTable_APanicInCreateLeavesItAsItWas(t *testing.T) {
 
 // Whatever is done by how many, a key has one entry at a time, and the table is no larger than its
 // limit.
-func TestTable_IsOneToManyGoroutines(t *testing.T) {
+func TestTable_ConcurrentUse(t *testing.T) {
 	tab := newTable(32)
 	var wg sync.WaitGroup
 	for g := range 8 {

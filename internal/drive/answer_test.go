@@ -20,7 +20,7 @@ import (
 
 // The last answer is kept until the budget has granted another attempt: the call may yet stop
 // with it.
-func TestTheAnswerIsKeptUntilTheNextAttemptIsGranted(t *testing.T) {
+func TestAnswer_KeptUntilNextAttemptGranted(t *testing.T) {
 	for name, c := range map[string]struct {
 		answers   []budget.Answer
 		deadline  time.Duration
@@ -64,7 +64,7 @@ func TestTheAnswerIsKeptUntilTheNextAttemptIsGranted(t *testing.T) {
 	}
 }
 
-func TestARefusalThatDidNotBeatAnotherIsKeptAndHandedOver(t *testing.T) {
+func TestAnswer_LosingRefusalIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var discarded []int
 		w := transport(func(ctx context.Context, n int) (int, error) {
@@ -92,7 +92,7 @@ func TestARefusalThatDidNotBeatAnotherIsKeptAndHandedOver(t *testing.T) {
 }
 
 // Every driver says the same of an attempt's own timeout, whatever the attempt returned.
-func TestAnAttemptsTimeoutIsOneTruth(t *testing.T) {
+func TestAttemptTimeout_SameInEveryDriver(t *testing.T) {
 	for name, of := range map[string]func(context.Context) error{
 		"the context's error": func(ctx context.Context) error { return ctx.Err() },
 		"its cause":           context.Cause,
@@ -126,7 +126,7 @@ func TestAnAttemptsTimeoutIsOneTruth(t *testing.T) {
 }
 
 // A server that knows the attempt's deadline may fail the attempt before the context's timer does.
-func TestAnAttemptThatFailsAtItsDeadlineHasTimedOut(t *testing.T) {
+func TestAttemptTimeout_FailureAtDeadline(t *testing.T) {
 	for mode, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 		t.Run(mode, func(t *testing.T) {
 			p := testkit.Always(t, retry.Config{MaxAttempts: 1, Hedge: hedge, AttemptTimeout: timeout.Fixed(50 * ms)})
@@ -149,7 +149,7 @@ func TestAnAttemptThatFailsAtItsDeadlineHasTimedOut(t *testing.T) {
 }
 
 // What a late answer says about retrying is heeded, although it comes too late to be read.
-func TestAHintInALateAnswerIsObeyed(t *testing.T) {
+func TestAttemptTimeout_LateAnswersHintIsObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent []time.Duration
 		var discarded []int
@@ -182,7 +182,7 @@ func TestAHintInALateAnswerIsObeyed(t *testing.T) {
 	})
 }
 
-func TestTheClassifierIsAskedOnceAnAttempt(t *testing.T) {
+func TestClassifier_OncePerAttempt(t *testing.T) {
 	for mode, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 		for limit, attempt := range map[string]timeout.Spec{"": nil, "timed": timeout.Fixed(time.Hour)} {
 			asked := map[int]int{}

@@ -24,7 +24,7 @@ func (s *sender) Send(ctx context.Context, _ int, timed bool) (int, error) {
 	return 1, nil
 }
 
-func TestAttempt_HasAContextOfItsOwnOnlyWithATimeout(t *testing.T) {
+func TestAttempt_OwnContextOnlyWithTimeout(t *testing.T) {
 	for name, limit := range map[string]timeout.Spec{"without": nil, "with": timeout.Fixed(time.Minute)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

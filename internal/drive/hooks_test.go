@@ -154,7 +154,7 @@ func (w *minedWork) Keep(v int, cancel context.CancelFunc) int {
 
 // Whatever of a user's own panics or exits, at whichever of its calls: what goes on in the caller
 // is that, and nothing is left behind.
-func TestAHookThatDoesNotReturnLeavesNothing(t *testing.T) {
+func TestHook_PanicOrGoexitLeavesNothing(t *testing.T) {
 	scenes := map[string][]act{
 		"first wins":     {{after: 2 * ms}},
 		"second wins":    {{after: time.Hour}, {after: 2 * ms}},

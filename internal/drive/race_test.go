@@ -17,7 +17,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestPanicOfALoserReleasesTheWinner(t *testing.T) {
+func TestRace_LosersPanicReleasesWinner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := testkit.NewParent()
 		p := testkit.Always(t, retry.Config{Hedge: timeout.Fixed(time.Second)})
@@ -40,7 +40,7 @@ func TestPanicOfALoserReleasesTheWinner(t *testing.T) {
 	})
 }
 
-func TestARaceDiscardsLosersAndKeepsTheWinner(t *testing.T) {
+func TestRace_DiscardsLosersKeepsWinner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		discarded := map[int]bool{} // and whether its context had ended by then
@@ -84,7 +84,7 @@ func TestARaceDiscardsLosersAndKeepsTheWinner(t *testing.T) {
 }
 
 // The price of a first attempt that costs nothing: it runs on the context of its caller.
-func TestADriverMayNumberItsResendsItself(t *testing.T) {
+func TestRace_DriverMayNumberResends(t *testing.T) {
 	for _, cfg := range []retry.Config{{}, {Hedge: timeout.Fixed(time.Hour)}} {
 		cfg.Backoff = backoff.None()
 		for numbers, want := range map[bool][]int{false: {1, 2, 3}, true: {1, 1, 1}} {
@@ -104,7 +104,7 @@ func TestADriverMayNumberItsResendsItself(t *testing.T) {
 	}
 }
 
-func TestAnErrorThatClassifyTakesForASuccessIsReported(t *testing.T) {
+func TestRun_ErrorClassifiedAsSuccessIsReported(t *testing.T) {
 	for _, cfg := range []retry.Config{{}, {Hedge: timeout.Fixed(time.Hour)}} {
 		o := &testkit.Watcher{}
 		w := work[int]{

@@ -47,7 +47,7 @@ func transport(send func(ctx context.Context, n int) (int, error), discarded *[]
 	}
 }
 
-func TestRunHandsOverTheLastResponse(t *testing.T) {
+func TestRun_ReturnsLastResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var discarded []int
 		w := transport(func(_ context.Context, n int) (int, error) { return 500 + n, nil }, &discarded)
@@ -67,7 +67,7 @@ func TestRunHandsOverTheLastResponse(t *testing.T) {
 	})
 }
 
-func TestRunGivenUpInTheWaitHasNoResponse(t *testing.T) {
+func TestRun_CanceledInWaitHasNoResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var discarded []int
 		ctx, cancel := context.WithCancel(t.Context())
@@ -80,7 +80,7 @@ func TestRunGivenUpInTheWaitHasNoResponse(t *testing.T) {
 	})
 }
 
-func TestOpeningDoesNotBoundWhatFollows(t *testing.T) {
+func TestOpening_TimeoutBoundsOnlyOpening(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var discarded []int
 		var release context.CancelFunc
@@ -110,7 +110,7 @@ func TestOpeningDoesNotBoundWhatFollows(t *testing.T) {
 	})
 }
 
-func TestOpeningThatEndedIsNoAnswer(t *testing.T) {
+func TestOpening_TimedOutIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
 		var kept context.Context
@@ -132,7 +132,7 @@ func TestOpeningThatEndedIsNoAnswer(t *testing.T) {
 	})
 }
 
-func TestAnOpeningThatCameTooLateIsDisposedOf(t *testing.T) {
+func TestOpening_LateIsDiscarded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var discarded []int
 		w := transport(func(_ context.Context, n int) (int, error) {
@@ -152,7 +152,7 @@ func TestAnOpeningThatCameTooLateIsDisposedOf(t *testing.T) {
 	})
 }
 
-func TestAResponseThatComesAfterTheCallerGaveUp(t *testing.T) {
+func TestRun_ResponseAfterCancel(t *testing.T) {
 	for status, want := range map[int]retry.Reason{
 		200: retry.ReasonSuccess, 404: retry.ReasonRejected, 503: retry.ReasonCanceled,
 	} {
@@ -180,7 +180,7 @@ func TestAResponseThatComesAfterTheCallerGaveUp(t *testing.T) {
 }
 
 // A driver of its own, as the stream interceptor is.
-func TestADriverOfACallTellsTheObserver(t *testing.T) {
+func TestDriver_NotifiesObserver(t *testing.T) {
 	w := &testkit.Watcher{}
 	p := drive.Of(testkit.Always(t, retry.Config{MaxAttempts: 1}, retry.WithObserver(w)).For("x"))
 	now := time.Now()
@@ -210,7 +210,7 @@ func TestADriverOfACallTellsTheObserver(t *testing.T) {
 
 // Whoever drives a call marks the request that a server is handling, as soon as the caller can
 // see the error.
-func TestStoppedMarksTheRequestAboveIt(t *testing.T) {
+func TestStopped_MarksIncomingRequest(t *testing.T) {
 	p := drive.Of(testkit.Always(t, retry.Config{MaxAttempts: 2}))
 	for _, o := range []call.Outcome{
 		{}, {Class: call.Rejected}, {Class: call.Throttled}, {Class: call.Transient, Forbidden: call.ReasonNoRetry},
@@ -227,7 +227,7 @@ func TestStoppedMarksTheRequestAboveIt(t *testing.T) {
 	}
 }
 
-func TestResumeAfterAFirstAttemptOutside(t *testing.T) {
+func TestResume_AfterFirstAttemptOutside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := drive.Of(testkit.Always(t, retry.Config{Backoff: backoff.Constant(time.Second)}))
 		var discarded, sent []int

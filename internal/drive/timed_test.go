@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestTimed_EndsByItsOwnTimeout(t *testing.T) {
+func TestTimed_EndsByOwnTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, caller := range map[string]context.Context{
 			"no deadline":      context.Background(),
@@ -34,7 +34,7 @@ func TestTimed_EndsByItsOwnTimeout(t *testing.T) {
 	})
 }
 
-func TestTimed_CanceledByItsCallerSaysSo(t *testing.T) {
+func TestTimed_CanceledByCaller(t *testing.T) {
 	caller, end := context.WithCancelCause(context.Background())
 	ctx, cancel := drive.Timed(caller, time.Hour)
 	defer cancel()
@@ -44,7 +44,7 @@ func TestTimed_CanceledByItsCallerSaysSo(t *testing.T) {
 	require.Equal(t, bye, context.Cause(ctx))
 }
 
-func TestTimed_SetsNoTimerThatCouldChangeNothing(t *testing.T) {
+func TestTimed_NoUselessTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		caller := within(t, time.Second)
 		expired := within(t, -time.Second)
@@ -73,7 +73,7 @@ func TestTimed_SetsNoTimerThatCouldChangeNothing(t *testing.T) {
 	})
 }
 
-func TestTimed_WithAHugeLimitAndNoDeadline(t *testing.T) {
+func TestTimed_HugeLimitNoDeadline(t *testing.T) {
 	ctx, cancel := drive.Timed(context.Background(), math.MaxInt64)
 	require.NoError(t, ctx.Err())
 	cancel()

@@ -13,7 +13,7 @@ func fresh(t *testing.T) {
 	t.Cleanup(func() { seen.Store(was) })
 }
 
-func TestEnter_OnlyWhereThereIsSomethingToKnow(t *testing.T) {
+func TestEnter_OnlyIfNeeded(t *testing.T) {
 	fresh(t)
 	require.Nil(t, Enter(t.Context(), 1))
 	Spend(t.Context())
@@ -36,7 +36,7 @@ func TestEnter_OnlyWhereThereIsSomethingToKnow(t *testing.T) {
 	require.NotNil(t, Enter(t.Context(), 2), "a resend has a number")
 }
 
-func TestExhausted_AFirstAttemptDuringWhichTheFirstCallOfAllWasSpent(t *testing.T) {
+func TestExhausted_DuringFirstAttemptOfFirstCall(t *testing.T) {
 	fresh(t)
 	Link()
 	a := Enter(t.Context(), 1)
@@ -46,7 +46,7 @@ func TestExhausted_AFirstAttemptDuringWhichTheFirstCallOfAllWasSpent(t *testing.
 	require.True(t, a.Exhausted())
 }
 
-func TestExhausted_TheLastCallDecides(t *testing.T) {
+func TestExhausted_LastCallDecides(t *testing.T) {
 	fresh(t)
 	Link()
 	a := Enter(t.Context(), 2)
@@ -76,7 +76,7 @@ func TestExhausted_TheLastCallDecides(t *testing.T) {
 	require.True(t, a.Exhausted(), "what began before it says nothing")
 }
 
-func TestSpend_ReachesEveryAttemptAndTheRequestAbove(t *testing.T) {
+func TestSpend_ReachesAttemptsAndIncomingRequest(t *testing.T) {
 	fresh(t)
 	above, far := With(t.Context())
 	ctx, mark := With(above)
@@ -90,7 +90,7 @@ func TestSpend_ReachesEveryAttemptAndTheRequestAbove(t *testing.T) {
 	Spend(t.Context())
 }
 
-func TestSpend_AnAttemptThatWasCutOffDecidesByItself(t *testing.T) {
+func TestSpend_TimedOutAttemptDecidesItself(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	marked, mark := With(ctx)
 	a := Enter(marked, 2)
@@ -100,7 +100,7 @@ func TestSpend_AnAttemptThatWasCutOffDecidesByItself(t *testing.T) {
 	require.True(t, mark.Spent())
 }
 
-func TestBegin_ACallInsideAResendIsSentForTheFirstTime(t *testing.T) {
+func TestBegin_CallInsideResendIsFirst(t *testing.T) {
 	number := func(ctx context.Context, key any) int {
 		n, _ := ctx.Value(key).(int)
 		return n

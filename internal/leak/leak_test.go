@@ -10,7 +10,7 @@ import (
 func TestMain(m *testing.M) { leak.Main(m) }
 
 // Twice as long as goleak alone would wait.
-func TestAGoroutineThatTakesASecondToEndIsNoLeak(t *testing.T) {
+func TestLeak_AllowsOneSecondToEnd(t *testing.T) {
 	defer leak.Check(t)()
 	go time.Sleep(time.Second)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/placement"
 )
 
-func TestStart_CostsNothingWithoutABalancer(t *testing.T) {
+func TestStart_NoCostWithoutBalancer(t *testing.T) {
 	ctx := context.Background()
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		if placement.Start(ctx, nil, true) != ctx {
@@ -22,7 +22,7 @@ func TestStart_CostsNothingWithoutABalancer(t *testing.T) {
 	assert.Nil(t, placement.From(ctx))
 }
 
-func TestCall_IsTheContextOfItsAttempts(t *testing.T) {
+func TestCall_IsContextOfAttempts(t *testing.T) {
 	placement.Use()
 	defer placement.Release()
 	type key struct{}
@@ -37,7 +37,7 @@ func TestCall_IsTheContextOfItsAttempts(t *testing.T) {
 	assert.Equal(t, cause, context.Cause(actx))
 }
 
-func TestCall_ANestedCallHasItsOwn(t *testing.T) {
+func TestCall_NestedHasItsOwn(t *testing.T) {
 	placement.Use()
 	defer placement.Release()
 	outer := placement.Start(context.Background(), nil, true)

@@ -11,7 +11,7 @@ import (
 
 type otherKey struct{}
 
-func TestOnlyTheCallsOwnContextHasTheInfo(t *testing.T) {
+func TestInfo_OnlyInCallsOwnContext(t *testing.T) {
 	parent := context.WithValue(t.Context(), otherKey{}, "kept")
 	want := rpcinfo.Info{Method: "pkg.Service/Method", Target: "dns:///host"}
 	ctx := &rpcinfo.Context{Context: parent, Info: want}

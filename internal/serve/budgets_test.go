@@ -11,7 +11,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
 
-func TestBudgets_EachKeyHasItsOwn(t *testing.T) {
+func TestBudgets_OnePerKey(t *testing.T) {
 	b := serve.NewBudgets("", budget.Fleet{Open: 1}, true)
 	require.Nil(t, b.One())
 	require.True(t, b.Of("a").Fail())
@@ -21,7 +21,7 @@ func TestBudgets_EachKeyHasItsOwn(t *testing.T) {
 	require.Same(t, b.Of(long+"1"), b.Of(long+"2"))
 }
 
-func TestBudgets_AForgottenKeyComesBackNoRicher(t *testing.T) {
+func TestBudgets_ForgottenKeyGainsNothing(t *testing.T) {
 	b := serve.NewBudgets("", budget.Fleet{Open: 1}, true)
 	grants := 0
 	for range 3 {

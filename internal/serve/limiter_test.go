@@ -10,7 +10,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
 
-func TestLimiter_ShedsResendsFirstAndThenTheLeastImportant(t *testing.T) {
+func TestLimiter_ShedsResendsThenLeastImportant(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.Int64Range(20, 1<<40).Draw(t, "limit")
 		last := int64(0)
@@ -27,7 +27,7 @@ func TestLimiter_ShedsResendsFirstAndThenTheLeastImportant(t *testing.T) {
 }
 
 // Attempt numbers come from strangers.
-func TestLimiter_NoAttemptNumberGainsRoom(t *testing.T) {
+func TestLimiter_AttemptNumberGainsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.Int64Range(1, 1<<40).Draw(t, "limit")
 		c := call.Criticality(rapid.IntRange(-3, 5).Draw(t, "criticality"))
@@ -40,7 +40,7 @@ func TestLimiter_NoAttemptNumberGainsRoom(t *testing.T) {
 	})
 }
 
-func TestLimiter_CountsWhatIsInFlight(t *testing.T) {
+func TestLimiter_CountsInFlight(t *testing.T) {
 	l := serve.NewLimiter("", 2)
 	require.True(t, l.Enter(1, call.CriticalPlus))
 	require.False(t, l.Enter(2, call.CriticalPlus))
@@ -53,7 +53,7 @@ func TestLimiter_CountsWhatIsInFlight(t *testing.T) {
 	require.PanicsWithValue(t, "option: must be at least 1", func() { serve.NewLimiter("option", 0) })
 }
 
-func TestIncoming_StrangersMayNotRaiseTheirCriticality(t *testing.T) {
+func TestIncoming_StrangersCannotRaiseCriticality(t *testing.T) {
 	everybody := func(int) bool { return true }
 	nobody := func(int) bool { return false }
 	for name, want := range map[string][2]call.Criticality{ // for strangers, and for those who are trusted
