@@ -49,7 +49,7 @@ type backendEvents struct {
 
 func (b *backendEvents) BackendChanged(_ context.Context, e outlier.Event) { b.got = append(b.got, e) }
 
-func TestSeveralObservers_GetBackendEventsIfTheyTakeThem(t *testing.T) {
+func TestObservers_BackendEventsOnlyIfImplemented(t *testing.T) {
 	first, second := new(backendEvents), new(backendEvents)
 	p := retry.Must(retry.New(retry.Config{},
 		retry.WithObserver(first), retry.WithObserver(new(testkit.Watcher)), retry.WithObserver(second)))

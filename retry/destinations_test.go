@@ -57,7 +57,7 @@ func TestDestinations_EveryUseCounts(t *testing.T) {
 
 // Whoever keeps what For returned, and does not use it for long, goes on with the budget that all
 // others have.
-func TestDestinations_APolicyThatWasKept(t *testing.T) {
+func TestDestinations_KeptPolicySharesBudget(t *testing.T) {
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.TokenBucket{Cap: 1.5}}
 	flood := func(root *retry.Policy) {
 		for i := range 100 {
@@ -84,7 +84,7 @@ func TestDestinations_APolicyThatWasKept(t *testing.T) {
 }
 
 // An outage of more destinations than a policy keeps costs what one of fewer does.
-func TestDestinations_AnOutageOfManyIsNotNewToEach(t *testing.T) {
+func TestDestinations_OutageOfManyIsRemembered(t *testing.T) {
 	for _, hosts := range []int{100, 128, 140, 256, 3000} {
 		for name, spec := range map[string]budget.Spec{
 			"default": nil, "strict": budget.Adaptive{Strict: true}, "token bucket": budget.TokenBucket{Cap: 3}, "ratio": budget.Ratio{},
@@ -129,7 +129,7 @@ func TestDestinations_HalfOfManyAreDown(t *testing.T) {
 	require.Equal(t, 3, attempts(p.For("a stranger"), false))
 }
 
-func TestDestinations_OneThatCameBackRetriesAfterItsFirstSuccess(t *testing.T) {
+func TestDestinations_ReturningRetriesAfterSuccess(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{Backoff: backoff.None()}, retry.WithMaxDestinations(8)))
 	require.Equal(t, 3, attempts(p.For("db"), false))
 	for i := range 100 {
@@ -145,7 +145,7 @@ func TestDestinations_OneThatCameBackRetriesAfterItsFirstSuccess(t *testing.T) {
 
 // A reload in the middle of an outage refills nothing, neither what the policy keeps nor what it
 // forgot.
-func TestDestinations_AReloadRemembersWhatWasForgotten(t *testing.T) {
+func TestDestinations_ReloadRemembersForgotten(t *testing.T) {
 	for _, limit := range []int{16, 64, 256} {
 		p := retry.Must(retry.New(retry.Config{Backoff: backoff.None()}, retry.WithMaxDestinations(64)))
 		for i := range 100 {
@@ -162,7 +162,7 @@ func TestDestinations_AReloadRemembersWhatWasForgotten(t *testing.T) {
 
 // A budget that all share is not emptied for one that comes back, nor is one whose Spec cannot
 // make an empty one.
-func TestDestinations_OtherBudgetsAreAsTheyWere(t *testing.T) {
+func TestDestinations_OtherBudgetsUnchanged(t *testing.T) {
 	shared := budget.TokenBucket{Cap: 100}.New()
 	p := retry.Must(retry.New(
 		retry.Config{Backoff: backoff.None(), Budget: budget.Shared(shared)}, retry.WithMaxDestinations(4)))
@@ -176,7 +176,7 @@ func TestDestinations_OtherBudgetsAreAsTheyWere(t *testing.T) {
 	}
 }
 
-func TestDestinations_ForAndDoFromManyGoroutines(t *testing.T) {
+func TestDestinations_ConcurrentForAndDo(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{Backoff: backoff.None()}, retry.WithMaxDestinations(16)))
 	kept := p.For("kept")
 	var wg sync.WaitGroup

@@ -21,7 +21,7 @@ type panicsWhenDone struct{}
 func (panicsWhenDone) AttemptDone(context.Context, retry.Attempt) {}
 func (panicsWhenDone) CallDone(context.Context, retry.Report)     { panic("observer") }
 
-func TestAnObserverThatPanicsOnASuccessLeavesNoContext(t *testing.T) {
+func TestObserver_PanicOnSuccessLeavesNoContext(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)}, retry.WithObserver(panicsWhenDone{})))
 	ctx := testkit.NewParent()
 	require.PanicsWithValue(t, "observer", func() {
@@ -35,7 +35,7 @@ type shut struct{ budget.Budget }
 func (shut) Allow(time.Time, float64) bool { return false }
 
 // A driver of a Call of its own, such as a stream's, marks the request as Run does.
-func TestAGateMarksTheRequestWhoeverDrivesTheCall(t *testing.T) {
+func TestGate_MarksIncomingRequestInEveryDriver(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{Budget: budget.Shared(shut{budget.Unlimited{}.New()})}))
 	for name, do := range map[string]func(context.Context) error{
 		"Do": func(ctx context.Context) error {

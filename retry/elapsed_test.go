@@ -15,7 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestMaxElapsed_BoundsRetryingInEveryDriver(t *testing.T) {
+func TestMaxElapsed_BoundsRetriesInEveryDriver(t *testing.T) {
 	for name, do := range map[string]func(context.Context, *retry.Policy, func(context.Context) error) error{
 		"Do": retry.Do,
 		"DoValue": func(ctx context.Context, p *retry.Policy, op func(context.Context) error) error {
@@ -51,7 +51,7 @@ func TestMaxElapsed_BoundsRetryingInEveryDriver(t *testing.T) {
 	}
 }
 
-func TestMaxElapsed_IsOffByDefaultAndKeepsAFirstAttempt(t *testing.T) {
+func TestMaxElapsed_OffByDefaultKeepsFirstAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		require.Zero(t, retry.Must(retry.New(retry.Config{})).Config().MaxElapsed)
 		p := testkit.Always(t, retry.Config{MaxElapsed: 1, Backoff: backoff.Constant(0)})

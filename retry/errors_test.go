@@ -21,7 +21,7 @@ import (
 
 var _ net.Error = (*retry.Error)(nil)
 
-func TestErrorMessage(t *testing.T) {
+func TestError_Message(t *testing.T) {
 	for _, c := range []struct {
 		err  retry.Error
 		want string
@@ -57,7 +57,7 @@ func (e netError) Error() string   { return "network" }
 func (e netError) Timeout() bool   { return e.timeout }
 func (e netError) Temporary() bool { return e.temporary }
 
-func TestErrorIsANetError(t *testing.T) {
+func TestError_IsNetError(t *testing.T) {
 	for _, c := range []struct {
 		err                retry.Error
 		timeout, temporary bool
@@ -76,7 +76,7 @@ func TestErrorIsANetError(t *testing.T) {
 	}
 }
 
-func TestErrorReachesEveryErrorBelow(t *testing.T) {
+func TestError_UnwrapsEveryError(t *testing.T) {
 	e := &retry.Error{Last: netError{}, Ended: fmt.Errorf("%w: %w", context.Canceled, testkit.ErrDown)}
 	wrapped := fmt.Errorf("charging the card: %w", e)
 	require.ErrorIs(t, wrapped, testkit.ErrDown)
@@ -88,7 +88,7 @@ func TestErrorReachesEveryErrorBelow(t *testing.T) {
 	require.Empty(t, (&retry.Error{}).Unwrap())
 }
 
-func TestHistoryKeepsTheFirstAndTheLatest(t *testing.T) {
+func TestHistory_KeepsFirstAndLatest(t *testing.T) {
 	for max, want := range map[int][]int{
 		1: {1}, 2: {1, 2}, 8: {1, 2, 3, 4, 5, 6, 7, 8}, 9: {1, 3, 4, 5, 6, 7, 8, 9}, 40: {1, 34, 35, 36, 37, 38, 39, 40},
 	} {
@@ -110,7 +110,7 @@ func TestHistoryKeepsTheFirstAndTheLatest(t *testing.T) {
 	}
 }
 
-func TestHistoryOfAHedgedCallIsInTheOrderOfTheEnds(t *testing.T) {
+func TestHistory_HedgedCallOrderedByEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := hedging(t, retry.Config{MaxAttempts: 3})
 		_, err := retry.DoValue(t.Context(), p, play(
@@ -126,7 +126,7 @@ func TestHistoryOfAHedgedCallIsInTheOrderOfTheEnds(t *testing.T) {
 	})
 }
 
-func TestWaitedIsTheTimeWithNoAttemptUnderWay(t *testing.T) {
+func TestWaited_TimeWithoutAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		err := retry.Do(t.Context(), testkit.Always(t, retry.Config{}), func(context.Context) error {
 			time.Sleep(time.Minute)
@@ -136,7 +136,7 @@ func TestWaitedIsTheTimeWithNoAttemptUnderWay(t *testing.T) {
 	})
 }
 
-func TestWaitedHasTheWaitInWhichTheCallerGaveUp(t *testing.T) {
+func TestWaited_IncludesCanceledWait(t *testing.T) {
 	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &testkit.Watcher{}
@@ -152,7 +152,7 @@ func TestWaitedHasTheWaitInWhichTheCallerGaveUp(t *testing.T) {
 }
 
 // Which of the two it was the context knows, and not the clock.
-func TestACancelledCallIsNotLate(t *testing.T) {
+func TestError_CanceledIsNotDeadline(t *testing.T) {
 	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &testkit.Watcher{}
@@ -178,7 +178,7 @@ type secretDeadline struct{ context.Context }
 
 func (secretDeadline) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-func TestADeadlineThatNobodyKnewOf(t *testing.T) {
+func TestError_HiddenDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -190,7 +190,7 @@ func TestADeadlineThatNobodyKnewOf(t *testing.T) {
 	})
 }
 
-func TestNamesOfClassesAndReasons(t *testing.T) {
+func TestNames_ClassesAndReasons(t *testing.T) {
 	seen := map[string]bool{}
 	for c := retry.Success; c <= retry.Canceled; c++ {
 		require.Regexp(t, `^[a-z]+$`, c.String())

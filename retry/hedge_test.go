@@ -134,7 +134,7 @@ func TestHedging(t *testing.T) {
 	}
 }
 
-func TestTheReportSaysThatAHedgeAnswered(t *testing.T) {
+func TestReport_HedgeAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &testkit.Watcher{}
 		p := hedging(t, retry.Config{}, retry.WithObserver(w))
@@ -147,7 +147,7 @@ func TestTheReportSaysThatAHedgeAnswered(t *testing.T) {
 	})
 }
 
-func TestLosersAreCancelledAndJoined(t *testing.T) {
+func TestHedge_LosersCanceledAndJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running atomic.Int32
 		start := time.Now()
@@ -170,7 +170,7 @@ func TestLosersAreCancelledAndJoined(t *testing.T) {
 	})
 }
 
-func TestTheWinnersContextIsCancelledInTheEnd(t *testing.T) {
+func TestHedge_WinnersContextCanceledAtEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var won context.Context
 		_, err := retry.DoValue(t.Context(), hedging(t, retry.Config{}), func(ctx context.Context) (int, error) {
@@ -183,7 +183,7 @@ func TestTheWinnersContextIsCancelledInTheEnd(t *testing.T) {
 	})
 }
 
-func TestTheBudgetRefusesAHedge(t *testing.T) {
+func TestHedge_RefusedByBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testkit.NewLedger()
 		l.Refuse = func(k budget.Kind) bool { return k == budget.Hedge }
@@ -202,7 +202,7 @@ func TestTheBudgetRefusesAHedge(t *testing.T) {
 	})
 }
 
-func TestTheBudgetRunsOutWithAttemptsInFlight(t *testing.T) {
+func TestHedge_BudgetRunsOutInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testkit.NewLedger()
 		l.Refuse = func(budget.Kind) bool { return l.Admits >= 1 }
@@ -221,7 +221,7 @@ func TestTheBudgetRunsOutWithAttemptsInFlight(t *testing.T) {
 	})
 }
 
-func TestNoHedgeThatCannotFinishBeforeTheDeadline(t *testing.T) {
+func TestHedge_NoneTooLateForDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testkit.NewLedger()
 		p := testkit.Always(t, retry.Config{Hedge: hedgeAfter{10 * ms, 20 * ms}, Budget: budget.Shared(l)})
@@ -243,7 +243,7 @@ func (h hedgeAfter) Timeout() time.Duration                 { return h.delay }
 func (h hedgeAfter) Usual() time.Duration                   { return h.usually }
 func (h hedgeAfter) Observe(time.Time, time.Duration, bool) {}
 
-func TestAHedgeDelayOfZeroNeverHedges(t *testing.T) {
+func TestHedge_ZeroDelayNeverHedges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &testkit.Watcher{}
 		p := testkit.Always(t, retry.Config{Hedge: hedgeAfter{}}, retry.WithObserver(w))
@@ -254,7 +254,7 @@ func TestAHedgeDelayOfZeroNeverHedges(t *testing.T) {
 }
 
 // A budget that may refuse first attempts lets those be hedged that it admits.
-func TestABudgetThatRefusesFirstAttemptsHedgesTheOthers(t *testing.T) {
+func TestHedge_GateHedgesAdmittedCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refuse := 1.0
 		p := hedging(t, retry.Config{Budget: budget.ClientThrottle{}}, retry.WithRand(func() float64 { return refuse }))
@@ -280,7 +280,7 @@ func TestABudgetThatRefusesFirstAttemptsHedgesTheOthers(t *testing.T) {
 	})
 }
 
-func TestDoNeverHedges(t *testing.T) {
+func TestHedge_NeverInDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		err := retry.Do(t.Context(), hedging(t, retry.Config{}), func(ctx context.Context) error {
@@ -292,7 +292,7 @@ func TestDoNeverHedges(t *testing.T) {
 	})
 }
 
-func TestNotIdempotentIsNeverHedged(t *testing.T) {
+func TestHedge_NeverNotIdempotent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := retry.WithIdempotency(t.Context(), retry.NotIdempotent)
 		calls := 0
@@ -305,7 +305,7 @@ func TestNotIdempotentIsNeverHedged(t *testing.T) {
 	})
 }
 
-func TestCancelOfAHedgedCall(t *testing.T) {
+func TestHedge_CancelEndsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, w := testkit.NewLedger(), &testkit.Watcher{}
 		cause := errors.New("gone home")
@@ -324,7 +324,7 @@ func TestCancelOfAHedgedCall(t *testing.T) {
 	})
 }
 
-func TestTheDeadlineOfAHedgedCall(t *testing.T) {
+func TestHedge_DeadlineEndsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 15*ms)
 		defer cancel()
@@ -335,7 +335,7 @@ func TestTheDeadlineOfAHedgedCall(t *testing.T) {
 	})
 }
 
-func TestNoHedgeAfterTheCallerGaveUp(t *testing.T) {
+func TestHedge_NoneAfterCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := testkit.Always(t, retry.Config{Hedge: timeout.Fixed(10 * time.Millisecond)})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -353,7 +353,7 @@ func TestNoHedgeAfterTheCallerGaveUp(t *testing.T) {
 
 // A hedge that has become due after the caller gave up is not sent, and takes nothing from the
 // attempt under way.
-func TestWhatACancelledAttemptCameToIsKeptWhetherOrNotAHedgeWasDue(t *testing.T) {
+func TestHedge_CanceledAttemptsOutcomeKept(t *testing.T) {
 	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(20 * ms), timeout.Fixed(time.Hour)} {
 		for _, ends := range []error{nil, testkit.ErrDown} {
 			synctest.Test(t, func(t *testing.T) {
@@ -382,7 +382,7 @@ func TestWhatACancelledAttemptCameToIsKeptWhetherOrNotAHedgeWasDue(t *testing.T)
 
 // The attempt that a due hedge has left alone, because the caller gave up, may panic: its permit
 // is ended all the same.
-func TestAnAttemptThatPanicsAfterItsCallerGaveUpLeavesNothing(t *testing.T) {
+func TestHedge_PanicAfterCancelLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, parent := testkit.NewLedger(), testkit.NewParent()
 		p := testkit.Always(t, retry.Config{Hedge: timeout.Fixed(20 * ms), Budget: budget.Shared(l)})

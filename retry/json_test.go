@@ -58,7 +58,7 @@ func everyConfig() []retry.Config {
 	return configs
 }
 
-func TestJSONRoundTrip(t *testing.T) {
+func TestJSON_RoundTrip(t *testing.T) {
 	for _, c := range everyConfig() {
 		text, err := json.Marshal(c)
 		require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	}
 }
 
-func TestJSONSetsEveryField(t *testing.T) {
+func TestJSON_SetsEveryField(t *testing.T) {
 	full := everyConfig()[1]
 	v := reflect.ValueOf(full)
 	for i := range v.NumField() {
@@ -78,7 +78,7 @@ func TestJSONSetsEveryField(t *testing.T) {
 	}
 }
 
-func TestJSONAsAPersonWritesIt(t *testing.T) {
+func TestJSON_Handwritten(t *testing.T) {
 	var c retry.Config
 	require.NoError(t, json.Unmarshal([]byte(`{
 		"max_attempts": 4,
@@ -113,7 +113,7 @@ func TestJSONAsAPersonWritesIt(t *testing.T) {
 	require.Equal(t, retry.Config{MaxAttempts: retry.Unlimited}, c, "what is absent has its zero value again")
 }
 
-func TestJSONReportsEveryMistakeWithItsPath(t *testing.T) {
+func TestJSON_ReportsEveryMistakeWithPath(t *testing.T) {
 	before := retry.Config{MaxAttempts: 7}
 	c := before
 	err := json.Unmarshal([]byte(`{
@@ -139,7 +139,7 @@ func TestJSONReportsEveryMistakeWithItsPath(t *testing.T) {
 	require.Equal(t, before, c, "it is unchanged")
 }
 
-func TestJSONRefuses(t *testing.T) {
+func TestJSON_Refuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`[]`:                                     "must be a JSON object",
 		`3`:                                      "must be a JSON object",
@@ -181,7 +181,7 @@ func TestJSONRefuses(t *testing.T) {
 
 // encoding/json has null change nothing, so that a struct around a Config may have it for "not
 // given".
-func TestJSONNullLeavesAConfigAsItIs(t *testing.T) {
+func TestJSON_NullChangesNothing(t *testing.T) {
 	for _, text := range []string{`null`, " null\n"} {
 		c := retry.Config{MaxAttempts: 7}
 		require.NoError(t, c.UnmarshalJSON([]byte(text)))
@@ -199,7 +199,7 @@ func TestJSONNullLeavesAConfigAsItIs(t *testing.T) {
 	}
 }
 
-func TestJSONRefusesWhatIsHuge(t *testing.T) {
+func TestJSON_RefusesHugeInput(t *testing.T) {
 	var c retry.Config
 	fat := `{"max_attempts": 3` + strings.Repeat(" ", 64<<10) + `}`
 	require.ErrorContains(t, json.Unmarshal([]byte(fat), &c), "over the limit")
@@ -208,14 +208,14 @@ func TestJSONRefusesWhatIsHuge(t *testing.T) {
 	require.ErrorContains(t, c.UnmarshalJSON([]byte(deep)), "backoff")
 }
 
-func TestJSONErrorsDoNotEchoMuch(t *testing.T) {
+func TestJSON_ErrorsAreBounded(t *testing.T) {
 	var c retry.Config
 	err := c.UnmarshalJSON([]byte(`{"` + strings.Repeat("x", 60_000) + `": 1}`))
 	require.Error(t, err)
 	require.Less(t, len(err.Error()), 500)
 }
 
-func TestJSONOfWhatHasNoName(t *testing.T) {
+func TestJSON_UnnamedTypes(t *testing.T) {
 	for field, c := range map[string]retry.Config{
 		"backoff":           {Backoff: newAsked()},
 		"throttled_backoff": {ThrottledBackoff: newAsked()},
@@ -256,7 +256,7 @@ func FuzzConfigJSON(f *testing.F) {
 	})
 }
 
-func TestParseConfig_SaysWhatIsNoJSONAndWhere(t *testing.T) {
+func TestParseConfig_ErrorNamesMistakeAndPlace(t *testing.T) {
 	cfg, err := retry.ParseConfig([]byte(`{"max_attempts": 5}`))
 	require.NoError(t, err)
 	require.Equal(t, retry.Config{MaxAttempts: 5}, cfg)

@@ -77,7 +77,7 @@ func callsInsideARequest() []callInsideARequest {
 
 // The mark tells the server side to answer "do not retry": what could be done about the failure
 // has been done.
-func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
+func TestLayer_ExhaustedCallMarksIncomingRequest(t *testing.T) {
 	for _, c := range callsInsideARequest() {
 		for name, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 			t.Run(c.name+", "+name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestACallThatWasSpentMarksTheRequestAboveIt(t *testing.T) {
 }
 
 // What is passed to Do is declared, and nothing that its operation does.
-func TestADeclarationEndsAtTheOperation(t *testing.T) {
+func TestLayer_DeclarationEndsAtOperation(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
 		"plain": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)}, "hedged": {Hedge: timeout.Fixed(time.Hour)},
 		"a clock": {Budget: budget.Finagle{}},
@@ -139,7 +139,7 @@ func TestADeclarationEndsAtTheOperation(t *testing.T) {
 }
 
 // A call inside another whose context says nothing costs what any other does.
-func TestADeclarationElsewhereCostsACallNothing(t *testing.T) {
+func TestLayer_DeclarationElsewhereDoesNotAllocate(t *testing.T) {
 	_ = retry.WithIdempotency(t.Context(), retry.Idempotent)
 	p := retry.Must(retry.New(retry.Config{}))
 	ok := func(context.Context) error { return nil }

@@ -29,7 +29,7 @@ func (s lessons) Observe(_ time.Time, took time.Duration, answered bool) {
 	*s.told = append(*s.told, lesson{took, answered})
 }
 
-func TestLimitsLearnHowLongAnswersTake(t *testing.T) {
+func TestLimits_LearnLatencies(t *testing.T) {
 	for name, set := range map[string]func(*retry.Config, lessons){
 		"timeout": func(c *retry.Config, s lessons) { c.AttemptTimeout = s },
 		"hedge":   func(c *retry.Config, s lessons) { c.Hedge = s },

@@ -23,7 +23,7 @@ import (
 // free is the budget of the policies that always makes.
 var free = budget.Unlimited{}.New()
 
-func TestObserverOfASuccess(t *testing.T) {
+func TestObserver_Success(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestObserverOfASuccess(t *testing.T) {
 	}
 }
 
-func TestObserverOfAFailureAndARetry(t *testing.T) {
+func TestObserver_FailureAndRetry(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestObserverOfAFailureAndARetry(t *testing.T) {
 	}
 }
 
-func TestObserverOfAHedge(t *testing.T) {
+func TestObserver_Hedge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &testkit.Watcher{}
 		start := time.Now()
@@ -92,7 +92,7 @@ func TestObserverOfAHedge(t *testing.T) {
 	})
 }
 
-func TestObserverOfACancelledCall(t *testing.T) {
+func TestObserver_CanceledCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &testkit.Watcher{}
 		p := testkit.Always(t, retry.Config{}, retry.WithObserver(w))
@@ -111,7 +111,7 @@ func TestObserverOfACancelledCall(t *testing.T) {
 	})
 }
 
-func TestObserverOfWhatIsHandedBack(t *testing.T) {
+func TestObserver_Unprocessed(t *testing.T) {
 	synctest.Test(t, observerOfWhatIsHandedBack)
 }
 
@@ -131,7 +131,7 @@ func observerOfWhatIsHandedBack(t *testing.T) {
 	require.Len(t, w.Attempts, 3)
 }
 
-func TestSeveralObserversAreToldInOrder(t *testing.T) {
+func TestObservers_CalledInOrder(t *testing.T) {
 	var order []string
 	told := func(name string) retry.Option {
 		return retry.WithObserver(&testkit.Watcher{On: func(retry.Attempt) { order = append(order, name) }})
@@ -153,7 +153,7 @@ func (o *tagged) AttemptDone(ctx context.Context, _ retry.Attempt) {
 
 func (o *tagged) CallDone(ctx context.Context, _ retry.Report) { o.AttemptDone(ctx, retry.Attempt{}) }
 
-func TestObserverGetsTheCallsContext(t *testing.T) {
+func TestObserver_GetsCallsContext(t *testing.T) {
 	ctx := context.WithValue(t.Context(), tagKey{}, "tag")
 	for _, cfg := range []retry.Config{{AttemptTimeout: timeout.Fixed(time.Hour)}, {Hedge: timeout.Fixed(time.Hour)}} {
 		o := &tagged{}
@@ -233,7 +233,7 @@ func TestLogObserver_Attempts(t *testing.T) {
 	})
 }
 
-func TestObserver_WhoGaveUp(t *testing.T) {
+func TestObserver_WhoCanceled(t *testing.T) {
 	for name, want := range map[string]retry.Reason{"canceled": retry.ReasonCanceled, "deadline": retry.ReasonDeadline} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -265,7 +265,7 @@ func zeroWaited(t *testing.T, record map[string]any) map[string]any {
 	return record
 }
 
-func TestTheReportHasTheDestinationsOwnBudget(t *testing.T) {
+func TestReport_HasDestinationsBudget(t *testing.T) {
 	w := &testkit.Watcher{}
 	p := testkit.Always(t, retry.Config{Budget: budget.TokenBucket{}}, retry.WithObserver(w))
 	for _, name := range []string{"a", "b", "a"} {

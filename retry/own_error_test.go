@@ -73,7 +73,7 @@ func failures() map[string]failure {
 
 // A call of one attempt to which the policy added nothing returns the attempt's error itself,
 // whatever the reason.
-func TestDoReturnsTheOperationsOwnErrorWhereNothingWasAdded(t *testing.T) {
+func TestOwnError_ReturnedIfNothingAdded(t *testing.T) {
 	for name, c := range failures() {
 		for mode, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestDoReturnsTheOperationsOwnErrorWhereNothingWasAdded(t *testing.T) {
 	}
 }
 
-func TestErrorsThatNoClassifierKnowsLeaveTheBudgetAlone(t *testing.T) {
+func TestUnknownError_LeavesBudgetAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := retry.Must(retry.New(retry.Config{Backoff: backoff.None(), MaxAttempts: 2}))
 		miss := func(context.Context) error { return errors.New("not there") }
@@ -142,7 +142,7 @@ func TestErrorsThatNoClassifierKnowsLeaveTheBudgetAlone(t *testing.T) {
 	})
 }
 
-func TestErrorsThatNoClassifierKnowsAreUnlimitedIfTheBudgetIs(t *testing.T) {
+func TestUnknownError_UnlimitedIfBudgetIs(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{Backoff: backoff.None(), MaxAttempts: 2, Budget: budget.Unlimited{}}))
 	for range 30 {
 		err := retry.Do(t.Context(), p, func(context.Context) error { return errors.New("not there") })
@@ -150,7 +150,7 @@ func TestErrorsThatNoClassifierKnowsAreUnlimitedIfTheBudgetIs(t *testing.T) {
 	}
 }
 
-func TestWithPermanentNamesErrorsThatAreAnswers(t *testing.T) {
+func TestWithPermanent_NamesAnswers(t *testing.T) {
 	gone, none := errors.New("gone"), errors.New("none")
 	for name, classifier := range map[string]retry.Option{
 		"the default classifier": retry.WithMaxDestinations(1),
@@ -182,7 +182,7 @@ func (slowNone) Delay(int, time.Duration, float64) time.Duration {
 	return 0
 }
 
-func TestWaitedDoesNotDependOnAnObserver(t *testing.T) {
+func TestWaited_SameWithoutObserver(t *testing.T) {
 	waited := func(opts ...retry.Option) (d time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
 			p := testkit.Always(t, retry.Config{MaxAttempts: 3, Backoff: slowNone{}}, opts...)

@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestRetryAfter_SaysWhenToComeBack(t *testing.T) {
+func TestRetryAfter_ReturnsWait(t *testing.T) {
 	down := errors.New("down")
 	for name, test := range map[string]struct {
 		cfg  retry.Config
@@ -46,7 +46,7 @@ func TestRetryAfter_SaysWhenToComeBack(t *testing.T) {
 }
 
 // A consumer whose calls take 100 ms while they succeed, and no time while they fail.
-func TestPace_AFailingLoopIsNoFasterThanUsual(t *testing.T) {
+func TestPace_FailingLoopNoFasterThanUsual(t *testing.T) {
 	for name, err := range map[string]error{
 		"an error":       errors.New("down"),
 		"refused":        fmt.Errorf("send: %w", &retry.Error{Reason: retry.ReasonBudget}),
@@ -78,7 +78,7 @@ func TestPace_AFailingLoopIsNoFasterThanUsual(t *testing.T) {
 	}
 }
 
-func TestPace_ARefusalOfOneCallHoldsNothingBack(t *testing.T) {
+func TestPace_RefusalDoesNotDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pace retry.Pace
 		began := time.Now()
@@ -90,7 +90,7 @@ func TestPace_ARefusalOfOneCallHoldsNothingBack(t *testing.T) {
 	})
 }
 
-func TestPace_AFirstFailureWaits(t *testing.T) {
+func TestPace_FirstFailureWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pace retry.Pace
 		began := time.Now()
@@ -100,7 +100,7 @@ func TestPace_AFirstFailureWaits(t *testing.T) {
 	})
 }
 
-func TestPace_EndsWithItsContext(t *testing.T) {
+func TestPace_EndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()

@@ -33,7 +33,7 @@ func leave(f func()) (value any, returned bool) {
 	return value, returned
 }
 
-func TestAnOperationThatDoesNotReturnLeavesNothing(t *testing.T) {
+func TestDo_PanicOrGoexitLeavesNothing(t *testing.T) {
 	policies := map[string]retry.Config{
 		"bare":             {},
 		"timed":            {AttemptTimeout: timeout.Fixed(time.Hour)},
@@ -91,7 +91,7 @@ func checkLeft(t *testing.T, value any, way string, aside bool) {
 	}
 }
 
-func TestAHedgeThatDoesNotReturnLeavesNothing(t *testing.T) {
+func TestHedge_PanicOrGoexitLeavesNothing(t *testing.T) {
 	for way, out := range map[string]func(){"panic": func() { panic(testkit.ErrDown) }, "goexit": runtime.Goexit} {
 		for name, first := range map[string]func(ctx context.Context) error{
 			"the first is under way":      func(ctx context.Context) error { return testkit.Pause(ctx, time.Hour) },
@@ -137,7 +137,7 @@ func TestPanicError(t *testing.T) {
 	require.NoError(t, errors.Unwrap(&retry.PanicError{Value: "text"}))
 }
 
-func TestPanicInSendReleasesTheAttemptsContext(t *testing.T) {
+func TestSend_PanicReleasesContext(t *testing.T) {
 	for at := 1; at <= 2; at++ {
 		t.Run(fmt.Sprint("attempt ", at), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestPanicInSendReleasesTheAttemptsContext(t *testing.T) {
 	}
 }
 
-func TestAPanicInAHookLeavesNothing(t *testing.T) {
+func TestHook_PanicLeavesNothing(t *testing.T) {
 	boom := func() { panic("boom") }
 	for name, opt := range map[string]retry.Option{
 		"classifier": retry.WithClassifier(func(error) retry.Outcome { boom(); return retry.Outcome{} }),
@@ -183,6 +183,27 @@ func TestAPanicInAHookLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestHook_PanicInHedgedCallLeavesNothing(t *testing.T) {
+	for name, set := range map[string]func(*retry.Config) []retry.Option{
+		"strategy": func(c *retry.Config) []retry.Option { c.Backoff = brokenStrategy{}; return nil },
+		"observer": func(*retry.Config) []retry.Option {
+			return []retry.Option{retry.WithObserver(&testkit.Watcher{On: func(retry.Attempt) { panic("boom") }})}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, l := testkit.NewParent(), testkit.NewLedger()
+			cfg := retry.Config{Hedge: timeout.Fixed(time.Hour), Budget: budget.Shared(l)}
+			opts := set(&cfg)
+			p := testkit.Always(t, cfg, opts...)
+			require.PanicsWithValue(t, "boom", func() {
+				_, _ = retry.DoValue(ctx, p, func(context.Context) (int, error) { return 0, testkit.ErrDown })
+			})
+			l.Settled(t)
+			require.Zero(t, ctx.Registered())
+		})
+	}
+}
+
 // brokenStrategy is a strategy with a bug.
 type brokenStrategy struct{}
 
@@ -195,7 +216,7 @@ func (wild) New() timeout.Limit     { return wild{} }
 func (wild) Validate() error        { return nil }
 func (wild) Timeout() time.Duration { panic(testkit.ErrDown) }
 
-func TestALimitThatPanicsLeavesNothing(t *testing.T) {
+func TestLimit_PanicLeavesNothing(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
 		"hedge": {Hedge: wild{}}, "attempt": {AttemptTimeout: wild{}}, "both": {Hedge: timeout.Fixed(time.Hour), AttemptTimeout: wild{}},
 	} {
@@ -223,7 +244,7 @@ func (brokenLearner) Timeout() time.Duration                 { return time.Hour 
 func (brokenLearner) Usual() time.Duration                   { return 0 }
 func (brokenLearner) Observe(time.Time, time.Duration, bool) { panic(testkit.ErrDown) }
 
-func TestALimitThatPanicsAtASuccessLeavesNothing(t *testing.T) {
+func TestLimit_PanicOnSuccessLeavesNothing(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
 		"hedge": {Hedge: brokenLearner{}}, "attempt": {AttemptTimeout: brokenLearner{}},
 		"both": {Hedge: brokenLearner{}, AttemptTimeout: timeout.Fixed(time.Hour)},
@@ -267,7 +288,7 @@ func (b brokenLimit) Timeout() time.Duration {
 }
 
 // The hedge's timer runs on a goroutine of its own, where a panic would end the program.
-func TestAPanicWhenAHedgeIsDueReachesTheCaller(t *testing.T) {
+func TestHedge_PanicWhenDueReachesCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, l := testkit.NewParent(), testkit.NewLedger()
 		p := testkit.Always(t, retry.Config{Budget: budget.Shared(l), Hedge: brokenLimit{1, new(atomic.Int32)}})
@@ -285,7 +306,7 @@ func TestAPanicWhenAHedgeIsDueReachesTheCaller(t *testing.T) {
 
 // A plain call defers nothing, because of a retry that never ends the default budget takes no
 // note: it is where it would be had the caller given up.
-func TestAPlainRetryThatDoesNotReturnLeavesTheDefaultBudgetAsACancellationDoes(t *testing.T) {
+func TestBudget_PanicInRetryCountsAsCancel(t *testing.T) {
 	after := func(leaves func()) (level float64, admitted int) {
 		b := budget.Adaptive{}.New()
 		p := testkit.Always(t, retry.Config{Budget: budget.Shared(b)})

@@ -81,7 +81,7 @@ func TestHintScope_OtherCallsWaitInEveryDriver(t *testing.T) {
 	}
 }
 
-func TestHintScope_IsTheCallByDefault(t *testing.T) {
+func TestHintScope_DefaultIsCall(t *testing.T) {
 	for _, scope := range []string{"", "call"} {
 		synctest.Test(t, func(t *testing.T) {
 			p := testkit.Always(t, retry.Config{HintScope: scope})
@@ -93,7 +93,7 @@ func TestHintScope_IsTheCallByDefault(t *testing.T) {
 	}
 }
 
-func TestHintScope_AReloadKeepsWhatServersAskedFor(t *testing.T) {
+func TestHintScope_ReloadKeepsPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := sharing(t, retry.Config{})
 		ask(t, p.For("a"), 10*time.Second)
@@ -106,7 +106,7 @@ func TestHintScope_AReloadKeepsWhatServersAskedFor(t *testing.T) {
 }
 
 // A first attempt that is not sent leaves a budget and a limit as they were.
-func TestHintScope_AnAttemptThatWaitsCostsNothing(t *testing.T) {
+func TestHintScope_WaitingCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testkit.NewLedger()
 		p := sharing(t, retry.Config{Budget: budget.Shared(l)})

@@ -21,7 +21,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestNewFillsInTheDefaults(t *testing.T) {
+func TestNew_SetsDefaults(t *testing.T) {
 	p, err := retry.New(retry.Config{})
 	require.NoError(t, err)
 	require.Equal(t, retry.Config{
@@ -40,7 +40,7 @@ type badStrategy struct{ backoff.Strategy }
 
 func (badStrategy) Validate() error { return errors.New("made of cheese") }
 
-func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
+func TestNew_ReportsEveryMistake(t *testing.T) {
 	_, err := retry.New(
 		retry.Config{
 			MaxAttempts:      -2,
@@ -68,7 +68,7 @@ func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
 	require.NotNil(t, errors.Unwrap(err))
 }
 
-func TestANilPointerIsAMistakeToo(t *testing.T) {
+func TestNew_RefusesNilPointers(t *testing.T) {
 	_, err := retry.New(retry.Config{
 		Backoff: (*badStrategy)(nil), ThrottledBackoff: (*badStrategy)(nil), Budget: (*budget.Adaptive)(nil),
 		AttemptTimeout: (*timeout.Percentile)(nil), Hedge: (*timeout.Percentile)(nil),
@@ -83,14 +83,14 @@ func TestMust(t *testing.T) {
 	require.NotNil(t, retry.Must(retry.New(retry.Config{})))
 }
 
-func TestNilOptionIsAnError(t *testing.T) {
+func TestNew_RefusesNilOption(t *testing.T) {
 	require.NotPanics(t, func() {
 		_, err := retry.New(retry.Config{MaxAttempts: -9}, nil)
 		require.ErrorContains(t, err, "MaxAttempts")
 	})
 }
 
-func TestFastIsOnlyWhatNeedsNothing(t *testing.T) {
+func TestFast_OnlyIfNothingNeeded(t *testing.T) {
 	require.True(t, drive.Of(retry.Must(retry.New(retry.Config{}))).Fast)
 	for name, cfg := range map[string]retry.Config{
 		"hedge":   {Hedge: timeout.Fixed(1)},
@@ -106,7 +106,7 @@ func TestFastIsOnlyWhatNeedsNothing(t *testing.T) {
 	require.False(t, drive.Of(retry.Must(retry.New(retry.Config{Hedge: timeout.Fixed(1), MaxAttempts: 1}))).Hedges())
 }
 
-func TestForGivesEachDestinationItsOwn(t *testing.T) {
+func TestFor_OnePolicyPerDestination(t *testing.T) {
 	p := testkit.Always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry})
 	require.Same(t, p.For("a"), p.For("a"))
 	require.NotSame(t, p.For("a"), p.For("b"))
@@ -124,7 +124,7 @@ func TestForGivesEachDestinationItsOwn(t *testing.T) {
 	require.Equal(t, "a", e.Destination)
 }
 
-func TestForIsOneToManyGoroutines(t *testing.T) {
+func TestFor_ConcurrentUse(t *testing.T) {
 	p := testkit.Always(t, retry.Config{})
 	var wg sync.WaitGroup
 	got := make([][]*retry.Policy, 16)
@@ -144,7 +144,7 @@ func TestForIsOneToManyGoroutines(t *testing.T) {
 	}
 }
 
-func TestDestinationsAreBounded(t *testing.T) {
+func TestFor_DestinationsBounded(t *testing.T) {
 	p := testkit.Always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}, retry.WithMaxDestinations(8))
 	busy, idle := p.For("busy"), p.For("idle")
 	for i := range 100 {
@@ -155,7 +155,7 @@ func TestDestinationsAreBounded(t *testing.T) {
 	require.Error(t, retry.Do(t.Context(), idle, func(context.Context) error { return testkit.ErrDown }), "it still works")
 }
 
-func TestAHundredThousandNames(t *testing.T) {
+func TestFor_HundredThousandNames(t *testing.T) {
 	p := testkit.Always(t, retry.Config{}, retry.WithMaxDestinations(64))
 	heap := func() uint64 {
 		var m runtime.MemStats
@@ -186,7 +186,7 @@ func (g *closedGate) Allow(_ time.Time, u float64) bool {
 	return false
 }
 
-func TestAGateRefusesEvenTheFirstAttempt(t *testing.T) {
+func TestGate_RefusesFirstAttempt(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Second)}} {
 		t.Run(name, func(t *testing.T) {
 			g, w := &closedGate{Ledger: testkit.NewLedger()}, &testkit.Watcher{}
@@ -213,7 +213,7 @@ func TestAGateRefusesEvenTheFirstAttempt(t *testing.T) {
 	}
 }
 
-func TestClientThrottleShutsTheGate(t *testing.T) {
+func TestGate_ClientThrottle(t *testing.T) {
 	p := testkit.Always(t, retry.Config{MaxAttempts: 1, Budget: budget.ClientThrottle{}}, retry.WithRand(func() float64 { return 0.1 }))
 	reasons := map[retry.Reason]int{}
 	for range 50 {
@@ -232,7 +232,7 @@ type foreign struct {
 
 func (f foreign) IsPermanent(err error) bool { return errors.Is(err, f.mark) }
 
-func TestAStrategyMayBringItsLibrarysMark(t *testing.T) {
+func TestStrategy_MayBringClassifier(t *testing.T) {
 	hopeless, lost := errors.New("hopeless"), errors.New("lost")
 	w := &testkit.Watcher{}
 	p := retry.Must(retry.New(retry.Config{

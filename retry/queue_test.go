@@ -17,7 +17,7 @@ import (
 
 // A call that waits for the budget's answer ends with its context, and leaves its place to the
 // next.
-func TestAWaitingCallEndsWithItsContext(t *testing.T) {
+func TestQueue_WaitEndsWithContext(t *testing.T) {
 	for name, hedge := range map[string]timeout.Spec{"alone": nil, "with hedges": timeout.Fixed(time.Hour)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { waitingCalls(t, hedge) })

@@ -32,7 +32,7 @@ func reason(t *testing.T, p *retry.Policy) retry.Reason {
 	return testkit.Stopped(t, err).Reason
 }
 
-func TestReloadKeepsWhatDidNotChange(t *testing.T) {
+func TestReload_KeepsUnchanged(t *testing.T) {
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}
 	names := []string{"", "payments", "stock"}
 	drained := func(t *testing.T) *retry.Policy {
@@ -90,7 +90,7 @@ func (c counted) New() timeout.Limit {
 	return timeout.Fixed(c.d)
 }
 
-func TestReloadKeepsLimitsWhoseSpecDidNotChange(t *testing.T) {
+func TestReload_KeepsLimitsOfUnchangedSpec(t *testing.T) {
 	var attempts, hedges atomic.Int32
 	cfg := retry.Config{
 		AttemptTimeout: counted{&attempts, time.Second}, Hedge: counted{&hedges, time.Second},
@@ -120,7 +120,7 @@ type incomparable struct{ budgets []budget.Budget }
 func (s incomparable) Validate() error    { return nil }
 func (s incomparable) New() budget.Budget { return s.budgets[0] }
 
-func TestReloadOfASpecThatCannotBeCompared(t *testing.T) {
+func TestReload_UncomparableSpec(t *testing.T) {
 	one := oneRetry.New()
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: incomparable{[]budget.Budget{one}}}
 	p, err := retry.New(cfg, testkit.Known())
@@ -131,7 +131,7 @@ func TestReloadOfASpecThatCannotBeCompared(t *testing.T) {
 	require.Equal(t, retry.ReasonBudget, reason(t, q))
 }
 
-func TestReloadDuringCalls(t *testing.T) {
+func TestReload_DuringCalls(t *testing.T) {
 	var current atomic.Pointer[retry.Policy]
 	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: budget.Adaptive{}, Hedge: timeout.Percentile{}}
 	p, err := retry.New(cfg, testkit.Known())
@@ -165,7 +165,7 @@ func TestReloadDuringCalls(t *testing.T) {
 	wg.Wait()
 }
 
-func TestReloadToAnotherSharedBudgetUsesIt(t *testing.T) {
+func TestReload_ToAnotherSharedBudget(t *testing.T) {
 	one, two := budget.Adaptive{}.New(), budget.Adaptive{}.New()
 	p := testkit.Always(t, retry.Config{Budget: budget.Shared(one), Backoff: backoff.None()})
 	q, err := p.Reload(retry.Config{Budget: budget.Shared(two), Backoff: backoff.None()})
@@ -180,7 +180,7 @@ func TestReloadToAnotherSharedBudgetUsesIt(t *testing.T) {
 }
 
 // Run with -race: the comparison of two Specs must not look into live budgets.
-func TestReloadOfSharedBudgetsDoesNotReadThem(t *testing.T) {
+func TestReload_DoesNotReadSharedBudgets(t *testing.T) {
 	one, two := budget.Adaptive{}.New(), budget.Adaptive{}.New()
 	p := testkit.Always(t, retry.Config{Budget: budget.Shared(one)})
 	done := make(chan struct{})
@@ -198,7 +198,7 @@ func TestReloadOfSharedBudgetsDoesNotReadThem(t *testing.T) {
 	<-done
 }
 
-func TestReloadKeepsABusyDestinationThroughAChurnOfNames(t *testing.T) {
+func TestReload_KeepsBusyDestinationThroughChurn(t *testing.T) {
 	for _, name := range []string{"hot", ""} {
 		t.Run("destination "+name, func(t *testing.T) {
 			cfg := retry.Config{Backoff: backoff.None(), Budget: budget.AWS{}}
@@ -221,14 +221,30 @@ func TestReloadKeepsABusyDestinationThroughAChurnOfNames(t *testing.T) {
 	}
 }
 
-func TestReloadOfADestinationStaysThatDestination(t *testing.T) {
+func TestReload_ForgottenDestinationKeepsBudget(t *testing.T) {
+	cfg := retry.Config{MaxAttempts: 2, Backoff: backoff.None(), Budget: oneRetry}
+	p, err := retry.New(cfg, testkit.Known(), retry.WithMaxDestinations(2))
+	require.NoError(t, err)
+	payments := p.For("payments") // kept, and For never asked again
+	require.Equal(t, retry.ReasonMaxAttempts, reason(t, payments))
+	for i := range 10 {
+		p.For(fmt.Sprint("stranger ", i))
+	}
+	require.Equal(t, retry.ReasonBudget, reason(t, payments))
+	next, err := payments.Reload(cfg)
+	require.NoError(t, err)
+	require.Equal(t, retry.ReasonBudget, reason(t, next), "the reload refilled its budget")
+	require.Same(t, next, next.For("payments"))
+}
+
+func TestReload_KeepsDestination(t *testing.T) {
 	p := testkit.Always(t, retry.Config{})
 	q, err := p.For("x").Reload(retry.Config{})
 	require.NoError(t, err)
 	require.Same(t, q.For("x"), q)
 }
 
-func TestReloadKeepsTheOptionsThatAreNotGivenAnew(t *testing.T) {
+func TestReload_KeepsOtherOptions(t *testing.T) {
 	one, two, three := &testkit.Watcher{}, &testkit.Watcher{}, &testkit.Watcher{}
 	classified := 0
 	p := testkit.Always(t, retry.Config{}, retry.WithObserver(one), retry.WithObserver(two), retry.WithMaxDestinations(1),

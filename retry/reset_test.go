@@ -17,7 +17,7 @@ import (
 
 // A watch whose connection is lost once an hour goes on under the default policy, whatever its
 // error.
-func TestResetAfter_AWatchGoesOn(t *testing.T) {
+func TestResetAfter_WatchContinues(t *testing.T) {
 	for name, lost := range map[string]error{"a lost connection": io.EOF, "an error nobody knows": errors.New("watch: closed")} {
 		for driver, do := range map[string]func(context.Context, *retry.Policy, func(context.Context) error) error{
 			"Do": retry.Do,
@@ -53,7 +53,7 @@ func TestResetAfter_AWatchGoesOn(t *testing.T) {
 }
 
 // Where the watch cannot be set up again the call ends as any other does.
-func TestResetAfter_EndsWhereItFailsAtOnce(t *testing.T) {
+func TestResetAfter_EndsIfFailsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := retry.Must(retry.New(retry.Config{ResetAfter: time.Minute}))
 		runs := 0
@@ -71,7 +71,7 @@ func TestResetAfter_EndsWhereItFailsAtOnce(t *testing.T) {
 }
 
 // What is silent until the attempt's timeout has not run well.
-func TestResetAfter_NotForASilentAttempt(t *testing.T) {
+func TestResetAfter_NotAfterSilentAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := testkit.Always(t, retry.Config{ResetAfter: time.Minute, AttemptTimeout: timeout.Fixed(time.Hour)})
 		err := retry.Do(t.Context(), p, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })

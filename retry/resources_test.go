@@ -15,7 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestAHappyCallMakesNoAllocation(t *testing.T) {
+func TestDo_SuccessMakesNoAllocation(t *testing.T) {
 	p, err := retry.New(retry.Config{})
 	require.NoError(t, err)
 	timed, err := retry.New(retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)})
@@ -45,7 +45,7 @@ func (timeless) Timeless()  {}
 func (timeless) Stateless() {}
 
 // A driver that read the clock would pass on what it read.
-func TestAHappyCallReadsNoClock(t *testing.T) {
+func TestDo_SuccessReadsNoClock(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
 		"bare": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)},
 	} {
@@ -73,7 +73,7 @@ func footprint() (heap uint64, goroutines int) {
 	return m.HeapAlloc, runtime.NumGoroutine()
 }
 
-func TestManyCallsUnderOneLongLivedParentLeaveNothing(t *testing.T) {
+func TestDo_ManyCallsLeaveNothing(t *testing.T) {
 	parents := map[string]func() (context.Context, func() int){
 		"cancel": func() (context.Context, func() int) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -128,7 +128,7 @@ func TestManyCallsUnderOneLongLivedParentLeaveNothing(t *testing.T) {
 	}
 }
 
-func TestACallOfManyAttemptsKeepsMemoryFlat(t *testing.T) {
+func TestDo_ManyAttemptsFlatMemory(t *testing.T) {
 	p := testkit.Always(t, retry.Config{MaxAttempts: retry.Unlimited, Backoff: backoff.None()})
 	const attempts = 200_000
 	var before, after uint64

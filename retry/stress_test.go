@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestAdmissionsNeverExceedTheBudgetByOne(t *testing.T) {
+func TestBudget_AdmissionsNeverExceed(t *testing.T) {
 	p := testkit.Always(t, retry.Config{
 		MaxAttempts: 5, Backoff: backoff.None(), Budget: budget.TokenBucket{Cap: 10, OnSuccess: true},
 	})
@@ -41,7 +41,7 @@ func TestAdmissionsNeverExceedTheBudgetByOne(t *testing.T) {
 
 // Meant for -race: hedges, failures, timeouts, cancellations and panics on the clock of the
 // machine, all at once.
-func TestHedgedCallsUnderStress(t *testing.T) {
+func TestHedge_UnderStress(t *testing.T) {
 	ctx, l := testkit.NewParent(), testkit.NewLedger()
 	p := testkit.Always(t, retry.Config{
 		MaxAttempts: 5, Backoff: backoff.FullJitter(time.Microsecond, 50*time.Microsecond),

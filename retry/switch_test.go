@@ -83,7 +83,7 @@ func TestSwitch(t *testing.T) {
 	})
 }
 
-func TestSwitch_OfCallsInTime(t *testing.T) {
+func TestSwitch_DuringCalls(t *testing.T) {
 	t.Run("stops_calls_that_wait_when_their_next_attempt_is_due", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var off atomic.Bool

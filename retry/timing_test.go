@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestDoRetriesUntilSuccess(t *testing.T) {
+func TestDo_RetriesUntilSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start, calls := time.Now(), 0
 		err := retry.Do(t.Context(), testkit.Always(t, retry.Config{}), func(context.Context) error {
@@ -35,7 +35,7 @@ func TestDoRetriesUntilSuccess(t *testing.T) {
 	})
 }
 
-func TestNoSleepAfterTheLastAttempt(t *testing.T) {
+func TestDo_NoSleepAfterLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var last time.Time
@@ -49,7 +49,7 @@ func TestNoSleepAfterTheLastAttempt(t *testing.T) {
 	})
 }
 
-func TestADelayPastTheDeadlineReturnsAtOnce(t *testing.T) {
+func TestDeadline_NoWaitPastIt(t *testing.T) {
 	for delay, attempts := range map[time.Duration]int{
 		3 * time.Second:            2,
 		5*time.Second - 1:          2,
@@ -84,7 +84,7 @@ func (u usual) Timeout() time.Duration                       { return time.Minut
 func (u usual) Usual() time.Duration                         { return time.Duration(u) }
 func (u usual) Observe(_ time.Time, _ time.Duration, _ bool) {}
 
-func TestAnAttemptThatCannotFinishInTimeIsNotSent(t *testing.T) {
+func TestDeadline_NoAttemptThatCannotFinish(t *testing.T) {
 	for usually, attempts := range map[usual]int{
 		usual(time.Second):               2, // sent at 1s, 1s of 2.5s used: 1.5 s left
 		usual(1500 * time.Millisecond):   1,
@@ -104,7 +104,7 @@ func TestAnAttemptThatCannotFinishInTimeIsNotSent(t *testing.T) {
 	}
 }
 
-func TestCancelDuringTheWait(t *testing.T) {
+func TestCancel_DuringWait(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestCancelDuringTheWait(t *testing.T) {
 	}
 }
 
-func TestCancelAtTheVeryEndOfTheWait(t *testing.T) {
+func TestCancel_AtEndOfWait(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{"in turn": {}, "hedged": {Hedge: timeout.Fixed(time.Hour)}} {
 		t.Run(name, func(t *testing.T) {
 			for range 50 { // either may come first
@@ -194,7 +194,7 @@ func TestHints(t *testing.T) {
 	require.EqualError(t, retry.After(testkit.ErrDown, time.Second), "down")
 }
 
-func TestAHintAboveMaxHintStopsTheCall(t *testing.T) {
+func TestHint_AboveMaxHintStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, cfg := range []retry.Config{{}, {MaxHint: 2 * time.Second}} {
 			p := testkit.Always(t, cfg)
@@ -210,7 +210,7 @@ func TestAHintAboveMaxHintStopsTheCall(t *testing.T) {
 	})
 }
 
-func TestAHintPastTheDeadlineStopsTheCall(t *testing.T) {
+func TestHint_PastDeadlineStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -240,7 +240,7 @@ func (a asked) Delay(wait int, prev time.Duration, _ float64) time.Duration {
 	return time.Duration(wait) * time.Second
 }
 
-func TestAHintResetsTheBackoff(t *testing.T) {
+func TestHint_ResetsBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAsked()
 		p := testkit.Always(t, retry.Config{MaxAttempts: 6, Backoff: s, ThrottledBackoff: s})
@@ -255,7 +255,7 @@ func TestAHintResetsTheBackoff(t *testing.T) {
 	})
 }
 
-func TestASharedPolicyCountsEachCallFromOne(t *testing.T) {
+func TestStrategy_SharedPolicyCountsPerCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newAsked()
 		p := testkit.Always(t, retry.Config{MaxAttempts: 4, Backoff: s})
@@ -280,7 +280,7 @@ func TestASharedPolicyCountsEachCallFromOne(t *testing.T) {
 	})
 }
 
-func TestAStrategyThatSaysStop(t *testing.T) {
+func TestStrategy_MayStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var made int
 		p := testkit.Always(t, retry.Config{MaxAttempts: 9, Backoff: twice{&made, 0}})
@@ -296,7 +296,7 @@ func TestAStrategyThatSaysStop(t *testing.T) {
 	})
 }
 
-func TestAThrottledStrategyWithStateOfItsOwn(t *testing.T) {
+func TestStrategy_ThrottledWithState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var made int
 		p := testkit.Always(t, retry.Config{MaxAttempts: 9, ThrottledBackoff: twice{&made, 0}}, retry.WithClassifier(
@@ -308,7 +308,7 @@ func TestAThrottledStrategyWithStateOfItsOwn(t *testing.T) {
 	})
 }
 
-func TestAStrategyWithStateBesideOneWithout(t *testing.T) {
+func TestStrategy_StatefulBesideStateless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var made int
 		throttled := false
@@ -338,7 +338,7 @@ func (g *growing) Delay(int, time.Duration, float64) time.Duration {
 	return time.Duration(g.n) * time.Second
 }
 
-func TestAStrategyWithStateBeginsAnewAfterAHint(t *testing.T) {
+func TestStrategy_StateResetByHint(t *testing.T) {
 	for name, between := range map[string]retry.Outcome{
 		"at once": {Class: retry.Transient, After: time.Minute}, "later": {Class: retry.Throttled},
 	} {
@@ -386,7 +386,7 @@ func (s *inCall) Delay(int, time.Duration, float64) time.Duration {
 	return time.Second
 }
 
-func TestASuccessWaitsForNothing(t *testing.T) {
+func TestDo_SuccessDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, cfg := range []retry.Config{
 			{},
@@ -416,7 +416,7 @@ func (s slowStrategy) Delay(int, time.Duration, float64) time.Duration {
 
 // The wait counts from the end of the attempt that failed. What is done meanwhile is part of it,
 // not added to it.
-func TestWhatIsDoneBetweenAttemptsIsPartOfTheWait(t *testing.T) {
+func TestWait_IncludesWorkBetweenAttempts(t *testing.T) {
 	observed := retry.WithObserver(&testkit.Watcher{})
 	for busy, wait := range map[time.Duration]time.Duration{
 		100 * ms: time.Second, time.Second: time.Second, 3 * time.Second: 3 * time.Second,
@@ -436,7 +436,7 @@ func TestWhatIsDoneBetweenAttemptsIsPartOfTheWait(t *testing.T) {
 }
 
 // The time between two attempts is part of neither.
-func TestAnAttemptSentAtOnceIsTimedFromWhenItWasSent(t *testing.T) {
+func TestObserver_AttemptTimedFromSend(t *testing.T) {
 	for _, delay := range []time.Duration{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &testkit.Watcher{}
@@ -457,7 +457,7 @@ func TestAnAttemptSentAtOnceIsTimedFromWhenItWasSent(t *testing.T) {
 	}
 }
 
-func TestNoAttemptAfterAnObserverCancels(t *testing.T) {
+func TestCancel_ByObserverSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := &testkit.Watcher{On: func(retry.Attempt) { cancel() }}
@@ -468,7 +468,7 @@ func TestNoAttemptAfterAnObserverCancels(t *testing.T) {
 	})
 }
 
-func TestAHintIsNeverForeverWhateverTheRandomSource(t *testing.T) {
+func TestHint_BoundedForAnyRandomSource(t *testing.T) {
 	for _, u := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 2} {
 		p := testkit.Always(t, retry.Config{}, retry.WithRand(func() float64 { return u }))
 		now := time.Unix(0, 0)

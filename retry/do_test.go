@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -24,7 +23,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestPermanentEndsTheCall(t *testing.T) {
+func TestPermanent_EndsCall(t *testing.T) {
 	for _, wrap := range []func(error) error{
 		retry.Permanent,
 		func(err error) error { return fmt.Errorf("order 7: %w", retry.Permanent(err)) },
@@ -45,14 +44,14 @@ func TestPermanentEndsTheCall(t *testing.T) {
 	require.EqualError(t, retry.Permanent(testkit.ErrDown), "down", "the mark does not show")
 }
 
-func TestPermanentIsProofOfLife(t *testing.T) {
+func TestPermanent_ShowsServerAlive(t *testing.T) {
 	l := testkit.NewLedger()
 	p := testkit.Always(t, retry.Config{Budget: budget.Shared(l)})
 	_ = retry.Do(t.Context(), p, func(context.Context) error { return retry.Permanent(testkit.ErrDown) })
 	require.Equal(t, []budget.Evidence{budget.Alive}, l.Ends)
 }
 
-func TestCancelWithACause(t *testing.T) {
+func TestCancel_WithCause(t *testing.T) {
 	for _, name := range []string{"while it waits", "during an attempt"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -81,7 +80,7 @@ func TestCancelWithACause(t *testing.T) {
 	}
 }
 
-func TestACauseThatIsTheContextsErrorIsNotDoubled(t *testing.T) {
+func TestCancel_CauseNotRepeated(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := fmt.Errorf("shutting down: %w", context.Canceled)
 	cancel(cause)
@@ -89,7 +88,7 @@ func TestACauseThatIsTheContextsErrorIsNotDoubled(t *testing.T) {
 	require.Equal(t, cause, testkit.Stopped(t, err).Ended)
 }
 
-func TestAContextThatHasEndedSendsNothing(t *testing.T) {
+func TestDo_EndedContextSendsNothing(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	late, cancel2 := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
@@ -118,177 +117,7 @@ func TestAContextThatHasEndedSendsNothing(t *testing.T) {
 	}
 }
 
-func TestTheAttemptsTimeoutIsRetriedAndTheCallersDeadlineIsNot(t *testing.T) {
-	policies := map[string][]retry.Option{"alone": nil, "observed": {retry.WithObserver(&testkit.Watcher{})}}
-	for name, opts := range policies {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second), MaxAttempts: 5}, opts...)
-				var causes []error
-				hang := func(ctx context.Context) error {
-					<-ctx.Done()
-					causes = append(causes, context.Cause(ctx))
-					return ctx.Err()
-				}
-				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
-				defer cancel()
-				start := time.Now()
-				err := retry.Do(ctx, p, hang) // 1s, wait 1s, and half a second of the second attempt
-				require.Equal(t, 2500*time.Millisecond, time.Since(start))
-				require.Equal(t, []error{timeout.ErrAttempt, context.DeadlineExceeded}, causes)
-				e := testkit.Stopped(t, err)
-				require.Equal(t, retry.ReasonDeadline, e.Reason)
-				require.Equal(t, 2, e.Attempts)
-				require.Equal(t, retry.Timeout, e.History[0].Class)
-				require.Equal(t, retry.Canceled, e.History[1].Class)
-				require.True(t, e.Timeout())
-				require.ErrorIs(t, err, context.DeadlineExceeded)
-			})
-		})
-	}
-}
-
-func TestAnAttemptThatTimesOutAndThenSucceeds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := testkit.NewLedger()
-		p := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second), Budget: budget.Shared(l)})
-		v, err := retry.DoValue(t.Context(), p, func(ctx context.Context) (int, error) {
-			if n := retry.AttemptNumber(ctx); n > 1 {
-				return n, nil
-			}
-			return 0, testkit.Pause(ctx, time.Hour)
-		})
-		require.NoError(t, err)
-		require.Equal(t, 2, v)
-		require.Equal(t, []budget.Evidence{budget.Silent, budget.Alive}, l.Ends)
-	})
-}
-
-func TestARefusalAfterTheAttemptsTimeoutIsARefusal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &testkit.Watcher{}
-		p := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)}, retry.WithObserver(w))
-		err := retry.Do(t.Context(), p, func(ctx context.Context) error {
-			<-ctx.Done()
-			return retry.Permanent(testkit.ErrDown)
-		})
-		require.EqualError(t, err, "down")
-		require.Equal(t, retry.ReasonRejected, w.Reports[0].Reason)
-	})
-}
-
-// What is only the timeout's doing says nothing of the request: no classifier is asked, and
-// nobody takes it for an answer.
-func TestAnAttemptsTimeoutIsOneWhateverTheClassifierSays(t *testing.T) {
-	for name, say := range map[string]func(error) error{
-		"the context's error": func(err error) error { return err },
-		"wrapped":             func(err error) error { return fmt.Errorf("query: %w", err) },
-	} {
-		for _, attempts := range []int{1, 3} {
-			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					l, learnt := testkit.NewLedger(), &sampled{}
-					cfg := retry.Config{MaxAttempts: attempts, AttemptTimeout: learnt, Budget: budget.Shared(l)}
-					p := testkit.Always(t, cfg, retry.WithClassifier(func(err error) retry.Outcome {
-						t.Errorf("asked of %v", err)
-						return retry.Outcome{Class: retry.Rejected, Alive: true}
-					}))
-					err := retry.Do(t.Context(), p, func(ctx context.Context) error { return say(testkit.Pause(ctx, time.Hour)) })
-					require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason)
-					require.Equal(t, attempts, testkit.Stopped(t, err).Attempts)
-					require.Equal(t, slices.Repeat([]budget.Evidence{budget.Silent}, attempts), l.Ends)
-					require.Equal(t, slices.Repeat([]bool{false}, attempts), learnt.answered)
-				})
-			})
-		}
-	}
-}
-
-// sampled is a limit of a second that remembers which of its samples were answers.
-type sampled struct{ answered []bool }
-
-func (s *sampled) New() timeout.Limit     { return s }
-func (s *sampled) Validate() error        { return nil }
-func (s *sampled) Timeout() time.Duration { return time.Second }
-func (s *sampled) Usual() time.Duration   { return 0 }
-func (s *sampled) Observe(_ time.Time, _ time.Duration, answered bool) {
-	s.answered = append(s.answered, answered)
-}
-
-func TestATimeoutMarkedPermanentIsNoAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, learnt := testkit.NewLedger(), &sampled{}
-		p := testkit.Always(t, retry.Config{AttemptTimeout: learnt, Budget: budget.Shared(l)})
-		err := retry.Do(t.Context(), p, func(ctx context.Context) error { return retry.Permanent(testkit.Pause(ctx, time.Hour)) })
-		require.Equal(t, retry.ReasonRejected, testkit.Stopped(t, err).Reason)
-		require.Equal(t, []budget.Evidence{budget.Silent}, l.Ends)
-		require.Equal(t, []bool{false}, learnt.answered)
-	})
-}
-
-// An inner call that the outer attempt's timeout has ended has not stopped for a reason of its
-// own.
-func TestAnOuterAttemptsTimeoutIsTheOutersToRetry(t *testing.T) {
-	for _, attempts := range []int{1, 3} {
-		synctest.Test(t, func(t *testing.T) {
-			outer := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
-			inner := testkit.Always(t, retry.Config{MaxAttempts: attempts})
-			n := 0
-			require.NoError(t, retry.Do(t.Context(), outer, func(ctx context.Context) error {
-				return retry.Do(ctx, inner, func(ctx context.Context) error {
-					if n++; n < 3 {
-						return testkit.Pause(ctx, time.Hour)
-					}
-					return nil
-				})
-			}))
-			require.Equal(t, 3, n)
-		})
-	}
-}
-
-// It has if it stopped before that, whatever its last error: only one layer retries.
-func TestAnInnerCallThatIsExhaustedIsRejectedHoweverLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		outer := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Second)})
-		inner := testkit.Always(t, retry.Config{MaxAttempts: 1, AttemptTimeout: timeout.Fixed(500 * ms)})
-		n := 0
-		err := retry.Do(t.Context(), outer, func(ctx context.Context) error {
-			n++
-			err := retry.Do(ctx, inner, func(ctx context.Context) error { return testkit.Pause(ctx, time.Hour) })
-			<-ctx.Done()
-			return err
-		})
-		require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason)
-		require.Equal(t, 1, n)
-	})
-}
-
-func TestAnOuterAttemptsTimeoutIsNotTheInnersToRetry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		outer := testkit.Always(t, retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(time.Second)})
-		inner := testkit.Always(t, retry.Config{AttemptTimeout: timeout.Fixed(time.Hour)})
-		innerCalls := 0
-		var innerErrs []error
-		err := retry.Do(t.Context(), outer, func(ctx context.Context) error {
-			err := retry.Do(ctx, inner, func(ctx context.Context) error {
-				innerCalls++
-				<-ctx.Done()
-				return ctx.Err()
-			})
-			innerErrs = append(innerErrs, err)
-			return errors.New("text only")
-		})
-		require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason)
-		require.Equal(t, 2, innerCalls)
-		for _, err := range innerErrs {
-			require.Equal(t, retry.ReasonDeadline, testkit.Stopped(t, err).Reason)
-			require.ErrorIs(t, err, timeout.ErrAttempt)
-		}
-	})
-}
-
-func TestAServerThatHangsUpEveryTime(t *testing.T) {
+func TestDo_ServerHangsUpEveryTime(t *testing.T) {
 	for _, max := range []int{1, 2, 3, 7} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
@@ -310,7 +139,7 @@ func TestAServerThatHangsUpEveryTime(t *testing.T) {
 	}
 }
 
-func TestMaxAttempts1ReturnsWhatCame(t *testing.T) {
+func TestMaxAttempts_OneReturnsResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		v, err := retry.DoValue(t.Context(), testkit.Always(t, retry.Config{MaxAttempts: 1}), func(context.Context) (string, error) {
@@ -322,7 +151,7 @@ func TestMaxAttempts1ReturnsWhatCame(t *testing.T) {
 	})
 }
 
-func TestNotIdempotentIsSentOnceUnlessUnprocessed(t *testing.T) {
+func TestNotIdempotent_SentOnceUnlessUnprocessed(t *testing.T) {
 	ctx := retry.WithIdempotency(t.Context(), retry.NotIdempotent)
 	for class, want := range map[retry.Class]int{
 		retry.Transient: 1, retry.Throttled: 1, retry.Timeout: 1, retry.Unprocessed: 3, retry.Rejected: 1,
@@ -349,29 +178,7 @@ func TestNotIdempotentIsSentOnceUnlessUnprocessed(t *testing.T) {
 	require.Equal(t, retry.NotIdempotent, retry.Idempotency(layer.Declared(ctx)))
 }
 
-func TestOnlyOneLayerRetries(t *testing.T) {
-	p := testkit.Always(t, retry.Config{Backoff: backoff.None()})
-	leaf := 0
-	inner := func(ctx context.Context) error {
-		return retry.Do(ctx, p, func(context.Context) error { leaf++; return testkit.ErrDown })
-	}
-	for name, outer := range map[string]func(context.Context) error{
-		"as it is":    inner,
-		"wrapped":     func(ctx context.Context) error { return fmt.Errorf("in the handler: %w", inner(ctx)) },
-		"with a hint": func(ctx context.Context) error { return retry.After(inner(ctx), time.Second) },
-		"three deep": func(ctx context.Context) error {
-			return retry.Do(ctx, p, func(ctx context.Context) error { return retry.Do(ctx, p, inner) })
-		},
-	} {
-		leaf = 0
-		err := retry.Do(t.Context(), p, outer)
-		require.Equal(t, 3, leaf, name)
-		require.Equal(t, retry.ReasonMaxAttempts, testkit.Stopped(t, err).Reason, "%s: the layer that retried says why it stopped", name)
-		require.ErrorIs(t, err, testkit.ErrDown)
-	}
-}
-
-func TestClassifierDecides(t *testing.T) {
+func TestClassifier_Decides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := 0
 		p := testkit.Always(t, retry.Config{}, retry.WithClassifier(func(err error) retry.Outcome {
@@ -424,7 +231,7 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-func TestBudgetRunsOutMidCall(t *testing.T) {
+func TestBudget_RunsOutMidCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := testkit.NewLedger()
 		l.Refuse = func(budget.Kind) bool { return l.Admits >= 1 }
@@ -440,7 +247,7 @@ func TestBudgetRunsOutMidCall(t *testing.T) {
 	})
 }
 
-func TestTheFirstAttemptIsNeverRefused(t *testing.T) {
+func TestBudget_FirstAttemptNeverRefused(t *testing.T) {
 	l := testkit.NewLedger()
 	l.Refuse = func(budget.Kind) bool { return true }
 	p := testkit.Always(t, retry.Config{Budget: budget.Shared(l)})
@@ -449,30 +256,7 @@ func TestTheFirstAttemptIsNeverRefused(t *testing.T) {
 	l.Settled(t)
 }
 
-func TestAttemptNumber(t *testing.T) {
-	require.Equal(t, 1, retry.AttemptNumber(t.Context()))
-	var numbers []int
-	_ = retry.Do(t.Context(), testkit.Always(t, retry.Config{Backoff: backoff.None()}), func(ctx context.Context) error {
-		numbers = append(numbers, retry.AttemptNumber(ctx))
-		return testkit.ErrDown
-	})
-	require.Equal(t, []int{1, 2, 3}, numbers)
-}
-
-func TestAttemptNumberOfACallInsideAResend(t *testing.T) {
-	p := testkit.Always(t, retry.Config{MaxAttempts: 2, Backoff: backoff.None()})
-	var numbers []int
-	_ = retry.Do(t.Context(), p, func(ctx context.Context) error {
-		_ = retry.Do(ctx, p, func(ctx context.Context) error {
-			numbers = append(numbers, retry.AttemptNumber(ctx))
-			return testkit.ErrDown
-		})
-		return testkit.ErrDown
-	})
-	require.Equal(t, []int{1, 2, 2, 2}, numbers)
-}
-
-func TestNilPolicyPanics(t *testing.T) {
+func TestDo_NilPolicyPanics(t *testing.T) {
 	require.Panics(t, func() { _ = retry.Do(t.Context(), nil, func(context.Context) error { return nil }) })
 	require.Panics(t, func() {
 		_, _ = retry.DoValue(t.Context(), nil, func(context.Context) (int, error) { return 0, nil })
@@ -487,7 +271,7 @@ type lateContext struct {
 
 func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
-func TestADeadlineThatHasPassedIsOneThoughItsTimerIsLate(t *testing.T) {
+func TestDeadline_LateTimer(t *testing.T) {
 	ctx := lateContext{t.Context(), time.Now().Add(-time.Second)}
 	err := retry.Do(ctx, testkit.Always(t, retry.Config{}), func(context.Context) error { return testkit.ErrDown })
 	require.Equal(t, retry.ReasonDeadline, testkit.Stopped(t, err).Reason)
