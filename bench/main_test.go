@@ -57,7 +57,7 @@ func bench(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
 }
 
-func TestListNamesEveryExperiment(t *testing.T) {
+func TestList_NamesEveryExperiment(t *testing.T) {
 	out, _, status := bench(t, "-list")
 	require.Zero(t, status)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -69,7 +69,7 @@ func TestListNamesEveryExperiment(t *testing.T) {
 	require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 1)
 }
 
-func TestMisuseIsAClearErrorAndStatus2(t *testing.T) {
+func TestMisuse_ErrorAndStatus2(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.json")
 	require.NoError(t, os.WriteFile(bad, []byte(`{"max_attempts": 0, "bugdet": "adaptive"}`), 0o600))
 	good := filepath.Join(t.TempDir(), "good.json")
@@ -115,7 +115,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestAFileThatCannotBeWritten(t *testing.T) {
+func TestOutput_UnwritableFile(t *testing.T) {
 	out, stderr, status := bench(t, "-run", "busy", "-json", filepath.Join(t.TempDir(), "no", "such", "dir.json"))
 	require.Equal(t, 1, status)
 	require.Empty(t, out, "it is found out before anything runs")
@@ -157,14 +157,14 @@ func TestJSON(t *testing.T) {
 	require.Len(t, decode(t, string(data)), 8)
 }
 
-func TestNeverIsNullInJSON(t *testing.T) {
+func TestJSON_NeverIsNull(t *testing.T) {
 	var b bytes.Buffer
 	rows := []experiments.Row{{Policy: "naive", Metrics: map[string]*float64{"recovery_s": experiments.Value(experiments.Never)}}}
 	require.NoError(t, writeJSON(&b, []experiments.Performed{{Experiment: experiments.Experiment{Name: "metastable"}, Rows: rows}}))
 	require.JSONEq(t, `[{"experiment":"metastable","policy":"naive","params":{},"metrics":{"recovery_s":null}}]`, b.String())
 }
 
-func TestAUsersPolicyIsARowEverywhere(t *testing.T) {
+func TestPolicy_RowInEveryExperiment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mine.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"max_attempts": 4, "budget": {"grpc": {"max_tokens": 20}}}`), 0o600))
 	plain, _, _ := bench(t, "-quick", "-run", "busy|spike", "-json", "-")
@@ -183,7 +183,7 @@ func TestAUsersPolicyIsARowEverywhere(t *testing.T) {
 	require.Equal(t, decode(t, plain), others, "the other rows do not change")
 }
 
-func TestSameSeedSameFiguresOnAnyNumberOfCores(t *testing.T) {
+func TestSeed_SameFiguresOnAnyCores(t *testing.T) {
 	one, _, _ := bench(t, "-quick", "-run", "busy|spike|limits", "-json", "-", "-workers", "1", "-seed", "7")
 	two, _, _ := bench(t, "-quick", "-run", "busy|spike|limits", "-json", "-", "-workers", "2", "-seed", "7")
 	other, _, _ := bench(t, "-quick", "-run", "busy|spike|limits", "-json", "-", "-workers", "2", "-seed", "8")
@@ -191,7 +191,7 @@ func TestSameSeedSameFiguresOnAnyNumberOfCores(t *testing.T) {
 	require.NotEqual(t, one, other)
 }
 
-func TestCheckFindsWhatIsOff(t *testing.T) {
+func TestCheck_FindsDeviations(t *testing.T) {
 	row := experiments.Row{Policy: "evenkeel", Params: map[string]any{"p": .1}}
 	row.Metrics = map[string]*float64{"load": experiments.Value(1.2), "success": experiments.Value(.9)}
 	row.Published = map[string]float64{"success": .95}
@@ -209,7 +209,7 @@ func TestCheckFindsWhatIsOff(t *testing.T) {
 	require.NoError(t, failures(results, true), "the speed of the machine is no figure of ours")
 }
 
-func TestOutput_BeginsWithThePointAndEndsWithTheVerdict(t *testing.T) {
+func TestOutput_PointFirstVerdictLast(t *testing.T) {
 	out, stderr, status := bench(t, "-quick", "-run", "^outage$|^busy$")
 	require.Zero(t, status)
 	require.True(t, strings.HasPrefix(out, "load: attempts sent per call"), out)
@@ -225,7 +225,7 @@ func TestOutput_BeginsWithThePointAndEndsWithTheVerdict(t *testing.T) {
 	require.True(t, strings.HasPrefix(out, "busy: "), "where there is nothing of it, no point")
 }
 
-func TestVerdict_NamesWhatFailed(t *testing.T) {
+func TestVerdict_NamesFailures(t *testing.T) {
 	off := experiments.Row{
 		Policy: "a", Metrics: map[string]*float64{"load": experiments.Value(2)}, Bars: map[string]experiments.Bar{"load": {AtMost: 1}},
 	}
@@ -256,7 +256,7 @@ FAILED: 1
 }
 
 // Whoever has seen enough gets what is done, in the files too.
-func TestInterrupt_PrintsWhatIsDone(t *testing.T) {
+func TestInterrupt_PrintsFinished(t *testing.T) {
 	binary, err := built()
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "figures.json")
@@ -284,7 +284,7 @@ func TestInterrupt_PrintsWhatIsDone(t *testing.T) {
 	require.GreaterOrEqual(t, len(decode(t, string(data))), 52)
 }
 
-func TestAPolicyEndsWithAVerdict(t *testing.T) {
+func TestPolicy_EndsWithVerdict(t *testing.T) {
 	folder := t.TempDir()
 	naive, fine := filepath.Join(folder, "naive.json"), filepath.Join(folder, "fine.json")
 	require.NoError(t, os.WriteFile(naive, []byte(`{"max_attempts": 4, "budget": "unlimited", "attempt_timeout": "1s"}`), 0o600))

@@ -84,7 +84,7 @@ func elements(t *testing.T, document string) []xml.StartElement {
 	}
 }
 
-func TestTheReportHasEveryExperiment(t *testing.T) {
+func TestReport_HasEveryExperiment(t *testing.T) {
 	html := reportOf(t, &command{seed: 7}, fake("none", "evenkeel", "user:mine"))
 	ids, charts, tables := map[string]bool{}, 0, 0
 	var within string
@@ -120,7 +120,7 @@ func TestTheReportHasEveryExperiment(t *testing.T) {
 }
 
 // Nothing is fetched: no address, no script, nothing from a style sheet.
-func TestTheReportNeedsNothingElse(t *testing.T) {
+func TestReport_SelfContained(t *testing.T) {
 	html := reportOf(t, &command{seed: 1}, fake("none", "evenkeel"))
 	for _, e := range elements(t, html) {
 		require.NotContains(t, []string{"script", "link", "img", "iframe", "object", "embed", "base", "image", "use"}, e.Name.Local)
@@ -135,7 +135,7 @@ func TestTheReportNeedsNothingElse(t *testing.T) {
 	require.NotRegexp(t, regexp.MustCompile(`https?:|//[a-z]|@import|url\(`), html)
 }
 
-func TestWhatAReportRefersToIsThere(t *testing.T) {
+func TestReport_ReferencesResolve(t *testing.T) {
 	html := reportOf(t, &command{seed: 1}, fake("none", "evenkeel"))
 	ids := map[string]bool{}
 	all := elements(t, html)
@@ -161,7 +161,7 @@ func TestWhatAReportRefersToIsThere(t *testing.T) {
 }
 
 // The name of a policy is the name of a user's file.
-func TestHostileNamesAreText(t *testing.T) {
+func TestReport_HostileNamesAreText(t *testing.T) {
 	name := `user:</style><script>alert(1)</script>"'&<svg onload=alert(1)>`
 	results := fake("none", name)
 	results[0].Rows[0].Params["p"] = `<b>bold</b>`
@@ -193,7 +193,7 @@ func TestHostileNamesAreText(t *testing.T) {
 	}
 }
 
-func TestSameFiguresSameBytes(t *testing.T) {
+func TestReport_Deterministic(t *testing.T) {
 	var reports []string
 	for _, workers := range []string{"1", "2"} {
 		file := filepath.Join(t.TempDir(), "report.html")
@@ -207,13 +207,13 @@ func TestSameFiguresSameBytes(t *testing.T) {
 	require.Contains(t, reports[0], "go run ./bench -run &#39;^busy$&#39; -seed 3 -quick")
 }
 
-func TestAFailedExperimentIsInTheReport(t *testing.T) {
+func TestReport_HasFailedExperiment(t *testing.T) {
 	html := reportOf(t, &command{}, []experiments.Performed{{Experiment: named(t, "busy"), Err: errors.New("no <luck>")}})
 	require.Contains(t, html, "Failed: no &lt;luck&gt;")
 	elements(t, html)
 }
 
-func TestWhatIsOffIsInTheReport(t *testing.T) {
+func TestReport_HasDeviations(t *testing.T) {
 	row := experiments.Row{Policy: "evenkeel", Params: map[string]any{"p": .1}, Metrics: map[string]*float64{"load": experiments.Value(2), "success": experiments.Value(1)}}
 	row.Bars = map[string]experiments.Bar{"load": {AtMost: 1.11}}
 	html := reportOf(t, &command{}, []experiments.Performed{{Experiment: named(t, "busy"), Rows: []experiments.Row{row}}})
@@ -221,7 +221,7 @@ func TestWhatIsOffIsInTheReport(t *testing.T) {
 	require.Contains(t, html, "0 of 1 bars held")
 }
 
-func TestTheReportsFlags(t *testing.T) {
+func TestReport_Flags(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "report.html")
 	_, _, status := bench(t, "-quick", "-run", "^busy$", "-html", file, "-svg", folder)
@@ -246,7 +246,7 @@ func TestTheReportsFlags(t *testing.T) {
 }
 
 // Two users' files may have long names that begin alike.
-func TestLongNamesLeaveRoomForThePlot(t *testing.T) {
+func TestReport_LongNamesLeaveRoomForPlot(t *testing.T) {
 	long := "user:" + strings.Repeat("very-long-", 20)
 	for _, r := range fake("none", long+"1", long+"2") {
 		for _, c := range experiments.Charts(r) {
@@ -262,7 +262,7 @@ func TestLongNamesLeaveRoomForThePlot(t *testing.T) {
 	}
 }
 
-func TestWhatIsOnlyQuotedHasNoDot(t *testing.T) {
+func TestReport_QuotedFiguresHaveNoDot(t *testing.T) {
 	row := func(policy string) experiments.Row {
 		return experiments.Row{Policy: policy, Metrics: map[string]*float64{"p50_ms": experiments.Value(5), "p99_ms": experiments.Value(17)}}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestProgress_IsOneLineOnATerminal(t *testing.T) {
+func TestProgress_OneLineOnTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w bytes.Buffer
 		p := newProgress(&w, 3, 40)
@@ -36,7 +36,7 @@ func TestProgress_IsOneLineOnATerminal(t *testing.T) {
 	})
 }
 
-func TestProgress_IsALineAnExperimentInAPipe(t *testing.T) {
+func TestProgress_LinePerExperimentInPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w bytes.Buffer
 		p := newProgress(&w, 2, 80)

@@ -19,7 +19,7 @@ func quickly(t *testing.T, e Experiment, seed uint64) []Row {
 }
 
 // Quick runs reproduce what was published, and evenkeel holds its bars.
-func TestExperimentsAgreeWithTheirSources(t *testing.T) {
+func TestExperiments_AgreeWithSources(t *testing.T) {
 	skipUnderRace(t)
 	published := map[string]int{
 		"retry-budget": 176, "outage": 32, "stack": 40, "metastable": 30, "brownout": 12, "spike": 15, "busy": 0, "fleet-budget": 0, "overload": 0, "loop": 0,
@@ -40,7 +40,7 @@ func TestExperimentsAgreeWithTheirSources(t *testing.T) {
 }
 
 // What every experiment promises to those who read its rows.
-func TestEveryExperimentIsComplete(t *testing.T) {
+func TestExperiments_Complete(t *testing.T) {
 	names := map[string]bool{}
 	for _, e := range All {
 		require.False(t, names[e.Name], "%s is there twice", e.Name)
@@ -57,7 +57,7 @@ func TestEveryExperimentIsComplete(t *testing.T) {
 
 // Who reads brownout's JSON by policy and case finds one row: the paper's server under the plain
 // names, and evenkeel with the server side that it has.
-func TestBrownoutHasOneRowForAPolicyAndACase(t *testing.T) {
+func TestBrownout_OneRowPerPolicyAndCase(t *testing.T) {
 	skipUnderRace(t)
 	rows := map[string]Row{}
 	for _, row := range quickly(t, brownout, 1) {
@@ -76,7 +76,7 @@ func TestBrownoutHasOneRowForAPolicyAndACase(t *testing.T) {
 	require.LessOrEqual(t, *ours.Metrics["lost"], 30_000.)
 }
 
-func TestLimitsShowWhatNoProcessCanHold(t *testing.T) {
+func TestLimits_BeyondOneProcess(t *testing.T) {
 	skipUnderRace(t)
 	load := map[string]float64{}
 	for _, row := range quickly(t, limits, 1) {
@@ -93,7 +93,7 @@ func TestLimitsShowWhatNoProcessCanHold(t *testing.T) {
 	}
 }
 
-func TestSeedsAreDerivedFromWhatIsRun(t *testing.T) {
+func TestSeeds_DerivedFromRun(t *testing.T) {
 	o := Options{Seed: 1, experiment: "a"}
 	seen := map[uint64]bool{}
 	for _, seed := range []uint64{

@@ -21,7 +21,7 @@ func byPolicy(rows []Row) map[string]Row {
 }
 
 // Published: 17.0 ms at 8.9 % more load. evenkeel: at most 17.2 ms at 7.5 %.
-func TestHedgesHoldTheirBar(t *testing.T) {
+func TestHedges_HoldBar(t *testing.T) {
 	skipUnderRace(t)
 	for _, seed := range []uint64{1, 2, 3} {
 		rows := quickly(t, hedge, seed)
@@ -51,7 +51,7 @@ func hedgedBy(t *testing.T, cfg retry.Config, attempts ...[]time.Duration) hedge
 	return r.finish()
 }
 
-func TestACallTakesAsLongAsItsFirstAnswer(t *testing.T) {
+func TestHedges_FirstAnswerEndsCall(t *testing.T) {
 	ms := func(n ...time.Duration) []time.Duration {
 		for i := range n {
 			n[i] *= time.Millisecond
@@ -79,7 +79,7 @@ func TestACallTakesAsLongAsItsFirstAnswer(t *testing.T) {
 	require.Equal(t, 5, r.attempts)
 }
 
-func TestPercentilesAreOfAllCalls(t *testing.T) {
+func TestHedges_PercentilesOfAllCalls(t *testing.T) {
 	var r hedgeResult
 	for i := range 1000 {
 		r.add(time.Duration(1000-i) * time.Millisecond)
@@ -94,7 +94,7 @@ func TestPercentilesAreOfAllCalls(t *testing.T) {
 
 // Two of the paper's three figures are what the model is made of; the third, 74 ms, follows from
 // it.
-func TestFanoutAgreesWithTheTailAtScale(t *testing.T) {
+func TestFanout_AgreesWithTailAtScale(t *testing.T) {
 	skipUnderRace(t)
 	all := byPolicy(quickly(t, hedgeFanout, 1))
 	for _, row := range all {
@@ -106,7 +106,7 @@ func TestFanoutAgreesWithTheTailAtScale(t *testing.T) {
 }
 
 // Calls that are answered before the hedge delay need not be driven one by one.
-func TestQuietCallsChangeNothing(t *testing.T) {
+func TestHedges_SkippedQuietCallsChangeNothing(t *testing.T) {
 	cfg := hedgePolicies()[1].Config
 	quick, err := fanout{50, fanoutDelay}.run(cfg, 1)
 	require.NoError(t, err)

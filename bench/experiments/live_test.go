@@ -18,7 +18,7 @@ import (
 // simulator within 3 points of it all. A quick run has 400 calls a row, and so a deviation of
 // about one point: some row is 3 points off in one run of a hundred, and nothing is wrong; of two
 // more runs then one must hold.
-func TestRealServersComeToWhatTheSimulatorSays(t *testing.T) {
+func TestLive_AgreesWithSimulator(t *testing.T) {
 	defer leak.Check(t)()
 	off := map[string]any{}
 	for seed := uint64(1); seed == 1 || len(off) > 0; seed++ {
@@ -37,7 +37,7 @@ func TestRealServersComeToWhatTheSimulatorSays(t *testing.T) {
 
 // The comparison with the simulator can fail: servers that fail more than the simulator was told
 // are found out.
-func TestAServerThatFailsMoreThanItShouldIsFoundOut(t *testing.T) {
+func TestLive_FindsDeviatingServer(t *testing.T) {
 	defer leak.Check(t)()
 	f := live.Fleet{Clients: 2, Rate: 200, Faulty: 3 * time.Second, Percent: 10, Seed: 1}
 	c := liveCell{policyNamed("retries-3"), live.HTTP, liveScenario{"faults-10", 10}, f}
@@ -51,7 +51,7 @@ func TestAServerThatFailsMoreThanItShouldIsFoundOut(t *testing.T) {
 	require.False(t, holds, "%v", *row.Metrics["off"])
 }
 
-func TestAUsersPolicyIsMeasuredAndHeldToNothing(t *testing.T) {
+func TestLive_UserPolicyHasNoBar(t *testing.T) {
 	mine := Policy{Name: "user:mine", Config: retry.Config{MaxAttempts: 2, Backoff: immediate, ThrottledBackoff: immediate, Budget: budget.Unlimited{}}, user: true}
 	o := Options{Seed: 1, User: []Policy{mine}, pool: newPool(runtime.GOMAXPROCS(0)), experiment: "live"}
 	rows, err := runLive(o, live.Fleet{Clients: 1, Rate: 50, Faulty: time.Second / 2})

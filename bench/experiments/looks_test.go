@@ -8,7 +8,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/report"
 )
 
-func TestPaint_NoTwoSeriesLookAlike(t *testing.T) {
+func TestPaint_SeriesDistinct(t *testing.T) {
 	of := func(names ...string) *report.Chart {
 		c := new(report.Chart)
 		for _, name := range names {

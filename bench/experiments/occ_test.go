@@ -10,7 +10,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 )
 
-func TestTheArticlesFiguresAreAllThere(t *testing.T) {
+func TestOCC_HasEveryPublishedFigure(t *testing.T) {
 	published, err := readOCC()
 	require.NoError(t, err)
 	require.Len(t, published, 100, "five strategies at twenty sizes")
@@ -18,7 +18,7 @@ func TestTheArticlesFiguresAreAllThere(t *testing.T) {
 }
 
 // All twenty sizes of all five strategies, calls and time.
-func TestOCCAgreesWithTheArticle(t *testing.T) {
+func TestOCC_AgreesWithArticle(t *testing.T) {
 	skipUnderRace(t)
 	rows := quickly(t, occ, 1)
 	require.Equal(t, Tally{Published: 200, Agree: 200}, tallyOf(rows))
@@ -29,7 +29,7 @@ func TestOCCAgreesWithTheArticle(t *testing.T) {
 
 // What the agreement is worth: a slightly different model, here a first backoff of the base
 // instead of twice that, is found to be off.
-func TestOCCNoticesAnotherModel(t *testing.T) {
+func TestOCC_FindsAnotherModel(t *testing.T) {
 	published, err := readOCC()
 	require.NoError(t, err)
 	c := occCell{"evenkeel", "full", backoff.FullJitter(occBase, occCap), 100}
@@ -38,7 +38,7 @@ func TestOCCNoticesAnotherModel(t *testing.T) {
 	require.NotEmpty(t, row.Off())
 }
 
-func TestOneClientWritesOnceInFourMessages(t *testing.T) {
+func TestOCC_OneClientNeedsFourMessages(t *testing.T) {
 	c := occCell{"evenkeel", "none", backoff.None(), 1}
 	calls, took, err := c.run(rand.New(rand.NewPCG(1, 1)), 1000)
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func TestOneClientWritesOnceInFourMessages(t *testing.T) {
 	require.InDelta(t, 40, took, .5)
 }
 
-func TestSinkKeepsTheEarliestFirst(t *testing.T) {
+func TestSink_EarliestFirst(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	queue := make([]occMessage, 50)
 	for i := range queue {
@@ -64,7 +64,7 @@ func TestSinkKeepsTheEarliestFirst(t *testing.T) {
 	}
 }
 
-func TestAUsersBackoffIsARowOfOCC(t *testing.T) {
+func TestOCC_UserBackoffIsRow(t *testing.T) {
 	skipUnderRace(t)
 	o := Options{Seed: 1, Quick: true, pool: newPool(2), experiment: "occ"}
 	o.User = []Policy{{Name: "user:mine", user: true}}

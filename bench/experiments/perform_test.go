@@ -27,7 +27,7 @@ func names(all []Performed) (names []string) {
 	return names
 }
 
-func TestPerform_HandsOverEachWhenItIsDone(t *testing.T) {
+func TestPerform_ReportsEachWhenDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		var order []string
@@ -45,7 +45,7 @@ func TestPerform_HandsOverEachWhenItIsDone(t *testing.T) {
 	})
 }
 
-func TestPerform_AnInterruptionLeavesWhatIsDone(t *testing.T) {
+func TestPerform_InterruptKeepsFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
@@ -60,7 +60,7 @@ func TestPerform_AnInterruptionLeavesWhatIsDone(t *testing.T) {
 	})
 }
 
-func TestPerform_AnErrorIsAResult(t *testing.T) {
+func TestPerform_ErrorIsResult(t *testing.T) {
 	bad := Experiment{Name: "bad", Run: func(Options) ([]Row, error) { return nil, errors.New("no luck") }}
 	all := Perform(t.Context(), []Experiment{bad, lasting("a", false, 0, 0)}, Options{Workers: 1}, func(Performed) {})
 	require.Equal(t, []string{"bad", "a"}, names(all))

@@ -8,7 +8,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/bench/playground"
 )
 
-func TestPlayground_RowsAreThePagesFigures(t *testing.T) {
+func TestPlayground_RowsMatchPage(t *testing.T) {
 	all := Perform(t.Context(), []Experiment{playgroundRuns}, Options{Seed: 7, Workers: 2}, func(Performed) {})
 	require.Len(t, all, 1)
 	require.NoError(t, all[0].Err)

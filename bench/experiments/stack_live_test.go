@@ -11,7 +11,7 @@ import (
 
 // The rows say what must hold: at most 1.15 leaf attempts per user request in a total outage with
 // evenkeel at every layer, 243 without.
-func TestALiveStackHoldsItsBars(t *testing.T) {
+func TestStackLive_HoldsBars(t *testing.T) {
 	defer leak.Check(t)()
 	rows := quickly(t, stackLive, 1)
 	require.Len(t, rows, 2*3)
@@ -25,7 +25,7 @@ func TestALiveStackHoldsItsBars(t *testing.T) {
 	require.Contains(t, rows[5].Bars, "load", "evenkeel p=1")
 }
 
-func TestAUsersPolicyIsARowOfStackLive(t *testing.T) {
+func TestStackLive_UserPolicyIsRow(t *testing.T) {
 	mine := Policy{Name: "user:mine", Config: policyNamed("none").Config, user: true}
 	o := Options{Seed: 1, User: []Policy{mine}, pool: newPool(runtime.GOMAXPROCS(0)), experiment: "stack-live"}
 	rows, err := runStackLive(o, 20)

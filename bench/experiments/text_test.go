@@ -37,7 +37,7 @@ func printed(t *testing.T, p Performed, width int) string {
 	return b.String()
 }
 
-func TestPrint_ExplainsItsSigns(t *testing.T) {
+func TestPrint_ExplainsMarks(t *testing.T) {
 	p := twoRows()
 	require.Equal(t, `x: what?
   a model
@@ -75,7 +75,7 @@ func TestPrint_ExplainsItsSigns(t *testing.T) {
 `, printed(t, p, 120))
 }
 
-func TestPrint_NoSignsNoWords(t *testing.T) {
+func TestPrint_NoMarksNoLegend(t *testing.T) {
 	p := twoRows()
 	for i := range p.Rows {
 		p.Rows[i].Published, p.Rows[i].Bars = nil, nil
@@ -86,7 +86,7 @@ func TestPrint_NoSignsNoWords(t *testing.T) {
 	}
 }
 
-func TestPrint_KeepsToTheWidth(t *testing.T) {
+func TestPrint_KeepsWidth(t *testing.T) {
 	p := Performed{Experiment: Experiment{
 		Name: "x", About: strings.Repeat("what and ", 20), Params: []string{"p"}, Pivot: "p",
 		Setup: strings.Repeat("a model ", 30), Metrics: []Metric{{"load", "", Times}},
@@ -106,7 +106,7 @@ func TestPrint_KeepsToTheWidth(t *testing.T) {
 	}
 }
 
-func TestPrint_AFailedExperimentSaysWhy(t *testing.T) {
+func TestPrint_FailedExperimentHasReason(t *testing.T) {
 	require.Contains(t, printed(t, Performed{Experiment: twoRows().Experiment, Err: fmt.Errorf("no luck")}, 80), "  failed: no luck\n")
 }
 
@@ -120,7 +120,7 @@ func TestPrint_BriefRows(t *testing.T) {
 }
 
 // A difference that the table's digits do not show is shown with more of them.
-func TestOff_ShowsTheDifference(t *testing.T) {
+func TestOff_ShowsDifference(t *testing.T) {
 	p := twoRows()
 	p.Rows = []Row{{Policy: "a", Metrics: map[string]*float64{"load": Value(1.2141)}, Bars: map[string]Bar{"load": {AtMost: 1.21}}}}
 	require.Equal(t, []string{"a: load is 1.214, must be at most 1.21"}, p.Off())
@@ -128,7 +128,7 @@ func TestOff_ShowsTheDifference(t *testing.T) {
 	require.Equal(t, []string{"a: load is never, must be at most 1.21x"}, p.Off())
 }
 
-func TestSum_LeavesOutTheSpeedOfTheMachine(t *testing.T) {
+func TestSum_IgnoresMachineSpeed(t *testing.T) {
 	fast, slow := twoRows(), twoRows()
 	slow.Machine = true
 	require.Equal(t, Tally{Published: 2, Agree: 1, Bars: 1}, Sum([]Performed{fast, slow}))
@@ -137,7 +137,7 @@ func TestSum_LeavesOutTheSpeedOfTheMachine(t *testing.T) {
 }
 
 // The rows of the headline are those of the experiments.
-func TestHeadline_IsMadeOfTheExperiments(t *testing.T) {
+func TestHeadline_FromExperiments(t *testing.T) {
 	skipUnderRace(t)
 	o := Options{Seed: 1, Quick: true, Workers: 2, User: []Policy{UserPolicy("mine", policyNamed("grpc").Config)}}
 	var b bytes.Buffer

@@ -15,7 +15,7 @@ import (
 
 // A server that slows down makes every call look like one to hedge: the hedges must not keep it
 // from recovering.
-func TestHedgesDoNotOverloadAServerThatSlowsDown(t *testing.T) {
+func TestTogether_HedgesDoNotOverloadSlowServer(t *testing.T) {
 	for _, clients := range []int{1, 100} {
 		s := fleet.Scenario{
 			Clients:  clients,
@@ -41,7 +41,7 @@ func TestHedgesDoNotOverloadAServerThatSlowsDown(t *testing.T) {
 	}
 }
 
-func TestTogether_TheSameSeedGivesTheSameFigures(t *testing.T) {
+func TestTogether_Deterministic(t *testing.T) {
 	c := burstRows()[0].crowd
 	c.seconds = 20
 	one, two := gather(policyNamed("evenkeel").Config, c, 7), gather(policyNamed("evenkeel").Config, c, 7)
@@ -49,7 +49,7 @@ func TestTogether_TheSameSeedGivesTheSameFigures(t *testing.T) {
 	require.Positive(t, one.requests)
 }
 
-func TestTogether_SavesACutConnection(t *testing.T) {
+func TestTogether_SavesCutConnection(t *testing.T) {
 	c := crowd{clients: 1, rate: 50, slow: 1, cuts: 1.7, cutOnce: true, seconds: 10}
 	got := gather(policyNamed("evenkeel").Config, c, 1)
 	require.Greater(t, got.hit, 30)
@@ -71,7 +71,7 @@ func (deaf) Observe(time.Time, time.Duration, bool) {}
 func (deaf) Usual() time.Duration { return 0 }
 
 // A first attempt outside its call.Call, as the drivers make it, must change no figure.
-func TestTogether_AFirstAttemptOutsideItsCallChangesNothing(t *testing.T) {
+func TestTogether_FirstAttemptOutsideChangesNothing(t *testing.T) {
 	for _, r := range crowdRows() {
 		if r.crowd.clients > 100 || r.group == 7 {
 			continue
@@ -86,7 +86,7 @@ func TestTogether_AFirstAttemptOutsideItsCallChangesNothing(t *testing.T) {
 	}
 }
 
-func TestTogether_EventsComeInTheOrderOfTheirTimes(t *testing.T) {
+func TestTogether_EventsInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &crowdSim{}
 		now, pushed, popped := crowdEvent{}, 0, 0

@@ -29,7 +29,7 @@ func endless() retry.Config {
 	return retry.Config{MaxAttempts: retry.Unlimited, Backoff: backoff.None(), Budget: budget.Unlimited{}}
 }
 
-func TestBounded_NamesTheFieldsOfAPolicyWithoutLimitOrWait(t *testing.T) {
+func TestBounded_NamesMissingFields(t *testing.T) {
 	for name, change := range map[string]func(*retry.Config){
 		"none":                  func(*retry.Config) {},
 		"a billion attempts":    func(c *retry.Config) { c.MaxAttempts = 1e9 },
@@ -76,7 +76,7 @@ func TestBounded_OneLimitOrWaitIsEnough(t *testing.T) {
 	}
 }
 
-func TestBounded_ASharedBudgetIsNotSpentByLookingAtIt(t *testing.T) {
+func TestBounded_DoesNotSpendSharedBudget(t *testing.T) {
 	b := budget.TokenBucket{}.New()
 	c := endless()
 	c.Budget = budget.Shared(b)
@@ -85,7 +85,7 @@ func TestBounded_ASharedBudgetIsNotSpentByLookingAtIt(t *testing.T) {
 }
 
 // It took eight minutes of computing to say that the run does not end.
-func TestAPolicyWithoutLimitOrWaitIsAnErrorBeforeARun(t *testing.T) {
+func TestRun_RefusesUnboundedPolicy(t *testing.T) {
 	network := stopped()
 	network.Network = fleet.Constant(10 * time.Millisecond)
 	long := network
@@ -117,7 +117,7 @@ func TestAPolicyWithoutLimitOrWaitIsAnErrorBeforeARun(t *testing.T) {
 	require.NoError(t, err, "the deadline ends each call")
 }
 
-func TestAPolicyThatStaysAtOnePointInTimeIsStopped(t *testing.T) {
+func TestRun_StopsPolicyWithoutProgress(t *testing.T) {
 	s := fleet.Scenario{Clients: 1000, Load: fleet.Load{Rate: 1000}, Faults: []fleet.Fault{{To: time.Hour, Fail: 1}}}
 	c := endless()
 	c.Budget = budget.Concurrency{}

@@ -14,7 +14,7 @@ import (
 
 // Who writes the longest duration there is means never, and gets that: not a sum that wraps around
 // to at once.
-func TestTheLongestDurationIsNever(t *testing.T) {
+func TestDuration_LongestIsNever(t *testing.T) {
 	const longest = time.Duration(math.MaxInt64)
 	always := func(f fleet.Fault) []fleet.Fault { f.To = longest; return []fleet.Fault{f} }
 	for name, c := range map[string]struct {
@@ -51,7 +51,7 @@ func TestTheLongestDurationIsNever(t *testing.T) {
 }
 
 // Nobody waits for it in bins of a tenth of a second.
-func TestAnAnswerThatNeverComesIsNotWaitedFor(t *testing.T) {
+func TestRun_DoesNotAwaitEndlessAnswer(t *testing.T) {
 	r, err := fleet.Run(retry.Config{}, fleet.Scenario{
 		Load: fleet.Load{Rate: 10}, Duration: 10 * time.Second, Drain: math.MaxInt64,
 		Server: fleet.Server{Latency: fleet.Constant(math.MaxInt64)},
@@ -61,7 +61,7 @@ func TestAnAnswerThatNeverComesIsNotWaitedFor(t *testing.T) {
 	require.Zero(t, r.Success())
 }
 
-func TestNextToNoLoadIsNone(t *testing.T) {
+func TestRun_TinyLoadIsNone(t *testing.T) {
 	r, err := fleet.Run(retry.Config{}, fleet.Scenario{Load: fleet.Load{Rate: 1e-300}})
 	require.NoError(t, err)
 	require.Zero(t, r.Calls)
@@ -76,7 +76,7 @@ func TestNextToNoLoadIsNone(t *testing.T) {
 }
 
 // A fault that never ends needs a Duration, and nobody survives it.
-func TestAFaultWithoutEnd(t *testing.T) {
+func TestFault_Endless(t *testing.T) {
 	s := fleet.Scenario{Load: fleet.Load{Rate: 10}, Faults: []fleet.Fault{{From: time.Second, To: math.MaxInt64, Fail: 1}}}
 	_, err := fleet.Run(retry.Config{}, s)
 	require.ErrorContains(t, err, "Duration: must be set")
@@ -88,7 +88,7 @@ func TestAFaultWithoutEnd(t *testing.T) {
 	require.ErrorIs(t, err, fleet.ErrHopeless)
 }
 
-func TestWhatIsOutsideOfARunIsEmpty(t *testing.T) {
+func TestSeries_OutsideRunIsEmpty(t *testing.T) {
 	r, err := fleet.Run(retry.Config{}, fleet.Scenario{Load: fleet.Load{Rate: 10}, Duration: 20 * time.Second})
 	require.NoError(t, err)
 	const early, late = time.Duration(math.MinInt64), time.Duration(math.MaxInt64)

@@ -10,7 +10,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestAQuotaIsGrantedInEachWindow(t *testing.T) {
+func TestQuota_PerWindow(t *testing.T) {
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 1000, Periodic: true}, Duration: 40 * time.Second,
 		Server: fleet.Server{Quota: 5000, Window: 10 * time.Second},
@@ -27,7 +27,7 @@ func TestAQuotaIsGrantedInEachWindow(t *testing.T) {
 
 // A client knows when to come back: with HintScope all its calls do, and each process knows only
 // what it was told itself.
-func TestClientsObeyWaitsThatServersAskFor(t *testing.T) {
+func TestClient_ObeysHints(t *testing.T) {
 	for clients, most := range map[int]int{1: 20, 10: 200} {
 		s := fleet.Scenario{
 			Clients: clients, Load: fleet.Load{Rate: 1000}, Duration: time.Minute, Deadline: 30 * time.Second,
@@ -42,7 +42,7 @@ func TestClientsObeyWaitsThatServersAskFor(t *testing.T) {
 	}
 }
 
-func TestMaxElapsedHoldsInTheSimulator(t *testing.T) {
+func TestMaxElapsed_Holds(t *testing.T) {
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 10}, Duration: time.Minute,
 		Faults: []fleet.Fault{{To: 2 * time.Minute, Fail: 1}},

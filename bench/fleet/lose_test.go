@@ -23,7 +23,7 @@ func cut(f fleet.Fault) fleet.Scenario {
 	}
 }
 
-func TestLose_WhatIsUnderWayIsLost(t *testing.T) {
+func TestLose_LosesCallsInFlight(t *testing.T) {
 	once := unlimited(1)
 	for name, c := range map[string]struct {
 		fault  fleet.Fault
@@ -50,7 +50,7 @@ func TestLose_WhatIsUnderWayIsLost(t *testing.T) {
 	}
 }
 
-func TestLose_CallersLearnItAtOnce(t *testing.T) {
+func TestLose_CallersSeeItAtOnce(t *testing.T) {
 	r := run(t, retry.Config{}, cut(fleet.Fault{Lose: time.Hour}))
 	require.Zero(t, r.Lost(), "the default budget resends what was lost with a connection")
 	again := r.Between(10*time.Second, 10500*time.Millisecond)
@@ -60,13 +60,13 @@ func TestLose_CallersLearnItAtOnce(t *testing.T) {
 	require.Greater(t, run(t, retry.Config{Budget: budget.GRPC{}}, cut(fleet.Fault{Lose: time.Hour})).Lost(), 20)
 }
 
-func TestLose_MustBeAWait(t *testing.T) {
+func TestLose_Validated(t *testing.T) {
 	for _, d := range []time.Duration{-1, 1, time.Millisecond - 1} {
 		require.ErrorContains(t, cut(fleet.Fault{Lose: d}).Validate(), "Faults[0].Lose: must be 0 (never) or at least 1ms, not "+d.String())
 	}
 }
 
-func TestWatch_SeesEachSecondOfWhatRunReturns(t *testing.T) {
+func TestWatch_MatchesRun(t *testing.T) {
 	s := cut(fleet.Fault{Fail: 1, To: 12 * time.Second})
 	want := run(t, retry.Config{}, s)
 	var sum fleet.Point
@@ -87,7 +87,7 @@ func TestWatch_SeesEachSecondOfWhatRunReturns(t *testing.T) {
 	require.GreaterOrEqual(t, seconds, 21)
 }
 
-func TestWatch_AnErrorEndsTheRun(t *testing.T) {
+func TestWatch_ErrorEndsRun(t *testing.T) {
 	enough := errors.New("enough")
 	seen := 0
 	r, err := fleet.Watch(retry.Config{}, cut(fleet.Fault{Fail: 1}), func(second int, _ fleet.Point) error {

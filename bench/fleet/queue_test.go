@@ -11,7 +11,7 @@ import (
 
 // Whatever is pushed, at whatever times and in whatever mixture with pops, comes out in order, the
 // same events, and at equal times in the order of scheduling.
-func TestQueueHandsOutInOrder(t *testing.T) {
+func TestQueue_PopsInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var (
 			q       queue
@@ -53,7 +53,7 @@ func TestQueueHandsOutInOrder(t *testing.T) {
 }
 
 // Many events, over many reviews and changes of width, against a sort.
-func TestQueueOfManyEvents(t *testing.T) {
+func TestQueue_ManyEvents(t *testing.T) {
 	r := newRand(1)
 	var (
 		q     queue
@@ -87,13 +87,13 @@ func TestQueueOfManyEvents(t *testing.T) {
 	require.True(t, slices.IsSortedFunc(got, compareEvents))
 }
 
-func TestQueueIsEmptyAtFirst(t *testing.T) {
+func TestQueue_EmptyAtFirst(t *testing.T) {
 	var q queue
 	_, ok := q.pop()
 	require.False(t, ok)
 }
 
-func TestHeapSorts(t *testing.T) {
+func TestHeap_Sorts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		times := rapid.SliceOf(rapid.Int64Range(0, 50)).Draw(t, "times")
 		split := rapid.IntRange(0, len(times)).Draw(t, "split")

@@ -26,7 +26,7 @@ func replicated(faults ...fleet.Fault) fleet.Scenario {
 	}
 }
 
-func TestReplicas_OneIsBad(t *testing.T) {
+func TestReplicas_OneBad(t *testing.T) {
 	always := 30 * time.Second
 	for name, tc := range map[string]struct {
 		fault fleet.Fault

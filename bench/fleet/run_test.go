@@ -30,7 +30,7 @@ func run(t testing.TB, policy retry.Config, s fleet.Scenario) *fleet.Result {
 	return r
 }
 
-func TestLoadComesAtItsRate(t *testing.T) {
+func TestLoad_ArrivesAtRate(t *testing.T) {
 	for name, load := range map[string]fleet.Load{
 		"poisson":  {Rate: 1000},
 		"periodic": {Rate: 1000, Periodic: true},
@@ -45,7 +45,7 @@ func TestLoadComesAtItsRate(t *testing.T) {
 	}
 }
 
-func TestLoadFollowsFaults(t *testing.T) {
+func TestLoad_FollowsFaults(t *testing.T) {
 	for _, periodic := range []bool{false, true} {
 		r := run(t, retry.Config{}, fleet.Scenario{
 			Clients: 50, Load: fleet.Load{Rate: 1000, Periodic: periodic}, Duration: 60 * time.Second,
@@ -61,7 +61,7 @@ func TestLoadFollowsFaults(t *testing.T) {
 	}
 }
 
-func TestAnOutageCostsEveryAttempt(t *testing.T) {
+func TestOutage_CostsEveryAttempt(t *testing.T) {
 	r := run(t, unlimited(4), fleet.Scenario{
 		Clients: 10, Load: fleet.Load{Rate: 100}, Duration: 10 * time.Second,
 		Faults: []fleet.Fault{{To: always, Fail: 1}},
@@ -72,7 +72,7 @@ func TestAnOutageCostsEveryAttempt(t *testing.T) {
 	require.Equal(t, 4.0, r.Load())
 }
 
-func TestLayersMultiply(t *testing.T) {
+func TestLayers_Multiply(t *testing.T) {
 	for attempts, leaf := range map[int]int{2: 32, 3: 243, 4: 1024} {
 		r := run(t, unlimited(attempts), fleet.Scenario{
 			Load: fleet.Load{Rate: 10}, Duration: 5 * time.Second, Network: fleet.Constant(time.Millisecond),
@@ -82,7 +82,7 @@ func TestLayersMultiply(t *testing.T) {
 	}
 }
 
-func TestToldNotToRetryLayersDoNotMultiply(t *testing.T) {
+func TestLayers_NoRetryDoesNotMultiply(t *testing.T) {
 	tell := fleet.Service{Tell: true}
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 10}, Duration: 5 * time.Second,
@@ -100,7 +100,7 @@ func TestToldNotToRetryLayersDoNotMultiply(t *testing.T) {
 	require.Equal(t, 3*r.Calls, r.Attempts)
 }
 
-func TestABadPolicyOfAServiceIsNamed(t *testing.T) {
+func TestScenario_NamesServiceOfBadPolicy(t *testing.T) {
 	bad := retry.Config{MaxAttempts: -7}
 	_, err := fleet.Run(retry.Config{}, fleet.Scenario{
 		Load: fleet.Load{Rate: 1}, Services: []fleet.Service{{}, {Policy: &bad}},
@@ -110,7 +110,7 @@ func TestABadPolicyOfAServiceIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "MaxAttempts")
 }
 
-func TestAServerWorksAtItsRate(t *testing.T) {
+func TestServer_WorksAtRate(t *testing.T) {
 	r := run(t, retry.Config{MaxAttempts: 1}, fleet.Scenario{
 		Load: fleet.Load{Rate: 400}, Server: fleet.Server{Rate: 100}, Duration: 10 * time.Second, Drain: time.Minute,
 	})
@@ -121,7 +121,7 @@ func TestAServerWorksAtItsRate(t *testing.T) {
 	require.Equal(t, r.Calls, r.Succeeded)
 }
 
-func TestAServerThatIsCutGoesOnWhereItWas(t *testing.T) {
+func TestServer_ResumesAfterCut(t *testing.T) {
 	r := run(t, retry.Config{MaxAttempts: 1}, fleet.Scenario{
 		Load: fleet.Load{Rate: 100}, Server: fleet.Server{Rate: 1000}, Duration: 20 * time.Second,
 		Faults: []fleet.Fault{
@@ -135,7 +135,7 @@ func TestAServerThatIsCutGoesOnWhereItWas(t *testing.T) {
 	require.Equal(t, r.Calls, r.Succeeded)
 }
 
-func TestWorkForCallersWhoGaveUp(t *testing.T) {
+func TestServer_WorksForCanceledCallers(t *testing.T) {
 	s := fleet.Scenario{
 		Clients: 10, Load: fleet.Load{Rate: 400}, Server: fleet.Server{Rate: 200}, Duration: 30 * time.Second,
 	}
@@ -148,14 +148,14 @@ func TestWorkForCallersWhoGaveUp(t *testing.T) {
 	require.InDelta(t, 4000, drops.Between(10*time.Second, 30*time.Second).Good, 20, "all work is of use")
 }
 
-func TestAFullQueueThrottles(t *testing.T) {
+func TestServer_FullQueueThrottles(t *testing.T) {
 	r := run(t, retry.Config{MaxAttempts: 1}, fleet.Scenario{
 		Load: fleet.Load{Rate: 400}, Server: fleet.Server{Rate: 200, Queue: 10}, Duration: 30 * time.Second,
 	})
 	require.InEpsilon(t, .5, r.Success(), .03)
 }
 
-func TestLatencyAndSlowdown(t *testing.T) {
+func TestServer_LatencyAndSlowdown(t *testing.T) {
 	// Latency 1 s + 10 ms * concurrency at 40 calls/s: concurrency c = 40 * (1 + .01 c) = 66.7, so
 	// 1.67 s.
 	s := fleet.Scenario{
@@ -168,7 +168,7 @@ func TestLatencyAndSlowdown(t *testing.T) {
 	}
 }
 
-func TestSilenceEndsWithTheTimeoutOrTheDeadline(t *testing.T) {
+func TestSilence_EndsWithTimeoutOrDeadline(t *testing.T) {
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 100}, Duration: 10 * time.Second, Faults: []fleet.Fault{{To: always, Hang: 1}},
 	}
@@ -189,7 +189,7 @@ func TestSilenceEndsWithTheTimeoutOrTheDeadline(t *testing.T) {
 	require.Equal(t, r.Calls, r.Between(3*time.Second, 14*time.Second).Bad)
 }
 
-func TestADeadlineTravels(t *testing.T) {
+func TestDeadline_Propagates(t *testing.T) {
 	// The service's own second attempt would come after the client's deadline.
 	service := unlimited(5)
 	service.AttemptTimeout = timeout.Fixed(700 * time.Millisecond)
@@ -200,7 +200,7 @@ func TestADeadlineTravels(t *testing.T) {
 	require.Equal(t, 2*r.Calls, r.Attempts)
 }
 
-func TestHedgesRace(t *testing.T) {
+func TestHedge_Races(t *testing.T) {
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 200}, Duration: 20 * time.Second,
 		Server: fleet.Server{Latency: fleet.Stragglers(fleet.Constant(10*time.Millisecond), .1, 100)},
@@ -211,7 +211,7 @@ func TestHedgesRace(t *testing.T) {
 	require.Equal(t, r.Calls, r.Succeeded)
 }
 
-func TestARestartedClientHasAFreshBudget(t *testing.T) {
+func TestClient_RestartHasNewBudget(t *testing.T) {
 	s := fleet.Scenario{
 		Clients: 100, Load: fleet.Load{Rate: 100}, Duration: 60 * time.Second, Faults: []fleet.Fault{{To: always, Fail: 1}},
 	}
@@ -223,7 +223,7 @@ func TestARestartedClientHasAFreshBudget(t *testing.T) {
 	require.InDelta(t, 800, after.Attempts-after.Calls, 20)
 }
 
-func TestEachClientHasItsOwnBudgetAndLatency(t *testing.T) {
+func TestClient_OwnBudgetAndLatency(t *testing.T) {
 	policy := retry.Config{
 		Backoff: backoff.None(), Budget: budget.TokenBucket{OnSuccess: true},
 		AttemptTimeout: timeout.Percentile{},
@@ -236,7 +236,7 @@ func TestEachClientHasItsOwnBudgetAndLatency(t *testing.T) {
 	}
 }
 
-func TestAGateRefusesFirstAttempts(t *testing.T) {
+func TestGate_RefusesFirstAttempts(t *testing.T) {
 	r := run(t, retry.Config{MaxAttempts: 1, Budget: budget.ClientThrottle{}}, fleet.Scenario{
 		Load: fleet.Load{Rate: 100}, Duration: 60 * time.Second, Faults: []fleet.Fault{{To: always, Throttle: 1}},
 	})
@@ -244,7 +244,7 @@ func TestAGateRefusesFirstAttempts(t *testing.T) {
 }
 
 // The same seed gives the same run whatever else goes on; another seed another.
-func TestDeterminism(t *testing.T) {
+func TestRun_Deterministic(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := fleet.Scenario{
 			Clients: rapid.IntRange(1, 50).Draw(rt, "clients"),
@@ -276,7 +276,7 @@ func TestDeterminism(t *testing.T) {
 }
 
 // Whatever happens, every call and every attempt is counted once.
-func TestBooksBalance(t *testing.T) {
+func TestRun_CountsEverythingOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		share := rapid.SampledFrom([]float64{0, 0, .2, 1})
 		s := fleet.Scenario{
@@ -311,7 +311,7 @@ func TestBooksBalance(t *testing.T) {
 	})
 }
 
-func TestScenarioNamesEveryMistake(t *testing.T) {
+func TestScenario_NamesEveryMistake(t *testing.T) {
 	_, err := fleet.Run(retry.Config{}, fleet.Scenario{
 		Clients: -1, Load: fleet.Load{Burst: -1}, Deadline: -1, Server: fleet.Server{Rate: -1, Queue: -1},
 		Faults:   []fleet.Fault{{}, {From: 2, To: 1, Fail: 2, Throttle: -1, Hang: 3, Cut: 4, Slow: -1, Load: -1}},

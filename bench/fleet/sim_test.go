@@ -13,7 +13,7 @@ import (
 
 // A policy that retries at once and for ever, on a network that takes no time, stays at one point
 // in time.
-func TestARunawayIsStopped(t *testing.T) {
+func TestRun_StopsRunaway(t *testing.T) {
 	policy := retry.Config{MaxAttempts: retry.Unlimited, Backoff: backoff.None(), Budget: budget.Concurrency{}}
 	outage := Scenario{Load: Load{Rate: 1}, Faults: []Fault{{To: time.Hour, Fail: 1}}}
 	_, err := Run(policy, outage)
@@ -28,7 +28,7 @@ func TestARunawayIsStopped(t *testing.T) {
 
 // Slots are used again: a run needs as many as are in use at a time, not as many as there are
 // calls.
-func TestSlotsAreReused(t *testing.T) {
+func TestRun_ReusesSlots(t *testing.T) {
 	s, err := newSim(retry.Config{}, Scenario{
 		Clients: 10, Load: Load{Rate: 1000}, Duration: 50 * time.Second,
 		Network: Exponential(10 * time.Millisecond), Faults: []Fault{{To: time.Hour, Fail: .2}},
@@ -43,7 +43,7 @@ func TestSlotsAreReused(t *testing.T) {
 }
 
 // No event, call or attempt costs an allocation of its own.
-func TestRunsDoNotAllocate(t *testing.T) {
+func TestRun_DoesNotAllocatePerCall(t *testing.T) {
 	allocs := func(d time.Duration) float64 {
 		return testing.AllocsPerRun(1, func() {
 			_, err := Run(retry.Config{}, Scenario{
@@ -56,7 +56,7 @@ func TestRunsDoNotAllocate(t *testing.T) {
 	require.Less(t, allocs(60*time.Second)-allocs(20*time.Second), 100.0, "for 40,000 calls more")
 }
 
-func TestRingKeepsOrder(t *testing.T) {
+func TestRing_KeepsOrder(t *testing.T) {
 	var r ring
 	next := uint32(0)
 	for i := range uint32(1000) {

@@ -44,11 +44,11 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	r.fatals = append(r.fatals, fmt.Sprintf(format, args...))
 }
 
-func TestTheDefaultPolicySurvives(t *testing.T) {
+func TestSurvives_DefaultPolicy(t *testing.T) {
 	fleet.Survives(t, calm, stopped())
 }
 
-func TestSurvivesFailsANaivePolicyAndSaysWhy(t *testing.T) {
+func TestSurvives_NaivePolicyFailsWithReason(t *testing.T) {
 	var r recorder
 	fleet.Survives(&r, naive, stopped())
 	require.Empty(t, r.fatals)
@@ -58,7 +58,7 @@ func TestSurvivesFailsANaivePolicyAndSaysWhy(t *testing.T) {
 	require.Regexp(t, `largest trigger survived: \d+(\.\d+)?m?s of 10s`, r.errors[0])
 }
 
-func TestLargestTriggerIsSurvivedAndABitMoreIsNot(t *testing.T) {
+func TestSurvives_LargestTriggerIsLimit(t *testing.T) {
 	share, err := fleet.LargestTrigger(naive, stopped())
 	require.NoError(t, err)
 	// The backlog of a stop longer than about a second makes every call time out, and each is sent
@@ -80,7 +80,7 @@ func TestLargestTriggerIsSurvivedAndABitMoreIsNot(t *testing.T) {
 	require.Equal(t, 1.0, whole)
 }
 
-func TestSurvivalBounds(t *testing.T) {
+func TestSurvives_Bounds(t *testing.T) {
 	for name, c := range map[string]struct {
 		survival fleet.Survival
 		says     string
@@ -100,7 +100,7 @@ func TestSurvivalBounds(t *testing.T) {
 	}
 }
 
-func TestAScenarioThatNoPolicySurvivesIsAnError(t *testing.T) {
+func TestSurvives_HopelessScenarioIsError(t *testing.T) {
 	s := stopped()
 	s.Load.Rate = 400
 	_, err := fleet.Try(calm, s)
@@ -114,7 +114,7 @@ func TestAScenarioThatNoPolicySurvivesIsAnError(t *testing.T) {
 }
 
 // A service that retries is part of what is tried, and not of what nobody retrying would come to.
-func TestTheBaselineHasNoRetriesAnywhere(t *testing.T) {
+func TestSurvives_BaselineHasNoRetries(t *testing.T) {
 	at := timeout.Fixed(time.Second)
 	s := fleet.Scenario{
 		Clients: 10, Load: fleet.Load{Rate: 280}, Server: fleet.Server{Rate: 300},
@@ -127,7 +127,7 @@ func TestTheBaselineHasNoRetriesAnywhere(t *testing.T) {
 	require.Equal(t, 4, s.Services[0].Policy.MaxAttempts, "the caller's own")
 }
 
-func TestTryNamesEveryMistakeOfAPolicy(t *testing.T) {
+func TestTry_NamesEveryMistake(t *testing.T) {
 	s := fleet.Scenario{Load: fleet.Load{Rate: 1}, Faults: []fleet.Fault{{To: time.Second, Cut: 1}}}
 	_, err := fleet.Try(retry.Config{MaxAttempts: -7, MaxHint: -1, Hedge: timeout.Fixed(-1)}, s)
 	for _, field := range []string{"MaxAttempts: ", "MaxHint: ", "Hedge: "} {

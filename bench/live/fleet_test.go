@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestALiveFleetWithoutTimeIsAnError(t *testing.T) {
+func TestFleet_WithoutTimeIsError(t *testing.T) {
 	_, err := Fleet{Clients: 1, Rate: 1, Percent: 1}.Run(retry.Config{}, GRPC)
 	require.ErrorContains(t, err, "no calls")
 	_, err = Fleet{Clients: 1, Rate: 1, Percent: 1}.Run(retry.Config{MaxAttempts: -5}, HTTP)
@@ -20,7 +20,7 @@ func TestALiveFleetWithoutTimeIsAnError(t *testing.T) {
 }
 
 // A busy machine gets as many calls in more time, and is not asked for ever.
-func TestABusyMachineIsAskedForLess(t *testing.T) {
+func TestFleet_BusyMachineGetsMoreTime(t *testing.T) {
 	f := Fleet{Clients: 3, Rate: 200, Healthy: time.Second, Faulty: 2 * time.Second, Percent: 5, Seed: 7}
 	require.Equal(t, Fleet{Clients: 3, Rate: 100, Healthy: 2 * time.Second, Faulty: 4 * time.Second, Percent: 5, Seed: 7}, f.Slower())
 	require.False(t, Measured{took: []time.Duration{2 * leg, 4 * leg, leg}}.Starved())
@@ -28,7 +28,7 @@ func TestABusyMachineIsAskedForLess(t *testing.T) {
 }
 
 // Whatever else reaches the port is neither counted nor served.
-func TestStrangersAreNotCounted(t *testing.T) {
+func TestFleet_ForeignRequestsNotCounted(t *testing.T) {
 	defer leak.Check(t)()
 	for _, over := range []Wire{HTTP, GRPC} {
 		var book ledger
@@ -54,7 +54,7 @@ func TestStrangersAreNotCounted(t *testing.T) {
 	}
 }
 
-func TestADeckFailsExactlySoManyOfEachHundredInRandomOrder(t *testing.T) {
+func TestDeck_ExactFailuresPerHundred(t *testing.T) {
 	draw := func(d *deck) (fails int, places []int) {
 		for i := range 100 {
 			if d.fails() {

@@ -23,7 +23,7 @@ func atOnce(attempts int) retry.Config {
 
 // Three attempts a layer and no budget at all: what keeps five layers at the cost of one is only
 // that each passes "do not retry" on, whichever transport it is called by and whichever it calls.
-func TestDoNotRetryTravelsUpThroughBothTransports(t *testing.T) {
+func TestStack_DoNotRetryPassesBothTransports(t *testing.T) {
 	defer leak.Check(t)()
 	naive := atOnce(3)
 	for name, wires := range map[string][]Wire{
@@ -43,7 +43,7 @@ func TestDoNotRetryTravelsUpThroughBothTransports(t *testing.T) {
 }
 
 // The zero Config waits before it retries, up to a second after 503.
-func TestTheZeroConfigKeepsAStackCalm(t *testing.T) {
+func TestStack_ZeroConfigStaysCalm(t *testing.T) {
 	defer leak.Check(t)()
 	sum, err := Stack{Wires: StackWires, Tells: true, Percent: 100}.Run(200)
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestTheZeroConfigKeepsAStackCalm(t *testing.T) {
 	require.Zero(t, sum.Succeeded)
 }
 
-func TestAHealthyStackSendsEachRequestOnce(t *testing.T) {
+func TestStack_HealthySendsOnce(t *testing.T) {
 	defer leak.Check(t)()
 	for _, tells := range []bool{false, true} {
 		sum, err := Stack{Wires: StackWires, Policy: atOnce(0), Tells: tells}.Run(50)
@@ -62,7 +62,7 @@ func TestAHealthyStackSendsEachRequestOnce(t *testing.T) {
 	}
 }
 
-func TestAStackWithABadPolicyIsAnError(t *testing.T) {
+func TestStack_BadPolicyIsError(t *testing.T) {
 	defer leak.Check(t)()
 	_, err := Stack{Wires: StackWires, Policy: retry.Config{MaxAttempts: -5}}.Run(1)
 	require.ErrorContains(t, err, "MaxAttempts")

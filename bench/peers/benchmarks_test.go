@@ -14,7 +14,7 @@ import (
 )
 
 // The page and its pictures are those that the recorded results make.
-func TestPage_IsMadeOfTheResults(t *testing.T) {
+func TestPage_MatchesResults(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, command([]string{"-page", filepath.Join(dir, "benchmarks.md")}, io.Discard, io.Discard))
 	for _, name := range []string{"benchmarks.md", "benchmarks.svg", "benchmarks-outage.svg"} {
@@ -27,7 +27,7 @@ func TestPage_IsMadeOfTheResults(t *testing.T) {
 }
 
 // The results are of the libraries, works and cases that there are.
-func TestResults_AreOfToday(t *testing.T) {
+func TestResults_MatchCode(t *testing.T) {
 	r, err := load("results.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, r.Runs)
@@ -88,7 +88,7 @@ func ownRow(t *testing.T, r *results) recordedRow {
 	return recordedRow{}
 }
 
-func TestResults_KeepThreeRunsAndHoldInTwo(t *testing.T) {
+func TestResults_HoldInTwoOfThreeRuns(t *testing.T) {
 	r := new(results)
 	for _, ns := range []float64{99, 9, 8, 30.12345} {
 		r.addRun(recordedOf(ns), recordedRun{Command: fmt.Sprint(ns)})
@@ -116,7 +116,7 @@ func TestResults_KeepThreeRunsAndHoldInTwo(t *testing.T) {
 }
 
 // A run of some works leaves the figures of the others, and is no run of theirs.
-func TestResults_ARunOfSomeWorksIsNoneOfTheOthers(t *testing.T) {
+func TestResults_PartialRunKeepsOthers(t *testing.T) {
 	r := new(results)
 	r.addRun(recordedOf(9), recordedRun{})
 	r.addRun(&table{}, recordedRun{})
@@ -129,7 +129,7 @@ func TestResults_ARunOfSomeWorksIsNoneOfTheOthers(t *testing.T) {
 	require.False(t, r.Bars[0].holds())
 }
 
-func TestResults_SkippedLawsAreThoseOfFailedCases(t *testing.T) {
+func TestResults_SkipLawsOfFailedCases(t *testing.T) {
 	r := &results{Versions: []version{{"retry-go", ""}, {"aws/retry", ""}}, Cases: []recordedCase{
 		{Name: lawCases[4][0], Results: []string{"fail", "pass"}},
 		{Name: lawCases[3][0], Results: []string{"n.a.", "fail"}},
@@ -141,7 +141,7 @@ func TestResults_SkippedLawsAreThoseOfFailedCases(t *testing.T) {
 }
 
 // Each case that shows a law is a case.
-func TestLaws_NameCasesThatThereAre(t *testing.T) {
+func TestLaws_NameExistingCases(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range cases() {
 		names[c.name] = true
@@ -170,7 +170,7 @@ func TestCharts_AreWellFormed(t *testing.T) {
 	}
 }
 
-func TestMachine_HasNoNameOfItsOwn(t *testing.T) {
+func TestMachine_HasNoHostName(t *testing.T) {
 	require.Equal(t, "6.18.44", kernelVersion("6.18.44-vendor-host12\n"))
 	require.Equal(t, "AMD EPYC", afterColon("flags\t: fpu\nmodel name\t: AMD EPYC\nmodel name\t: other\n", "model name"))
 	require.Equal(t, "unknown", afterColon("", "model name"))

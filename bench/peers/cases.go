@@ -71,7 +71,7 @@ func within(d time.Duration, f func() error) error {
 
 // cases returns all cases, in the order of the table.
 func cases() []testCase {
-	return slices.Concat(bodyCases(), decidingCases(), timingCases(), hedgeCases(), grpcCases(), resourceCases(),
+	return slices.Concat(bodyCases(), outcomeCases(), timingCases(), hedgeCases(), grpcCases(), resourceCases(),
 		h2Cases(), endingCases(), shadowCases())
 }
 

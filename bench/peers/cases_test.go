@@ -20,7 +20,7 @@ func requestTo(t *testing.T, url string) *http.Request {
 	return req
 }
 
-func TestEvenkeelPassesEveryCase(t *testing.T) {
+func TestCases_EvenkeelPasses(t *testing.T) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
 			if !c.measuresProcess() {
@@ -103,7 +103,7 @@ func limited(ctx context.Context, r rules) (context.Context, context.CancelFunc)
 }
 
 // A case that nobody can fail shows nothing.
-func TestCasesCanFail(t *testing.T) {
+func TestCases_CanFail(t *testing.T) {
 	right := []string{ // what even naive does right
 		"an error body that stalls does not stall the retry",
 		"a POST with an Idempotency-Key is retried",
@@ -137,7 +137,7 @@ func TestCasesCanFail(t *testing.T) {
 	}
 }
 
-func TestLeaksAreFound(t *testing.T) {
+func TestCases_FindLeaks(t *testing.T) {
 	var kept [][]byte
 	err := flat(time.Second, func(context.Context, int) error {
 		kept = append(kept, make([]byte, 64))
@@ -158,20 +158,20 @@ func TestLeaksAreFound(t *testing.T) {
 	require.ErrorContains(t, err, "goroutines")
 }
 
-func TestNotApplicableIsNoFailure(t *testing.T) {
+func TestCases_NotApplicableIsNoFailure(t *testing.T) {
 	f := testCase{name: "some", run: oneConnection}.against(goRetryLibrary)
 	require.Equal(t, "n.a.", f.Result)
 	require.NotEmpty(t, f.Reason)
 }
 
-func TestAHangOrAPanicIsAFailure(t *testing.T) {
+func TestCases_HangOrPanicFails(t *testing.T) {
 	err := within(time.Millisecond, func() error { select {} })
 	require.ErrorContains(t, err, "hung")
 	err = within(time.Minute, func() error { panic("oh") })
 	require.ErrorContains(t, err, "panicked: oh")
 }
 
-func TestFindingsArePrintedByCase(t *testing.T) {
+func TestFindings_PrintedByCase(t *testing.T) {
 	found := tryAll(regexp.MustCompile("^501 is not retried$"))
 	require.Len(t, found, len(libraries()))
 	var b strings.Builder

@@ -10,7 +10,7 @@ import (
 )
 
 // A burst counts the calls that were lost.
-func TestABurstCountsWhatIsSaved(t *testing.T) {
+func TestBurst_CountsSavedCalls(t *testing.T) {
 	never := &library{name: "never", http: func(_ rules, base http.RoundTripper) http.RoundTripper { return base }}
 	for _, l := range []*library{never, evenkeelLibrary} {
 		r := bursting(func(c *cuttable, g *gate) (func(context.Context) error, func()) { return burstOverHTTP(l, c, g) })
@@ -25,7 +25,7 @@ func TestABurstCountsWhatIsSaved(t *testing.T) {
 }
 
 // An outage has a server of its own, which fails every attempt of every library.
-func TestAnOutageFailsEveryAttempt(t *testing.T) {
+func TestOutage_FailsEveryAttempt(t *testing.T) {
 	overHTTP, overGRPC := outageServer()
 	require.NotEqual(t, overHTTP, overGRPC)
 	for _, l := range []*library{evenkeelLibrary, restyLibrary, reqLibrary, retryablehttpLibrary} {
@@ -39,7 +39,7 @@ func TestAnOutageFailsEveryAttempt(t *testing.T) {
 }
 
 // A hedge that was not sent is found out by the count of attempts.
-func TestAHedgeThatWinsIsCounted(t *testing.T) {
+func TestHedge_WinIsCounted(t *testing.T) {
 	w := httpHedgeWins()
 	b := newBench(w, &w.cells[0])
 	b.once(2)
@@ -48,7 +48,7 @@ func TestAHedgeThatWinsIsCounted(t *testing.T) {
 	require.ErrorContains(t, b.done(), "attempts")
 }
 
-func TestHeapOfCountsWhatStays(t *testing.T) {
+func TestHeapOf_CountsRetained(t *testing.T) {
 	got := heapOf(1000, func(n int) any {
 		all := make([]*[256]byte, n)
 		for i := range all {
@@ -59,7 +59,7 @@ func TestHeapOfCountsWhatStays(t *testing.T) {
 	require.InDelta(t, 256+8, got, 16)
 }
 
-func TestTheBudgetByHandIsOne(t *testing.T) {
+func TestByHand_BudgetWorks(t *testing.T) {
 	var b handBudget
 	fail := func(context.Context) error { return errDown }
 	sent := 0
@@ -70,7 +70,7 @@ func TestTheBudgetByHandIsOne(t *testing.T) {
 }
 
 // The loser of a hedge written by hand does not hold up its winner.
-func TestTheHedgeByHandCancelsItsLoser(t *testing.T) {
+func TestByHand_HedgeCancelsLoser(t *testing.T) {
 	s := new(silentFirst)
 	resp, err := handHedge{s, time.Millisecond}.RoundTrip(get())
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ func someTable() *table {
 	return t
 }
 
-func TestTheBestPeer(t *testing.T) {
+func TestTable_BestPeer(t *testing.T) {
 	table := someTable()
 	require.Equal(t, "thrifty", table.best("do/ok", false).Library)
 	require.Equal(t, "free", table.best("do/ok", true).Library)
@@ -35,7 +35,7 @@ func TestTheBestPeer(t *testing.T) {
 }
 
 // The median of the ratios is not the ratio of the medians: a slow round slows both sides.
-func TestRatiosAreOfTheSameRound(t *testing.T) {
+func TestTable_RatiosWithinRound(t *testing.T) {
 	table := someTable()
 	own := table.row("do/ok", evenkeel)
 	require.InDelta(t, 10, own.NsOp, 1e-9)
@@ -67,7 +67,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestAllocationsAndLeaksHaveNoSlack(t *testing.T) {
+func TestJudge_NoSlackForAllocationsAndLeaks(t *testing.T) {
 	table := someTable()
 	own := table.row("do/ok", evenkeel)
 	b := bar{"do/ok", overFree, 1, 0, -1}
@@ -91,7 +91,7 @@ func TestAllocationsAndLeaksHaveNoSlack(t *testing.T) {
 	require.Equal(t, "97.0 % answered well; left 3 open", own.note())
 }
 
-func TestAWorkThatWasNotMeasuredHoldsNothing(t *testing.T) {
+func TestJudge_UnmeasuredHoldsNothing(t *testing.T) {
 	require.Contains(t, bar{"do/ok", overBest, 1, -1, -1}.judge(new(table)).String(), "misses")
 }
 
@@ -101,7 +101,7 @@ func TestMedian(t *testing.T) {
 	require.True(t, math.IsNaN(median(nil)))
 }
 
-func TestCommandMeasuresAndWritesJSON(t *testing.T) {
+func TestCommand_MeasuresAndWritesJSON(t *testing.T) {
 	file, samples := filepath.Join(t.TempDir(), "rows.json"), filepath.Join(t.TempDir(), "samples.json")
 	var out bytes.Buffer
 	require.NoError(t, command([]string{
@@ -136,7 +136,7 @@ func TestCommandMeasuresAndWritesJSON(t *testing.T) {
 	}
 }
 
-func TestCommandRefusesNonsense(t *testing.T) {
+func TestCommand_RefusesInvalidFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"-run", "("},
 		{"-rounds", "0"},
@@ -151,14 +151,14 @@ func TestCommandRefusesNonsense(t *testing.T) {
 	}
 }
 
-func TestListNamesAll(t *testing.T) {
+func TestList_NamesAll(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, command([]string{"-list"}, &out, io.Discard))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	require.Len(t, lines, len(works())+len(cases()))
 }
 
-func TestTheFloorByHandGoesBeforeBare(t *testing.T) {
+func TestTable_ByHandFloorBeforeBare(t *testing.T) {
 	table := someTable()
 	require.Equal(t, "bare", table.bare("do/ok").Library)
 	table.rows = append(table.rows, &row{Work: "do/ok", Library: byHandName, bare: true, samples: []float64{5, 5, 5}})
@@ -172,14 +172,14 @@ func TestTheFloorByHandGoesBeforeBare(t *testing.T) {
 	require.True(t, v.met)
 }
 
-func TestAPeerThatDoesNotAnswerIsNotTheBest(t *testing.T) {
+func TestTable_SilentPeerIsNotBest(t *testing.T) {
 	table := someTable()
 	table.row("do/ok", "thrifty").answered = []float64{0.5}
 	table.finish()
 	require.Equal(t, "free", table.best("do/ok", false).Library)
 }
 
-func TestBarsOfWhatIsSavedAndHeldHaveNoSlack(t *testing.T) {
+func TestJudge_NoSlackForSavedAndHeld(t *testing.T) {
 	table := someTable()
 	own, free, thrifty := table.row("do/ok", evenkeel), table.row("do/ok", "free"), table.row("do/ok", "thrifty")
 	own.HeldOp, free.HeldOp, thrifty.HeldOp = 101, 10, 100

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 
 // Each cell does what its work says: bench.done compares the attempts that arrived with those
 // that one operation must send, and asks for what else was counted.
-func TestEveryCellDoesItsWork(t *testing.T) {
+func TestWorks_EveryCellDoesWork(t *testing.T) {
 	for _, w := range works() {
 		t.Run(w.name, func(t *testing.T) {
 			require.Equal(t, evenkeel, w.cells[0].library)
@@ -45,7 +45,7 @@ func TestEveryCellDoesItsWork(t *testing.T) {
 
 // A cell whose calls are not retried is found out: without that, an empty budget would be
 // measured as speed.
-func TestACellThatDoesNotRetryIsAnError(t *testing.T) {
+func TestWorks_CellWithoutRetriesIsError(t *testing.T) {
 	w := doOneFail()
 	c := failingCell("never retries", false, func(f *flaky) func(int) {
 		return func(n int) {
@@ -58,7 +58,7 @@ func TestACellThatDoesNotRetryIsAnError(t *testing.T) {
 	require.ErrorContains(t, b.done(), "attempts")
 }
 
-func TestEveryWorkHasABar(t *testing.T) {
+func TestWorks_EveryWorkHasBar(t *testing.T) {
 	barred := map[string]bool{}
 	for _, b := range bars {
 		barred[b.work] = true
@@ -68,7 +68,7 @@ func TestEveryWorkHasABar(t *testing.T) {
 	}
 }
 
-func TestATransportThatLosesConnectionsIsFoundOut(t *testing.T) {
+func TestWorks_FindTransportThatLosesConnections(t *testing.T) {
 	s, base := newSite(answering(200)), pooled()
 	for range 4*callers + 1 {
 		resp, err := base.RoundTrip(requestTo(t, s.URL))

@@ -27,7 +27,7 @@ func figures(t *testing.T, s playground.Settings, side playground.Side) playgrou
 	return f
 }
 
-func TestRun_SameSettingsSameFigures(t *testing.T) {
+func TestRun_Deterministic(t *testing.T) {
 	for _, fault := range playground.Faults {
 		s := small(fault.Name)
 		text, err := json.Marshal(s)
@@ -40,7 +40,7 @@ func TestRun_SameSettingsSameFigures(t *testing.T) {
 	}
 }
 
-func TestRun_EachFaultIsOne(t *testing.T) {
+func TestRun_EachFault(t *testing.T) {
 	for fault, check := range map[string]func(own, beside playground.Figures){
 		"outage": func(own, beside playground.Figures) {
 			require.Less(t, own.FaultLoad, 1.5)
@@ -67,7 +67,7 @@ func TestRun_EachFaultIsOne(t *testing.T) {
 	}
 }
 
-func TestRun_SizeSaysHowBadItIs(t *testing.T) {
+func TestRun_SizeSetsSeverity(t *testing.T) {
 	for _, fault := range playground.Faults {
 		if fault.Size == "" {
 			continue
@@ -84,7 +84,7 @@ func TestRun_SizeSaysHowBadItIs(t *testing.T) {
 	}
 }
 
-func TestRun_BesideDiffersInTheBudgetAlone(t *testing.T) {
+func TestRun_BesideDiffersOnlyInBudget(t *testing.T) {
 	s := small("outage")
 	s.Policy = json.RawMessage(`{"max_attempts": 1}`)
 	for _, b := range playground.Budgets {
@@ -97,7 +97,7 @@ func TestRun_BesideDiffersInTheBudgetAlone(t *testing.T) {
 	}
 }
 
-func TestRun_CanBeWatchedAndStopped(t *testing.T) {
+func TestRun_WatchAndStop(t *testing.T) {
 	s := small("outage")
 	seconds, calls, enough := 0, 0, errors.New("enough")
 	f, err := playground.Run(s, playground.Own, func(second int, p fleet.Point) error {
@@ -112,7 +112,7 @@ func TestRun_CanBeWatchedAndStopped(t *testing.T) {
 	require.ErrorIs(t, err, enough)
 }
 
-func TestParse_SaysWhatIsWrong(t *testing.T) {
+func TestParse_NamesMistakes(t *testing.T) {
 	good, err := json.Marshal(small("slow"))
 	require.NoError(t, err)
 	for change, want := range map[string]string{

@@ -35,7 +35,7 @@ func TestAxes(t *testing.T) {
 	require.Equal(t, []string{"140", "290"}, Exactly("", false, []float64{140, 290}).texts())
 }
 
-func TestFiguresBeyondTheAxisStayInThePicture(t *testing.T) {
+func TestAxes_ContainFiguresAndTicks(t *testing.T) {
 	for _, log := range []bool{false, true} {
 		for _, values := range [][]float64{{1}, {.01, 1}, {3, 7, 1e6}, {1e-9, 2e-9}, {never, 5}} {
 			a := NewAxis("", plain, log, 0, values)
@@ -48,7 +48,7 @@ func TestFiguresBeyondTheAxisStayInThePicture(t *testing.T) {
 	}
 }
 
-func TestNamesBesideTheLinesDoNotOverlap(t *testing.T) {
+func TestNames_DoNotOverlap(t *testing.T) {
 	c := Chart{ID: "c", X: Exactly("x", false, []float64{0, 1}), Y: NewAxis("y", plain, false, 0, []float64{0, 10})}
 	for i := range 13 {
 		c.Series = append(c.Series, Series{
@@ -112,7 +112,7 @@ func TestNames_StandWhereLinesDiverge(t *testing.T) {
 	require.Equal(t, place{last: true}, (&Chart{}).divergence(f))
 }
 
-func TestMarkers_AreDrawnApart(t *testing.T) {
+func TestMarkers_DoNotOverlap(t *testing.T) {
 	seen := map[string]bool{}
 	for m := range markers {
 		var s svg

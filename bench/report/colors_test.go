@@ -94,7 +94,7 @@ func deltaE(l1, a1, b1, l2, a2, b2 float64) float64 {
 }
 
 // Pairs of the paper, which tell implementations apart.
-func TestDeltaE_IsThatOfThePaper(t *testing.T) {
+func TestDeltaE_MatchesPaper(t *testing.T) {
 	for want, lab := range map[float64][6]float64{
 		2.0425: {50, 2.6772, -79.7751, 50, 0, -82.7485},
 		2.3669: {50, 0, 0, 50, -1, 2},
@@ -126,7 +126,7 @@ var tones = []Tone{Grey, Red, Ochre, Green, Purple, Us, You}
 
 // At most six hues and a gray, which the color-blind can tell apart, too, and which stand out from
 // the page.
-func TestColors_CanBeToldApart(t *testing.T) {
+func TestColors_Distinguishable(t *testing.T) {
 	for page, palette := range palettes(t) {
 		require.Len(t, palette, len(tones)+len([]string{"ink", "quiet", "rule", "paper"}), "no other hues")
 		for sight, matrix := range sights {
@@ -146,7 +146,7 @@ func TestColors_CanBeToldApart(t *testing.T) {
 	}
 }
 
-func TestColors_EveryToneIsInTheStyleSheet(t *testing.T) {
+func TestColors_AllInStyleSheet(t *testing.T) {
 	for _, one := range tones {
 		require.Contains(t, chartCSS, fmt.Sprintf(".%[1]s { --tone: var(--%[1]s); }", one))
 	}

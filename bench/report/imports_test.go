@@ -13,7 +13,7 @@ import (
 
 // The report draws whatever it is given, and nobody who draws with it gets more than the standard
 // library.
-func TestPackage_ImportsTheStandardLibraryOnly(t *testing.T) {
+func TestPackage_ImportsStandardLibraryOnly(t *testing.T) {
 	files, err := os.ReadDir(".")
 	require.NoError(t, err)
 	seen := 0

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func decidingCases() []testCase {
+func outcomeCases() []testCase {
 	return []testCase{
 		{name: "an unknown certificate authority is never retried", run: unknownAuthority},
 		{name: "an unsupported scheme is never retried", run: unsupportedScheme},

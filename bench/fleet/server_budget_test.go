@@ -10,7 +10,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-func TestServersSayDoNotRetryWhenTheirBudgetIsSpent(t *testing.T) {
+func TestServer_NoRetryWhenBudgetSpent(t *testing.T) {
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 100}, Duration: 10 * time.Second, Answers: fleet.Answers{Budget: &budget.Fleet{Open: 5}, Servers: 2},
 		Faults: []fleet.Fault{{To: always, Fail: 1}},
@@ -25,7 +25,7 @@ func TestServersSayDoNotRetryWhenTheirBudgetIsSpent(t *testing.T) {
 
 // An attempt that is never answered is not in hand for ever: the server's budget would take its
 // failures for few.
-func TestServersBudgetsForgetWhatIsNeverAnswered(t *testing.T) {
+func TestServer_BudgetForgetsUnanswered(t *testing.T) {
 	s := fleet.Scenario{
 		Load: fleet.Load{Rate: 100}, Duration: 20 * time.Second, Deadline: time.Second,
 		Answers: fleet.Answers{Budget: &budget.Fleet{}},
@@ -35,7 +35,7 @@ func TestServersBudgetsForgetWhatIsNeverAnswered(t *testing.T) {
 	require.LessOrEqual(t, r.Attempts, r.Calls+2)
 }
 
-func TestServersUnderOverloadRefuseResendsAndWhatMattersLess(t *testing.T) {
+func TestServer_OverloadRefusesResendsAndLessCritical(t *testing.T) {
 	s := fleet.Scenario{
 		Clients: 10, Load: fleet.Load{Rate: 200, Top: .2}, Deadline: time.Second, Server: fleet.Server{Rate: 100},
 		Duration: 30 * time.Second,
@@ -50,7 +50,7 @@ func TestServersUnderOverloadRefuseResendsAndWhatMattersLess(t *testing.T) {
 	require.Equal(t, shedding.Calls, shedding.Attempts, "what is refused is not sent again")
 }
 
-func TestServersBudgetsAreValidated(t *testing.T) {
+func TestServer_BudgetValidated(t *testing.T) {
 	_, err := fleet.Run(unlimited(2), fleet.Scenario{Load: fleet.Load{Rate: 1}, Answers: fleet.Answers{Budget: &budget.Fleet{Ratio: 2}}})
 	require.ErrorContains(t, err, "Answers.Budget.Ratio")
 	_, err = fleet.Run(unlimited(2), fleet.Scenario{Load: fleet.Load{Rate: 1}, Answers: fleet.Answers{Servers: -1}})
@@ -60,7 +60,7 @@ func TestServersBudgetsAreValidated(t *testing.T) {
 	require.ErrorContains(t, err, "Load.Top")
 }
 
-func TestClientsThatLoopCallOneAfterAnother(t *testing.T) {
+func TestClient_LoopCallsInSequence(t *testing.T) {
 	s := fleet.Scenario{
 		Clients: 10, Load: fleet.Load{Rate: 1000, Loop: fleet.AtOnce}, Server: fleet.Server{Latency: fleet.Constant(99 * time.Millisecond)},
 		Faults:   []fleet.Fault{{From: 10 * time.Second, To: 20 * time.Second, Fail: 1}},
