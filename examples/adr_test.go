@@ -13,9 +13,9 @@ import (
 // command finds the go test commands with a pattern in a page.
 var command = regexp.MustCompile("go test ((?:-\\w+ )*)((?:\\./\\S+ )+)-run ('[^']+'|\"[^\"]+\"|[^\\s'\"`]+)")
 
-// TestDocs_TheTestsThatADecisionNamesExist checks that each alternative of a pattern in an ADR or
+// TestDocs_NamedTestsExist checks that each alternative of a pattern in an ADR or
 // in the table of laws matches a test, example or fuzzer of the packages beside it.
-func TestDocs_TheTestsThatADecisionNamesExist(t *testing.T) {
+func TestDocs_NamedTestsExist(t *testing.T) {
 	pages, err := filepath.Glob("../docs/adr/*.md")
 	require.NoError(t, err)
 	require.Greater(t, len(pages), 25)
@@ -65,9 +65,9 @@ func testNames(t *testing.T, patterns []string) string {
 	return names.String()
 }
 
-// TestDocs_EachLawHasItsPlaceAndTests checks that the table of laws has a row for each law, that
+// TestDocs_EachLawHasFilesAndTests checks that the table of laws has a row for each law, that
 // the files it names exist, and that each row names a test.
-func TestDocs_EachLawHasItsPlaceAndTests(t *testing.T) {
+func TestDocs_EachLawHasFilesAndTests(t *testing.T) {
 	page, err := os.ReadFile("../docs/architecture.md")
 	require.NoError(t, err)
 	_, laws, found := strings.Cut(string(page), "## Laws")

@@ -67,7 +67,7 @@ func blocks(t *testing.T, language string) []block {
 	return found
 }
 
-func TestEachPolicyInTheDocsIsValid(t *testing.T) {
+func TestDocs_PoliciesValid(t *testing.T) {
 	for _, b := range blocks(t, "json") {
 		if strings.Contains(b.text, "loadBalancingConfig") {
 			cc, err := grpc.NewClient("passthrough:///", grpc.WithDefaultServiceConfig(b.text),
@@ -88,7 +88,7 @@ func TestEachPolicyInTheDocsIsValid(t *testing.T) {
 	}
 }
 
-func TestEachNameOfJSONIsInTheDocs(t *testing.T) {
+func TestDocs_HaveEveryJSONName(t *testing.T) {
 	page, err := os.ReadFile("../docs/config.md")
 	require.NoError(t, err)
 	known := regexp.MustCompile(`\(known: ([a-z_, ]+)\)`)
@@ -105,16 +105,16 @@ func TestEachNameOfJSONIsInTheDocs(t *testing.T) {
 	}
 }
 
-// TestEachGoBlockOfTheDocsCompiles builds every Go block as a package of its own. Blocks may leave
+// TestDocs_GoBlocksCompile builds every Go block as a package of its own. Blocks may leave
 // out the package clause, the imports of this module and of what prelude names, and the function
 // around their statements.
-func TestEachGoBlockOfTheDocsCompiles(t *testing.T) {
+func TestDocs_GoBlocksCompile(t *testing.T) {
 	overlay := map[string]string{}
 	modules := map[string][]string{} // directory of the module: packages
 	names := map[string]block{}
 	for i, b := range blocks(t, "go") {
 		if b.page == sdks {
-			continue // compiled where it is tested: TestEachBlockOfTheSDKsPageIsTested
+			continue // compiled where it is tested: TestSDKs_BlocksTested
 		}
 		source, err := program(b.text)
 		require.NoError(t, err, b.String())
@@ -228,9 +228,9 @@ func useAll(body string) (string, error) {
 	return body + uses, nil
 }
 
-// TestEachNameOfTheCodeIsInTheDocs keeps the tables of names complete: what the code spells is on
+// TestDocs_HaveEveryName keeps the tables of names complete: what the code spells is on
 // its page.
-func TestEachNameOfTheCodeIsInTheDocs(t *testing.T) {
+func TestDocs_HaveEveryName(t *testing.T) {
 	for _, c := range []struct {
 		page, folder string
 		name         *regexp.Regexp
@@ -262,7 +262,7 @@ func TestEachNameOfTheCodeIsInTheDocs(t *testing.T) {
 	}
 }
 
-func TestEachReasonAndClassIsInTheDocs(t *testing.T) {
+func TestDocs_HaveEveryReasonAndClass(t *testing.T) {
 	page, err := os.ReadFile("../docs/metrics.md")
 	require.NoError(t, err)
 	for r := retry.ReasonSuccess; r <= retry.ReasonPaused; r++ {
@@ -273,7 +273,7 @@ func TestEachReasonAndClassIsInTheDocs(t *testing.T) {
 	}
 }
 
-func TestEachLinkOfTheDocsLeadsSomewhere(t *testing.T) {
+func TestDocs_LinksResolve(t *testing.T) {
 	links := regexp.MustCompile(`\]\(([^):]*)\)`) // with a colon it leads out
 	for _, page := range pages(t) {
 		text, err := os.ReadFile(page)

@@ -74,7 +74,7 @@ var outputs = map[string][]string{
 	},
 }
 
-func TestEachProgramPrintsWhatItShows(t *testing.T) {
+func TestPrograms_PrintDocumentedOutput(t *testing.T) {
 	bin := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./...")
 	text, err := build.CombinedOutput()
@@ -111,7 +111,7 @@ func requireLines(t *testing.T, printed string, wanted []string) {
 	}
 }
 
-func TestEachProgramIsShort(t *testing.T) {
+func TestPrograms_Short(t *testing.T) {
 	files, err := filepath.Glob("*/main.go")
 	require.NoError(t, err)
 	nested, err := filepath.Glob("*/*/main.go")

@@ -131,7 +131,7 @@ func or(text string) string {
 var mistakes = regexp.MustCompile(`(^|[ :])must `)
 
 // Whoever finds an error of ours in a log finds it in the runbook.
-func TestEveryErrorTextIsInTheRunbook(t *testing.T) {
+func TestRunbook_HasEveryError(t *testing.T) {
 	page, err := os.ReadFile("../docs/runbook.md")
 	require.NoError(t, err)
 	texts := errorTexts(t)
@@ -149,7 +149,7 @@ func TestEveryErrorTextIsInTheRunbook(t *testing.T) {
 	}
 }
 
-func TestEveryReasonIsInTheRunbook(t *testing.T) {
+func TestRunbook_HasEveryReason(t *testing.T) {
 	page, err := os.ReadFile("../docs/runbook.md")
 	require.NoError(t, err)
 	for r := retry.ReasonSuccess; r.String() != "unknown"; r++ {
@@ -158,7 +158,7 @@ func TestEveryReasonIsInTheRunbook(t *testing.T) {
 }
 
 // docs/migrating.md promises it to readers who count their dependencies.
-func TestHTTPXImportsTheStandardLibraryOnly(t *testing.T) {
+func TestHTTPX_ImportsStandardLibraryOnly(t *testing.T) {
 	text, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../httpx").Output()
 	require.NoError(t, err)
 	for _, name := range strings.Fields(string(text)) {

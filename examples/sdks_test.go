@@ -14,10 +14,10 @@ import (
 
 const sdks = "../docs/sdks.md"
 
-// TestEachBlockOfTheSDKsPageIsTested requires that each Go block of docs/sdks.md is in a test of
+// TestSDKs_BlocksTested requires that each Go block of docs/sdks.md is in a test of
 // integration/, between "// docs/sdks.md#section" and "// end", and the reverse: the modules there
 // compile and run it.
-func TestEachBlockOfTheSDKsPageIsTested(t *testing.T) {
+func TestSDKs_BlocksTested(t *testing.T) {
 	page, err := os.ReadFile(sdks)
 	require.NoError(t, err)
 	inPage, inTests := map[string][]string{}, map[string][]string{}
@@ -42,9 +42,9 @@ func TestEachBlockOfTheSDKsPageIsTested(t *testing.T) {
 	require.Equal(t, inPage, inTests)
 }
 
-// TestEachSDKHasItsVersionAndTable requires that a section names the version of its module that a
+// TestSDKs_HaveVersionAndTable requires that a section names the version of its module that a
 // go.mod of integration/ requires.
-func TestEachSDKHasItsVersionAndTable(t *testing.T) {
+func TestSDKs_HaveVersionAndTable(t *testing.T) {
 	page, err := os.ReadFile(sdks)
 	require.NoError(t, err)
 	required := ""
@@ -74,7 +74,7 @@ func TestEachSDKHasItsVersionAndTable(t *testing.T) {
 	}
 }
 
-func TestEachReadyPolicyIsValid(t *testing.T) {
+func TestSDKs_ReadyPoliciesValid(t *testing.T) {
 	page, err := os.ReadFile(sdks)
 	require.NoError(t, err)
 	_, ready, found := strings.Cut(string(page), "\n## Ready policies\n")

@@ -14,7 +14,7 @@ import (
 )
 
 // docs/migrating.md shows these figures to who tries a policy on a server that always fails.
-func TestWhatAToyTestSeesOfTheBudget(t *testing.T) {
+func TestMigrating_BudgetUnderFailingServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
 		down := roundTripper(func(*http.Request) (*http.Response, error) {

@@ -74,7 +74,7 @@ func TestSite_HasEverySource(t *testing.T) {
 	}
 }
 
-func TestSite_TheNavigationHasWhatNewcomersLookFor(t *testing.T) {
+func TestSite_NavigationForNewcomers(t *testing.T) {
 	var names []string
 	for _, a := range elements(t, made(t)["index.html"], "a") {
 		names = append(names, a.FirstChild.Data)
@@ -88,7 +88,7 @@ func TestSite_TheNavigationHasWhatNewcomersLookFor(t *testing.T) {
 }
 
 // A page of docs that the table of the navigation does not name is in it all the same.
-func TestSite_ANewPageComesByItself(t *testing.T) {
+func TestSite_AddsNewPages(t *testing.T) {
 	s := &site{pages: map[string]*page{}}
 	first := &page{Source: "README.md", Path: "index.html", Title: "evenkeel"}
 	for _, p := range []*page{first, {Source: "docs/new.md", Path: "docs/new.html", Title: "Something new"}} {
@@ -98,7 +98,7 @@ func TestSite_ANewPageComesByItself(t *testing.T) {
 	require.Equal(t, []item{{"Something new", "docs/new.html", false}}, menus[len(menus)-1].Items)
 }
 
-func TestSite_EveryPageIsAccessible(t *testing.T) {
+func TestSite_PagesAccessible(t *testing.T) {
 	for name, data := range made(t) {
 		if path.Ext(name) != ".html" {
 			continue
@@ -117,7 +117,7 @@ func TestSite_EveryPageIsAccessible(t *testing.T) {
 }
 
 // Nothing is fetched from elsewhere: the site works without a network.
-func TestSite_NeedsNothingElse(t *testing.T) {
+func TestSite_SelfContained(t *testing.T) {
 	for name, data := range made(t) {
 		if path.Ext(name) == ".html" {
 			for _, tag := range []string{"script", "link", "img", "iframe"} {
@@ -145,7 +145,7 @@ func TestSite_SearchFindsPlacesAndSymbols(t *testing.T) {
 	}
 }
 
-func TestSite_SameSourcesSameBytes(t *testing.T) {
+func TestSite_Deterministic(t *testing.T) {
 	again, err := generate("..")
 	require.NoError(t, err)
 	for name, data := range made(t) {
@@ -153,7 +153,7 @@ func TestSite_SameSourcesSameBytes(t *testing.T) {
 	}
 }
 
-func TestCheck_FindsWhatLeadsNowhere(t *testing.T) {
+func TestCheck_FindsBrokenLinks(t *testing.T) {
 	files := map[string][]byte{
 		"index.html":  []byte(`<a href="docs/a.html#there">x</a> <a href="#here">x</a> <a id="here" href="https://example.org/x">x</a> <img src="p.svg">`),
 		"p.svg":       []byte("x"),
@@ -179,7 +179,7 @@ func TestCheck_FindsWhatLeadsNowhere(t *testing.T) {
 }
 
 // A broken link in a source ends the build, with the name of the page.
-func TestGenerate_ABrokenLinkEndsTheBuild(t *testing.T) {
+func TestGenerate_BrokenLinkFails(t *testing.T) {
 	for markdown, want := range map[string]string{
 		"# T\n\n[x](docs/none.md)":                       "README.md: there is no docs/none.md",
 		"# T\n\nrun <NAME> x":                            "README.md: HTML would be left out: <NAME>",
@@ -205,7 +205,7 @@ func TestGenerate_ABrokenLinkEndsTheBuild(t *testing.T) {
 	}
 }
 
-func TestSlugs_AreThoseOfGitHub(t *testing.T) {
+func TestSlugs_MatchGitHub(t *testing.T) {
 	s := slugs{}
 	for _, c := range [][2]string{
 		{"Should this call be retried at all?", "should-this-call-be-retried-at-all"},
@@ -245,7 +245,7 @@ func TestHighlighted_KeepsEveryCharacter(t *testing.T) {
 	}
 }
 
-func TestPlayground_SaysWhatItLoads(t *testing.T) {
+func TestPlayground_StatesDownloadSize(t *testing.T) {
 	files := made(t)
 	require.LessOrEqual(t, len(files["simulator.js"]), most)
 	require.Contains(t, string(files["playground.html"]), fmt.Sprintf("%.1f MB", float64(len(files["simulator.js"]))/1e6))
@@ -262,7 +262,7 @@ func TestPlayground_SaysWhatItLoads(t *testing.T) {
 	}
 }
 
-func TestPictures_AreDrawnFromRuns(t *testing.T) {
+func TestPictures_DrawnFromRuns(t *testing.T) {
 	folder := t.TempDir()
 	require.NoError(t, draw(folder))
 	for _, p := range pictures() {
