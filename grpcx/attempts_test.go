@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/grpcx"
 )
 
-func TestAttempts_CountsWhatWasSent(t *testing.T) {
+func TestAttempts_CountsSent(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		fails := 0
 		fail := func(n int) error {
@@ -61,7 +61,7 @@ func TestAttempts_CountsWhatWasSent(t *testing.T) {
 	})
 }
 
-func TestAttempts_OfCallsThatAreHedgedOrNotSent(t *testing.T) {
+func TestAttempts_HedgedOrUnsent(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 			if n == 1 {

@@ -27,7 +27,7 @@ import (
 
 // An interceptor behind ours may add options to what it was given, for several invocations at
 // once.
-func TestOptionsOfAnAttemptMayBeAppendedToConcurrently(t *testing.T) {
+func TestCallOptions_ConcurrentAppend(t *testing.T) {
 	type mark struct {
 		grpc.EmptyCallOption
 		n int
@@ -66,7 +66,7 @@ func TestOptionsOfAnAttemptMayBeAppendedToConcurrently(t *testing.T) {
 
 // An interceptor that puts options of its own in the places it was given must not spoil the next
 // calls.
-func TestAnInterceptorThatOverwritesItsOptionsSpoilsNoOtherCall(t *testing.T) {
+func TestCallOptions_OverwriteStaysInAttempt(t *testing.T) {
 	call := grpcx.UnaryClientInterceptor(policy(t))
 	var theirs metadata.MD
 	rude := func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
@@ -94,7 +94,7 @@ func TestAnInterceptorThatOverwritesItsOptionsSpoilsNoOtherCall(t *testing.T) {
 	}
 }
 
-func TestTheCallersOptionsAndMetadataAreNotTouched(t *testing.T) {
+func TestCallOptions_CallersAreNotModified(t *testing.T) {
 	backing := make([]grpc.CallOption, 8)
 	for i := range backing {
 		backing[i] = grpc.WaitForReady(true)
@@ -125,7 +125,7 @@ func TestTheCallersOptionsAndMetadataAreNotTouched(t *testing.T) {
 // finishes counts how often a call was finished.
 func finishes(n *atomic.Int64) grpc.CallOption { return grpc.OnFinish(func(error) { n.Add(1) }) }
 
-func TestOnFinishIsCalledOnce(t *testing.T) {
+func TestOnFinish_CalledOnce(t *testing.T) {
 	s := newService()
 	s.unary = failing(2, unavailable())
 	c := dial(t, serve(t, s), policy(t))
@@ -154,7 +154,7 @@ func TestOnFinishIsCalledOnce(t *testing.T) {
 	}
 }
 
-func TestOptionsThatShapeTheMessageHoldOnEachAttempt(t *testing.T) {
+func TestCallOptions_MessageOptionsOnEachAttempt(t *testing.T) {
 	s := newService()
 	s.unary = func(ctx context.Context, n int, r *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 		md, _ := metadata.FromIncomingContext(ctx)
@@ -214,7 +214,7 @@ func (y *tally) HandleRPC(_ context.Context, s stats.RPCStats) {
 }
 
 // The interceptors of others see a call before ours, and each attempt after.
-func TestInterceptorsBeforeSeeCallsAndThoseBehindSeeAttempts(t *testing.T) {
+func TestInterceptors_BeforeSeeCallsAfterSeeAttempts(t *testing.T) {
 	count := func(n *int) grpc.UnaryClientInterceptor {
 		return func(ctx context.Context, m string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			*n++
@@ -253,7 +253,7 @@ func TestInterceptorsBeforeSeeCallsAndThoseBehindSeeAttempts(t *testing.T) {
 }
 
 // A service config that the resolver gives must not add a second layer of retries below ours.
-func TestAServiceConfigOfTheResolversRetriesNothing(t *testing.T) {
+func TestResolverServiceConfig_AddsNoRetries(t *testing.T) {
 	s := newService()
 	s.unary = failing(100, unavailable())
 	c := testgrpc.NewTestServiceClient(conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t)), serve(t, s),
@@ -272,7 +272,7 @@ type lateTimer struct {
 
 func (c lateTimer) Deadline() (time.Time, bool) { return c.at, true }
 
-func TestUnary_HeaderTrailerAndPeerShowTheWinningAttemptOnly(t *testing.T) {
+func TestUnary_HeaderTrailerPeerOfWinnerOnly(t *testing.T) {
 	for name, p := range map[string]*retry.Policy{
 		"plain": policy(t), "timed": policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Minute) }),
 	} {
@@ -301,7 +301,7 @@ func TestUnary_HeaderTrailerAndPeerShowTheWinningAttemptOnly(t *testing.T) {
 	}
 }
 
-func TestUnary_ALostAttemptsMetadataIsNotShownWhenTheLastHasNone(t *testing.T) {
+func TestUnary_LostAttemptsMetadataNotShown(t *testing.T) {
 	call := grpcx.UnaryClientInterceptor(policy(t))
 	n := 0
 	var header, trailer metadata.MD

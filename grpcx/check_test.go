@@ -11,7 +11,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestNames_ASlashMakesNoDifference(t *testing.T) {
+func TestNames_LeadingSlashOptional(t *testing.T) {
 	for _, names := range [][3]string{
 		{"grpc.testing.TestService/UnaryCall", "grpc.testing.TestService", ""},
 		{"/grpc.testing.TestService/UnaryCall", "/grpc.testing.TestService/*", "*"},
@@ -59,7 +59,7 @@ func TestCheckMethods_FindsMisspelledNames(t *testing.T) {
 		"no such method in the linked .proto files")
 }
 
-func TestServiceConfig_SaysWhereItIsNoJSON(t *testing.T) {
+func TestServiceConfig_SyntaxErrorHasPosition(t *testing.T) {
 	_, err := grpcx.FromServiceConfig("{\n  \"methodConfig\": [}\n")
 	require.EqualError(t, err, "grpcx: bad service config: must be a JSON object: line 2, column 20: "+
 		"invalid character '}' looking for beginning of value")

@@ -40,7 +40,7 @@ func detailed(t testing.TB, code codes.Code, details ...protoadapt.MessageV1) er
 	return st.Err()
 }
 
-func TestClassifier_DecidesByTheDetailsOfAStatus(t *testing.T) {
+func TestClassifier_DecidesByStatusDetails(t *testing.T) {
 	declared := []grpcx.Option{grpcx.WithIdempotentMethods("*")}
 	reasoned := func(code codes.Code, reason string) error {
 		return detailed(t, code, &errdetails.ErrorInfo{Reason: reason, Domain: "acme.test"})
@@ -111,7 +111,7 @@ func readAll(ctx context.Context, c testgrpc.TestServiceClient) error {
 	return err
 }
 
-func TestClassifier_IsNotAskedWhereTheOutcomeIsCertain(t *testing.T) {
+func TestClassifier_NotCalledIfOutcomeCertain(t *testing.T) {
 	refuse := grpcx.WithClassifier(func(context.Context, string, *status.Status, retry.Outcome) retry.Outcome {
 		panic("asked")
 	})
@@ -138,7 +138,7 @@ func TestClassifier_IsNotAskedWhereTheOutcomeIsCertain(t *testing.T) {
 	require.Panics(t, func() { grpcx.WithClassifier(nil) })
 }
 
-func TestClassifier_IsGivenTheMethodAndItsContext(t *testing.T) {
+func TestClassifier_GetsMethodAndContext(t *testing.T) {
 	type key struct{}
 	s := newService()
 	s.unary = failing(1, status.Error(codes.NotFound, "not yet"))

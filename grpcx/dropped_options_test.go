@@ -57,7 +57,7 @@ func TestUnary_DroppedOptionsProveNothing(t *testing.T) {
 }
 
 // A stream of another make has no trailer where gRPC's own has an empty one.
-func TestStream_OfAnotherMakeIsNotTakenForUnsent(t *testing.T) {
+func TestForeignStream_NotTakenForUnsent(t *testing.T) {
 	n := 0
 	open := streams(&n, func(ctx context.Context) (grpc.ClientStream, error) { return dead(ctx, nil, unavailable()), nil })
 	st, err := grpcx.StreamClientInterceptor(policy(t), grpcx.WithStrictIdempotency())(t.Context(), bidi, nil, duplexCall, open)

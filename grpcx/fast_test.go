@@ -66,7 +66,7 @@ func played(ctx context.Context, script []string, callOpts []grpc.CallOption, op
 	return fmt.Sprintf("%v %q %q", err, reply.Value, sent), nil
 }
 
-func TestUnary_WithoutTheDriverItEndsAsWithIt(t *testing.T) {
+func TestUnary_SameWithoutTheDriver(t *testing.T) {
 	late, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	over, end := context.WithCancel(t.Context())
@@ -102,7 +102,7 @@ func TestUnary_WithoutTheDriverItEndsAsWithIt(t *testing.T) {
 	}
 }
 
-func TestUnary_CallersOutputsAreFilledInWithoutTheDriver(t *testing.T) {
+func TestUnary_OutputsSetWithoutTheDriver(t *testing.T) {
 	var header, trailer metadata.MD
 	finished := 0
 	got, err := played(t.Context(), []string{"down", "ok"}, []grpc.CallOption{

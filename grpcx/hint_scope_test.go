@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestHintScope_APanicInTheKeyLeavesNothing(t *testing.T) {
+func TestHintScope_PanicInKeyLeavesNothing(t *testing.T) {
 	stub := dial(t, serve(t, newService()), policy(t, func(c *retry.Config) { c.HintScope = "destination" }),
 		grpcx.WithHintKey(func(context.Context, string) string { panic("boom") }))
 	parent := testkit.NewParent()
@@ -32,7 +32,7 @@ func TestHintScope_APanicInTheKeyLeavesNothing(t *testing.T) {
 	require.PanicsWithValue(t, "grpcx: WithHintKey: must not be nil", func() { grpcx.WithHintKey(nil) })
 }
 
-func TestHintScope_NoKeyWhereWaitsAreTheCallsAlone(t *testing.T) {
+func TestHintScope_NoKeyForCallScope(t *testing.T) {
 	stub := dial(t, serve(t, newService()), policy(t), grpcx.WithHintKey(func(context.Context, string) string { panic("boom") }))
 	var attempts int
 	_, err := stub.UnaryCall(t.Context(), &testgrpc.SimpleRequest{}, grpcx.Attempts(&attempts))
@@ -44,7 +44,7 @@ func TestHintScope_NoKeyWhereWaitsAreTheCallsAlone(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
-func TestHintScope_PushbackHoldsUpTheOtherCallsOfItsKey(t *testing.T) {
+func TestHintScope_PushbackDelaysCallsOfKey(t *testing.T) {
 	type tenant struct{}
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		limited := false

@@ -88,7 +88,7 @@ func TestUnary_RetryInfoIsObeyedWithinBounds(t *testing.T) {
 	}
 }
 
-func TestUnary_PushbackIsHonouredAndResetsTheBackoff(t *testing.T) {
+func TestUnary_PushbackResetsBackoff(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		start := time.Now()
 		var at []time.Duration
@@ -112,7 +112,7 @@ func TestUnary_PushbackIsHonouredAndResetsTheBackoff(t *testing.T) {
 	})
 }
 
-func TestUnary_PushbackThatIsNegativeMalformedOrTwiceMeansDoNotRetry(t *testing.T) {
+func TestUnary_InvalidPushbackMeansDoNotRetry(t *testing.T) {
 	for _, values := range [][]string{
 		{"-1"}, {"-2147483648"}, {""}, {"soon"}, {"1.5"}, {"0x10"}, {"99999999999999999999"}, {"2147483648"}, {"10", "10"}, {" 1"},
 	} {
@@ -130,7 +130,7 @@ func TestUnary_PushbackThatIsNegativeMalformedOrTwiceMeansDoNotRetry(t *testing.
 	}
 }
 
-func TestUnary_DoNotRetryCountsAsAFailure(t *testing.T) {
+func TestUnary_DoNotRetryCountsAsFailure(t *testing.T) {
 	s := newService()
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 		if n <= 5 {
@@ -147,7 +147,7 @@ func TestUnary_DoNotRetryCountsAsAFailure(t *testing.T) {
 	require.Equal(t, retry.ReasonBudget, reason(t, err), "five of ten tokens are gone")
 }
 
-func TestAPushbackOfNothingIsAtOnceAndResetsTheBackoff(t *testing.T) {
+func TestPushback_ZeroRetriesAtOnce(t *testing.T) {
 	s := newService()
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 		if n < 5 {
@@ -189,7 +189,7 @@ func FuzzPushback(f *testing.F) {
 }
 
 // What an attempt's status costs is bounded, however much there is of it.
-func TestStatusDetails_CostNextToNothing(t *testing.T) {
+func TestStatusDetails_CostIsBounded(t *testing.T) {
 	var many []any
 	for range 50 {
 		many = append(many, 200_000)
@@ -215,7 +215,7 @@ func TestStatusDetails_CostNextToNothing(t *testing.T) {
 	}
 }
 
-func TestStatusDetails_TheLongestRetryInfoOfTheFirstSixteenCounts(t *testing.T) {
+func TestStatusDetails_LongestRetryInfoOfSixteen(t *testing.T) {
 	other := func(d time.Duration, url string) *anypb.Any {
 		a := detail(t, d)
 		a.TypeUrl = url

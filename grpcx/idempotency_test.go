@@ -53,7 +53,7 @@ func sent(t *testing.T, ctx context.Context, method string, opts ...grpcx.Option
 	return n
 }
 
-func TestIdempotency_LevelOfTheProtoFile(t *testing.T) {
+func TestIdempotency_FromProtoFile(t *testing.T) {
 	if _, err := protoregistry.GlobalFiles.FindFileByPath("levels.proto"); err != nil {
 		require.Equal(t, 1, sent(t, t.Context(), "/levels.Service/Safe"), "the file is not linked in yet")
 	}
@@ -69,7 +69,7 @@ func TestIdempotency_LevelOfTheProtoFile(t *testing.T) {
 	}
 }
 
-func TestIdempotency_TheCallersDeclarationOverrides(t *testing.T) {
+func TestIdempotency_CallersDeclarationOverrides(t *testing.T) {
 	require.NoError(t, levelsFile())
 	not := retry.WithIdempotency(t.Context(), retry.NotIdempotent)
 	require.Equal(t, 1, sent(t, not, "/levels.Service/Safe"))
@@ -79,7 +79,7 @@ func TestIdempotency_TheCallersDeclarationOverrides(t *testing.T) {
 	require.Equal(t, 1, sent(t, not, "/levels.Service/Plain", grpcx.WithIdempotentMethods("/levels.Service/Plain")))
 }
 
-func TestIdempotency_OfMethodsByName(t *testing.T) {
+func TestIdempotency_ByMethodName(t *testing.T) {
 	for name, sentBy := range map[string]map[string]int{
 		"/a.B/C": {"/a.B/C": 3, "/a.B/D": 1, "/a.Bee/C": 1, "/x.a.B/C": 1, "malformed": 1},
 		"a.B/C":  {"/a.B/C": 3, "/a.B/D": 1},

@@ -116,7 +116,7 @@ func TestLostReply_IsNotTheServersAnswer(t *testing.T) {
 
 // Interceptors behind ours that drop call options hide what came; the texts of gRPC's transport
 // remain.
-func TestLostReply_IsKnownByItsTextWhereOptionsAreDropped(t *testing.T) {
+func TestLostReply_KnownByTextIfOptionsDropped(t *testing.T) {
 	for name, row := range unavailableBy {
 		if !row.lost {
 			continue
@@ -176,7 +176,7 @@ func (l *mortal) kill() {
 
 // A compare-and-set whose reply is lost has had its effect; a second one would find the value
 // changed, and tell the caller that somebody else changed it.
-func TestLostReply_OfACompareAndSet(t *testing.T) {
+func TestLostReply_CompareAndSet(t *testing.T) {
 	for kind, call := range calls {
 		for name, row := range map[string]struct {
 			opt  grpcx.Option
@@ -212,7 +212,7 @@ func TestLostReply_OfACompareAndSet(t *testing.T) {
 }
 
 // A budget counts calls that failed together with a connection as one event.
-func TestLostReply_IsEvidenceOfALostConnection(t *testing.T) {
+func TestLostReply_EvidenceOfLostConnection(t *testing.T) {
 	for name, row := range unavailableBy {
 		want := budget.Failed
 		switch {

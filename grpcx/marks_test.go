@@ -45,7 +45,7 @@ func each(t *testing.T, err error, opt grpcx.Option, change func(*retry.Config),
 
 var declareAll = grpcx.WithIdempotentMethods("*")
 
-func TestMarks_PermanentEndsTheCall(t *testing.T) {
+func TestMarks_PermanentEndsCall(t *testing.T) {
 	for name, err := range map[string]error{
 		"UNAVAILABLE": retry.Permanent(unavailable()),
 		"wrapped":     fmt.Errorf("auth: %w", retry.Permanent(status.Error(codes.Internal, "no"))),
@@ -63,7 +63,7 @@ func TestMarks_PermanentEndsTheCall(t *testing.T) {
 	}
 }
 
-func TestMarks_AfterIsAWaitWhateverTheCode(t *testing.T) {
+func TestMarks_AfterWaitsForAnyCode(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  error
 		sent int
@@ -123,7 +123,7 @@ func (p *pick) Pick(balancer.PickInfo) (balancer.PickResult, error) {
 
 // gRFC A54: a pick that ends with a status is a drop, and no other is made. What an interceptor
 // sees of it is that status, which tells unless it is UNAVAILABLE.
-func TestMarks_ADroppedPickIsNotPickedAgain(t *testing.T) {
+func TestMarks_DroppedPickNotRetried(t *testing.T) {
 	var err error
 	picked := 0
 	balancer.Register(base.NewBalancerBuilder("picks", &picks{func() error { picked++; return err }}, base.Config{}))
@@ -162,7 +162,7 @@ func TestMarks_ADroppedPickIsNotPickedAgain(t *testing.T) {
 // Credentials that fail with UNAVAILABLE are asked again, as gRPC-Go does under a retryPolicy:
 // nothing was sent, and where they come from may be up again. Others may be wrong for good, as is
 // what says so.
-func TestMarks_CredentialsThatFail(t *testing.T) {
+func TestMarks_FailingCredentials(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  error
 		sent int
@@ -193,7 +193,7 @@ func TestMarks_CredentialsThatFail(t *testing.T) {
 
 // An authority that the certificate does not cover is refused by the client with UNAVAILABLE, and
 // would be again.
-func TestMarks_AnAuthorityThatIsNotTheServers(t *testing.T) {
+func TestMarks_WrongAuthority(t *testing.T) {
 	cert, pool := certificate(t)
 	l, s := tcp(t), newService()
 	listen(t, l, s, grpc.Creds(credentials.NewServerTLSFromCert(&cert)))

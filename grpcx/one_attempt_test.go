@@ -17,7 +17,7 @@ import (
 
 // A policy of one attempt adds nothing to what gRPC-Go does by itself: its one transparent retry
 // of a refused stream.
-func TestOneAttempt_IsWhatGRPCDoesByItself(t *testing.T) {
+func TestOneAttempt_SameAsPlainGRPC(t *testing.T) {
 	for name, react := range map[string]func(s *wireStream){
 		"refused":      func(s *wireStream) { _ = s.WriteRSTStream(s.id, http2.ErrCodeRefusedStream) },
 		"sent away":    func(s *wireStream) { _ = s.WriteGoAway(s.id-2, http2.ErrCodeNo, nil); s.close() },

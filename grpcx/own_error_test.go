@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestOwnError_IsReturnedWhereNothingWasAdded(t *testing.T) {
+func TestOwnError_ReturnedIfNothingAdded(t *testing.T) {
 	for name, err := range map[string]error{
 		"a status": status.Error(codes.NotFound, "no"), "another error": io.ErrUnexpectedEOF,
 		"not idempotent": status.Error(codes.Internal, "lost"),
@@ -39,7 +39,7 @@ func TestOwnError_IsReturnedWhereNothingWasAdded(t *testing.T) {
 }
 
 // Every driver says the same of an attempt's own timeout.
-func TestOwnError_AnAttemptsTimeoutIsNoCancellation(t *testing.T) {
+func TestOwnError_AttemptTimeoutIsNotCancellation(t *testing.T) {
 	timed := func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(50 * time.Millisecond) }
 	for name, do := range map[string]func(context.Context, testgrpc.TestServiceClient) error{
 		"unary": func(ctx context.Context, c testgrpc.TestServiceClient) error {

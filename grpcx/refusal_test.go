@@ -48,7 +48,7 @@ func (c badCreds) GetRequestMetadata(context.Context, ...string) (map[string]str
 
 func (badCreds) RequireTransportSecurity() bool { return false }
 
-func TestWhatTheClientRefusesIsNotSentAgain(t *testing.T) {
+func TestClientRefusal_NotRetried(t *testing.T) {
 	c := dial(t, serve(t, newService()), policy(t), grpcx.WithIdempotentMethods(unaryCall, duplexCall))
 	ctx := metadata.NewOutgoingContext(within(t, time.Second), badMetadata)
 	_, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{})
@@ -64,7 +64,7 @@ func TestWhatTheClientRefusesIsNotSentAgain(t *testing.T) {
 }
 
 // A caller who is wrong takes nothing from those who are not.
-func TestWhatTheClientRefusesIsNoEvidence(t *testing.T) {
+func TestClientRefusal_IsNoEvidence(t *testing.T) {
 	for name, b := range map[string]budget.Spec{
 		"Adaptive": nil, "GRPC": budget.GRPC{}, "ClientThrottle": budget.ClientThrottle{}, "TokenBucket": budget.TokenBucket{},
 	} {
@@ -83,7 +83,7 @@ func TestWhatTheClientRefusesIsNoEvidence(t *testing.T) {
 	}
 }
 
-func TestAServiceConfigsCodesAreTheServers(t *testing.T) {
+func TestClientRefusal_NotMatchedByServiceConfigCodes(t *testing.T) {
 	s, sent := newService(), 0
 	s.unary = func(context.Context, int, *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 		return &testgrpc.SimpleResponse{Payload: &testgrpc.Payload{Body: make([]byte, 1000)}}, nil
@@ -115,7 +115,7 @@ func TestAServiceConfigsCodesAreTheServers(t *testing.T) {
 	require.Equal(t, 1, sent)
 }
 
-func TestACertificateThatIsNotTrustedIsRefused(t *testing.T) {
+func TestClientRefusal_UntrustedCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
@@ -140,7 +140,7 @@ func TestACertificateThatIsNotTrustedIsRefused(t *testing.T) {
 }
 
 // An attempt that never had an address to go to has done nothing.
-func TestATimeoutBeforeTheNameIsResolvedIsUnsent(t *testing.T) {
+func TestAttemptTimeout_BeforeResolutionIsUnsent(t *testing.T) {
 	p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(20 * time.Millisecond) })
 	silent := manual.NewBuilderWithScheme("silent")
 	opts := append(grpcx.DialOptions(p), grpc.WithResolvers(silent), grpc.WithTransportCredentials(insecure.NewCredentials()))

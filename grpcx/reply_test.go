@@ -21,7 +21,7 @@ func (parcelCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-func TestUnary_AReplyThatTheCallerFilledIsFilledForARetryToo(t *testing.T) {
+func TestUnary_PrefilledReplyOnRetry(t *testing.T) {
 	n := 0
 	refuse := grpc.UnaryInterceptor(func(ctx context.Context, _ any, _ *grpc.UnaryServerInfo, _ grpc.UnaryHandler) (any, error) {
 		if n++; n < 3 {

@@ -17,7 +17,7 @@ import (
 
 // Calls whose callers send no metadata share that of their resends: what an interceptor behind
 // does to it stays in its own attempt.
-func TestResendsThatShareMetadataDoNotShareWhatIsAddedToIt(t *testing.T) {
+func TestResend_MetadataChangesStayInAttempt(t *testing.T) {
 	s := newService()
 	var attempts, tags [][]string
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
@@ -57,7 +57,7 @@ func TestResendsThatShareMetadataDoNotShareWhatIsAddedToIt(t *testing.T) {
 
 type callersKey struct{}
 
-func TestAResendsContextIsTheCallsInAllElse(t *testing.T) {
+func TestResend_ContextInheritsFromCall(t *testing.T) {
 	ctx, cancel := context.WithDeadline(context.WithValue(t.Context(), callersKey{}, "kept"), time.Now().Add(time.Hour))
 	defer cancel()
 	want, _ := ctx.Deadline()
@@ -82,7 +82,7 @@ func TestAResendsContextIsTheCallsInAllElse(t *testing.T) {
 	require.Equal(t, 2, n)
 }
 
-func TestResendsOfEveryKindCarryTheirNumber(t *testing.T) {
+func TestResend_CarriesAttemptNumber(t *testing.T) {
 	for _, ctx := range []context.Context{t.Context(), metadata.AppendToOutgoingContext(t.Context(), "tag", "1")} {
 		var unary, streams []int
 		see := []grpc.DialOption{
@@ -119,7 +119,7 @@ func TestResendsOfEveryKindCarryTheirNumber(t *testing.T) {
 	}
 }
 
-func TestWithPolicyMeansNothingWithoutTheInterceptors(t *testing.T) {
+func TestWithPolicy_IgnoredWithoutInterceptors(t *testing.T) {
 	s := newService()
 	cc := conn(t, "passthrough:///test", serve(t, s))
 	_, err := testgrpc.NewTestServiceClient(cc).UnaryCall(t.Context(), &testgrpc.SimpleRequest{}, grpcx.WithPolicy(policy(t)))

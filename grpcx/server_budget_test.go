@@ -51,7 +51,7 @@ func (s *transportStream) SetTrailer(md metadata.MD) error {
 	return nil
 }
 
-func TestRetryBudget_EachAnswerThatInvitesARetryIsPaidFor(t *testing.T) {
+func TestRetryBudget_PaysForInvitedRetries(t *testing.T) {
 	for name, test := range map[string]struct {
 		end  func() error
 		pays bool
@@ -89,7 +89,7 @@ func TestRetryBudget_SuccessesEarnRetries(t *testing.T) {
 	}
 }
 
-func TestRetryBudget_EachKeyHasItsOwn(t *testing.T) {
+func TestRetryBudget_OnePerKey(t *testing.T) {
 	option := grpcx.WithRetryBudgetBy(once, func(_ context.Context, method string) string { return method })
 	for _, stream := range []bool{false, true} {
 		require.Empty(t, pushback(t, option, stream, unavailable))
@@ -98,7 +98,7 @@ func TestRetryBudget_EachKeyHasItsOwn(t *testing.T) {
 }
 
 // No client repeats a stream that has sent a message.
-func TestRetryBudget_AStreamThatHasSentAMessageIsNotPaidFor(t *testing.T) {
+func TestRetryBudget_StreamWithMessageIsFree(t *testing.T) {
 	option := grpcx.WithRetryBudget(once)
 	for range 3 {
 		st := &fakeStream{ctx: t.Context()}
@@ -117,7 +117,7 @@ type sending struct{ *fakeStream }
 
 func (sending) SendMsg(any) error { return nil }
 
-func TestRetryBudget_AKeyThatPanicsLeavesNothingInFlight(t *testing.T) {
+func TestRetryBudget_PanicInKeyLeavesNothing(t *testing.T) {
 	byMethod := grpcx.WithRetryBudgetBy(once, func(_ context.Context, method string) string {
 		if method == "" {
 			panic("a bug")
@@ -134,7 +134,7 @@ func TestRetryBudget_AKeyThatPanicsLeavesNothingInFlight(t *testing.T) {
 	require.NoError(t, call(unaryCall))
 }
 
-func TestRetryBudget_MistakesAreNamed(t *testing.T) {
+func TestRetryBudget_ErrorNamesEachMistake(t *testing.T) {
 	require.PanicsWithValue(t, "grpcx: WithRetryBudget: Open: must be between 0 (the default) and 1e6, not -1", func() {
 		grpcx.WithRetryBudget(budget.Fleet{Open: -1})
 	})
@@ -142,7 +142,7 @@ func TestRetryBudget_MistakesAreNamed(t *testing.T) {
 }
 
 // An unmodified gRPC-Go client with its own retries, three a call, obeys.
-func TestRetryBudget_ANativeClientObeys(t *testing.T) {
+func TestRetryBudget_NativeClientObeys(t *testing.T) {
 	s := newService()
 	s.unary = failing(1<<30, unavailable())
 	to := serve(t, s, interceptors(grpcx.WithRetryBudget(budget.Fleet{}))...)
@@ -158,7 +158,7 @@ func TestRetryBudget_ANativeClientObeys(t *testing.T) {
 }
 
 // A thousand processes of one call each, and a server that fails.
-func TestRetryBudget_AThousandFreshPoliciesInAnOutage(t *testing.T) {
+func TestRetryBudget_ThousandNewClientsInOutage(t *testing.T) {
 	s := newService()
 	s.unary = failing(1<<30, unavailable())
 	to := serve(t, s, interceptors(grpcx.WithRetryBudget(budget.Fleet{}))...)
@@ -211,7 +211,7 @@ func BenchmarkUnaryServer(b *testing.B) {
 }
 
 // Attempt numbers come from strangers: none of them buys a retry.
-func TestRetryBudget_AClaimedAttemptNumberChangesNothing(t *testing.T) {
+func TestRetryBudget_ForgedAttemptNumberChangesNothing(t *testing.T) {
 	for _, claim := range []string{"", "0", "1", "-1", "999", "99999999999999999999", "two"} {
 		intercept := grpcx.UnaryServerInterceptor(grpcx.WithRetryBudget(budget.Fleet{}))
 		granted := 0

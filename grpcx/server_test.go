@@ -26,7 +26,7 @@ func interceptors(opts ...grpcx.ServerOption) []grpc.ServerOption {
 
 // Five services, each with a policy of three attempts, the leaf down: 243 attempts reach the leaf
 // without "do not retry" passed upwards.
-func TestServers_PassDoNotRetryUpwards(t *testing.T) {
+func TestServers_PassDoNotRetryUpward(t *testing.T) {
 	for name, stream := range map[string]bool{"unary": false, "stream": true} {
 		t.Run(name, func(t *testing.T) {
 			leaf := newService()
@@ -61,7 +61,7 @@ func TestServers_PassDoNotRetryUpwards(t *testing.T) {
 	}
 }
 
-func TestServers_AddNothingWhenTheHandlerSucceedsOrTheFailureIsItsOwn(t *testing.T) {
+func TestServers_AddNothingToSuccessOrOwnFailure(t *testing.T) {
 	leaf := newService()
 	leaf.unary = failing(9999, unavailable())
 	c := dial(t, serve(t, leaf), policy(t))
@@ -83,7 +83,7 @@ func TestServers_AddNothingWhenTheHandlerSucceedsOrTheFailureIsItsOwn(t *testing
 }
 
 // A native gRPC client obeys as well.
-func TestServers_DoNotRetryStopsAPlainClient(t *testing.T) {
+func TestServers_DoNotRetryStopsPlainClient(t *testing.T) {
 	leaf := newService()
 	leaf.unary = failing(9999, unavailable())
 	c := dial(t, serve(t, leaf), policy(t))
@@ -97,7 +97,7 @@ func TestServers_DoNotRetryStopsAPlainClient(t *testing.T) {
 	require.EqualValues(t, 1, s.calls.Load())
 }
 
-func TestServers_RefuseExpiredWorkBeforeTheHandler(t *testing.T) {
+func TestServers_RefuseExpiredWorkBeforeHandler(t *testing.T) {
 	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	_, err := grpcx.UnaryServerInterceptor()(expired, nil, &grpc.UnaryServerInfo{}, func(context.Context, any) (any, error) {
@@ -125,7 +125,7 @@ func (s *fakeStream) SetTrailer(md metadata.MD)    { s.trailer = metadata.Join(s
 func (s *fakeStream) SetHeader(metadata.MD) error  { return nil }
 func (s *fakeStream) SendHeader(metadata.MD) error { return nil }
 
-func TestServers_BoundTheDeadlineTheyAccept(t *testing.T) {
+func TestServers_BoundAcceptedDeadline(t *testing.T) {
 	s := newService()
 	var left time.Duration
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
@@ -157,7 +157,7 @@ func TestServers_ObserveAttemptNumbers(t *testing.T) {
 	require.Equal(t, []string{unaryCall + "1", unaryCall + "2", unaryCall + "3"}, seen)
 }
 
-func TestIncomingAttemptIsBounded(t *testing.T) {
+func TestIncomingAttempt_IsBounded(t *testing.T) {
 	for want, values := range map[int][]string{
 		1: {}, 2: {"1"}, 4: {"1", "3", "2"}, 5: {"x", "4", "-7"}, 1000: {"2147483647"},
 	} {
@@ -171,7 +171,7 @@ func TestIncomingAttemptIsBounded(t *testing.T) {
 	require.Equal(t, 1, grpcx.IncomingAttempt(t.Context()))
 }
 
-func TestServers_ReportACancelledCallAsCancelled(t *testing.T) {
+func TestServers_ReportCanceledCall(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := grpcx.UnaryServerInterceptor()(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unaryCall},
@@ -182,7 +182,7 @@ func TestServers_ReportACancelledCallAsCancelled(t *testing.T) {
 	require.Equal(t, codes.Canceled, status.Code(err))
 }
 
-func TestANilOptionIsNamed(t *testing.T) {
+func TestOptions_NilIsNamed(t *testing.T) {
 	require.PanicsWithValue(t, "grpcx: Option: must not be nil", func() { grpcx.DialOptions(policy(t), nil) })
 	require.PanicsWithValue(t, "grpcx: Option: must not be nil", func() { grpcx.UnaryServerInterceptor(nil) })
 }

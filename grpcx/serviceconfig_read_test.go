@@ -28,7 +28,7 @@ func retryPolicy(fields string) string {
 const usual = `"maxAttempts":4,"initialBackoff":".01s","maxBackoff":".01s","backoffMultiplier":1`
 
 // Whatever gRPC-Go itself takes is taken, and comes out as something that gRPC-Go takes, too.
-func TestServiceConfig_TakesWhatGRPCTakes(t *testing.T) {
+func TestServiceConfig_AcceptsWhatGRPCAccepts(t *testing.T) {
 	for name, text := range map[string]string{
 		"gRPC-Go's own example": `{"methodConfig": [{"name": [{"service": "grpc.examples.echo.Echo"}], "waitForReady": true,
 			"retryPolicy": {"MaxAttempts": 4, "InitialBackoff": ".01s", "MaxBackoff": ".01s", "BackoffMultiplier": 1.0,
@@ -81,7 +81,7 @@ func TestServiceConfig_TakesWhatGRPCTakes(t *testing.T) {
 	}
 }
 
-func TestServiceConfig_CodesAreNamedInAnyCase(t *testing.T) {
+func TestServiceConfig_CodesInAnyCase(t *testing.T) {
 	ps, err := grpcx.FromServiceConfig(retryPolicy(usual + `,"retryableStatusCodes":["unavailable","Not_Found"]`)) // gRFC A6; gRPC-Go refuses
 	require.NoError(t, err)
 	out, err := ps.ServiceConfig()
@@ -89,7 +89,7 @@ func TestServiceConfig_CodesAreNamedInAnyCase(t *testing.T) {
 	require.Contains(t, out, `["NOT_FOUND","UNAVAILABLE"]`)
 }
 
-func TestServiceConfig_OfTheTokenRatioThreeDecimalsCount(t *testing.T) {
+func TestServiceConfig_TokenRatioHasThreeDecimals(t *testing.T) {
 	for ratio, want := range map[string]string{
 		"0.5466": "0.546", "0.333333": "0.333", "0.16666666666666666": "0.166", "0.29": "0.29", "0.999999": "0.999", "0.0001": "0.001",
 		"1.0009": "1", "5466e-4": "0.546", "2000": "1000",
@@ -134,7 +134,7 @@ func TestServiceConfig_ListsUnknownFields(t *testing.T) {
 const timed = `{"methodConfig":[{"name":[{}],"retryPolicy":{"maxAttempts":3,"initialBackoff":"0.001s","maxBackoff":"0.001s",
 	"backoffMultiplier":1,"perAttemptRecvTimeout":"1s","retryableStatusCodes":["NOT_FOUND"]}}]}`
 
-func TestServiceConfig_PerAttemptRecvTimeoutIsTheAttemptTimeout(t *testing.T) {
+func TestServiceConfig_PerAttemptRecvTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
 		s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {

@@ -40,7 +40,7 @@ func TestServiceConfig_RoundTrip(t *testing.T) {
 	conn(t, "passthrough:///x", grpc.WithDefaultServiceConfig(out)) // gRPC-Go takes it
 }
 
-func TestServiceConfig_WithoutThrottlingGetsNoneOnTheWayBack(t *testing.T) {
+func TestServiceConfig_NoThrottlingRoundTrip(t *testing.T) {
 	const text = `{"methodConfig":[{"name":[{}],"timeout":"3s"}]}`
 	ps, err := grpcx.FromServiceConfig(text)
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestServiceConfig_WithoutThrottlingGetsNoneOnTheWayBack(t *testing.T) {
 	require.JSONEq(t, text, out)
 }
 
-func TestServiceConfig_EveryMistakeIsReportedWithItsPath(t *testing.T) {
+func TestServiceConfig_ReportsEveryMistakeWithPath(t *testing.T) {
 	_, err := grpcx.FromServiceConfig(`{
 		"methodConfig": [
 			{"name": [{"service": "a", "method": "b"}, {"method": "c"}, {"service": "a/b"}], "timeout": "5m"},
@@ -88,7 +88,7 @@ func TestServiceConfig_EveryMistakeIsReportedWithItsPath(t *testing.T) {
 	}
 }
 
-func TestServiceConfig_MaxTokens1000IsValidAnd1001IsNot(t *testing.T) {
+func TestServiceConfig_MaxTokensAtMost1000(t *testing.T) {
 	_, err := grpcx.FromServiceConfig(`{"retryThrottling": {"maxTokens": 1000, "tokenRatio": 0.1}}`)
 	require.NoError(t, err)
 	_, err = grpcx.FromServiceConfig(`{"retryThrottling": {"maxTokens": 1001, "tokenRatio": 0.1}}`)
@@ -118,7 +118,7 @@ func TestServiceConfig_MaxAttemptsAbove5Means5(t *testing.T) {
 	require.EqualValues(t, 5, s.calls.Load())
 }
 
-func TestServiceConfig_RetriesTheCodesItListsAndNoOthers(t *testing.T) {
+func TestServiceConfig_RetriesListedCodesOnly(t *testing.T) {
 	for code, sent := range map[codes.Code]int64{
 		codes.NotFound: 5, codes.ResourceExhausted: 5, codes.Unavailable: 1, codes.Internal: 1,
 	} {
@@ -131,7 +131,7 @@ func TestServiceConfig_RetriesTheCodesItListsAndNoOthers(t *testing.T) {
 	}
 }
 
-func TestServiceConfig_TheMostSpecificNameApplies(t *testing.T) {
+func TestServiceConfig_MostSpecificNameApplies(t *testing.T) {
 	ps, err := grpcx.NewPolicies(map[string]*retry.Policy{
 		"grpc.testing.TestService/UnaryCall": policy(t, attempts(4)),
 		"grpc.testing.TestService":           policy(t, attempts(2)),
@@ -155,7 +155,7 @@ func TestServiceConfig_TheMostSpecificNameApplies(t *testing.T) {
 	require.ErrorContains(t, err, `"a/b/c": must be`)
 }
 
-func TestServiceConfig_MethodsShareTheThrottlingOfATarget(t *testing.T) {
+func TestServiceConfig_ThrottlingSharedByTarget(t *testing.T) {
 	text := `{"methodConfig": [
 		{"name": [{"service": "a"}], "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.001s", "maxBackoff": "0.001s", "backoffMultiplier": 1, "retryableStatusCodes": ["UNAVAILABLE"]}},
 		{"name": [{"service": "b"}], "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.001s", "maxBackoff": "0.001s", "backoffMultiplier": 1, "retryableStatusCodes": ["UNAVAILABLE"]}}],
@@ -175,7 +175,7 @@ func TestServiceConfig_MethodsShareTheThrottlingOfATarget(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
-func TestServiceConfig_TimeoutBoundsTheCallAndNotTheAttempt(t *testing.T) {
+func TestServiceConfig_TimeoutBoundsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		call := grpcx.UnaryClientInterceptor(policy(t), policiesOf(t, `{"methodConfig": [{"name": [{}], "timeout": "3s"}]}`))
 		start := time.Now()
@@ -188,7 +188,7 @@ func TestServiceConfig_TimeoutBoundsTheCallAndNotTheAttempt(t *testing.T) {
 	})
 }
 
-func TestServiceConfig_WaitForReadyIsTheCallersToOverride(t *testing.T) {
+func TestServiceConfig_CallerOverridesWaitForReady(t *testing.T) {
 	call := grpcx.UnaryClientInterceptor(policy(t), policiesOf(t, `{"methodConfig": [{"name": [{}], "waitForReady": true}]}`))
 	var seen []bool
 	invoke := func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
@@ -203,7 +203,7 @@ func TestServiceConfig_WaitForReadyIsTheCallersToOverride(t *testing.T) {
 	require.Equal(t, []bool{true, false}, seen, "the last one counts")
 }
 
-func TestServiceConfig_HedgingPolicyHedgesAndStopsAtFatalCodes(t *testing.T) {
+func TestServiceConfig_HedgingPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		call := grpcx.UnaryClientInterceptor(policy(t), policiesOf(t, `{"methodConfig": [{"name": [{}], "hedgingPolicy":
 			{"maxAttempts": 3, "hedgingDelay": "1s", "nonFatalStatusCodes": ["UNAVAILABLE"]}}],
@@ -241,7 +241,7 @@ func TestServiceConfig_HedgingPolicyHedgesAndStopsAtFatalCodes(t *testing.T) {
 }
 
 // gRFC A6: initial * multiplier^(n-1), at most max, and 0.8 to 1.2 of that.
-func TestServiceConfig_BackoffIsThatOfA6(t *testing.T) {
+func TestServiceConfig_BackoffFollowsA6(t *testing.T) {
 	text := `{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 5, "initialBackoff": "1s", "maxBackoff": "7s",
 		"backoffMultiplier": 3, "retryableStatusCodes": ["UNAVAILABLE"]}}], "retryThrottling": {"maxTokens": 100, "tokenRatio": 1}}`
 	for u, want := range map[float64][]time.Duration{
@@ -264,7 +264,7 @@ func TestServiceConfig_BackoffIsThatOfA6(t *testing.T) {
 	}
 }
 
-func TestServiceConfig_OfARetryPolicy(t *testing.T) {
+func TestServiceConfig_FromPolicy(t *testing.T) {
 	export := func(cfg retry.Config) (string, error) {
 		ps, err := grpcx.NewPolicies(map[string]*retry.Policy{"a.B": retry.Must(retry.New(cfg))})
 		require.NoError(t, err)
@@ -328,7 +328,7 @@ func TestServiceConfig_ExportNamesWhatGRPCLacks(t *testing.T) {
 	}
 }
 
-func TestServiceConfig_ThatIsWrongAllOverHasAShortError(t *testing.T) {
+func TestServiceConfig_ErrorIsBounded(t *testing.T) {
 	for _, text := range []string{
 		`{"methodConfig": [` + strings.Repeat("1,", 100_000) + `1]}`,
 		`{"methodConfig": [{"name": [` + strings.Repeat("1,", 100_000) + `1]}]}`,

@@ -15,7 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestLoadShedding_RefusesWhatMattersLeastFirst(t *testing.T) {
+func TestLoadShedding_RefusesLeastCriticalFirst(t *testing.T) {
 	for name, test := range map[string]struct {
 		inFlight int
 		md       metadata.MD
@@ -61,7 +61,7 @@ func TestLoadShedding_RefusesWhatMattersLeastFirst(t *testing.T) {
 	}
 }
 
-func TestCriticality_TravelsAndStrangersAreCapped(t *testing.T) {
+func TestCriticality_PropagatesCappedForStrangers(t *testing.T) {
 	for highest, opts := range map[string][]grpcx.ServerOption{
 		"CRITICAL": nil, "CRITICAL_PLUS": {grpcx.WithTrust(func(context.Context) bool { return true })},
 	} {
@@ -93,7 +93,7 @@ func TestCriticality_TravelsAndStrangersAreCapped(t *testing.T) {
 	}
 }
 
-func TestLoadShedding_MistakesAreNamed(t *testing.T) {
+func TestLoadShedding_ErrorNamesEachMistake(t *testing.T) {
 	require.PanicsWithValue(t, "grpcx: WithLoadShedding: must be at least 1", func() { grpcx.WithLoadShedding(0) })
 	require.PanicsWithValue(t, "grpcx: WithTrust: must not be nil", func() { grpcx.WithTrust(nil) })
 }

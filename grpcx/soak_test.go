@@ -62,7 +62,7 @@ func TestStreams_UnderRandomFaults(t *testing.T) {
 	require.Positive(t, in.Hits())
 }
 
-func TestStreams_UnderOneLongLivedParentLeaveNothing(t *testing.T) {
+func TestStreams_LongLivedParentLeavesNothing(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		if n%2 == 1 {

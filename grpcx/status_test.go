@@ -28,7 +28,7 @@ func statuses(w *testkit.Watcher) (got []string) {
 	return got
 }
 
-func TestUnary_StatusIsSeenByObserversAndErrors(t *testing.T) {
+func TestUnary_StatusInObserversAndErrors(t *testing.T) {
 	s := newService()
 	s.unary = failing(3, unavailable())
 	w := &testkit.Watcher{}
@@ -43,7 +43,7 @@ func TestUnary_StatusIsSeenByObserversAndErrors(t *testing.T) {
 	require.Equal(t, "attempt 2 of 2 succeeded (gRPC OK)", w.Attempts[3].String())
 }
 
-func TestStream_StatusIsSeenByObserversAndErrors(t *testing.T) {
+func TestStream_StatusInObserversAndErrors(t *testing.T) {
 	s := newService()
 	s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return unavailable() }
 	w := &testkit.Watcher{}

@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestStream_WhoseCallerCancelsIsReleased(t *testing.T) {
+func TestStream_CancelReleases(t *testing.T) {
 	for name, leave := range map[string]func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel func()){
 		"and is never touched again": func(_ *testing.T, _ testgrpc.TestService_FullDuplexCallClient, cancel func()) { cancel() },
 		"and receives": func(t *testing.T, st testgrpc.TestService_FullDuplexCallClient, cancel func()) {
@@ -66,7 +66,7 @@ func TestStream_WhoseCallerCancelsIsReleased(t *testing.T) {
 	}
 }
 
-func TestStream_AbandonedByClosingTheConnectionIsReleased(t *testing.T) {
+func TestStream_ClosedConnectionReleases(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
 			<-st.Context().Done()
@@ -90,7 +90,7 @@ func TestStream_AbandonedByClosingTheConnectionIsReleased(t *testing.T) {
 	})
 }
 
-func TestStream_CancelDuringTheWaitReturnsPromptly(t *testing.T) {
+func TestStream_CancelDuringWait(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 			return unavailable()
@@ -109,7 +109,7 @@ func TestStream_CancelDuringTheWaitReturnsPromptly(t *testing.T) {
 	})
 }
 
-func TestStream_ThatIsAbandonedIsObserved(t *testing.T) {
+func TestStream_AbandonedIsObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen testkit.Watcher
 		p, err := retry.New(retry.Config{}, retry.WithObserver(&seen))
@@ -132,7 +132,7 @@ func TestStream_ThatIsAbandonedIsObserved(t *testing.T) {
 }
 
 // A sender that waits for a replay must not outlive the caller's patience.
-func TestStream_CancelledDuringTheReplayReleasesBothGoroutines(t *testing.T) {
+func TestStream_CancelDuringReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		books := testkit.NewLedger()
 		s := newService()

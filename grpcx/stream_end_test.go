@@ -19,7 +19,7 @@ import (
 
 // Who has seen the end of a stream finds its call options filled in, whichever goroutine of gRPC's
 // was the first to know. Run it with -race.
-func TestStream_CallOptionsAreSetWhenItsEndIsSeen(t *testing.T) {
+func TestStream_CallOptionsSetAtEnd(t *testing.T) {
 	type stream = testgrpc.TestService_FullDuplexCallClient
 	ends := map[string]func(st stream, cancel func(), cc *grpc.ClientConn) error{
 		"cancelled":     func(_ stream, cancel func(), _ *grpc.ClientConn) error { cancel(); return nil },
@@ -96,7 +96,7 @@ func endOnce(
 }
 
 // Nobody receives: a sender finds the end of the stream for the receiver that comes later.
-func TestStream_CallOptionsAreSetWhenASenderHasFoundTheEnd(t *testing.T) {
+func TestStream_CallOptionsSetIfSenderFoundEnd(t *testing.T) {
 	for range 50 {
 		s := newService()
 		s.input = func(_ int, st testgrpc.TestService_StreamingInputCallServer) error {

@@ -21,7 +21,7 @@ import (
 )
 
 // A caller may need the header to bring about the message that another goroutine waits for.
-func TestServerStream_ShowsItsHeaderWhileAnotherGoroutineReceives(t *testing.T) {
+func TestServerStream_HeaderWhileReceiving(t *testing.T) {
 	for name, row := range map[string]struct {
 		end  error
 		code codes.Code
@@ -70,7 +70,7 @@ func TestServerStream_ShowsItsHeaderWhileAnotherGoroutineReceives(t *testing.T) 
 
 // In any order of events, a header that the caller has seen belongs to the attempt whose messages
 // it receives.
-func TestServerStream_HeaderAndMessagesAreOfOneAttempt(t *testing.T) {
+func TestServerStream_HeaderAndMessagesOfOneAttempt(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		what := rand.IntN(5)
@@ -113,7 +113,7 @@ func TestServerStream_HeaderAndMessagesAreOfOneAttempt(t *testing.T) {
 	}
 }
 
-func TestStream_HeaderWaitsForTheAttemptThatHasOne(t *testing.T) {
+func TestStream_HeaderWaitsForAttemptWithOne(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		if n < 3 {
@@ -132,7 +132,7 @@ func TestStream_HeaderWaitsForTheAttemptThatHasOne(t *testing.T) {
 	require.Equal(t, []string{"3"}, st.Trailer().Get("end"))
 }
 
-func TestStream_HeaderOfACallThatFailsIsNilAndRecvReturnsTheError(t *testing.T) {
+func TestStream_HeaderOfFailedCallIsNil(t *testing.T) {
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 		return unavailable()
@@ -150,7 +150,7 @@ func TestStream_HeaderOfACallThatFailsIsNilAndRecvReturnsTheError(t *testing.T) 
 	require.EqualValues(t, 3, s.calls.Load())
 }
 
-func TestServerStream_ThatSentOnlyAHeaderIsRetriedUnlessTheCallerHasSeenIt(t *testing.T) {
+func TestServerStream_UnseenHeaderDoesNotCommit(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		require.NoError(t, st.SendHeader(metadata.Pairs("from", fmt.Sprint(n))))

@@ -70,7 +70,7 @@ func (f *replacedStream) RecvMsg(any) error {
 
 // A sender that finds its stream broken puts another in its place, and leaves. Whoever waits for
 // the header then is the one who minds the attempt's timeout.
-func TestStream_TheTimeoutHoldsForAHeaderWhileASenderReplacesTheAttempt(t *testing.T) {
+func TestStream_HeaderTimeoutWhileSenderReplaces(t *testing.T) {
 	p, err := retry.New(retry.Config{
 		Backoff: backoff.None(), ThrottledBackoff: backoff.None(), AttemptTimeout: timeout.Fixed(time.Second),
 		Budget: budget.Unlimited{},

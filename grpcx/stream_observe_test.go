@@ -125,7 +125,7 @@ var endings = map[string]struct {
 
 // Each row ends a call in another way. They hang if the observer is told while the stream waits
 // for itself.
-func TestStream_ObserversMayUseTheStreamThatIsOver(t *testing.T) {
+func TestStream_ObserverMayUseEndedStream(t *testing.T) {
 	for name, row := range endings {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestStream_ObserversMayUseTheStreamThatIsOver(t *testing.T) {
 	}
 }
 
-func TestStream_ObserversMayUseTheStreamWhoseLastAttemptFailed(t *testing.T) {
+func TestStream_ObserverMayUseFailedStream(t *testing.T) {
 	m := meddler{from: 2}
 	p, err := retry.New(retry.Config{MaxAttempts: 2, Backoff: backoff.None()}, retry.WithObserver(&m))
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func (o *onLast) AttemptDone(_ context.Context, a retry.Attempt) {
 
 // A goroutine that sends may find the stream broken while the one that receives still tells the
 // observer. The handler that returns for it must say "do not retry" all the same.
-func TestStream_AHandlerIsSpentBeforeItsStreamShowsTheError(t *testing.T) {
+func TestStream_MarksIncomingRequestBeforeError(t *testing.T) {
 	ctx, mark := layer.With(t.Context())
 	o := &onLast{meddler: meddler{from: 2}}
 	p, err := retry.New(retry.Config{MaxAttempts: 2, Backoff: backoff.None()}, retry.WithObserver(o))

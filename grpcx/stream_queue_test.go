@@ -47,7 +47,7 @@ var verdicts = map[string]struct {
 
 // A stream waits for a budget that says Later, as unary calls do, and keeps the last attempt's
 // error until the next attempt is granted.
-func TestStream_WaitsForTheBudgetsAnswer(t *testing.T) {
+func TestStream_WaitsForBudget(t *testing.T) {
 	for name, row := range verdicts {
 		for end, call := range queuedCalls {
 			t.Run(name+"/"+end, func(t *testing.T) {
@@ -110,7 +110,7 @@ var queuedCalls = map[string]func(st testgrpc.TestService_FullDuplexCallClient) 
 	},
 }
 
-func TestStream_CancelDuringTheWaitForTheBudget(t *testing.T) {
+func TestStream_CancelDuringBudgetWait(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 			return unavailable()

@@ -23,7 +23,7 @@ import (
 )
 
 // A message that cannot be sent ends the stream, and with it what another goroutine is receiving.
-func TestBidiStream_AMessageThatCannotBeSentWhileAnotherGoroutineReceives(t *testing.T) {
+func TestBidiStream_SendErrorEndsReceive(t *testing.T) {
 	s := newService()
 	s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
 		<-st.Context().Done()
@@ -105,7 +105,7 @@ type stall struct{ during func() }
 func (o stall) AttemptDone(context.Context, retry.Attempt) { o.during() }
 func (stall) CallDone(context.Context, retry.Report)       {}
 
-func TestBidiStream_AMessageArrivesWhileOneCannotBeSent(t *testing.T) {
+func TestBidiStream_MessageArrivesDuringSendError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		arrive := make(chan struct{})
 		var once atomic.Bool // a goroutine that waits for a mutex is not idle to synctest
@@ -137,7 +137,7 @@ func TestBidiStream_AMessageArrivesWhileOneCannotBeSent(t *testing.T) {
 
 // gRPC-Go's SendMsg may make a transparent retry, and then tells why there was no connection for
 // that.
-func TestBidiStream_ThatFindsNoConnectionWhileItSendsIsReplayed(t *testing.T) {
+func TestBidiStream_ReplayedIfSendFindsNoConnection(t *testing.T) {
 	books := testkit.NewLedger()
 	n := 0
 	st, err := grpcx.StreamClientInterceptor(policy(t, booked(books)))(t.Context(), bidi, nil, duplexCall,
@@ -155,7 +155,7 @@ func TestBidiStream_ThatFindsNoConnectionWhileItSendsIsReplayed(t *testing.T) {
 
 // The header comes in the very moment that the attempt's time is over: the stream is cancelled,
 // and no answer.
-func TestStream_AHeaderThatComesWithTheTimeoutIsTooLate(t *testing.T) {
+func TestStream_HeaderAtTimeoutIsTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, viaHeader := range []bool{false, true} {
 			n := 0
@@ -183,7 +183,7 @@ func TestStream_AHeaderThatComesWithTheTimeoutIsTooLate(t *testing.T) {
 	})
 }
 
-func TestStream_ALostAttemptsTrailerIsNotShownWhenTheLastHasNone(t *testing.T) {
+func TestStream_LostAttemptsTrailerNotShown(t *testing.T) {
 	n := 0
 	var header, trailer metadata.MD
 	st, err := grpcx.StreamClientInterceptor(policy(t))(t.Context(), bidi, nil, duplexCall,
@@ -206,7 +206,7 @@ func TestStream_ALostAttemptsTrailerIsNotShownWhenTheLastHasNone(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestStream_OfAnotherMakeWithoutAHeaderIsReleased(t *testing.T) {
+func TestForeignStream_WithoutHeaderIsReleased(t *testing.T) {
 	n, finished := 0, 0
 	var of context.Context
 	st, err := grpcx.StreamClientInterceptor(policy(t))(t.Context(), bidi, nil, duplexCall,
@@ -224,7 +224,7 @@ func TestStream_OfAnotherMakeWithoutAHeaderIsReleased(t *testing.T) {
 }
 
 // What panics is somebody else's code: an interceptor behind ours, say.
-func TestStream_APanicLeavesNothing(t *testing.T) {
+func TestStream_PanicLeavesNothing(t *testing.T) {
 	boom := func(context.Context) (grpc.ClientStream, error) { panic("boom") }
 	for _, at := range []int{1, 2} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {

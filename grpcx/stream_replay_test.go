@@ -31,7 +31,7 @@ func (m *oldMessage) Reset()         { *m = oldMessage{} }
 func (m *oldMessage) String() string { return string(m.Value) }
 func (*oldMessage) ProtoMessage()    {}
 
-func TestStream_MessagesOfTheOldAPIAreCopied(t *testing.T) {
+func TestStream_OldAPIMessagesCopied(t *testing.T) {
 	var got []string
 	s := newService()
 	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
@@ -59,7 +59,7 @@ func TestStream_MessagesOfTheOldAPIAreCopied(t *testing.T) {
 	require.Equal(t, []string{"0,1,2", "0,1,2"}, got)
 }
 
-func TestStream_TheErrorHasItsHistory(t *testing.T) {
+func TestStream_ErrorHasHistory(t *testing.T) {
 	s := newService()
 	s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return unavailable() }
 	for _, max := range []int{3, 20} {
@@ -75,7 +75,7 @@ func TestStream_TheErrorHasItsHistory(t *testing.T) {
 	}
 }
 
-func TestClientStream_IsReplayedWithTheBytesThatWereSent(t *testing.T) {
+func TestClientStream_ReplayedWithSentBytes(t *testing.T) {
 	s := newService()
 	var got [][]string
 	s.input = func(n int, st testgrpc.TestService_StreamingInputCallServer) error {
@@ -100,7 +100,7 @@ func TestClientStream_IsReplayedWithTheBytesThatWereSent(t *testing.T) {
 	require.Equal(t, [][]string{{"a", "bc", "d"}, {"a", "bc", "d"}, {"a", "bc", "d"}}, got)
 }
 
-func TestClientStream_ThatBreaksWhileTheCallerSendsIsReplayed(t *testing.T) {
+func TestClientStream_ReplayedIfBrokenWhileSending(t *testing.T) {
 	s := newService()
 	var last []string
 	s.input = func(n int, st testgrpc.TestService_StreamingInputCallServer) error {
@@ -129,7 +129,7 @@ func TestClientStream_ThatBreaksWhileTheCallerSendsIsReplayed(t *testing.T) {
 	require.EqualValues(t, 3, s.calls.Load())
 }
 
-func TestClientStream_AboveTheBufferIsSentOnceAndPassesThrough(t *testing.T) {
+func TestClientStream_AboveBufferNotReplayed(t *testing.T) {
 	for name, option := range map[string]struct {
 		dial []grpcx.Option
 		call []grpc.CallOption
@@ -165,7 +165,7 @@ func TestClientStream_AboveTheBufferIsSentOnceAndPassesThrough(t *testing.T) {
 	}
 }
 
-func TestBidiStream_IsReplayedUntilTheHeaderCommits(t *testing.T) {
+func TestBidiStream_ReplayedUntilHeader(t *testing.T) {
 	s := newService()
 	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
 		m, err := st.Recv()
@@ -189,7 +189,7 @@ func TestBidiStream_IsReplayedUntilTheHeaderCommits(t *testing.T) {
 	require.Equal(t, []string{"2"}, header.Get("from"))
 }
 
-func TestStream_ClosedTwiceIsReplayedClosed(t *testing.T) {
+func TestStream_ClosedTwiceReplayedClosed(t *testing.T) {
 	s := newService()
 	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
 		for {
@@ -214,7 +214,7 @@ func TestStream_ClosedTwiceIsReplayedClosed(t *testing.T) {
 	require.Equal(t, "3", string(m.Payload.Body))
 }
 
-func TestStream_EmptyMessagesCountInTheReplayBuffer(t *testing.T) {
+func TestStream_EmptyMessagesCountInReplayBuffer(t *testing.T) {
 	for name, row := range map[string]struct{ limit, messages int }{"none is kept": {0, 1}, "many are bounded": {50, 11}} {
 		t.Run(name, func(t *testing.T) {
 			s := newService()
@@ -235,7 +235,7 @@ func TestStream_EmptyMessagesCountInTheReplayBuffer(t *testing.T) {
 	}
 }
 
-func TestStream_OfAnotherCodecIsReplayedByItsSizeOnTheWire(t *testing.T) {
+func TestStream_ReplaySizeOfOtherCodecs(t *testing.T) {
 	for limit, want := range map[int]codes.Code{16: codes.OK, 15: codes.Unavailable} {
 		s := newService()
 		var got []string

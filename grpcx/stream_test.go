@@ -55,7 +55,7 @@ func booked(l *testkit.Ledger) func(*retry.Config) {
 	return func(c *retry.Config) { c.Budget = budget.Shared(l) }
 }
 
-func TestServerStream_IsRetriedBeforeTheFirstMessageAndNeverAfter(t *testing.T) {
+func TestServerStream_RetriedOnlyBeforeFirstMessage(t *testing.T) {
 	books := testkit.NewLedger()
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
@@ -76,7 +76,7 @@ func TestServerStream_IsRetriedBeforeTheFirstMessageAndNeverAfter(t *testing.T) 
 	require.Equal(t, 1, books.Ended(budget.Alive))
 }
 
-func TestStream_ThatEndsWithoutAHeaderOrMessageIsASuccess(t *testing.T) {
+func TestStream_EmptyIsSuccess(t *testing.T) {
 	books := testkit.NewLedger()
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
@@ -113,7 +113,7 @@ func collect(st testgrpc.TestService_StreamingInputCallServer) (got []string, er
 	}
 }
 
-func TestBidiStream_SendsAndReceivesOnTwoGoroutinesThroughRetries(t *testing.T) {
+func TestBidiStream_ConcurrentSendRecvThroughRetries(t *testing.T) {
 	s := newService()
 	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
 		for i := 0; ; i++ {
@@ -158,7 +158,7 @@ func TestBidiStream_SendsAndReceivesOnTwoGoroutinesThroughRetries(t *testing.T) 
 
 // The server waits for a message that the client sends only later: the receiver that replaced the
 // attempt must not keep the sender out.
-func TestBidiStream_ASenderIsNotKeptOutByAReceiverThatWaits(t *testing.T) {
+func TestBidiStream_WaitingReceiverDoesNotBlockSender(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
 			if n == 1 {
@@ -185,7 +185,7 @@ func TestBidiStream_ASenderIsNotKeptOutByAReceiverThatWaits(t *testing.T) {
 	})
 }
 
-func TestStream_ContextTiesTheCallToTheAttempt(t *testing.T) {
+func TestStream_ContextCommits(t *testing.T) {
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 		return unavailable()
@@ -212,7 +212,7 @@ func TestStream_PushbackIsObeyed(t *testing.T) {
 	require.EqualValues(t, 1, s.calls.Load())
 }
 
-func TestStream_OptionsShowTheFinalAttemptAndFinishOnce(t *testing.T) {
+func TestStream_OptionsShowLastAttempt(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 		st.SetTrailer(metadata.Pairs("from", fmt.Sprint(n)))
@@ -232,7 +232,7 @@ func TestStream_OptionsShowTheFinalAttemptAndFinishOnce(t *testing.T) {
 	require.Equal(t, []error{nil}, finished)
 }
 
-func TestStream_OnFinishMayUseTheStream(t *testing.T) {
+func TestStream_OnFinishMayUseStream(t *testing.T) {
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 		return status.Error(codes.NotFound, "no")
@@ -247,7 +247,7 @@ func TestStream_OnFinishMayUseTheStream(t *testing.T) {
 	require.NotNil(t, seen)
 }
 
-func TestStream_ThatCannotBeOpenedIsRetriedAndThenFails(t *testing.T) {
+func TestStream_UnopenedIsRetriedThenFails(t *testing.T) {
 	s := newService()
 	to := serve(t, s)
 	n := 0
@@ -274,7 +274,7 @@ func TestStream_ThatCannotBeOpenedIsRetriedAndThenFails(t *testing.T) {
 	books.Settled(t)
 }
 
-func TestStream_MessageThatCannotBeSentEndsTheCall(t *testing.T) {
+func TestStream_UnsendableMessageEndsCall(t *testing.T) {
 	books := testkit.NewLedger()
 	st, err := dial(t, serve(t, newService()), policy(t, booked(books))).StreamingInputCall(t.Context(), grpc.MaxCallSendMsgSize(5))
 	require.NoError(t, err)
@@ -303,7 +303,7 @@ func TestStream_AttemptsHeaderOnResendsOnly(t *testing.T) {
 	require.Equal(t, [][]string{nil, {"1"}, {"2"}}, seen)
 }
 
-func TestStream_WithPolicyIsForOneCall(t *testing.T) {
+func TestStream_WithPolicyAppliesToOneCall(t *testing.T) {
 	s := newService()
 	s.output = func(int, *testgrpc.StreamingOutputCallRequest, testgrpc.TestService_StreamingOutputCallServer) error {
 		return unavailable()

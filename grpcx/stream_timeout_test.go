@@ -16,7 +16,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestStream_AttemptTimeoutBoundsItsBeginningAndNotItsLife(t *testing.T) {
+func TestStream_AttemptTimeoutBoundsBeginning(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
 			if n == 1 {
@@ -63,7 +63,7 @@ func TestStream_AttemptTimeoutIsReportedAsTimeout(t *testing.T) {
 	})
 }
 
-func TestStream_AttemptTimeoutDoesNotCountTheCallersPauses(t *testing.T) {
+func TestStream_AttemptTimeoutIgnoresCallersPauses(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
 		st, err := dial(t, to, p).StreamingInputCall(t.Context())
@@ -78,7 +78,7 @@ func TestStream_AttemptTimeoutDoesNotCountTheCallersPauses(t *testing.T) {
 	})
 }
 
-func TestStream_ServiceConfigTimeoutSpansItsLife(t *testing.T) {
+func TestStream_ServiceConfigTimeoutBoundsWholeStream(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
 			require.NoError(t, st.SendHeader(nil))
@@ -97,7 +97,7 @@ func TestStream_ServiceConfigTimeoutSpansItsLife(t *testing.T) {
 
 // A server that takes no message holds up whoever sends it more than its window, also what is sent
 // again.
-func TestStream_TheAttemptTimeoutBoundsTheReplay(t *testing.T) {
+func TestStream_AttemptTimeoutBoundsReplay(t *testing.T) {
 	s := newService()
 	s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
 		if n == 2 { // hangs

@@ -33,7 +33,7 @@ func (s brokenStream) RecvMsg(any) error            { return unavailable() }
 
 // The stream of a call whose last attempt could not be opened is used by no one, at whatever
 // moment somebody asks for it.
-func TestStream_SendsWhileTheLastAttemptCannotBeOpened(t *testing.T) {
+func TestStream_SendAfterLastAttemptUnopened(t *testing.T) {
 	stream := grpcx.StreamClientInterceptor(policy(t), grpcx.WithIdempotentMethods(sendMethod))
 	desc := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
 	for range 3000 {

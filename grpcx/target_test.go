@@ -21,7 +21,7 @@ import (
 
 // The interceptors keep their target's policy at hand. That must neither hide from the policy's
 // table that the target is in use, nor go on with a budget that nobody else finds.
-func TestATargetInUseIsNotForgotten(t *testing.T) {
+func TestTarget_InUseIsKept(t *testing.T) {
 	p, err := retry.New(retry.Config{MaxAttempts: 1}, retry.WithMaxDestinations(10))
 	require.NoError(t, err)
 	cc := conn(t, refused, grpcx.DialOptions(p)...)
@@ -127,7 +127,7 @@ func TestPolicies_Targets(t *testing.T) {
 	}
 }
 
-func TestNested_OneLayerRetriesAlsoThroughAStatusThatIsDropped(t *testing.T) {
+func TestNested_OneLayerRetriesIfStatusDropped(t *testing.T) {
 	sent := 0
 	down := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
 		sent++
@@ -177,7 +177,7 @@ func TestNested_OneLayerRetriesAlsoThroughAStatusThatIsDropped(t *testing.T) {
 	})
 }
 
-func TestNested_AFirstAttemptIsTheFirstInsideAnyOther(t *testing.T) {
+func TestNested_FirstAttemptInsideAnyOther(t *testing.T) {
 	var seen []int
 	see := func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
 		seen = append(seen, retry.AttemptNumber(ctx))

@@ -52,7 +52,7 @@ func tcp(t *testing.T) net.Listener {
 	return l
 }
 
-func TestOverTCPUnixAndTLS(t *testing.T) {
+func TestTransport_TCPUnixTLS(t *testing.T) {
 	cert, pool := certificate(t)
 	unixPath := filepath.Join(t.TempDir(), "s")
 	unix, err := net.Listen("unix", unixPath)
@@ -108,7 +108,7 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-func TestRoundRobinARetryMayGoToAnotherBackend(t *testing.T) {
+func TestRoundRobin_RetryMayUseAnotherBackend(t *testing.T) {
 	bad, good := newService(), newService()
 	bad.unary = failing(9999, unavailable())
 	good.unary = failing(0, nil)
@@ -136,7 +136,7 @@ func TestRoundRobinARetryMayGoToAnotherBackend(t *testing.T) {
 // let go of may be anybody's by the time that it is dialled.
 const refused = "127.0.0.1:1"
 
-func TestARefusedDialIsRetriedWhateverTheMethodAndPays(t *testing.T) {
+func TestRefusedDial_RetriedForAnyMethodAndPays(t *testing.T) {
 	books := testkit.NewLedger()
 	cc := conn(t, refused, grpcx.DialOptions(policy(t, booked(books)), grpcx.WithStrictIdempotency())...)
 	_, err := testgrpc.NewTestServiceClient(cc).UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
@@ -150,7 +150,7 @@ func TestARefusedDialIsRetriedWhateverTheMethodAndPays(t *testing.T) {
 	require.Equal(t, retry.ReasonMaxAttempts, reason(t, err))
 }
 
-func TestWaitForReadyWaitsWithinTheAttemptTimeout(t *testing.T) {
+func TestWaitForReady_WithinAttemptTimeout(t *testing.T) {
 	cc := conn(t, refused, grpcx.DialOptions(policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(20 * time.Millisecond) }))...)
 	_, err := testgrpc.NewTestServiceClient(cc).UnaryCall(t.Context(), &testgrpc.SimpleRequest{}, grpc.WaitForReady(true))
 	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
@@ -165,7 +165,7 @@ func TestWaitForReadyWaitsWithinTheAttemptTimeout(t *testing.T) {
 }
 
 // A server that ends each connection after a moment (GOAWAY) under load.
-func TestAConnectionThatIsDrainingUnderLoad(t *testing.T) {
+func TestTransport_DrainingUnderLoad(t *testing.T) {
 	s := newService()
 	s.unary = func(_ context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 		return numbered(1), nil
@@ -192,7 +192,7 @@ func TestAConnectionThatIsDrainingUnderLoad(t *testing.T) {
 	}
 }
 
-func TestKeepaliveThatClosesTheConnectionIsRetried(t *testing.T) {
+func TestTransport_KeepaliveCloseIsRetried(t *testing.T) {
 	s := newService()
 	path := filepath.Join(t.TempDir(), "s") // a port might be another's before the second server listens there
 	l, err := net.Listen("unix", path)
@@ -217,7 +217,7 @@ func TestKeepaliveThatClosesTheConnectionIsRetried(t *testing.T) {
 }
 
 // gRPC-Go's own OpenTelemetry plugin beside the interceptors: it sees each attempt.
-func TestBesideTheOpenTelemetryStatsHandler(t *testing.T) {
+func TestOpenTelemetry_StatsHandlerSeesEachAttempt(t *testing.T) {
 	reader := metric.NewManualReader()
 	provider := metric.NewMeterProvider(metric.WithReader(reader))
 	s := newService()

@@ -19,7 +19,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/grpcx"
 )
 
-func TestUnary_HedgesADeclaredMethodAndShowsTheWinnerOnly(t *testing.T) {
+func TestUnary_HedgeShowsWinnerOnly(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 			signed(ctx, n)
@@ -44,7 +44,7 @@ func TestUnary_HedgesADeclaredMethodAndShowsTheWinnerOnly(t *testing.T) {
 	})
 }
 
-func TestUnary_AnUndeclaredMethodIsNeverHedged(t *testing.T) {
+func TestUnary_UndeclaredMethodNeverHedged(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.unary = func(_ context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 			time.Sleep(time.Minute)
@@ -83,7 +83,7 @@ func TestUnary_Hedging(t *testing.T) {
 }
 
 // Run with the race detector: attempts of one call share the caller's request and nothing else.
-func TestUnary_HedgesRaceForNothing(t *testing.T) {
+func TestUnary_HedgesHaveNoDataRace(t *testing.T) {
 	s := newService()
 	s.unary = func(ctx context.Context, n int, r *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 		signed(ctx, n)
@@ -115,7 +115,7 @@ func TestUnary_HedgesRaceForNothing(t *testing.T) {
 	require.Less(t, failed.Load(), int64(50))
 }
 
-func TestUnary_AReplyThatIsNotBlankAndNotOfProtobufIsNotHedged(t *testing.T) {
+func TestUnary_PrefilledForeignReplyNotHedged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for reply, sent := range map[*ping]int64{{}: 2, {A: "default"}: 1} {
 			call := grpcx.UnaryClientInterceptor(policy(t, hedging(time.Second)), grpcx.WithIdempotentMethods(unaryCall))

@@ -27,7 +27,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestUnary_RetriesUnavailableWhateverTheMethod(t *testing.T) {
+func TestUnary_RetriesUnavailableForAnyMethod(t *testing.T) {
 	s := newService()
 	s.unary = failing(2, unavailable())
 	c := dial(t, serve(t, s), policy(t))
@@ -36,7 +36,7 @@ func TestUnary_RetriesUnavailableWhateverTheMethod(t *testing.T) {
 	require.Equal(t, "3", reply.Username)
 }
 
-func TestUnary_DefaultPolicyRetriesAQuietClient(t *testing.T) {
+func TestUnary_DefaultPolicyRetriesQuietClient(t *testing.T) {
 	s := newService()
 	s.unary = failing(2, unavailable())
 	c := dial(t, serve(t, s), retry.Must(retry.New(retry.Config{Backoff: backoff.None()})))
@@ -45,7 +45,7 @@ func TestUnary_DefaultPolicyRetriesAQuietClient(t *testing.T) {
 	require.EqualValues(t, 3, s.calls.Load())
 }
 
-func TestUnary_StrictIdempotencyWithdrawsTheConvention(t *testing.T) {
+func TestUnary_StrictIdempotency(t *testing.T) {
 	s := newService()
 	s.unary = failing(2, unavailable())
 	to := serve(t, s)
@@ -91,7 +91,7 @@ func TestUnary_Codes(t *testing.T) {
 	}
 }
 
-func TestUnary_ResourceExhaustedWithoutAHintIsNotRetried(t *testing.T) {
+func TestUnary_ResourceExhaustedNeedsHint(t *testing.T) {
 	s := newService()
 	s.unary = failing(math.MaxInt, status.Error(codes.ResourceExhausted, "quota"))
 	c := dial(t, serve(t, s), policy(t), grpcx.WithIdempotentMethods(unaryCall))
@@ -117,7 +117,7 @@ func bubble(t *testing.T, f func(t *testing.T, s *service, to grpc.DialOption)) 
 	})
 }
 
-func TestUnary_ServerSendsHeadersAndThenFails(t *testing.T) {
+func TestUnary_ServerSendsHeadersThenFails(t *testing.T) {
 	s := newService()
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 		if n == 1 {
@@ -137,7 +137,7 @@ func signed(ctx context.Context, n int) {
 	withTrailer(ctx, "from", fmt.Sprint(n))
 }
 
-func TestUnary_AttemptsHeaderOnResendsOnlyAndTheCallersMetadataIsUntouched(t *testing.T) {
+func TestUnary_AttemptsHeaderOnResendsOnly(t *testing.T) {
 	s := newService()
 	var seen [][]string
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
@@ -155,7 +155,7 @@ func TestUnary_AttemptsHeaderOnResendsOnlyAndTheCallersMetadataIsUntouched(t *te
 	require.True(t, proto.Equal(&testgrpc.SimpleRequest{ResponseSize: 7}, req))
 }
 
-func TestUnary_AttemptsHeaderReplacesOneThatTheCallerPassesOn(t *testing.T) {
+func TestUnary_AttemptsHeaderReplacesForwardedOne(t *testing.T) {
 	s := newService()
 	var last []string
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
@@ -169,7 +169,7 @@ func TestUnary_AttemptsHeaderReplacesOneThatTheCallerPassesOn(t *testing.T) {
 	require.Equal(t, []string{"1"}, last)
 }
 
-func TestUnary_TheErrorKeepsCodeMessageAndDetails(t *testing.T) {
+func TestUnary_ErrorKeepsCodeMessageDetails(t *testing.T) {
 	s := newService()
 	st, err := status.New(codes.Unavailable, "down").WithDetails(&errdetails.ErrorInfo{Reason: "r"})
 	require.NoError(t, err)
@@ -187,7 +187,7 @@ func TestUnary_TheErrorKeepsCodeMessageAndDetails(t *testing.T) {
 	require.Len(t, e.Call.History, 3)
 }
 
-func TestUnary_APolicyOfOneAttemptIsTransparent(t *testing.T) {
+func TestUnary_OneAttemptIsTransparent(t *testing.T) {
 	sent := unavailable()
 	call := grpcx.UnaryClientInterceptor(policy(t, attempts(1)))
 	err := call(t.Context(), unaryCall, nil, nil, nil, func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
@@ -196,7 +196,7 @@ func TestUnary_APolicyOfOneAttemptIsTransparent(t *testing.T) {
 	require.Same(t, sent, err)
 }
 
-func TestUnary_AnExhaustedBudgetReturnsTheLastErrorWithTheReason(t *testing.T) {
+func TestUnary_ExhaustedBudgetReturnsLastError(t *testing.T) {
 	s := newService()
 	s.unary = failing(999, unavailable())
 	c := dial(t, serve(t, s), retry.Must(retry.New(retry.Config{Backoff: backoff.None()})))
@@ -210,7 +210,7 @@ func TestUnary_AnExhaustedBudgetReturnsTheLastErrorWithTheReason(t *testing.T) {
 	require.ErrorContains(t, err, "budget")
 }
 
-func TestUnary_WithPolicyIsForOneCall(t *testing.T) {
+func TestUnary_WithPolicyAppliesToOneCall(t *testing.T) {
 	s := newService()
 	s.unary = failing(9, unavailable())
 	c := dial(t, serve(t, s), policy(t))
@@ -223,7 +223,7 @@ func TestUnary_WithPolicyIsForOneCall(t *testing.T) {
 	require.EqualValues(t, 3, s.calls.Load())
 }
 
-func TestUnary_EachTargetHasABudgetOfItsOwn(t *testing.T) {
+func TestUnary_OneBudgetPerTarget(t *testing.T) {
 	bad, good := newService(), newService()
 	bad.unary = failing(999, unavailable())
 	good.unary = failing(1, unavailable())
@@ -239,7 +239,7 @@ func TestUnary_EachTargetHasABudgetOfItsOwn(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestUnary_TwoCallsWithDifferentContextsDoNotTouchEachOther(t *testing.T) {
+func TestUnary_CallsAreIndependent(t *testing.T) {
 	s := newService()
 	arrived, release := make(chan struct{}, 2), make(chan struct{})
 	s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
@@ -275,7 +275,7 @@ func hedging(delay time.Duration) func(*retry.Config) {
 // ping is a message of a codec that is not protobuf's, and that merges into what is there.
 type ping struct{ A, B string }
 
-func TestUnary_OtherCodecsGetAReplyOfTheirOwnForEachAttempt(t *testing.T) {
+func TestUnary_OtherCodecsGetReplyPerAttempt(t *testing.T) {
 	for name, p := range map[string]*retry.Policy{"retry": policy(t), "hedge": policy(t, hedging(time.Second))} {
 		t.Run(name, func(t *testing.T) {
 			call := grpcx.UnaryClientInterceptor(p, grpcx.WithIdempotentMethods(unaryCall))
@@ -306,7 +306,7 @@ func TestUnary_OtherCodecsGetAReplyOfTheirOwnForEachAttempt(t *testing.T) {
 	require.Equal(t, 2, reply["n"])
 }
 
-func TestUnary_OnlyOneLayerRetriesInsideAProcessToo(t *testing.T) {
+func TestNested_OneLayerRetriesInProcess(t *testing.T) {
 	n := 0
 	inner := grpcx.UnaryClientInterceptor(policy(t))
 	outer := grpcx.UnaryClientInterceptor(policy(t))
@@ -327,7 +327,7 @@ func TestUnary_OnlyOneLayerRetriesInsideAProcessToo(t *testing.T) {
 	require.Equal(t, 3, n)
 }
 
-func TestUnary_AMessageThatCannotBeSentIsNotRetried(t *testing.T) {
+func TestUnary_UnsendableMessageNotRetried(t *testing.T) {
 	s := newService()
 	c := dial(t, serve(t, s), policy(t), grpcx.WithIdempotentMethods(unaryCall))
 	_, err := c.UnaryCall(t.Context(), &testgrpc.SimpleRequest{Payload: &testgrpc.Payload{Body: make([]byte, 100)}}, grpc.MaxCallSendMsgSize(10))
@@ -361,7 +361,7 @@ func TestUnary_ObserversSeeAttemptsAndCalls(t *testing.T) {
 	require.EqualValues(t, 1, seen.calls.Load())
 }
 
-func TestUnary_SucceedingCostsOneAllocation(t *testing.T) {
+func TestUnary_SuccessCostsOneAllocation(t *testing.T) {
 	call := grpcx.UnaryClientInterceptor(retry.Must(retry.New(retry.Config{})))
 	none := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
 	ctx, opts := t.Context(), []grpc.CallOption{grpc.WaitForReady(true)}
@@ -369,7 +369,7 @@ func TestUnary_SucceedingCostsOneAllocation(t *testing.T) {
 	require.LessOrEqual(t, testing.AllocsPerRun(2000, func() { _ = call(ctx, unaryCall, nil, nil, nil, none, opts...) }), 1.0)
 }
 
-func TestPanicsOnNonsense(t *testing.T) {
+func TestConstructors_PanicOnInvalidArguments(t *testing.T) {
 	require.PanicsWithValue(t, "grpcx: DialOptions: policy must not be nil", func() { grpcx.DialOptions(nil) })
 	require.Panics(t, func() { grpcx.WithPolicy(nil) })
 	for _, name := range []string{"UnaryCall", "", "/", "//", "a/", "/a/", "a/b/c", "a.*/b", "a/b*", "*/b", "**", "/*", "a.B.*"} {

@@ -19,7 +19,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestUnary_AttemptTimeoutIsRetriedAndVisibleToTheServer(t *testing.T) {
+func TestUnary_AttemptTimeoutRetriedAndSentToServer(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.unary = func(ctx context.Context, n int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 			deadline, ok := ctx.Deadline()
@@ -38,7 +38,7 @@ func TestUnary_AttemptTimeoutIsRetriedAndVisibleToTheServer(t *testing.T) {
 	})
 }
 
-func TestUnary_AttemptTimeoutOfAnUndeclaredMethodIsNotRetried(t *testing.T) {
+func TestUnary_AttemptTimeoutOfUndeclaredNotRetried(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.unary = func(ctx context.Context, _ int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 			<-ctx.Done()
@@ -52,7 +52,7 @@ func TestUnary_AttemptTimeoutOfAnUndeclaredMethodIsNotRetried(t *testing.T) {
 	})
 }
 
-func TestUnary_TheCallersDeadlineIsNotRetried(t *testing.T) {
+func TestUnary_CallersDeadlineNotRetried(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.unary = func(ctx context.Context, _ int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
 			<-ctx.Done()
@@ -68,7 +68,7 @@ func TestUnary_TheCallersDeadlineIsNotRetried(t *testing.T) {
 	})
 }
 
-func TestUnary_CancelDuringTheWaitReturnsPromptlyWithTheCode(t *testing.T) {
+func TestUnary_CancelDuringWait(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.unary = failing(9, unavailable())
 		why := errors.New("the user left")
@@ -86,7 +86,7 @@ func TestUnary_CancelDuringTheWaitReturnsPromptlyWithTheCode(t *testing.T) {
 	})
 }
 
-func TestUnary_ADelayPastTheDeadlineReturnsTheLastErrorAtOnce(t *testing.T) {
+func TestUnary_DelayPastDeadlineReturnsLastError(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.unary = failing(9, unavailable())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -100,7 +100,7 @@ func TestUnary_ADelayPastTheDeadlineReturnsTheLastErrorAtOnce(t *testing.T) {
 	})
 }
 
-func TestUnary_TheServerMayNoticeTheDeadlineFirst(t *testing.T) {
+func TestUnary_ServerNoticesDeadlineFirst(t *testing.T) {
 	ctx := lateTimer{t.Context(), time.Now().Add(5 * time.Millisecond)}
 	said := status.Error(codes.DeadlineExceeded, "stream terminated by RST_STREAM with error code: CANCEL")
 	err := grpcx.UnaryClientInterceptor(policy(t))(ctx, unaryCall, &testgrpc.SimpleRequest{}, &testgrpc.SimpleResponse{}, nil,
@@ -115,7 +115,7 @@ func TestUnary_TheServerMayNoticeTheDeadlineFirst(t *testing.T) {
 
 // The comment of DialOptions states it: gRPC-Go applies its own service config's timeout to each
 // attempt, which to it is a call.
-func TestTheTimeoutOfTheResolversServiceConfigBoundsEachAttempt(t *testing.T) {
+func TestResolverServiceConfig_TimeoutBoundsEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
 		s.unary = func(ctx context.Context, _ int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {

@@ -36,7 +36,7 @@ func opened(opts []grpc.CallOption, header, trailer metadata.MD) {
 var draining = status.Error(codes.Unavailable, "the connection is draining")
 
 // How often an undeclared unary call is sent, and what that costs, by what came back each time.
-func TestUnprocessedAttemptsAreFreeTwiceAndTheRestPays(t *testing.T) {
+func TestUnprocessed_FreeTwiceThenPays(t *testing.T) {
 	contentType := metadata.Pairs("content-type", "application/grpc")
 	for name, row := range map[string]struct {
 		err             error
@@ -78,7 +78,7 @@ func (broken) RecvMsg(any) error            { return io.EOF }
 func (broken) SendMsg(any) error            { return nil }
 func (broken) CloseSend() error             { return nil }
 
-func TestStream_AnEndThatNoServerSentIsALostAttempt(t *testing.T) {
+func TestStream_EndWithoutStatusIsLostAttempt(t *testing.T) {
 	open := grpcx.StreamClientInterceptor(policy(t))
 	n := 0
 	st, err := open(t.Context(), &grpc.StreamDesc{ServerStreams: true}, nil, outputCall,
@@ -115,7 +115,7 @@ type foreign struct{ broken }
 
 func (foreign) Trailer() metadata.MD { return nil }
 
-func TestStream_OfAnotherMakeEndsAndIsReleased(t *testing.T) {
+func TestForeignStream_EndIsReleased(t *testing.T) {
 	books := testkit.NewLedger()
 	open := grpcx.StreamClientInterceptor(policy(t, booked(books)))
 	var of context.Context
@@ -137,7 +137,7 @@ type shut struct{ *testkit.Ledger }
 
 func (*shut) Allow(time.Time, float64) bool { return false }
 
-func TestAShutGateSendsNothing(t *testing.T) {
+func TestGate_ShutSendsNothing(t *testing.T) {
 	p := policy(t, func(c *retry.Config) { c.Budget = budget.Shared(&shut{testkit.NewLedger()}) })
 	s := newService()
 	c := dial(t, serve(t, s), p)

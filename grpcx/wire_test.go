@@ -95,8 +95,8 @@ func speak(conn net.Conn, streams *atomic.Int64, react func(s *wireStream)) {
 	}
 }
 
-// TestWire_AnswersAStream holds the helper itself to what it is for.
-func TestWire_AnswersAStream(t *testing.T) {
+// TestWire_AnswersStream holds the helper itself to what it is for.
+func TestWire_AnswersStream(t *testing.T) {
 	var streams atomic.Int64
 	cc := conn(t, "passthrough:///x", wire(t, &streams, func(s *wireStream) {
 		s.header()

@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/outlier"
 )
 
-func TestServiceConfig_IsWhatGRPCTakes(t *testing.T) {
+func TestServiceConfig_AcceptedByGRPC(t *testing.T) {
 	for _, c := range []balancer.Config{
 		{},
 		{Child: "pick_first"},
@@ -36,7 +36,7 @@ func TestServiceConfig_IsWhatGRPCTakes(t *testing.T) {
 	assert.Panics(t, func() { balancer.ServiceConfig(balancer.Config{ChildConfig: json.RawMessage("{")}) })
 }
 
-func TestParseConfig_NamesWhatIsWrong(t *testing.T) {
+func TestParseConfig_NamesMistakes(t *testing.T) {
 	parser, ok := gbalancer.Get(balancer.Name).(gbalancer.ConfigParser)
 	require.True(t, ok)
 	for text, want := range map[string]string{

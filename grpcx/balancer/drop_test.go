@@ -63,7 +63,7 @@ func init() {
 	gbalancer.Register(base.NewBalancerBuilder("counting", child, base.Config{}))
 }
 
-func TestChild_CountsStayHonest(t *testing.T) {
+func TestChild_CountsStayCorrect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		*child = counting{}
 		f := newFleet(t, "a", "b", "c")
@@ -85,7 +85,7 @@ func TestChild_CountsStayHonest(t *testing.T) {
 	})
 }
 
-func TestDrop_IsNotSentAgain(t *testing.T) {
+func TestDrop_NotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		*child = counting{}
 		f := newFleet(t, "a", "b")

@@ -148,9 +148,9 @@ func TestWithoutInterceptors_BalancesAndSetsAside(t *testing.T) {
 	})
 }
 
-// TestEndpoint_OfTwoAddressesIsOneBackend also shows that the share of backends set aside is one
+// TestEndpoint_TwoAddressesOneBackend also shows that the share of backends set aside is one
 // of endpoints.
-func TestEndpoint_OfTwoAddressesIsOneBackend(t *testing.T) {
+func TestEndpoint_TwoAddressesOneBackend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(testkit.BackendWatcher)
 		f := newFleet(t, "a", "b", "c")

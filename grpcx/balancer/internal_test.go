@@ -63,7 +63,7 @@ func pair() (b *lb, children map[string]*first) {
 
 // An observer that panics when a backend is set aside goes through gRPC, but what the child counts
 // stays right.
-func TestObserver_ThatPanicsLeavesNoPickOpen(t *testing.T) {
+func TestObserver_PanicLeavesNoPickOpen(t *testing.T) {
 	placement.Use()
 	defer placement.Release()
 	b, children := pair()

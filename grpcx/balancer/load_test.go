@@ -125,7 +125,7 @@ func TestLoad_ServerThatStops(t *testing.T) {
 	})
 }
 
-func TestLoad_RecoveredBackendIsTakenBack(t *testing.T) {
+func TestLoad_RecoveredBackendReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(testkit.BackendWatcher)
 		p, err := retry.New(retry.Config{}, retry.WithObserver(w))
@@ -203,9 +203,9 @@ func TestLoad_BackendsComeAndGo(t *testing.T) {
 	assert.LessOrEqual(t, lost.Load(), int64(workers*each/100))
 }
 
-// TestMemory_BackendsThatLeftAreForgotten also shows that a backend whose connection comes back
+// TestMemory_RemovedBackendsForgotten also shows that a backend whose connection comes back
 // is the same.
-func TestMemory_BackendsThatLeftAreForgotten(t *testing.T) {
+func TestMemory_RemovedBackendsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		config := strings.Replace(balancer.ServiceConfig(balancer.Config{SetAside: &outlier.Config{}}),

@@ -43,7 +43,7 @@ func codesOf(t *testing.T, c testgrpc.TestServiceClient, n int) (all []codes.Cod
 	return all
 }
 
-func TestScriptFailsTheCallsItSays(t *testing.T) {
+func TestScript_FailsListedCalls(t *testing.T) {
 	in := fault.New(1, fault.Rule{
 		Method: "/grpc.testing.TestService/EmptyCall", Script: []bool{true, false, true}, Fault: fault.Fault{Code: codes.Aborted},
 	})
@@ -54,7 +54,7 @@ func TestScriptFailsTheCallsItSays(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestShareIsSeededAndAbout(t *testing.T) {
+func TestShare_SeededAndApproximate(t *testing.T) {
 	rule := fault.Rule{Share: 0.3, Fault: fault.Fault{Code: codes.Unavailable}}
 	first, again := fault.New(7, rule), fault.New(7, rule)
 	one, two := codesOf(t, serve(t, first), 500), codesOf(t, serve(t, again), 500)
@@ -62,7 +62,7 @@ func TestShareIsSeededAndAbout(t *testing.T) {
 	require.InDelta(t, 150, first.Hits(), 40)
 }
 
-func TestFaultsCarryWhatAServerMaySay(t *testing.T) {
+func TestFaults_CarryStatusDetailsAndPushback(t *testing.T) {
 	in := fault.New(1, fault.Rule{Share: 1, Fault: fault.Fault{
 		Code: codes.ResourceExhausted, Message: "busy", Header: true, Pushback: fault.PushbackAfter(time.Second), RetryInfo: time.Minute,
 	}})
@@ -76,7 +76,7 @@ func TestFaultsCarryWhatAServerMaySay(t *testing.T) {
 	require.Equal(t, []string{"1000"}, trailer.Get("grpc-retry-pushback-ms"))
 }
 
-func TestDelayEndsWithTheCallersDeadline(t *testing.T) {
+func TestDelay_EndsWithDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serve(t, fault.New(1, fault.Rule{Script: []bool{true, true}, Fault: fault.Fault{Delay: time.Minute}}))
 		start := time.Now()
@@ -90,7 +90,7 @@ func TestDelayEndsWithTheCallersDeadline(t *testing.T) {
 	})
 }
 
-func TestAStreamIsCutAfterItsMessages(t *testing.T) {
+func TestStream_CutAfterMessages(t *testing.T) {
 	c := serve(t, fault.New(1, fault.Rule{Share: 1, Fault: fault.Fault{Code: codes.Unavailable, AfterMessages: 2, Pushback: "-1"}}))
 	for asked, want := range map[int]codes.Code{2: codes.OK, 3: codes.Unavailable} {
 		req := &testgrpc.StreamingOutputCallRequest{}
@@ -115,7 +115,7 @@ func TestAStreamIsCutAfterItsMessages(t *testing.T) {
 	}
 }
 
-func TestAfterHandlerTheEffectIsThere(t *testing.T) {
+func TestAfterHandler_EffectRemains(t *testing.T) {
 	in := fault.New(1, fault.Rule{Share: 1, Fault: fault.Fault{Code: codes.Unavailable, AfterHandler: true}})
 	handled := false
 	_, err := in.Unary(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/a/b"}, func(context.Context, any) (any, error) {
@@ -126,13 +126,13 @@ func TestAfterHandlerTheEffectIsThere(t *testing.T) {
 	require.True(t, handled)
 }
 
-func TestNewPanicsOnNonsense(t *testing.T) {
+func TestNew_PanicsOnInvalidArguments(t *testing.T) {
 	for _, r := range []fault.Rule{{Share: 1.1}, {Share: -1}, {Method: "x"}, {Fault: fault.Fault{Delay: -1}}} {
 		require.Panics(t, func() { fault.New(1, r) })
 	}
 }
 
-func TestAStreamThatHasNoMoreToSendEndsAsItsHandlerSays(t *testing.T) {
+func TestStream_ShorterThanCutEndsNormally(t *testing.T) {
 	in := fault.New(1, fault.Rule{Share: 1, Fault: fault.Fault{Code: codes.Unavailable, AfterMessages: 5}})
 	own := status.Error(codes.NotFound, "the handler's own")
 	for _, err := range []error{nil, own} {
