@@ -12,7 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestAnswerOptions_PanicOnNonsense(t *testing.T) {
+func TestAnswerOptions_PanicOnInvalidArguments(t *testing.T) {
 	for name, option := range map[string]func(){
 		"WithHintHeader: name":  func() { httpx.WithHintHeader("X Wait", time.Second) },
 		"WithHintHeader: unit":  func() { httpx.WithHintHeader("X-Wait", 0) },
@@ -33,7 +33,7 @@ func TestAnswerOptions_PanicOnNonsense(t *testing.T) {
 	}
 }
 
-func TestAnswerOptions_WithHintHeaderNamesAHeaderAndItsUnit(t *testing.T) {
+func TestWithHintHeader_HeaderAndUnit(t *testing.T) {
 	for name, test := range map[string]struct {
 		unit   time.Duration
 		code   int

@@ -13,7 +13,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 )
 
-func TestAttemptsFrom_CountsWhatWasSent(t *testing.T) {
+func TestAttemptsFrom_CountsSent(t *testing.T) {
 	for name, c := range map[string]struct {
 		codes []int
 		want  int
@@ -45,7 +45,7 @@ func TestAttemptsFrom_CountsWhatWasSent(t *testing.T) {
 }
 
 // A request made with the context of a response is a call of its own.
-func TestAttemptsFrom_IsNotInherited(t *testing.T) {
+func TestAttemptsFrom_NotInherited(t *testing.T) {
 	s := serve(t, 503)
 	c := client(t, policy(t, nil))
 	first, err := c.Get(s.URL)

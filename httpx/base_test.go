@@ -23,7 +23,7 @@ func reply(code int, body io.ReadCloser) *http.Response {
 	return &http.Response{StatusCode: code, Header: http.Header{}, Body: body}
 }
 
-func TestBase_ThatReturnsAResponseAndAnErrorLeavesNoBodyOpen(t *testing.T) {
+func TestBase_ResponseAndErrorLeavesNoBodyOpen(t *testing.T) {
 	for name, p := range map[string]*retry.Policy{
 		"plain": policy(t, nil), "never": policy(t, func(c *retry.Config) { c.MaxAttempts = 1 }),
 		"hedged": hedging(t, nil),
@@ -48,7 +48,7 @@ type funcContext struct {
 	_ func()
 }
 
-func TestBase_IsSentAContextThatCannotBeCompared(t *testing.T) {
+func TestBase_UncomparableContext(t *testing.T) {
 	for name, p := range policies(t) {
 		s := serve(t)
 		body := io.NopCloser(strings.NewReader("abc"))
@@ -59,7 +59,7 @@ func TestBase_IsSentAContextThatCannotBeCompared(t *testing.T) {
 	}
 }
 
-func TestBase_ThatReturnsNothingIsAnError(t *testing.T) {
+func TestBase_ReturningNothingIsError(t *testing.T) {
 	nothing := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
 	for _, p := range policies(t) {
 		resp, err := httpx.NewTransport(nothing, p).RoundTrip(request(t, http.MethodGet, "http://h/", nil))

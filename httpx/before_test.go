@@ -21,7 +21,7 @@ import (
 
 var errNoToken = errors.New("no token")
 
-func TestBeforeAttempt_SeesEachAttemptAndTheFailureBefore(t *testing.T) {
+func TestBeforeAttempt_SeesAttemptAndPreviousFailure(t *testing.T) {
 	s := serve(t, 503, 500)
 	var seen []*retry.Failure
 	c := client(t, policy(t, nil), httpx.WithIdempotencyKey(), httpx.WithBeforeAttempt(
@@ -51,7 +51,7 @@ func TestBeforeAttempt_SeesEachAttemptAndTheFailureBefore(t *testing.T) {
 	require.Empty(t, req.URL.RawQuery)
 }
 
-func TestBeforeAttempt_AllHooksInOrderAndARequestWithoutAHeader(t *testing.T) {
+func TestBeforeAttempt_HooksInOrderAndNilHeader(t *testing.T) {
 	hook := func(name string) httpx.Option {
 		return httpx.WithBeforeAttempt(func(r *http.Request, _ *retry.Failure) error {
 			r.Header.Add("X-By", name)
@@ -69,7 +69,7 @@ func TestBeforeAttempt_AllHooksInOrderAndARequestWithoutAHeader(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, by)
 }
 
-func TestBeforeAttempt_AnErrorEndsTheCall(t *testing.T) {
+func TestBeforeAttempt_ErrorEndsCall(t *testing.T) {
 	for name, c := range map[string]struct {
 		at, sent int
 		text     string
@@ -105,7 +105,7 @@ func TestBeforeAttempt_AnErrorEndsTheCall(t *testing.T) {
 }
 
 // A hook that fails on our own side does not beat an attempt under way.
-func TestBeforeAttempt_AHedgeWithoutATokenLosesToAnAttemptUnderWay(t *testing.T) {
+func TestBeforeAttempt_FailingHedgeLosesToAttemptInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent, asked atomic.Int32
 		c := pipeClient(t, plan(&sent, []int{200}, 300*time.Millisecond), hedging(t, nil), httpx.WithBeforeAttempt(
@@ -124,7 +124,7 @@ func TestBeforeAttempt_AHedgeWithoutATokenLosesToAnAttemptUnderWay(t *testing.T)
 	})
 }
 
-func TestBeforeAttempt_WithinTheAttemptsTimeAndTheCallers(t *testing.T) {
+func TestBeforeAttempt_WithinAttemptAndCallTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
@@ -146,7 +146,7 @@ func TestBeforeAttempt_WithinTheAttemptsTimeAndTheCallers(t *testing.T) {
 	})
 }
 
-func TestBeforeAttempt_APanicInAHookLeavesNothing(t *testing.T) {
+func TestBeforeAttempt_PanicInHookLeavesNothing(t *testing.T) {
 	for name, leave := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
 		for _, at := range []int{1, 2} {
 			synctest.Test(t, func(t *testing.T) {

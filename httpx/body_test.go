@@ -39,7 +39,7 @@ func request(t testing.TB, method, url string, body io.Reader) *http.Request {
 	return req
 }
 
-func TestBody_FirstAttemptSendsTheOriginalBodyAndEveryBodyIsClosed(t *testing.T) {
+func TestBody_OriginalFirstAndAllClosed(t *testing.T) {
 	s := serve(t, 503, 503)
 	var original, copies, made atomic.Int32
 	req := request(t, http.MethodPut, s.URL, closer{strings.NewReader("pay 5"), &original})
@@ -60,7 +60,7 @@ func TestBody_FirstAttemptSendsTheOriginalBodyAndEveryBodyIsClosed(t *testing.T)
 	}
 }
 
-func TestBody_GetBodysErrorIsReturnedWrappedAndEndsTheCall(t *testing.T) {
+func TestBody_GetBodyErrorEndsCall(t *testing.T) {
 	s := serve(t, 503, 503, 503)
 	gone := errors.New("file is gone")
 	req := request(t, http.MethodPut, s.URL, strings.NewReader("pay 5"))
@@ -73,7 +73,7 @@ func TestBody_GetBodysErrorIsReturnedWrappedAndEndsTheCall(t *testing.T) {
 	require.Equal(t, retry.ReasonRejected, stopped.Reason)
 }
 
-func TestBody_ABodyWithoutGetBodyIsSentOnceWithTheRealAnswer(t *testing.T) {
+func TestBody_WithoutGetBodySentOnce(t *testing.T) {
 	t.Run("response", func(t *testing.T) {
 		s := serve(t, 503)
 		resp, err := client(t, policy(t, nil)).Do(request(t, http.MethodPut, s.URL, io.MultiReader(strings.NewReader("pay 5"))))
@@ -100,7 +100,7 @@ func TestBody_ABodyWithoutGetBodyIsSentOnceWithTheRealAnswer(t *testing.T) {
 	})
 }
 
-func TestBody_ABodyThatNobodyReadIsReplayableWithoutGetBody(t *testing.T) {
+func TestBody_UnreadIsReplayableWithoutGetBody(t *testing.T) {
 	s := serve(t)
 	var closed atomic.Int32
 	sent := 0
@@ -119,7 +119,7 @@ func TestBody_ABodyThatNobodyReadIsReplayableWithoutGetBody(t *testing.T) {
 	require.EqualValues(t, 1, closed.Load())
 }
 
-func TestBody_BufferedBodyIsReplayedUpToTheLimit(t *testing.T) {
+func TestBody_BufferedReplayUpToLimit(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		size     int
@@ -168,7 +168,7 @@ func early(codes ...int) (http.HandlerFunc, func() []string) {
 	}, func() []string { mu.Lock(); defer mu.Unlock(); return bodies }
 }
 
-func TestBody_AResponseDuringTheUploadThenARetryIsNoRace(t *testing.T) {
+func TestBody_ResponseDuringUploadThenRetry(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB, more than the sockets hold
 	path := filepath.Join(t.TempDir(), "upload")
 	require.NoError(t, os.WriteFile(path, content, 0o600))
@@ -217,7 +217,7 @@ func TestBody_AResponseDuringTheUploadThenARetryIsNoRace(t *testing.T) {
 	}
 }
 
-func TestBody_ABodyThatFailsIsNotRetried(t *testing.T) {
+func TestBody_ReadErrorNotRetried(t *testing.T) {
 	s := serve(t)
 	broken := errors.New("disk error")
 	for _, get := range []func() (io.ReadCloser, error){
@@ -242,7 +242,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-func TestBody_TheRequestIsTheSameAfterTheCall(t *testing.T) {
+func TestBody_RequestUnchangedAfterCall(t *testing.T) {
 	s := serve(t, 503, 503)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -275,7 +275,7 @@ func TestBody_NoBodyAndNilAreReplayed(t *testing.T) {
 	}
 }
 
-func TestBody_NothingSentStillClosesTheBody(t *testing.T) {
+func TestBody_ClosedIfNothingSent(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, opts := range map[string][]httpx.Option{"plain": nil, "buffered": {httpx.WithBodyBuffer(10)}} {
@@ -310,7 +310,7 @@ func (r *recorder) CallDone(_ context.Context, c retry.Report) {
 	r.calls = append(r.calls, c)
 }
 
-func TestBody_AnAttemptThatIsOverReadsNoMoreOfTheBody(t *testing.T) {
+func TestBody_EndedAttemptReadsNoMore(t *testing.T) {
 	const content = "pay 5 and not a byte less"
 	shared := strings.NewReader(content)
 	rewind := func() (io.ReadCloser, error) {

@@ -27,7 +27,7 @@ func cancelable(t testing.TB, ctx context.Context) (*http.Request, chan struct{}
 	return req, cancel
 }
 
-func TestCancel_OfTheRequestEndsAWait(t *testing.T) {
+func TestRequestCancel_EndsWait(t *testing.T) {
 	for _, way := range []string{"plain", "timed", "hedged"} {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestCancel_OfTheRequestEndsAWait(t *testing.T) {
 	}
 }
 
-func TestCancel_OfTheRequestDuringAnAttemptIsACancellation(t *testing.T) {
+func TestRequestCancel_DuringAttemptIsCancellation(t *testing.T) {
 	for _, way := range []string{"plain", "timed", "hedged"} {
 		t.Run(way, func(t *testing.T) {
 			for range 100 { // net/http and the watch look at it at the same time
@@ -71,7 +71,7 @@ func waiting(c retry.Config) retry.Config {
 	return c
 }
 
-func TestCancel_ARequestWithCancelKeepsItsBodyAndLeavesNothing(t *testing.T) {
+func TestRequestCancel_KeepsBodyLeavesNothing(t *testing.T) {
 	for way, p := range policies(t) {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestCancel_ARequestWithCancelKeepsItsBodyAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestCancel_APanicLeavesNoWatchOfRequestCancel(t *testing.T) {
+func TestRequestCancel_PanicLeavesNoWatcher(t *testing.T) {
 	rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		if retry.AttemptNumber(req.Context()) > 1 {
 			panic("oops")
@@ -108,9 +108,9 @@ func TestCancel_APanicLeavesNoWatchOfRequestCancel(t *testing.T) {
 	require.PanicsWithValue(t, "oops", func() { _, _ = rt.RoundTrip(req) }) // goleak has the last word
 }
 
-// TestCancelRequest_IsACancellation has the caller give up by the deprecated
+// TestCancelRequest_IsCancellation has the caller give up by the deprecated
 // http.Transport.CancelRequest, of which neither the context nor the request knows.
-func TestCancelRequest_IsACancellation(t *testing.T) {
+func TestCancelRequest_IsCancellation(t *testing.T) {
 	for name, stall := range map[string]func(*http.Transport) http.Handler{
 		"while the server is silent": func(*http.Transport) http.Handler {
 			return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -144,7 +144,7 @@ func TestCancelRequest_IsACancellation(t *testing.T) {
 	}
 }
 
-func TestCancel_DuringTheWaitReturnsWithTheCause(t *testing.T) {
+func TestCancel_DuringWaitReturnsCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -163,7 +163,7 @@ func TestCancel_DuringTheWaitReturnsWithTheCause(t *testing.T) {
 	})
 }
 
-func TestCancel_WithACauseDuringAnAttempt(t *testing.T) {
+func TestCancel_WithCauseDuringAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, policy(t, nil))
 		ctx, cancel := context.WithCancelCause(t.Context())

@@ -54,7 +54,7 @@ func TestClassify_StatusTable(t *testing.T) {
 	}
 }
 
-func TestClassify_OneOptionChangesTheTable(t *testing.T) {
+func TestClassify_OptionChangesTable(t *testing.T) {
 	s := serve(t, 409, 501, 200)
 	c := client(t, policy(t, nil), httpx.WithClassifier(
 		func(req *http.Request, resp *http.Response, err error) retry.Outcome {
@@ -71,7 +71,7 @@ func TestClassify_OneOptionChangesTheTable(t *testing.T) {
 	require.Equal(t, 3, s.count())
 }
 
-func TestClassify_AClassifierMayRefuseA200(t *testing.T) {
+func TestClassify_ClassifierMayRefuse200(t *testing.T) {
 	s := serve(t)
 	c := client(t, policy(t, nil), httpx.WithClassifier(func(*http.Request, *http.Response, error) retry.Outcome {
 		return retry.Outcome{Class: retry.Transient}
@@ -82,7 +82,7 @@ func TestClassify_AClassifierMayRefuseA200(t *testing.T) {
 	require.Equal(t, 3, s.count())
 }
 
-func TestClassify_GETThatFailsThreeTimesGetsTheLastResponse(t *testing.T) {
+func TestClassify_ExhaustedReturnsLastResponse(t *testing.T) {
 	s := serve(t, 500, 500, 500, 500)
 	var seen recorder
 	resp, err := client(t, policy(t, nil, retry.WithObserver(&seen))).Get(s.URL)
@@ -99,7 +99,7 @@ func TestClassify_GETThatFailsThreeTimesGetsTheLastResponse(t *testing.T) {
 	require.Equal(t, retry.ReasonMaxAttempts, seen.calls[0].Reason)
 }
 
-func TestClassify_ASuccessAndA404TellNothing(t *testing.T) {
+func TestClassify_SuccessAnd404HaveNoReport(t *testing.T) {
 	for _, code := range []int{200, 404} {
 		s := serve(t, code)
 		resp, err := client(t, policy(t, nil)).Get(s.URL)
@@ -110,7 +110,7 @@ func TestClassify_ASuccessAndA404TellNothing(t *testing.T) {
 	}
 }
 
-func TestClassify_ConnectionRefusedIsRetriedWhateverTheMethod(t *testing.T) {
+func TestClassify_ConnectionRefusedRetriedForAnyMethod(t *testing.T) {
 	const nobody = "127.0.0.1:1" // a port that a test let go of may be anybody's by the time that it is dialled
 	var sent atomic.Int32
 	tr := httpx.NewTransport(counted(&http.Transport{}, &sent), policy(t, nil))
@@ -175,7 +175,7 @@ func refusals(t *testing.T) map[string]refusal {
 	}
 }
 
-func TestClassify_WhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
+func TestClassify_RefusedByNetHTTPOrTLSNeverRetried(t *testing.T) {
 	for name, test := range refusals(t) {
 		t.Run(name, func(t *testing.T) {
 			if test.base == nil {
@@ -191,7 +191,7 @@ func TestClassify_WhatNetHTTPOrTLSRefusesIsNeverRetried(t *testing.T) {
 	}
 }
 
-func TestClassify_HTTPAnswerToHTTPSKeepsItsHint(t *testing.T) {
+func TestClassify_HTTPAnswerToHTTPSKeepsHint(t *testing.T) {
 	s := serve(t)
 	_, err := client(t, policy(t, nil)).Get("https" + strings.TrimPrefix(s.URL, "http"))
 	require.ErrorIs(t, err, http.ErrSchemeMismatch)
@@ -242,7 +242,7 @@ type timeoutError struct{}
 func (timeoutError) Error() string { return "net/http: timeout awaiting response headers" }
 func (timeoutError) Timeout() bool { return true }
 
-func TestClassify_AServerThatAcceptsAndHangsUpEndsAfterMaxAttempts(t *testing.T) {
+func TestClassify_ServerHangsUpUntilMaxAttempts(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var accepted atomic.Int32
@@ -295,7 +295,7 @@ func TestClassify_XShouldRetryIsObeyed(t *testing.T) {
 	require.Equal(t, 3, n)
 }
 
-func TestClassify_OnlyOneOfTwoNestedTransportsRetries(t *testing.T) {
+func TestNested_OneOfTwoTransportsRetries(t *testing.T) {
 	s := serve(t, many(20, 503)...)
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
@@ -311,7 +311,7 @@ func TestClassify_OnlyOneOfTwoNestedTransportsRetries(t *testing.T) {
 	require.Equal(t, 1, stopped.Attempts)
 }
 
-func TestClassify_TextsOfOthersProveNothing(t *testing.T) {
+func TestClassify_ForeignErrorTextsProveNothing(t *testing.T) {
 	for name, err := range map[string]error{
 		"URL":         &url.Error{Op: "Post", URL: "http://h/?q=; REFUSED_STREAM", Err: io.EOF},
 		"URL 2":       &url.Error{Op: "Post", URL: "http://h/?q=http2: client conn not usable", Err: io.EOF},

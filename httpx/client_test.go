@@ -54,7 +54,7 @@ func everyWay(t *testing.T, h http.Handler, test func(t *testing.T, url string, 
 	}
 }
 
-func TestClient_Redirect307KeepsTheBody(t *testing.T) {
+func TestClient_Redirect307KeepsBody(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/from", http.RedirectHandler("/to", http.StatusTemporaryRedirect))
 	mux.HandleFunc("/to", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
@@ -71,7 +71,7 @@ func TestClient_Redirect307KeepsTheBody(t *testing.T) {
 	})
 }
 
-func TestClient_ARedirectAfterARetryStillHasItsBody(t *testing.T) {
+func TestClient_RedirectAfterRetryKeepsBody(t *testing.T) {
 	failed := false
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -126,7 +126,7 @@ func TestClient_TrailersArrive(t *testing.T) {
 	})
 }
 
-func TestClient_SwitchingProtocolsIsLeftAlone(t *testing.T) {
+func TestClient_SwitchingProtocolsUntouched(t *testing.T) {
 	for name, p := range policies(t) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -177,7 +177,7 @@ func TestClient_InformationalResponsesAndExpectContinue(t *testing.T) {
 	})
 }
 
-func TestClient_ARefusedExpectationIsRetriedWithTheBodyUntouched(t *testing.T) {
+func TestClient_RefusedExpectationRetriedWithFullBody(t *testing.T) {
 	n := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n++; n == 1 {
@@ -212,7 +212,7 @@ func TestClient_SlowReaderGetsEveryByte(t *testing.T) {
 	})
 }
 
-func TestClient_IdleConnectionsSurviveAnExhaustedCall(t *testing.T) {
+func TestClient_IdleConnectionsSurviveExhaustedCall(t *testing.T) {
 	s := serve(t, 503, 503, 503)
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
@@ -239,7 +239,7 @@ type idler struct {
 
 func (i *idler) CloseIdleConnections() { i.closed++ }
 
-func TestClient_APolicyThatNeverRetriesReturnsTheVeryValues(t *testing.T) {
+func TestClient_OneAttemptReturnsBasesValues(t *testing.T) {
 	deadlined, stop := context.WithTimeout(t.Context(), time.Hour)
 	defer stop()
 	for name, opts := range map[string][]retry.Option{"plain": nil, "observed": {retry.WithObserver(new(recorder))}} {
@@ -270,7 +270,7 @@ func TestClient_APolicyThatNeverRetriesReturnsTheVeryValues(t *testing.T) {
 	}
 }
 
-func TestClient_TheFirstAttemptIsTheCallersOwnRequest(t *testing.T) {
+func TestClient_FirstAttemptIsCallersOwnRequest(t *testing.T) {
 	var got *http.Request
 	tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		got = r
@@ -286,7 +286,7 @@ func TestClient_TheFirstAttemptIsTheCallersOwnRequest(t *testing.T) {
 	}
 }
 
-func TestClient_SlowReaderGetsEveryByteAfterARetryUnderAnAttemptTimeout(t *testing.T) {
+func TestClient_SlowReaderAfterRetryUnderAttemptTimeout(t *testing.T) {
 	for name, protocols := range map[string]*http.Protocols{"h1": nil, "h2": unencryptedHTTP2()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -310,7 +310,7 @@ func TestClient_SlowReaderGetsEveryByteAfterARetryUnderAnAttemptTimeout(t *testi
 	}
 }
 
-func TestClient_AnExhaustedBudgetGivesTheLastResponseAndTheReason(t *testing.T) {
+func TestClient_ExhaustedBudgetReturnsLastResponse(t *testing.T) {
 	s := serve(t, many(1000, 503)...)
 	c := client(t, policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{} }))
 	for range 100 {

@@ -39,7 +39,7 @@ var connectAnswers = map[string]int{ // how often it is sent
 	"502 Proxy Error": 3, "503 Service Temporarily Unavailable": 3, "504 Gateway Time-out": 3, "502 BAD GATEWAY": 3,
 }
 
-func TestConnect_AProxysAnswerToTheTransportsOwn(t *testing.T) {
+func TestConnect_ProxyRefusesTransportsOwn(t *testing.T) {
 	for status, want := range connectAnswers {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			t.Run(method+" "+status, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestConnect_AProxysAnswerToTheTransportsOwn(t *testing.T) {
 	}
 }
 
-func TestConnect_TheAnswerToTheCallersOwn(t *testing.T) {
+func TestConnect_ProxyAnswersCallersOwn(t *testing.T) {
 	for status, want := range connectAnswers {
 		t.Run(status, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestConnect_TheAnswerToTheCallersOwn(t *testing.T) {
 }
 
 // Of a proxy that breaks it is not known how far it got.
-func TestConnect_A500ProvesNothing(t *testing.T) {
+func TestConnect_500ProvesNothing(t *testing.T) {
 	for method, want := range map[string]int{http.MethodGet: 3, http.MethodPost: 1, http.MethodConnect: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			var sent atomic.Int32
@@ -96,7 +96,7 @@ func TestConnect_A500ProvesNothing(t *testing.T) {
 	}
 }
 
-func TestConnect_ATunnelAfterARefusal(t *testing.T) {
+func TestConnect_TunnelAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		tr := httpx.NewTransport(pipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -114,7 +114,7 @@ func TestConnect_ATunnelAfterARefusal(t *testing.T) {
 }
 
 // A reason phrase proves something only if it comes from http.Transport.
-func TestConnect_APhraseOfAnotherRoundTripperProvesNothing(t *testing.T) {
+func TestConnect_ForeignReasonPhraseProvesNothing(t *testing.T) {
 	wrapped := fmt.Errorf("signed: %w", errors.New("Bad Gateway"))
 	for name, test := range map[string]struct {
 		method, url string
@@ -148,7 +148,7 @@ type retryable string
 func (e retryable) Error() string { return string(e) }
 
 // In a hook a user decides by the status, whatever the phrase.
-func TestConnect_AHooksPermanentErrorIsFinal(t *testing.T) {
+func TestConnect_HooksPermanentErrorIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		under := pipeServer(t, refusing(&sent, "403 Filtered"))

@@ -19,7 +19,7 @@ import (
 
 // The calls that a connection of HTTP/2 carried when it was cut are all made again, under the
 // default policy.
-func TestACutConnectionCostsNoCall(t *testing.T) {
+func TestCutConnection_LosesNoCall(t *testing.T) {
 	for _, takes := range []time.Duration{100 * time.Millisecond, time.Second} {
 		t.Run(takes.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { cutConnection(t, takes) })

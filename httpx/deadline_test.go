@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRequestTimeout_IsSentInDecimalSeconds(t *testing.T) {
+func TestRequestTimeout_SentInDecimalSeconds(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		90 * time.Second:                         "90s",
 		90*time.Second - time.Millisecond:        "89.999s",
@@ -33,7 +33,7 @@ func TestRequestTimeout_IsSentInDecimalSeconds(t *testing.T) {
 	}
 }
 
-func TestRequestTimeout_IsReadWithAndWithoutTheUnit(t *testing.T) {
+func TestRequestTimeout_ReadWithAndWithoutUnit(t *testing.T) {
 	for v, want := range map[string]time.Duration{
 		"89.999s": 89999 * time.Millisecond, "89.999": 89999 * time.Millisecond, "90s": 90 * time.Second,
 		"90": 90 * time.Second, "0.000001s": time.Microsecond, ".5": 500 * time.Millisecond, "5.s": 5 * time.Second,
@@ -54,7 +54,7 @@ func TestRequestTimeout_IsReadWithAndWithoutTheUnit(t *testing.T) {
 	}
 }
 
-func TestDeadlineHeaders_WhereZeroIsNoTimeout(t *testing.T) {
+func TestDeadlineHeaders_ZeroIsNoTimeout(t *testing.T) {
 	for name, test := range map[string]struct {
 		header http.Header
 		left   time.Duration

@@ -14,7 +14,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestDestination_AHostInUseIsNotForgottenForManyThatAreSeenOnce(t *testing.T) {
+func TestDestination_HostInUseIsKept(t *testing.T) {
 	p := policy(t, nil, retry.WithMaxDestinations(100))
 	rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
@@ -34,7 +34,7 @@ func TestDestination_AHostInUseIsNotForgottenForManyThatAreSeenOnce(t *testing.T
 	require.Same(t, busy, p.For("busy.test"), "its budget would be a new one")
 }
 
-func TestDestination_ManyHostsHaveEachTheirOwnPolicy(t *testing.T) {
+func TestDestination_OnePolicyPerHost(t *testing.T) {
 	var seen recorder
 	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
@@ -49,7 +49,7 @@ func TestDestination_ManyHostsHaveEachTheirOwnPolicy(t *testing.T) {
 	}
 }
 
-func TestDestination_OneThatFailsDoesNotDrainAnothersBudget(t *testing.T) {
+func TestDestination_BudgetsAreSeparate(t *testing.T) {
 	bad, good := serve(t, many(100, 503)...), serve(t, 503, 503)
 	c := client(t, policy(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{} }))
 	for range 20 {
@@ -64,7 +64,7 @@ func TestDestination_OneThatFailsDoesNotDrainAnothersBudget(t *testing.T) {
 	text(t, resp)
 }
 
-func TestDestination_APanicInAnOptionClosesTheBody(t *testing.T) {
+func TestDestination_PanicInOptionClosesBody(t *testing.T) {
 	for name, opt := range map[string]httpx.Option{
 		"policy":      httpx.WithPolicyFunc(func(*http.Request) *retry.Policy { panic("oops") }),
 		"destination": httpx.WithDestination(func(*http.Request) string { panic("oops") }),

@@ -18,9 +18,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 )
 
-// TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry stalls before and behind the gzip header:
+// TestDrain_StalledGzipBodyDoesNotStallRetry stalls before and behind the gzip header:
 // net/http decompresses as the body is read.
-func TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
+func TestDrain_StalledGzipBodyDoesNotStallRetry(t *testing.T) {
 	for name, begin := range map[string]func(io.Writer){
 		"before its header": func(io.Writer) {},
 		"behind its header": func(w io.Writer) { z := gzip.NewWriter(w); _, _ = z.Write([]byte("busy")); _ = z.Flush() },
@@ -44,9 +44,9 @@ func TestDrain_AStalledGzipErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	}
 }
 
-// TestDrain_AStalledGzipErrorBodyLeavesNothing has bodies stall whose context never ends. The
+// TestDrain_StalledGzipBodyLeavesNothing has bodies stall whose context never ends. The
 // test's bubble fails if a goroutine is left, ours or a connection's.
-func TestDrain_AStalledGzipErrorBodyLeavesNothing(t *testing.T) {
+func TestDrain_StalledGzipBodyLeavesNothing(t *testing.T) {
 	wrapped := func(base http.RoundTripper) http.RoundTripper { return roundTripFunc(base.RoundTrip) }
 	for proto, protocols := range map[string][]*http.Protocols{"h1": nil, "h2": {unencryptedHTTP2()}} {
 		for name, wrap := range map[string]func(http.RoundTripper) http.RoundTripper{
@@ -84,7 +84,7 @@ func TestDrain_AStalledGzipErrorBodyLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestDrain_ACompressed503IsDrainedAndOneConnectionIsEnough(t *testing.T) {
+func TestDrain_Compressed503ReusesConnection(t *testing.T) {
 	var sent, dialled atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -123,7 +123,7 @@ func (b *trickle) Close() error {
 	return nil
 }
 
-func TestDrain_ABodyThatReadsOnAfterCloseDoesNotStallTheRetry(t *testing.T) {
+func TestDrain_BodyReadAfterCloseDoesNotStallRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var body trickle
 		rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -155,7 +155,7 @@ func (b *counting) Read(p []byte) (int, error) {
 
 func (b *counting) Close() error { return nil }
 
-func TestDrain_NoMoreIsDrainedThanAConnectionIsWorth(t *testing.T) {
+func TestDrain_IsBounded(t *testing.T) {
 	body := &counting{Reader: endless{}}
 	rt := httpx.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		if req.Header.Get("X-Retry-Attempt") == "" {
@@ -172,7 +172,7 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-func TestDrain_Two503AreDrainedAndOneConnectionIsEnough(t *testing.T) {
+func TestDrain_Two503ReuseConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &answers{codes: []int{503, 503}}
 		var dialled atomic.Int32
@@ -196,7 +196,7 @@ func TestDrain_Two503AreDrainedAndOneConnectionIsEnough(t *testing.T) {
 	})
 }
 
-func TestDrain_EndlessErrorBodyDoesNotStallTheRetry(t *testing.T) {
+func TestDrain_EndlessBodyDoesNotStallRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, onceBusy(nil, func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
@@ -214,7 +214,7 @@ func TestDrain_EndlessErrorBodyDoesNotStallTheRetry(t *testing.T) {
 	})
 }
 
-func TestDrain_StalledErrorBodyDoesNotStallTheRetry(t *testing.T) {
+func TestDrain_StalledBodyDoesNotStallRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, onceBusy(http.Header{"Content-Length": {"10"}}, stalled), policy(t, nil))
 		start := time.Now()

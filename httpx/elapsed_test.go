@@ -15,7 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestMaxElapsed_HandsOverTheLastResponse(t *testing.T) {
+func TestMaxElapsed_ReturnsLastResponse(t *testing.T) {
 	for name, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -65,7 +65,7 @@ func expecting(t *testing.T, body io.Reader) *http.Request {
 	return req
 }
 
-func TestExpect_ARefusedOneIsSentAgainWithoutForNothing(t *testing.T) {
+func TestExpect_RefusedIsResentWithoutForFree(t *testing.T) {
 	for name, opts := range map[string][]httpx.Option{
 		"": nil, "quiet": {httpx.WithoutHeaders()}, "buffered": {httpx.WithBodyBuffer(100)},
 		"a classifier of the user's": {httpx.WithClassifier(httpx.Classify)},
@@ -92,7 +92,7 @@ func TestExpect_ARefusedOneIsSentAgainWithoutForNothing(t *testing.T) {
 	}
 }
 
-func TestExpect_IsRefusedOnce(t *testing.T) {
+func TestExpect_RefusedOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		base *unwilling
 		req  func(*http.Request)
@@ -137,7 +137,7 @@ func TestExpect_IsRefusedOnce(t *testing.T) {
 	}
 }
 
-func TestExpect_ABodyThatWasReadIsNotSentAgain(t *testing.T) {
+func TestExpect_ReadBodyIsNotResent(t *testing.T) {
 	rec := new(recorder)
 	n := 0
 	tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
@@ -152,7 +152,7 @@ func TestExpect_ABodyThatWasReadIsNotSentAgain(t *testing.T) {
 	require.Equal(t, retry.ReasonNotReplayable, rec.reason())
 }
 
-func TestExpect_HedgesAreSentAgainWithoutToo(t *testing.T) {
+func TestExpect_HedgesResentWithout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec, base := new(recorder), &unwilling{delay: 30 * time.Millisecond}
 		p := policy(t, func(c *retry.Config) {
@@ -166,7 +166,7 @@ func TestExpect_HedgesAreSentAgainWithoutToo(t *testing.T) {
 	})
 }
 
-func TestExpect_AHookDoesNotBringItBack(t *testing.T) {
+func TestExpect_HookDoesNotRestoreIt(t *testing.T) {
 	base := new(unwilling)
 	tr := httpx.NewTransport(base, slow(t, new(recorder), nil),
 		httpx.WithBeforeAttempt(func(req *http.Request, _ *retry.Failure) error {
@@ -191,7 +191,7 @@ func TestExpect_CostsNoBudget(t *testing.T) {
 	require.Len(t, base.with, 2000)
 }
 
-func TestExpect_NetHTTPSServerRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestExpect_NetHTTPServerRefusesUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []string
 		c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {

@@ -100,7 +100,7 @@ func resultOf(t *testing.T, base *scripted, req *http.Request, opts ...retry.Opt
 	return fmt.Sprintf("%d %s %v %d %q", resp.StatusCode, b, report, httpx.AttemptsFrom(resp), base.sent)
 }
 
-func TestFirstAttempt_WithoutTheDriverItEndsAsWithIt(t *testing.T) {
+func TestFirstAttempt_SameWithoutTheDriver(t *testing.T) {
 	for _, script := range []string{
 		"200", "302", "404", "501", "503 200", "error 200", "503 error 200", "503", "error", "both 200", "nothing 200",
 	} {
@@ -115,7 +115,7 @@ func TestFirstAttempt_WithoutTheDriverItEndsAsWithIt(t *testing.T) {
 	}
 }
 
-func TestFirstAttempt_WithATimeLeftItCostsFourAllocations(t *testing.T) {
+func TestFirstAttempt_WithDeadlineCostsFourAllocations(t *testing.T) {
 	answer := &http.Response{StatusCode: 200, Body: http.NoBody}
 	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) { return answer, nil }), nil)
 	reqs := asked(t)

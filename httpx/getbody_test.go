@@ -64,9 +64,9 @@ var looks = map[string]func(t *testing.T, r *http.Request){
 	},
 }
 
-// TestGetBody_CalledByARoundTripperBelow has one look at the request's payload before it sends the
+// TestGetBody_CalledByBase has one look at the request's payload before it sends the
 // request.
-func TestGetBody_CalledByARoundTripperBelow(t *testing.T) {
+func TestGetBody_CalledByBase(t *testing.T) {
 	for name, look := range looks {
 		for way, p := range policies(t) {
 			t.Run(name+"/"+way, func(t *testing.T) {
@@ -102,7 +102,7 @@ func copyOf(t *testing.T, r *http.Request) io.ReadCloser {
 	return b
 }
 
-func TestGetBody_FailsForARoundTripperBelow(t *testing.T) {
+func TestGetBody_FailsForBase(t *testing.T) {
 	gone := errors.New("file is gone")
 	for name, wrap := range map[string]func(error) error{
 		"bare":    func(err error) error { return err },

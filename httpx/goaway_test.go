@@ -16,10 +16,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// TestGOAWAY_IsSortedByItsCode has net/http make the error of the first stream of a connection,
+// TestGOAWAY_ClassifiedByCode has net/http make the error of the first stream of a connection,
 // which the server's GOAWAY says was not processed, or that may have been before the connection
 // was closed.
-func TestGOAWAY_IsSortedByItsCode(t *testing.T) {
+func TestGOAWAY_ClassifiedByCode(t *testing.T) {
 	lost := retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}
 	for code, want := range map[http2.ErrCode]struct{ above, processed retry.Outcome }{
 		http2.ErrCodeRefusedStream:      {retry.Outcome{Class: retry.Unprocessed, Alive: true}, lost},
@@ -59,7 +59,7 @@ func goAwayThenClosed(t *testing.T, code http2.ErrCode, debug string) error {
 	return err
 }
 
-func TestGOAWAY_IsNotSortedByWhatTheServerWrites(t *testing.T) {
+func TestGOAWAY_NotClassifiedByDebugData(t *testing.T) {
 	for _, debug := range []string{"ErrCode=REFUSED_STREAM, ", "ErrCode:ENHANCE_YOUR_CALM", "; REFUSED_STREAM"} {
 		synctest.Test(t, func(t *testing.T) {
 			err := goAwayThenClosed(t, http2.ErrCodeNo, debug)
@@ -68,7 +68,7 @@ func TestGOAWAY_IsNotSortedByWhatTheServerWrites(t *testing.T) {
 	}
 }
 
-func TestGOAWAY_ThatAsksForCalmIsPaidFor(t *testing.T) {
+func TestGOAWAY_EnhanceYourCalmPays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, _ int, _ uint32) { _ = f.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil) }}
 		var seen recorder
@@ -79,9 +79,9 @@ func TestGOAWAY_ThatAsksForCalmIsPaidFor(t *testing.T) {
 	})
 }
 
-// TestREFUSED_STREAM_ThatNetHTTPHasRepeatedIsPaidFor has a server refuse everything, which
+// TestREFUSED_STREAM_RepeatedByNetHTTPPays has a server refuse everything, which
 // net/http has tried eight times, for a minute, before anybody hears of it.
-func TestREFUSED_STREAM_ThatNetHTTPHasRepeatedIsPaidFor(t *testing.T) {
+func TestREFUSED_STREAM_RepeatedByNetHTTPPays(t *testing.T) {
 	for name, test := range map[string]struct {
 		p       func(t testing.TB, seen *recorder) *retry.Policy
 		reason  retry.Reason

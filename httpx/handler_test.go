@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestHandlerReadsTheDeadline(t *testing.T) {
+func TestHandler_ReadsDeadline(t *testing.T) {
 	const none = -1
 	for name, test := range map[string]struct {
 		header http.Header
@@ -73,7 +73,7 @@ func TestHandlerReadsTheDeadline(t *testing.T) {
 	}
 }
 
-func TestDeadlineTravelsFromClientToServer(t *testing.T) {
+func TestDeadline_PropagatesToServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var left []time.Duration
 		h := httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +92,7 @@ func TestDeadlineTravelsFromClientToServer(t *testing.T) {
 	})
 }
 
-func TestHandlerTellsTheAttempt(t *testing.T) {
+func TestHandler_IncomingAttempt(t *testing.T) {
 	for name, test := range map[string]struct {
 		header http.Header
 		want   int
@@ -118,7 +118,7 @@ func TestHandlerTellsTheAttempt(t *testing.T) {
 	require.Equal(t, 1, httpx.Attempt(context.Background()))
 }
 
-func TestTheShareOfLoadThatIsRetriesIsSeenByTheServer(t *testing.T) {
+func TestHandler_SeesShareOfRetries(t *testing.T) {
 	var all, retries atomic.Int32
 	s := httptest.NewServer(httpx.Handler(statuses(503, 503, 200), httpx.OnAttempt(func(_ *http.Request, n int) {
 		all.Add(1)
@@ -134,7 +134,7 @@ func TestTheShareOfLoadThatIsRetriesIsSeenByTheServer(t *testing.T) {
 	require.EqualValues(t, 2, retries.Load())
 }
 
-func TestDoNotRetryIsPassedUpward(t *testing.T) {
+func TestHandler_PassesDoNotRetryUpward(t *testing.T) {
 	leaf := serve(t, many(1000, 503)...)
 	middle := func(below string) *httptest.Server {
 		c := client(t, policy(t, nil))
@@ -161,7 +161,7 @@ func TestDoNotRetryIsPassedUpward(t *testing.T) {
 	require.Equal(t, retry.ReasonNoRetry, stopped.Reason)
 }
 
-func TestASpentCallBelowAndASuccessAboveSayNothing(t *testing.T) {
+func TestHandler_ExhaustedCallMarksRetryableStatusOnly(t *testing.T) {
 	leaf := serve(t, many(3, 503)...)
 	c := client(t, policy(t, nil))
 	for code, want := range map[int]string{200: "", 404: "", 500: "false", 429: "false", 503: "false"} {
@@ -197,7 +197,7 @@ func (withHijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.New("hijacked")
 }
 
-func TestHandlersWriterDoesWhatTheOneBelowDoes(t *testing.T) {
+func TestHandler_WriterHasSameInterfaces(t *testing.T) {
 	flushed := 0
 	f := withFlush{bare{httptest.NewRecorder()}, &flushed}
 	for name, test := range map[string]struct {
@@ -236,7 +236,7 @@ func TestHandlersWriterDoesWhatTheOneBelowDoes(t *testing.T) {
 	require.Equal(t, 6, flushed)
 }
 
-func TestANilOptionIsNamed(t *testing.T) {
+func TestOptions_NilIsNamed(t *testing.T) {
 	require.PanicsWithValue(t, "httpx.NewTransport: Option: must not be nil", func() { httpx.NewTransport(nil, nil, nil) })
 	require.PanicsWithValue(t, "httpx.Handler: HandlerOption: must not be nil", func() {
 		httpx.Handler(http.NotFoundHandler(), nil)

@@ -50,7 +50,7 @@ func plan(sent *atomic.Int32, codes []int, delays ...time.Duration) http.Handler
 	}
 }
 
-func TestHedge_AFast503AndASlower200The200Wins(t *testing.T) {
+func TestHedge_Slow200BeatsFast503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		p := hedging(t, func(c *retry.Config) { c.MaxAttempts = 2 })
@@ -65,7 +65,7 @@ func TestHedge_AFast503AndASlower200The200Wins(t *testing.T) {
 	})
 }
 
-func TestHedge_AFast404AndASlower200The404IsTheAnswer(t *testing.T) {
+func TestHedge_Fast404BeatsSlow200(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		c := pipeClient(t, plan(&sent, []int{200, 404}, time.Minute, 0), hedging(t, nil))
@@ -78,7 +78,7 @@ func TestHedge_AFast404AndASlower200The404IsTheAnswer(t *testing.T) {
 	})
 }
 
-func TestHedge_BodiesAreCopiesOfTheirOwn(t *testing.T) {
+func TestHedge_BodiesAreCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		c := pipeClient(t, plan(&sent, []int{200, 200, 200}, time.Minute, time.Minute, 0), hedging(t, nil))
@@ -92,7 +92,7 @@ func TestHedge_BodiesAreCopiesOfTheirOwn(t *testing.T) {
 	})
 }
 
-func TestHedge_WhatIsNotIdempotentOrHasNoCopyIsNotHedged(t *testing.T) {
+func TestHedge_NeverNonIdempotentOrUncopyable(t *testing.T) {
 	for name, make := range map[string]func(testing.TB) *http.Request{
 		"POST": func(t testing.TB) *http.Request {
 			return request(t, http.MethodPost, "http://pipe/", strings.NewReader("x"))
@@ -123,7 +123,7 @@ func TestHedge_WhatIsNotIdempotentOrHasNoCopyIsNotHedged(t *testing.T) {
 	}
 }
 
-func TestHedge_AFailureBringsTheNextAttemptAfterItsBackoffNotTheDelay(t *testing.T) {
+func TestHedge_FailureRetriesAfterBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		p := hedging(t, func(c *retry.Config) { c.Backoff = backoff.Constant(10 * time.Millisecond) })
@@ -137,7 +137,7 @@ func TestHedge_AFailureBringsTheNextAttemptAfterItsBackoffNotTheDelay(t *testing
 	})
 }
 
-func TestHedge_RetriesAndHedgesTogetherStayWithinMaxAttempts(t *testing.T) {
+func TestHedge_CountsTowardMaxAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		second := time.Second
@@ -152,7 +152,7 @@ func TestHedge_RetriesAndHedgesTogetherStayWithinMaxAttempts(t *testing.T) {
 	})
 }
 
-func TestHedge_TheWinnersContextIsReleasedWhenItsBodyIsClosedOrRead(t *testing.T) {
+func TestHedge_WinnersContextEndsWithBody(t *testing.T) {
 	for _, how := range []string{"close", "read"} {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
@@ -182,7 +182,7 @@ func TestHedge_TheWinnersContextIsReleasedWhenItsBodyIsClosedOrRead(t *testing.T
 	}
 }
 
-func TestHedge_ALoserThatAnswersAfterTheRaceIsClosed(t *testing.T) {
+func TestHedge_LateLoserIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent, closed atomic.Int32
 		deaf := roundTripFunc(func(*http.Request) (*http.Response, error) { // ignores its context
@@ -199,7 +199,7 @@ func TestHedge_ALoserThatAnswersAfterTheRaceIsClosed(t *testing.T) {
 	})
 }
 
-func TestHedge_AHedgeThatIsNotNeededIsNotSentAndNothingWaits(t *testing.T) {
+func TestHedge_UnneededIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		c := pipeClient(t, plan(&sent, []int{200}, 0), hedging(t, nil))
@@ -213,7 +213,7 @@ func TestHedge_AHedgeThatIsNotNeededIsNotSentAndNothingWaits(t *testing.T) {
 	})
 }
 
-func TestHedge_ABudgetThatRunsOutMidCallLeavesTheAttemptsInFlightAlone(t *testing.T) {
+func TestHedge_ExhaustedBudgetKeepsAttemptsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		p := hedging(t, func(c *retry.Config) { c.Budget = budget.TokenBucket{}; c.MaxAttempts = retry.Unlimited })
@@ -233,7 +233,7 @@ func TestHedge_ABudgetThatRunsOutMidCallLeavesTheAttemptsInFlightAlone(t *testin
 	})
 }
 
-func TestHedge_LosersOnHTTP2LeaveTheirConnectionUsable(t *testing.T) {
+func TestHedge_HTTP2LosersKeepConnection(t *testing.T) {
 	var dialled atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hedged" && r.Header.Get("X-Retry-Attempt") == "" {
@@ -264,7 +264,7 @@ func TestHedge_LosersOnHTTP2LeaveTheirConnectionUsable(t *testing.T) {
 }
 
 // A trailer is written while the body is read, into the one map there is.
-func TestHedge_NeverARequestWithTrailers(t *testing.T) {
+func TestHedge_NeverWithTrailers(t *testing.T) {
 	n := 0
 	tr := httpx.NewTransport(tripper(func(req *http.Request) (*http.Response, error) {
 		n++
@@ -279,7 +279,7 @@ func TestHedge_NeverARequestWithTrailers(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
-func TestHedge_ABodyThatFailsIsTheCallersFault(t *testing.T) {
+func TestHedge_RequestBodyErrorEndsCall(t *testing.T) {
 	for _, hedge := range []timeout.Spec{nil, timeout.Fixed(time.Hour)} {
 		var seen reportsOf
 		tr := httpx.NewTransport(tripper(func(req *http.Request) (*http.Response, error) { return nil, readAll(req) }),
@@ -294,7 +294,7 @@ func TestHedge_ABodyThatFailsIsTheCallersFault(t *testing.T) {
 	}
 }
 
-func TestHedge_OverABaseThatChangesHeaders(t *testing.T) {
+func TestHedge_BaseMayChangeHeaders(t *testing.T) {
 	// It must not, and many do, where it is safe as long as a request is sent once.
 	signing := base(func(req *http.Request) (*http.Response, error) {
 		for i := range 2000 {

@@ -32,7 +32,7 @@ func limited(sent *atomic.Int32) http.HandlerFunc {
 
 func tenantOf(r *http.Request) string { return r.Header.Get("X-Tenant") }
 
-func TestHintScope_A429HoldsUpTheOtherCallsOfItsTenant(t *testing.T) {
+func TestHintScope_429DelaysCallsOfTenant(t *testing.T) {
 	for name, hedge := range map[string]timeout.Spec{"in turn": nil, "hedged": timeout.Fixed(time.Hour)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestHintScope_A429HoldsUpTheOtherCallsOfItsTenant(t *testing.T) {
 	}
 }
 
-func TestHintScope_AHintKeyWithoutAScopePanics(t *testing.T) {
+func TestHintScope_KeyWithoutScopePanics(t *testing.T) {
 	p := policy(t, nil)
 	defer func() { require.Contains(t, recover(), "WithHintKey") }()
 	httpx.NewTransport(nil, p, httpx.WithPolicyFunc(func(*http.Request) *retry.Policy { return nil }), httpx.WithHintKey(tenantOf))
@@ -93,7 +93,7 @@ func TestHintScope_AHintKeyWithoutAScopePanics(t *testing.T) {
 
 // A key that nothing needs is not asked for, also not after the first attempt, whose response
 // would be lost if the function panicked.
-func TestHintScope_AKeyIsAskedForWithTheScopeAlone(t *testing.T) {
+func TestHintScope_KeyCalledOnlyWithScope(t *testing.T) {
 	body := io.NopCloser(strings.NewReader("busy"))
 	tr := httpx.NewTransport(base(func(*http.Request) (*http.Response, error) { return reply(404, body), nil }),
 		policy(t, nil), httpx.WithPolicyFunc(func(*http.Request) *retry.Policy { return nil }),

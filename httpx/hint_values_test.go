@@ -19,7 +19,7 @@ func inNovember() time.Time { return november }
 // ignored stands for a value that counts as absent.
 const ignored = -1
 
-func TestHints_AnyFormOfAValueIsRead(t *testing.T) {
+func TestHints_EveryValueForm(t *testing.T) {
 	for v, want := range map[string]time.Duration{
 		"6m0s": 6 * time.Minute, "1.5s": 1500 * time.Millisecond, "17ms": 17 * time.Millisecond,
 		"2h24m0s": 144 * time.Minute,
@@ -51,7 +51,7 @@ func TestHints_AnyFormOfAValueIsRead(t *testing.T) {
 	}
 }
 
-func TestHints_MillisecondsUnderTheirNames(t *testing.T) {
+func TestHints_MillisecondHeaders(t *testing.T) {
 	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After"} {
 		for v, want := range map[string]time.Duration{
 			"1500": 1500 * time.Millisecond, "37.5": 37500 * time.Microsecond, "-1": 0, "NaN": 0, "1e400": 0,
@@ -156,7 +156,7 @@ var limitCases = map[string]struct {
 	"a name that is a whole page": {http.Header{string(make([]byte, 300)) + "Ratelimit-Reset": {"3"}}, 0, false},
 }
 
-func TestHints_TheLimitThatRanOutCounts(t *testing.T) {
+func TestHints_ExhaustedLimitCounts(t *testing.T) {
 	for name, test := range limitCases {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, test.want, waitAsked(test.header, true, inNovember))
@@ -166,7 +166,7 @@ func TestHints_TheLimitThatRanOutCounts(t *testing.T) {
 	}
 }
 
-func TestHints_403And413AreForNowIfTheySaySo(t *testing.T) {
+func TestHints_403And413TemporaryIfStated(t *testing.T) {
 	for name, test := range map[string]struct {
 		code   int
 		header http.Header

@@ -36,7 +36,7 @@ func TestHints_RateLimitForms(t *testing.T) {
 	}
 }
 
-func TestHints_DatesAreByTheServersClock(t *testing.T) {
+func TestHints_DatesByServersClock(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	theirs := now.Add(-10 * time.Minute) // a clock that is slow
 	after := func(d time.Duration) string { return theirs.Add(d).Format(http.TimeFormat) }
@@ -71,7 +71,7 @@ func TestHints_DatesAreByTheServersClock(t *testing.T) {
 	}
 }
 
-func TestHints_LargeNumbersAreTimesSince1970(t *testing.T) {
+func TestHints_LargeNumbersAreUnixTimes(t *testing.T) {
 	now := func() time.Time { return time.Unix(1_800_000_000, 0) }
 	seconds := map[string]time.Duration{
 		"1800000007": 7 * time.Second, "1800000007.5": 7500 * time.Millisecond, "1800000007000": 7 * time.Second,
@@ -105,7 +105,7 @@ func TestHints_LargeNumbersAreTimesSince1970(t *testing.T) {
 	}
 }
 
-func TestHints_AResetWithSomethingLeftIsOfAnotherLimit(t *testing.T) {
+func TestHints_ResetWithRemainingIsIgnored(t *testing.T) {
 	for left, want := range map[string]time.Duration{"0": 7 * time.Second, "": 7 * time.Second, "3": 0, "many": 0} {
 		h := http.Header{"X-Ratelimit-Reset": {"7"}, "X-Ratelimit-Remaining": {left}}
 		require.Equal(t, want, waitAsked(h, true, time.Now), left)

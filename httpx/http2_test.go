@@ -143,7 +143,7 @@ func (s *rawHTTP2) transport(t testing.TB) *http.Transport {
 // stream returns a body without GetBody, so that net/http does not replay it by itself.
 func stream(body string) io.Reader { return io.MultiReader(strings.NewReader(body)) }
 
-func TestHTTP2_REFUSED_STREAMIsReplayedEvenForPOST(t *testing.T) {
+func TestHTTP2_REFUSED_STREAMReplayedForPOST(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
 			if n <= 2 {
@@ -166,7 +166,7 @@ func TestHTTP2_REFUSED_STREAMIsReplayedEvenForPOST(t *testing.T) {
 	})
 }
 
-func TestHTTP2_REFUSED_STREAMForEverEnds(t *testing.T) {
+func TestHTTP2_EndlessREFUSED_STREAMEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) { _ = f.WriteRSTStream(id, http2.ErrCodeRefusedStream) }}
 		tr := httpx.NewTransport(s.transport(t), policy(t, nil), httpx.WithBodyBuffer(100))
@@ -178,7 +178,7 @@ func TestHTTP2_REFUSED_STREAMForEverEnds(t *testing.T) {
 	})
 }
 
-func TestHTTP2_GOAWAYAboveTheLastStreamIsReplayedEvenForPOST(t *testing.T) {
+func TestHTTP2_GOAWAYAboveLastStreamReplayedForPOST(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
 			if n == 1 {
@@ -197,7 +197,7 @@ func TestHTTP2_GOAWAYAboveTheLastStreamIsReplayedEvenForPOST(t *testing.T) {
 	})
 }
 
-func TestHTTP2_GOAWAYReplayedByNetHTTPStillHasTheBody(t *testing.T) {
+func TestHTTP2_GOAWAYReplayedByNetHTTPHasBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, n int, id uint32) {
 			if n == 1 {
@@ -214,7 +214,7 @@ func TestHTTP2_GOAWAYReplayedByNetHTTPStillHasTheBody(t *testing.T) {
 	})
 }
 
-func TestHTTP2_StreamErrorsBySentCode(t *testing.T) {
+func TestHTTP2_StreamErrorsByCode(t *testing.T) {
 	for code, class := range map[http2.ErrCode]retry.Class{
 		http2.ErrCodeEnhanceYourCalm: retry.Throttled,
 		http2.ErrCodeInternal:        retry.Transient,
@@ -231,7 +231,7 @@ func TestHTTP2_StreamErrorsBySentCode(t *testing.T) {
 	}
 }
 
-func TestHTTP2_AConnectionThatDiesUnderARequestIsNotTakenForUnprocessed(t *testing.T) {
+func TestHTTP2_LostConnectionIsNotUnprocessed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) {
 			_ = f.WriteGoAway(id, http2.ErrCodeInternal, nil) // this stream may have been processed

@@ -27,7 +27,7 @@ var methods = map[string][]string{
 	"neither":             {"POST", "PATCH", "LOCK", "CONNECT", "PRI", "get", "query", "Propfind", "INCREMENT"},
 }
 
-func TestMethods_AreRetriedAndHedgedAsRegistered(t *testing.T) {
+func TestMethods_RetriedAndHedgedAsRegistered(t *testing.T) {
 	for kind, want := range map[string]struct{ retried, hedged bool }{
 		"safe": {true, true}, "idempotent": {true, false}, "hedged all the same": {true, true}, "neither": {false, false},
 	} {
@@ -62,7 +62,7 @@ func TestMethods_AreRetriedAndHedgedAsRegistered(t *testing.T) {
 	}
 }
 
-func TestMethods_AWordOfTheCallersGoesBeforeTheRegistry(t *testing.T) {
+func TestMethods_CallersDeclarationFirst(t *testing.T) {
 	declared := func(i retry.Idempotency) context.Context { return retry.WithIdempotency(context.Background(), i) }
 	for name, test := range map[string]struct {
 		method string
@@ -99,7 +99,7 @@ func TestMethods_AWordOfTheCallersGoesBeforeTheRegistry(t *testing.T) {
 	}
 }
 
-func TestIdempotency_APOSTIsSentOnceUnlessDeclared(t *testing.T) {
+func TestIdempotency_POSTSentOnceUnlessDeclared(t *testing.T) {
 	for name, test := range map[string]struct {
 		set      func(*http.Request)
 		attempts int
@@ -132,7 +132,7 @@ func TestIdempotency_APOSTIsSentOnceUnlessDeclared(t *testing.T) {
 	}
 }
 
-func TestIdempotency_AKeyIsStableWithinACallAndNewForTheNext(t *testing.T) {
+func TestIdempotency_KeyStableWithinCall(t *testing.T) {
 	s := serve(t, 500, 503)
 	c := client(t, policy(t, nil), httpx.WithIdempotencyKey())
 	keys := func() []string {
@@ -159,7 +159,7 @@ func TestIdempotency_AKeyIsStableWithinACallAndNewForTheNext(t *testing.T) {
 	require.Empty(t, keys()[4])
 }
 
-func TestIdempotency_AKeyOfTheCallerIsKept(t *testing.T) {
+func TestIdempotency_CallersKeyKept(t *testing.T) {
 	s := serve(t)
 	req := request(t, http.MethodPost, s.URL, nil)
 	req.Header.Set("X-Idempotency-Key", "mine")

@@ -15,7 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestIdempotentPaths_AreSentAgain(t *testing.T) {
+func TestIdempotentPaths_AreRetried(t *testing.T) {
 	option := httpx.WithIdempotentPaths(
 		"POST /search", "POST /v1/{kind}/search", "POST api.test/batch/", "/any", "POST /{kind}/both", "POST /a/{rest}",
 	)
@@ -55,7 +55,7 @@ func TestIdempotentPaths_AreSentAgain(t *testing.T) {
 	}
 }
 
-func TestIdempotentPaths_TheRequestsOwnWordGoesFirst(t *testing.T) {
+func TestIdempotentPaths_RequestsDeclarationFirst(t *testing.T) {
 	s := serve(t, many(9, 500)...)
 	c := client(t, policy(t, nil), httpx.WithIdempotentPaths("POST /a"), httpx.WithIdempotentPaths("POST /b"))
 	ctx := retry.WithIdempotency(t.Context(), retry.NotIdempotent)
@@ -81,7 +81,7 @@ func TestIdempotentPaths_AreHedged(t *testing.T) {
 	})
 }
 
-func TestIdempotentPaths_EachThatIsWrongIsNamed(t *testing.T) {
+func TestIdempotentPaths_ErrorNamesEachMistake(t *testing.T) {
 	func() {
 		defer func() {
 			said := fmt.Sprint(recover())

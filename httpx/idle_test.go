@@ -37,7 +37,7 @@ func stall(kind, text string) http.HandlerFunc {
 	}
 }
 
-func TestBodyIdleTimeout_EndsABodyThatStalls(t *testing.T) {
+func TestBodyIdleTimeout_EndsStalledBody(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler http.HandlerFunc
 		text    string
@@ -87,7 +87,7 @@ func TestBodyIdleTimeout_EndsABodyThatStalls(t *testing.T) {
 	}
 }
 
-func TestBodyIdleTimeout_LeavesABodyAloneThatIsSlowOrNotRead(t *testing.T) {
+func TestBodyIdleTimeout_IgnoresSlowOrUnreadBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
 		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -104,7 +104,7 @@ func TestBodyIdleTimeout_LeavesABodyAloneThatIsSlowOrNotRead(t *testing.T) {
 	})
 }
 
-func TestBodyIdleTimeout_OfEventStreamsOnlyIfNamed(t *testing.T) {
+func TestBodyIdleTimeout_EventStreamsOnlyIfNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind    string
 		streams []string
@@ -135,7 +135,7 @@ func TestBodyIdleTimeout_OfEventStreamsOnlyIfNamed(t *testing.T) {
 	}
 }
 
-func TestBodyIdleTimeout_DoesNotTouchAnUpgrade(t *testing.T) {
+func TestBodyIdleTimeout_IgnoresUpgrade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) { switchToEcho(w) }, policy(t, nil),
 			httpx.WithBodyIdleTimeout(idle))
@@ -178,7 +178,7 @@ func TestBodyIdleTimeout_OverHTTP2(t *testing.T) {
 }
 
 // A Close beside a Read ends it, whichever of them and of the timer is first.
-func TestBodyIdleTimeout_CloseBesideARead(t *testing.T) {
+func TestBodyIdleTimeout_CloseDuringRead(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Second, idle - 1, idle, idle + 1} {
 		synctest.Test(t, func(t *testing.T) {
 			c := pipeClient(t, stall("", ""), policy(t, nil), httpx.WithBodyIdleTimeout(idle))
@@ -214,7 +214,7 @@ func (b *slowClosing) Close() error {
 	return nil
 }
 
-func TestBodyIdleTimeout_OfABaseThatHeedsOnlyClose(t *testing.T) {
+func TestBodyIdleTimeout_BaseIgnoringContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body := &slowClosing{closed: make(chan struct{})}
 		tr := httpx.NewTransport(base(func(*http.Request) (*http.Response, error) { return reply(200, body), nil }),
@@ -228,7 +228,7 @@ func TestBodyIdleTimeout_OfABaseThatHeedsOnlyClose(t *testing.T) {
 	})
 }
 
-func TestBodyIdleTimeout_DoesNotHoldUpARetryNorOutliveAFailedCall(t *testing.T) {
+func TestBodyIdleTimeout_DoesNotDelayRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := testkit.NewParent()
 		c := pipeClient(t, onceBusy(http.Header{}, stalled), policy(t, nil), httpx.WithBodyIdleTimeout(idle))
@@ -254,7 +254,7 @@ func TestBodyIdleTimeout_DoesNotHoldUpARetryNorOutliveAFailedCall(t *testing.T) 
 
 // The contexts that a look at the body and an idle timeout add to an attempt end with it, also if
 // there is no body that could end them.
-func TestBodyIdleTimeout_WithALookItsContextsEndWithoutABody(t *testing.T) {
+func TestBodyIdleTimeout_WithPeekLeavesNoContext(t *testing.T) {
 	for name, answer := range map[string]func() (*http.Response, error){
 		"panic": func() (*http.Response, error) { panic("oops") },
 		"error": func() (*http.Response, error) { return nil, errors.New("down") },

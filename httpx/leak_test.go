@@ -58,10 +58,10 @@ func settle(t *testing.T, open *atomic.Int32) (goroutines int, heap uint64) {
 	return runtime.NumGoroutine(), m.HeapAlloc
 }
 
-// TestLeak_AHundredThousandCallsLeakNothing makes 10^5 calls under one long-lived cancellable
+// TestLeak_ManyCallsLeakNothing makes 10^5 calls under one long-lived cancellable
 // parent, 30 % of whose attempts fail, and wants connections, goroutines and heap to be what they
 // were. (Timers and contexts are on the heap.)
-func TestLeak_AHundredThousandCallsLeakNothing(t *testing.T) {
+func TestLeak_ManyCallsLeakNothing(t *testing.T) {
 	calls := 100_000
 	if testing.Short() || underRace { // the detector takes minutes for as many
 		calls = 5_000

@@ -26,7 +26,7 @@ var (
 
 // What a RoundTripper below ours marks, by retry.Permanent and retry.After, is honored as Do does
 // it.
-func TestMarks_APermanentErrorOfTheBaseEndsTheCall(t *testing.T) {
+func TestMarks_BasesPermanentErrorEndsCall(t *testing.T) {
 	for name, err := range map[string]error{
 		"permanent":             retry.Permanent(errLicense),
 		"wrapped":               fmt.Errorf("auth: %w", retry.Permanent(errLicense)),
@@ -47,7 +47,7 @@ func TestMarks_APermanentErrorOfTheBaseEndsTheCall(t *testing.T) {
 	}
 }
 
-func TestMarks_ThePermanentErrorOfAHedgeIsNotTheServersAnswer(t *testing.T) {
+func TestMarks_HedgesPermanentErrorIsNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		tr := httpx.NewTransport(base(func(*http.Request) (*http.Response, error) {
@@ -64,7 +64,7 @@ func TestMarks_ThePermanentErrorOfAHedgeIsNotTheServersAnswer(t *testing.T) {
 	})
 }
 
-func TestMarks_AWaitOfTheBaseIsWaitedFor(t *testing.T) {
+func TestMarks_BasesWaitIsObeyed(t *testing.T) {
 	const asked = 7 * time.Second
 	for name, test := range map[string]struct {
 		method string
@@ -104,7 +104,7 @@ func TestMarks_AWaitOfTheBaseIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestMarks_AShortOrNegativeWaitIsOurOwn(t *testing.T) {
+func TestMarks_ShortOrNegativeWaitUsesBackoff(t *testing.T) {
 	for _, after := range []time.Duration{0, -1, math.MinInt64, time.Microsecond} {
 		synctest.Test(t, func(t *testing.T) {
 			n := 0

@@ -27,7 +27,7 @@ func readAll(req *http.Request) error {
 
 // A policy that never retries keeps nothing to send again, so it does not for what is handed back
 // unprocessed either.
-func TestMaxAttempts1_SendsOnceAlsoWhatIsHandedBack(t *testing.T) {
+func TestMaxAttempts_OneSendsUnprocessedOnce(t *testing.T) {
 	n := 0
 	handedBack := errors.New("http2: Transport received Server's graceful shutdown GOAWAY")
 	tr := httpx.NewTransport(tripper(func(req *http.Request) (*http.Response, error) {

@@ -196,7 +196,7 @@ var otherNestings = map[string]nesting{
 	},
 }
 
-func TestNested_OneLayerRetriesAlsoThroughAnAnswer(t *testing.T) {
+func TestNested_OneLayerRetriesThroughResponse(t *testing.T) {
 	all := maps.Clone(spentNestings)
 	maps.Copy(all, otherNestings)
 	for name, c := range all {
@@ -231,7 +231,7 @@ type rtFunc func(*http.Request) (*http.Response, error)
 
 func (f rtFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestNested_AnAttemptsOwnTimeoutIsStillRetried(t *testing.T) {
+func TestNested_AttemptTimeoutStillRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
 		rt := httpx.NewTransport(rtFunc(func(r *http.Request) (*http.Response, error) {
@@ -254,7 +254,7 @@ func TestNested_AnAttemptsOwnTimeoutIsStillRetried(t *testing.T) {
 
 // The request above hears of it, too: a service whose own call was exhausted says "do not retry",
 // through Do.
-func TestNested_AHandlerAroundAnOperationSaysDoNotRetry(t *testing.T) {
+func TestNested_HandlerAroundDoSendsDoNotRetry(t *testing.T) {
 	rt := httpx.NewTransport(&byStatus{}, retry.Must(retry.New(lavish())))
 	for _, host := range []string{"503.test", "404.test"} {
 		h := httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -270,7 +270,7 @@ func TestNested_AHandlerAroundAnOperationSaysDoNotRetry(t *testing.T) {
 	}
 }
 
-func TestNested_ADeclarationIsOfTheCallThatItIsPassedTo(t *testing.T) {
+func TestNested_DeclarationAppliesToItsCall(t *testing.T) {
 	post := func(ctx context.Context, rt http.RoundTripper) error { return visit(ctx, rt, "POST", "503.test") }
 	get := func(ctx context.Context, rt http.RoundTripper) error { return visit(ctx, rt, "GET", "503.test") }
 	inside := func(op func(context.Context, http.RoundTripper) error) func(context.Context, http.RoundTripper) error {
@@ -338,7 +338,7 @@ func (n *numbers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return n.base.RoundTrip(r)
 }
 
-func TestNested_AFirstAttemptIsTheFirstInsideAnyOther(t *testing.T) {
+func TestNested_FirstAttemptInsideAnyOther(t *testing.T) {
 	newBase := func() *numbers { return &numbers{&byStatus{}, map[string][]int{}} }
 	t.Run("a resend of an operation", func(t *testing.T) {
 		base := newBase()

@@ -11,7 +11,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestOptions_PolicyFuncChoosesAndReloadsWithoutANewBudget(t *testing.T) {
+func TestOptions_PolicyFuncReloadKeepsBudget(t *testing.T) {
 	s := serve(t, many(100, 503)...)
 	patient, never := policy(t, nil), policy(t, func(c *retry.Config) { c.MaxAttempts = 1 })
 	var current atomic.Pointer[retry.Policy]
@@ -39,7 +39,7 @@ func TestOptions_PolicyFuncChoosesAndReloadsWithoutANewBudget(t *testing.T) {
 	require.Equal(t, 1, send("/"), "a reload must not refill the budget")
 }
 
-func TestOptions_DestinationNamesTheBudget(t *testing.T) {
+func TestOptions_DestinationNamesBudget(t *testing.T) {
 	s := serve(t, many(100, 503)...)
 	var seen recorder
 	c := client(t, policy(t, nil, retry.WithObserver(&seen)), httpx.WithDestination(func(r *http.Request) string {
@@ -55,7 +55,7 @@ func TestOptions_DestinationNamesTheBudget(t *testing.T) {
 	}
 }
 
-func TestOptions_PanicOnNonsense(t *testing.T) {
+func TestOptions_PanicOnInvalidArguments(t *testing.T) {
 	for name, option := range map[string]func(){
 		"WithPolicyFunc":               func() { httpx.WithPolicyFunc(nil) },
 		"WithDestination":              func() { httpx.WithDestination(nil) },

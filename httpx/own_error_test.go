@@ -64,7 +64,7 @@ func TestOwnError_AnAttemptsTimeoutIsNoCancellation(t *testing.T) {
 	}
 }
 
-func TestOwnError_AContextThatHasEndedNeverReachesTheBase(t *testing.T) {
+func TestOwnError_EndedContextNeverReachesBase(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
 		"plain": {}, "one attempt": {MaxAttempts: 1}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)},
 		"hedged": {Hedge: timeout.Fixed(time.Hour)},
@@ -94,7 +94,7 @@ func (c *closeCounter) Close() error {
 	return nil
 }
 
-func TestOwnError_AClassifierThatDoesNotReturnLeavesNoResponse(t *testing.T) {
+func TestOwnError_ClassifierPanicLeavesNoResponse(t *testing.T) {
 	for name, cfg := range map[string]retry.Config{
 		"plain": {}, "one attempt": {MaxAttempts: 1}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)},
 		"hedged": {Hedge: timeout.Fixed(time.Hour)},

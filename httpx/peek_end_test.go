@@ -20,10 +20,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// TestPeek_AStalledGzipBodyLeavesNothing has bodies stall before and behind the header of gzip,
+// TestPeek_StalledGzipBodyLeavesNothing has bodies stall before and behind the header of gzip,
 // for answers that are discarded and answers that the caller closes unread. The bubble fails if a
 // goroutine is left, although no context ends.
-func TestPeek_AStalledGzipBodyLeavesNothing(t *testing.T) {
+func TestPeek_StalledGzipBodyLeavesNothing(t *testing.T) {
 	for name, begin := range map[string]func(io.Writer){
 		"before its header": func(io.Writer) {},
 		"behind its header": func(w io.Writer) {
@@ -82,7 +82,7 @@ func zipped(text string) string {
 	return b.String()
 }
 
-func TestPeek_TheJSONOf429IsLookedAtByDefault(t *testing.T) {
+func TestPeek_JSONOf429ByDefault(t *testing.T) {
 	const spent = `{"error":{"code":"insufficient_quota"}}`
 	for name, test := range map[string]struct {
 		kind, coding, body string
@@ -142,7 +142,7 @@ func TestPeek_TheJSONOf429IsLookedAtByDefault(t *testing.T) {
 	}
 }
 
-func TestPeek_WhatCannotBeSentAgainIsNot(t *testing.T) {
+func TestPeek_NotIfNotReplayable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const failed = `{"error":"ratelimited","ok":false}`
 		n := 0
@@ -165,8 +165,8 @@ func TestPeek_WhatCannotBeSentAgainIsNot(t *testing.T) {
 	})
 }
 
-// TestPeek_AStalledAnswerIsGivenUpOnce counts on the look having waited already.
-func TestPeek_AStalledAnswerIsGivenUpOnce(t *testing.T) {
+// TestPeek_StalledAnswerTimesOutOnce counts on the look having waited already.
+func TestPeek_StalledAnswerTimesOutOnce(t *testing.T) {
 	for proto, protocols := range map[string][]*http.Protocols{"h1": nil, "h2": {unencryptedHTTP2()}} {
 		t.Run(proto, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestPeek_AStalledAnswerIsGivenUpOnce(t *testing.T) {
 	}
 }
 
-func TestPeek_ACloseEndsTheReadAhead(t *testing.T) {
+func TestPeek_CloseEndsReadAhead(t *testing.T) {
 	everyPeek(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200); stalled(w, r) },
 		func(t *testing.T, c *http.Client, _ *[]string) {
 			resp, err := c.Get("http://pipe/")
@@ -202,7 +202,7 @@ func TestPeek_ACloseEndsTheReadAhead(t *testing.T) {
 		})
 }
 
-func TestPeek_AClosedBodyCannotBeRead(t *testing.T) {
+func TestPeek_ClosedBodyCannotBeRead(t *testing.T) {
 	everyPeek(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "content") },
 		func(t *testing.T, c *http.Client, seen *[]string) {
 			resp, err := c.Get("http://pipe/")
@@ -227,7 +227,7 @@ func (d *deaf) Read(p []byte) (int, error) {
 	return d.trickle.Read(p)
 }
 
-func TestPeek_LooksNoLongerThanItIsWanted(t *testing.T) {
+func TestPeek_NoLongerThanNeeded(t *testing.T) {
 	for name, limit := range map[string]time.Duration{"the limit": time.Hour, "the caller's deadline": 50 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -255,7 +255,7 @@ func TestPeek_LooksNoLongerThanItIsWanted(t *testing.T) {
 	}
 }
 
-func TestPeek_ABodyThatIsSilentForTooLongIsGivenUpAllTheSame(t *testing.T) {
+func TestPeek_IdleTimeoutStillApplies(t *testing.T) {
 	for _, coding := range []string{"identity", "gzip"} {
 		t.Run(coding, func(t *testing.T) {
 			everyPeek(t, func(w http.ResponseWriter, r *http.Request) {
@@ -278,7 +278,7 @@ func TestPeek_ABodyThatIsSilentForTooLongIsGivenUpAllTheSame(t *testing.T) {
 }
 
 // A look that took too long goes on beside a caller who does not read, whose time does not count.
-func TestPeek_ABodyIsNotGivenUpThatNobodyReads(t *testing.T) {
+func TestPeek_UnreadBodyDoesNotTimeOut(t *testing.T) {
 	everyPeek(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "begin")
 		_ = http.NewResponseController(w).Flush()
@@ -300,7 +300,7 @@ type panicking struct{ closed atomic.Int32 }
 func (*panicking) Read([]byte) (int, error) { panic("odd body") }
 func (b *panicking) Close() error           { b.closed.Add(1); return nil }
 
-func TestPeek_APanicOfTheBodyIsTheCallers(t *testing.T) {
+func TestPeek_PanicOfBodyReachesCaller(t *testing.T) {
 	var seen []string
 	body := new(panicking)
 	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
@@ -313,7 +313,7 @@ func TestPeek_APanicOfTheBodyIsTheCallers(t *testing.T) {
 	require.EqualValues(t, 1, body.closed.Load())
 }
 
-func TestPeek_AClassifierThatPanicsLeavesNoBodyOpen(t *testing.T) {
+func TestPeek_ClassifierPanicLeavesNoBodyOpen(t *testing.T) {
 	body := new(closer)
 	var closed atomic.Int32
 	*body = closer{strings.NewReader("x"), &closed}
@@ -328,7 +328,7 @@ func TestPeek_AClassifierThatPanicsLeavesNoBodyOpen(t *testing.T) {
 	require.EqualValues(t, 1, closed.Load())
 }
 
-func TestPeek_ABasesPanicLeavesNoContext(t *testing.T) {
+func TestPeek_BasePanicLeavesNoContext(t *testing.T) {
 	var sent context.Context
 	tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		sent = r.Context()
@@ -338,7 +338,7 @@ func TestPeek_ABasesPanicLeavesNoContext(t *testing.T) {
 	require.ErrorIs(t, sent.Err(), context.Canceled)
 }
 
-func TestPeek_APolicyThatNeverRetriesLooksAtNothingUnasked(t *testing.T) {
+func TestPeek_OneAttemptPeeksOnlyOnRequest(t *testing.T) {
 	body := io.NopCloser(strings.NewReader(`{"error":{"code":"insufficient_quota"}}`))
 	tr := httpx.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 429, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
@@ -348,7 +348,7 @@ func TestPeek_APolicyThatNeverRetriesLooksAtNothingUnasked(t *testing.T) {
 	require.Equal(t, body, resp.Body)
 }
 
-func TestPeek_AHooksErrorLeavesNoContext(t *testing.T) {
+func TestPeek_HookErrorLeavesNoContext(t *testing.T) {
 	var prepared context.Context
 	tr := httpx.NewTransport(roundTripFunc(nil), policy(t, nil), httpx.WithBodyPeek(200),
 		httpx.WithBeforeAttempt(func(req *http.Request, _ *retry.Failure) error {
@@ -360,7 +360,7 @@ func TestPeek_AHooksErrorLeavesNoContext(t *testing.T) {
 	require.ErrorIs(t, prepared.Err(), context.Canceled)
 }
 
-func TestPeek_AnAnswerThatIsNotLookedAtKeepsItsBody(t *testing.T) {
+func TestPeek_OtherAnswersKeepTheirBody(t *testing.T) {
 	body := io.NopCloser(strings.NewReader("x"))
 	for _, opts := range [][]httpx.Option{nil, {httpx.WithBodyPeek(500)}} {
 		tr := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {

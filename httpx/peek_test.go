@@ -65,7 +65,7 @@ func everyPeek(t *testing.T, h http.HandlerFunc, test func(t *testing.T, c *http
 	}
 }
 
-func TestPeek_TheCallerGetsTheWholeBody(t *testing.T) {
+func TestPeek_CallerGetsWholeBody(t *testing.T) {
 	for name, size := range map[string]int{
 		"none": 0, "little": 10, "the limit": 5000, "one more": 5001,
 		"much": 1 << 20,
@@ -107,7 +107,7 @@ func TestPeek_TheCallerGetsTheWholeBody(t *testing.T) {
 	}
 }
 
-func TestPeek_ErrorsComeWhereTheyWould(t *testing.T) {
+func TestPeek_ErrorsAtSameOffset(t *testing.T) {
 	broken := errors.New("broken")
 	for name, limit := range map[string]int{"within the look": 100, "behind it": 3} {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +133,7 @@ type breaking struct{ err error }
 
 func (b breaking) Read([]byte) (int, error) { return 0, b.err }
 
-func TestPeek_ABodyThatStallsIsClassifiedByWhatHasCome(t *testing.T) {
+func TestPeek_StalledBodyClassifiedByPrefix(t *testing.T) {
 	for name, begin := range map[string]string{"at once": "", "in the middle": `{"error":`} {
 		t.Run(name, func(t *testing.T) {
 			everyPeek(t, func(w http.ResponseWriter, r *http.Request) {
@@ -162,7 +162,7 @@ func TestPeek_ABodyThatStallsIsClassifiedByWhatHasCome(t *testing.T) {
 	}
 }
 
-func TestPeek_CompressedBodiesAreReadWithinTheLimit(t *testing.T) {
+func TestPeek_CompressedBodiesWithinLimit(t *testing.T) {
 	const limit = 2000
 	bomb := bytes.Repeat([]byte("bomb"), 1<<20)
 	pack := func(open func(io.Writer) io.WriteCloser, content []byte) string {
@@ -220,7 +220,7 @@ func TestPeek_CompressedBodiesAreReadWithinTheLimit(t *testing.T) {
 	})
 }
 
-func TestPeek_StreamsAndBodilessAnswersAreLeftAlone(t *testing.T) {
+func TestPeek_IgnoresStreamsAndEmptyBodies(t *testing.T) {
 	for _, kind := range []string{
 		"text/event-stream", "Text/Event-Stream; charset=utf-8", "application/vnd.amazon.eventstream",
 		"multipart/x-mixed-replace; boundary=x", "application/grpc+proto",
@@ -261,7 +261,7 @@ func TestPeek_StreamsAndBodilessAnswersAreLeftAlone(t *testing.T) {
 	})
 }
 
-func TestPeek_AnUpgradedConnectionIsLeftAlone(t *testing.T) {
+func TestPeek_IgnoresUpgradedConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []string
 		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) { switchToEcho(w) }, policy(t, nil),
@@ -280,7 +280,7 @@ func TestPeek_AnUpgradedConnectionIsLeftAlone(t *testing.T) {
 	})
 }
 
-func TestPeek_TheCallersCancelEndsTheLook(t *testing.T) {
+func TestPeek_CancelEndsPeek(t *testing.T) {
 	everyPeek(t, stalled, func(t *testing.T, c *http.Client, _ *[]string) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(30*time.Millisecond, cancel)

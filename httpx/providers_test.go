@@ -305,7 +305,7 @@ func (r *recorded) check(t *testing.T, opts ...httpx.Option) {
 	})
 }
 
-func TestProviders_AreWaitedForAsTheirDocumentationSays(t *testing.T) {
+func TestProviders_WaitAsDocumented(t *testing.T) {
 	for name, r := range providers {
 		t.Run(name, func(t *testing.T) { r.check(t) })
 	}
@@ -330,7 +330,7 @@ func byBody(req *http.Request, resp *http.Response, err error) retry.Outcome {
 	return httpx.Classify(req, resp, err)
 }
 
-func TestProviders_ThatSayItInTheBodyAlone(t *testing.T) {
+func TestProviders_HintInBodyOnly(t *testing.T) {
 	for name, r := range map[string]recorded{
 		"GitHub, secondary limit": {
 			403,

@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 )
 
-func TestProxy_MultipartFilesAreRemovedAndThePatternIsSeenAbove(t *testing.T) {
+func TestProxy_RemovesMultipartFilesAndKeepsPattern(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /up/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +51,7 @@ func TestProxy_MultipartFilesAreRemovedAndThePatternIsSeenAbove(t *testing.T) {
 	require.Equal(t, "POST /up/{id}", <-pattern)
 }
 
-func TestProxy_ReverseProxyWithATransportInsideAHandler(t *testing.T) {
+func TestProxy_ReverseProxyInsideHandler(t *testing.T) {
 	for name, p := range policies(t) {
 		var calls atomic.Int32
 		backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +108,7 @@ func TestProxy_ReverseProxyWithATransportInsideAHandler(t *testing.T) {
 	}
 }
 
-func TestProxy_TimeoutHandlerKeepsItsPusher(t *testing.T) {
+func TestProxy_TimeoutHandlerKeepsPusher(t *testing.T) {
 	inner := httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if _, ok := w.(http.Pusher); ok {
 			_, _ = io.WriteString(w, "abc")

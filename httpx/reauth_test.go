@@ -76,7 +76,7 @@ func expired() *tokens {
 	return k
 }
 
-func TestReauth_A401IsSentAgainOnceWithNewCredentials(t *testing.T) {
+func TestReauth_401ResentOnceWithNewCredentials(t *testing.T) {
 	for name, body := range map[string]func() io.Reader{
 		"no body": func() io.Reader { return nil },
 		"a copy":  func() io.Reader { return strings.NewReader("pay 5") },
@@ -98,7 +98,7 @@ func TestReauth_A401IsSentAgainOnceWithNewCredentials(t *testing.T) {
 	}
 }
 
-func TestReauth_ASecond401IsTheCallers(t *testing.T) {
+func TestReauth_Second401IsReturned(t *testing.T) {
 	k := new(tokens)
 	k.valid.Store(-1)
 	resp, err := k.client(policy(t, nil)).Get("http://h/")
@@ -109,7 +109,7 @@ func TestReauth_ASecond401IsTheCallers(t *testing.T) {
 	require.EqualValues(t, 1, k.renewed.Load())
 }
 
-func TestReauth_A401WithDoNotRetryIsTheCallers(t *testing.T) {
+func TestReauth_401WithDoNotRetryIsReturned(t *testing.T) {
 	renewed := false
 	rt := httpx.NewTransport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		resp := reply(401, http.NoBody)
@@ -124,7 +124,7 @@ func TestReauth_A401WithDoNotRetryIsTheCallers(t *testing.T) {
 	require.False(t, renewed)
 }
 
-func TestReauth_The401IsTheCallersWhereItCannotBeSentAgain(t *testing.T) {
+func TestReauth_401IsReturnedIfNotReplayable(t *testing.T) {
 	refuse := testkit.NewLedger()
 	refuse.Refuse = func(budget.Kind) bool { return true }
 	for name, c := range map[string]struct {
@@ -158,7 +158,7 @@ func TestReauth_The401IsTheCallersWhereItCannotBeSentAgain(t *testing.T) {
 }
 
 // The credentials of a hundred calls under way expire, some of which are answered late.
-func TestReauth_OneRenewalForAllCallsThatWaitForIt(t *testing.T) {
+func TestReauth_OneRenewalForAllWaitingCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := expired()
 		k.renew = func(context.Context, *http.Response) error { time.Sleep(time.Second); return nil }
@@ -181,7 +181,7 @@ func TestReauth_OneRenewalForAllCallsThatWaitForIt(t *testing.T) {
 }
 
 // The default budget lets through what a renewal has helped.
-func TestReauth_ManyCallsUnderTheDefaultBudget(t *testing.T) {
+func TestReauth_ManyCallsUnderDefaultBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := expired()
 		k.renew = func(context.Context, *http.Response) error { time.Sleep(time.Second); return nil }
@@ -200,7 +200,7 @@ func TestReauth_ManyCallsUnderTheDefaultBudget(t *testing.T) {
 	})
 }
 
-func TestReauth_ACallThatGivesUpLeavesTheRenewalToAnother(t *testing.T) {
+func TestReauth_CanceledCallLeavesRenewalToAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := expired()
 		k.renew = func(ctx context.Context, _ *http.Response) error { return testkit.Pause(ctx, time.Second) }
@@ -231,7 +231,7 @@ func TestReauth_ACallThatGivesUpLeavesTheRenewalToAnother(t *testing.T) {
 	})
 }
 
-func TestReauth_ARenewalThatIsOfNoUseIsPutOff(t *testing.T) {
+func TestReauth_UselessRenewalIsDelayed(t *testing.T) {
 	for name, broken := range map[string]error{"it fails": errNoToken, "it does not help": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -266,7 +266,7 @@ func TestReauth_ARenewalThatIsOfNoUseIsPutOff(t *testing.T) {
 	}
 }
 
-func TestReauth_HostsRenewApart(t *testing.T) {
+func TestReauth_HostsRenewSeparately(t *testing.T) {
 	k := expired()
 	k.renew = func(context.Context, *http.Response) error { k.now.Store(0); return nil }
 	c := k.client(policy(t, nil))
@@ -279,7 +279,7 @@ func TestReauth_HostsRenewApart(t *testing.T) {
 	require.EqualValues(t, 3, k.renewed.Load())
 }
 
-func TestReauth_ARequestOfTheRenewalIsNotReauthenticated(t *testing.T) {
+func TestReauth_RenewalRequestNotReauthenticated(t *testing.T) {
 	k := new(tokens)
 	k.valid.Store(-1)
 	var c *http.Client
@@ -314,7 +314,7 @@ func TestReauth_HedgedAttemptsShareARenewal(t *testing.T) {
 	})
 }
 
-func TestReauth_AHedgeWaitsForTheRenewalOfItsCall(t *testing.T) {
+func TestReauth_HedgeWaitsForRenewal(t *testing.T) {
 	for name, failed := range map[string]error{"": nil, "fails": errors.New("no token"), "gives up": context.Canceled} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -340,7 +340,7 @@ func TestReauth_AHedgeWaitsForTheRenewalOfItsCall(t *testing.T) {
 	}
 }
 
-func TestReauth_AHedgeThatWaitsIsNotSentWhenTheCallHasEnded(t *testing.T) {
+func TestReauth_WaitingHedgeNotSentAfterEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := expired()
 		k.renew = func(context.Context, *http.Response) error { time.Sleep(2 * time.Second); return nil }
@@ -357,7 +357,7 @@ func TestReauth_AHedgeThatWaitsIsNotSentWhenTheCallHasEnded(t *testing.T) {
 	})
 }
 
-func TestReauth_APanicInARenewalHangsNobody(t *testing.T) {
+func TestReauth_PanicInRenewalReleasesWaiters(t *testing.T) {
 	for name, leave := range map[string]func(){"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
 		synctest.Test(t, func(t *testing.T) {
 			k := expired()
@@ -379,7 +379,7 @@ func TestReauth_APanicInARenewalHangsNobody(t *testing.T) {
 	}
 }
 
-func TestReauth_SeesTheResponseAndTheCallsContext(t *testing.T) {
+func TestReauth_SeesResponseAndContext(t *testing.T) {
 	type key struct{}
 	k := expired()
 	k.renew = func(ctx context.Context, resp *http.Response) error {

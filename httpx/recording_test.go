@@ -36,9 +36,9 @@ var aborts = map[string]func(conn net.Conn, f *http2.Framer, stream uint32){
 	"connection lost": func(c net.Conn, _ *http2.Framer, _ uint32) { c.Close() },
 }
 
-// TestAbortedUpload_ReturnsAtOnce has a server give up a request whose body, a pipe that nobody
-// writes to any more, is being read.
-func TestAbortedUpload_ReturnsAtOnce(t *testing.T) {
+// TestRecording_AbortedUploadReturnsAtOnce has a server give up a request whose body, a pipe that
+// nobody writes to any more, is being read.
+func TestRecording_AbortedUploadReturnsAtOnce(t *testing.T) {
 	for fault, abort := range aborts {
 		for _, written := range []string{"", "hello"} {
 			for way, p := range policies(t) {
@@ -86,7 +86,7 @@ func (b pipeBody) Close() error {
 	return b.PipeReader.Close()
 }
 
-func TestAbortedUpload_SaysWhyItIsNotRepeated(t *testing.T) {
+func TestRecording_AbortedUploadReportsNotReplayable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{during: func(_ net.Conn, f *http2.Framer, frame http2.Frame) {
 			_ = f.WriteRSTStream(frame.Header().StreamID, http2.ErrCodeInternal)
@@ -102,9 +102,9 @@ func TestAbortedUpload_SaysWhyItIsNotRepeated(t *testing.T) {
 	})
 }
 
-// TestAReadUnderWay_IsLeftToTheNextAttempt has attempts end while their body is being read,
+// TestRecording_PendingReadPassesToNextAttempt has attempts end while their body is being read,
 // without a need to unblock it.
-func TestAReadUnderWay_IsLeftToTheNextAttempt(t *testing.T) {
+func TestRecording_PendingReadPassesToNextAttempt(t *testing.T) {
 	for _, written := range []string{"", "hello"} {
 		for name, test := range map[string]struct {
 			p     *retry.Policy
@@ -151,10 +151,10 @@ func TestAReadUnderWay_IsLeftToTheNextAttempt(t *testing.T) {
 	}
 }
 
-// TestAReadUnderWay_DoesNotKeepARetryBack has a server answer early, and nothing more be written
-// to the request's body until that was sent again: HTTP/2 waits for a Read of it when the body of
-// its answer is closed.
-func TestAReadUnderWay_DoesNotKeepARetryBack(t *testing.T) {
+// TestRecording_PendingReadDoesNotDelayRetry has a server answer early, and nothing more be
+// written to the request's body until that was sent again: HTTP/2 waits for a Read of it when the
+// body of its answer is closed.
+func TestRecording_PendingReadDoesNotDelayRetry(t *testing.T) {
 	for name, early := range map[string]func(f *http2.Framer, stream uint32){
 		"the answer is complete": func(f *http2.Framer, id uint32) {
 			begin(f, id, "503")
@@ -214,7 +214,7 @@ func (b *lockedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-func TestAnEarlyAnswer_DoesNotWaitForTheBodyToBeClosed(t *testing.T) {
+func TestRecording_EarlyAnswerDoesNotWaitForClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rawHTTP2{during: func(_ net.Conn, f *http2.Framer, frame http2.Frame) { answer(f, frame.Header().StreamID, "403") }}
 		pipe, feed := io.Pipe()
@@ -228,9 +228,10 @@ func TestAnEarlyAnswer_DoesNotWaitForTheBodyToBeClosed(t *testing.T) {
 	})
 }
 
-// TestAClosedBody_IsReadOnOnAnotherConnection has a base that closes the body of a request whose
-// connection it finds unusable, and sends it on another: net/http does so if nothing was read.
-func TestAClosedBody_IsReadOnOnAnotherConnection(t *testing.T) {
+// TestRecording_ClosedBodyContinuesOnNewConnection has a base that closes the body of a request
+// whose connection it finds unusable, and sends it on another: net/http does so if nothing was
+// read.
+func TestRecording_ClosedBodyContinuesOnNewConnection(t *testing.T) {
 	for name, traced := range map[string]bool{"known from the trace": true, "not known": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -274,7 +275,7 @@ func TestAClosedBody_IsReadOnOnAnotherConnection(t *testing.T) {
 	}
 }
 
-func TestACanceledUpload_ClosesItsBody(t *testing.T) {
+func TestRecording_CanceledUploadClosesBody(t *testing.T) {
 	for way, p := range policies(t) {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -293,7 +294,7 @@ func TestACanceledUpload_ClosesItsBody(t *testing.T) {
 	}
 }
 
-func TestRecording_IsReadableAfterCloseWithinItsAttempt(t *testing.T) {
+func TestRecording_ReadableAfterCloseWithinAttempt(t *testing.T) {
 	var got []byte
 	again := roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		r.Body.Close() // as net/http's HTTP/2 does when a connection turns out to be unusable
@@ -308,7 +309,7 @@ func TestRecording_IsReadableAfterCloseWithinItsAttempt(t *testing.T) {
 	require.EqualValues(t, 1, closed.Load())
 }
 
-func TestRecording_GoesOnWhereAnAttemptThatIsOverStillReads(t *testing.T) {
+func TestRecording_ContinuesWhileEndedAttemptReads(t *testing.T) {
 	source, feed := io.Pipe()
 	var uploads sync.WaitGroup
 	defer uploads.Wait()
@@ -343,7 +344,7 @@ func TestRecording_GoesOnWhereAnAttemptThatIsOverStillReads(t *testing.T) {
 	require.Equal(t, "pay 5 and more", string(got))
 }
 
-func TestAClosedBody_IsNotReadOnBeyondTheBuffer(t *testing.T) {
+func TestRecording_ClosedBodyNotReadBeyondBuffer(t *testing.T) {
 	source := &counting{Reader: endless{}}
 	careless := base(func(req *http.Request) (*http.Response, error) {
 		_, _ = req.Body.Read(make([]byte, 10))
@@ -358,9 +359,9 @@ func TestAClosedBody_IsNotReadOnBeyondTheBuffer(t *testing.T) {
 	require.Equal(t, 10, source.read)
 }
 
-// TestABodyThatWasClosedUnderARead_IsNotRepeated has a base that does not wait for a Read which
+// TestRecording_CloseDuringReadIsNotReplayed has a base that does not wait for a Read which
 // Close should unblock.
-func TestABodyThatWasClosedUnderARead_IsNotRepeated(t *testing.T) {
+func TestRecording_CloseDuringReadIsNotReplayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe, feed := io.Pipe()
 		defer feed.Close()
@@ -382,7 +383,7 @@ func TestABodyThatWasClosedUnderARead_IsNotRepeated(t *testing.T) {
 	})
 }
 
-func TestAnUploadOnAnotherConnection_GoesOnAfterTheAnswer(t *testing.T) {
+func TestRecording_NewConnectionUploadContinuesAfterAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []byte
 		uploaded := make(chan struct{})
@@ -412,7 +413,7 @@ func TestAnUploadOnAnotherConnection_GoesOnAfterTheAnswer(t *testing.T) {
 	})
 }
 
-func TestAnAttemptThatIsOver_DoesNotKeepTheBodyOpen(t *testing.T) {
+func TestRecording_EndedAttemptDoesNotKeepBodyOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reads := make(chan struct{})
 		sent := 0
@@ -439,7 +440,7 @@ func TestAnAttemptThatIsOver_DoesNotKeepTheBodyOpen(t *testing.T) {
 	})
 }
 
-func TestAReadUnderWay_IsLeftToTheNextAttemptAlthoughItsBodyWasClosed(t *testing.T) {
+func TestRecording_PendingReadPassesOnAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
 		got := ""

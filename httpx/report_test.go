@@ -9,7 +9,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestReport_OfAnOlderCallDoesNotCountAgain(t *testing.T) {
+func TestReport_OlderCallNotCountedAgain(t *testing.T) {
 	s := serve(t, 503, 503, 503, 503, 200)
 	c := client(t, policy(t, func(c *retry.Config) { c.Budget = budget.Unlimited{} }))
 	resp, err := c.Get(s.URL)

@@ -13,7 +13,7 @@ import (
 )
 
 // Callers log resp.Request, or send it once more.
-func TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
+func TestResponse_RequestIsCallersAndReusable(t *testing.T) {
 	type key struct{}
 	for name, p := range policies(t) {
 		for _, codes := range [][]int{{200}, {404}, {503}, {500, 429, 404}} {
@@ -49,7 +49,7 @@ func TestResponse_ItsRequestIsTheCallersAndCanBeSentAgain(t *testing.T) {
 }
 
 // A base that sends another request, and states it in the response, knows better.
-func TestResponse_ARequestThatTheBaseSaysItSentIsLeftInTheResponse(t *testing.T) {
+func TestResponse_KeepsRequestSetByBase(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
 	base := &http.Transport{}

@@ -41,7 +41,7 @@ func replies(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
-func TestRetryBudget_EachAnswerThatInvitesARetryIsPaidFor(t *testing.T) {
+func TestRetryBudget_PaysForInvitedRetries(t *testing.T) {
 	for code, pays := range map[int]bool{
 		200: false, 301: false, 400: false, 404: false, 409: false, 501: false, 508: false,
 		408: true, 425: true, 429: true, 500: true, 502: true, 503: true, 504: true, 599: true,
@@ -56,7 +56,7 @@ func TestRetryBudget_EachAnswerThatInvitesARetryIsPaidFor(t *testing.T) {
 	}
 }
 
-func TestRetryBudget_AnswersThatWereSilent(t *testing.T) {
+func TestRetryBudget_SilentAnswers(t *testing.T) {
 	for name, next := range map[string]http.Handler{
 		"panic":       http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") }),
 		"aborted":     http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
@@ -77,7 +77,7 @@ func TestRetryBudget_AnswersThatWereSilent(t *testing.T) {
 
 func wait(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-func TestRetryBudget_WhatNobodyRetriesIsNotPaidFor(t *testing.T) {
+func TestRetryBudget_FinalAnswersAreFree(t *testing.T) {
 	said := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Should-Retry", "false")
 		w.WriteHeader(503)
@@ -93,7 +93,7 @@ func TestRetryBudget_WhatNobodyRetriesIsNotPaidFor(t *testing.T) {
 	require.Equal(t, "false", fetch(h).Header().Get("X-Should-Retry"))
 }
 
-func TestRetryBudget_TheHandlersInvitationIsOverruled(t *testing.T) {
+func TestRetryBudget_OverrulesHandlersInvitation(t *testing.T) {
 	h := httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Should-Retry", "true")
 		w.WriteHeader(503)
@@ -121,7 +121,7 @@ func TestRetryBudget_SuccessesEarnRetries(t *testing.T) {
 	}
 }
 
-func TestRetryBudget_EachKeyHasItsOwn(t *testing.T) {
+func TestRetryBudget_OnePerKey(t *testing.T) {
 	h := httpx.Handler(replies(503), httpx.WithRetryBudgetBy(once, func(r *http.Request) string { return r.Header.Get("Tenant") }))
 	for _, tenant := range []string{"a", "b"} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -131,13 +131,13 @@ func TestRetryBudget_EachKeyHasItsOwn(t *testing.T) {
 	}
 }
 
-func TestRetryBudget_OneOptionIsOneBudget(t *testing.T) {
+func TestRetryBudget_OneBudgetPerOption(t *testing.T) {
 	option := httpx.WithRetryBudget(once)
 	require.Empty(t, fetch(httpx.Handler(replies(503), option)).Header().Get("X-Should-Retry"))
 	require.Equal(t, "false", fetch(httpx.Handler(replies(503), option)).Header().Get("X-Should-Retry"))
 }
 
-func TestRetryBudget_MistakesAreNamed(t *testing.T) {
+func TestRetryBudget_ErrorNamesEachMistake(t *testing.T) {
 	require.PanicsWithValue(t, "httpx: WithRetryBudget: Open: must be between 0 (the default) and 1e6, not -1", func() {
 		httpx.WithRetryBudget(budget.Fleet{Open: -1})
 	})
@@ -145,7 +145,7 @@ func TestRetryBudget_MistakesAreNamed(t *testing.T) {
 }
 
 // A thousand processes of one call each, and a server that fails.
-func TestRetryBudget_AThousandFreshPoliciesInAnOutage(t *testing.T) {
+func TestRetryBudget_ThousandNewClientsInOutage(t *testing.T) {
 	var attempts atomic.Int32
 	s := httptest.NewServer(httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		attempts.Add(1)
@@ -166,7 +166,7 @@ func TestRetryBudget_AThousandFreshPoliciesInAnOutage(t *testing.T) {
 }
 
 // A client that only knows x-should-retry, as those of some vendors' SDKs.
-func TestRetryBudget_AClientThatHonoursXShouldRetryObeys(t *testing.T) {
+func TestRetryBudget_XShouldRetryClientObeys(t *testing.T) {
 	var attempts atomic.Int32
 	s := httptest.NewServer(httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		attempts.Add(1)
@@ -225,7 +225,7 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 // Attempt numbers come from strangers: none of them buys a retry, or costs another client one.
-func TestRetryBudget_AClaimedAttemptNumberChangesNothing(t *testing.T) {
+func TestRetryBudget_ForgedAttemptNumberChangesNothing(t *testing.T) {
 	granted := func(claims ...string) (liars, others int) {
 		code := http.StatusServiceUnavailable
 		h := httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }),
@@ -262,7 +262,7 @@ func TestRetryBudget_AClaimedAttemptNumberChangesNothing(t *testing.T) {
 	}
 }
 
-func TestRetryBudget_OneKeysFailuresLeaveTheOthersTheirRetries(t *testing.T) {
+func TestRetryBudget_KeysAreIndependent(t *testing.T) {
 	h := httpx.Handler(replies(503), httpx.WithRetryBudgetBy(once, func(r *http.Request) string { return r.URL.Path }))
 	ask := func(path, claim string) string {
 		r := httptest.NewRequest(http.MethodGet, path, nil)

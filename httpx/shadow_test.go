@@ -109,7 +109,7 @@ var keyedCalls = map[string]struct {
 	},
 }
 
-func TestShadow_AKeyedRequestWaitsForItsFirstAttempt(t *testing.T) {
+func TestShadow_KeyedRequestWaitsForFirstAttempt(t *testing.T) {
 	for name, test := range keyedCalls {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestShadow_AKeyedRequestWaitsForItsFirstAttempt(t *testing.T) {
 	}
 }
 
-func TestShadow_AConflictIsAnAnswerIfNoOtherAttemptCanBeInProgress(t *testing.T) {
+func TestShadow_ConflictIsAnswerIfNothingInFlight(t *testing.T) {
 	ok := func(code int) func() (*http.Response, error) {
 		return func() (*http.Response, error) { return reply(code, http.NoBody), nil }
 	}
@@ -175,7 +175,7 @@ func TestShadow_AConflictIsAnAnswerIfNoOtherAttemptCanBeInProgress(t *testing.T)
 	}
 }
 
-func TestShadow_TheHintsOfAConflictCount(t *testing.T) {
+func TestShadow_ConflictHintsCount(t *testing.T) {
 	for name, test := range map[string]struct {
 		header http.Header
 		status int
@@ -232,7 +232,7 @@ func (l *ledger) End(_ time.Time, _ budget.Permit, e budget.Evidence) {
 func (l *ledger) New() budget.Budget { return l }
 func (l *ledger) Validate() error    { return nil }
 
-func TestShadow_AConflictShowsThatTheDestinationWorks(t *testing.T) {
+func TestShadow_ConflictShowsServerAlive(t *testing.T) {
 	var l ledger
 	n := 0
 	tr := httpx.NewTransport(base(func(*http.Request) (*http.Response, error) {
@@ -245,7 +245,7 @@ func TestShadow_AConflictShowsThatTheDestinationWorks(t *testing.T) {
 	require.Equal(t, []budget.Evidence{budget.Failed, budget.Alive, budget.Alive, budget.Alive}, l.ended)
 }
 
-func TestShadow_AHedgesRefusalDoesNotBeatTheFirstAttempt(t *testing.T) {
+func TestShadow_HedgeRefusalDoesNotBeatFirstAttempt(t *testing.T) {
 	declared := func(r *http.Request) *http.Request {
 		return r.WithContext(retry.WithIdempotency(r.Context(), retry.Idempotent))
 	}
@@ -297,7 +297,7 @@ func TestShadow_AHedgesRefusalDoesNotBeatTheFirstAttempt(t *testing.T) {
 	}
 }
 
-func TestShadow_IsTheAnswerWhereNothingElseComes(t *testing.T) {
+func TestShadow_IsAnswerIfNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		c := pipeClient(t, plan(&sent, []int{404, 404, 200}, 300*time.Millisecond, 0, 0), hedging(t, nil))
@@ -311,7 +311,7 @@ func TestShadow_IsTheAnswerWhereNothingElseComes(t *testing.T) {
 	})
 }
 
-func TestShadow_TheReportOfAResendSaysSo(t *testing.T) {
+func TestShadow_InReportOfResend(t *testing.T) {
 	for name, test := range map[string]struct {
 		method string
 		codes  []int // 0: a refused dial

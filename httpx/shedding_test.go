@@ -35,7 +35,7 @@ func occupied(t *testing.T, n int, opts ...httpx.HandlerOption) http.Handler {
 	return h
 }
 
-func TestLoadShedding_RefusesWhatMattersLeastFirst(t *testing.T) {
+func TestLoadShedding_RefusesLeastCriticalFirst(t *testing.T) {
 	for n, want := range map[int]struct {
 		criticality, attempt string
 		refused              bool
@@ -78,7 +78,7 @@ func TestLoadShedding_LeavesNothingBehind(t *testing.T) {
 	require.Equal(t, http.StatusOK, fetch(h).Code)
 }
 
-func TestCriticality_TravelsAndStrangersAreCapped(t *testing.T) {
+func TestCriticality_PropagatesCappedForStrangers(t *testing.T) {
 	for _, trusted := range []bool{false, true} {
 		var seen []string
 		leaf := roundTripFunc(func(r *http.Request) (*http.Response, error) {
@@ -115,7 +115,7 @@ func TestCriticality_TravelsAndStrangersAreCapped(t *testing.T) {
 	}
 }
 
-func TestCriticality_SheddableCallsAreNotHedged(t *testing.T) {
+func TestCriticality_SheddableNotHedged(t *testing.T) {
 	for c, want := range map[call.Criticality]int{
 		retry.Sheddable: 1, retry.SheddablePlus: 1, retry.Critical: 3, retry.CriticalPlus: 3,
 	} {
@@ -140,7 +140,7 @@ func TestCriticality_SheddableCallsAreNotHedged(t *testing.T) {
 	}
 }
 
-func TestLoadShedding_MistakesAreNamed(t *testing.T) {
+func TestLoadShedding_ErrorNamesEachMistake(t *testing.T) {
 	require.PanicsWithValue(t, "httpx: WithLoadShedding: must be at least 1", func() { httpx.WithLoadShedding(0) })
 	require.PanicsWithValue(t, "httpx: WithTrust: must not be nil", func() { httpx.WithTrust(nil) })
 }

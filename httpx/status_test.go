@@ -24,7 +24,7 @@ func inTurn(codes ...int) http.RoundTripper {
 	})
 }
 
-func TestStatusIsSeenByObserversAndErrors(t *testing.T) {
+func TestStatus_InObserversAndErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &testkit.Watcher{}
 		p := retry.Must(retry.New(retry.Config{}, retry.WithObserver(w)))
@@ -47,7 +47,7 @@ func TestStatusIsSeenByObserversAndErrors(t *testing.T) {
 	})
 }
 
-func TestStatusOfASuccessIsSeenToo(t *testing.T) {
+func TestStatus_OfSuccess(t *testing.T) {
 	w := &testkit.Watcher{}
 	p := retry.Must(retry.New(retry.Config{}, retry.WithObserver(w)))
 	client := &http.Client{Transport: httpx.NewTransport(inTurn(200, 204), p)}

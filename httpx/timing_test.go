@@ -20,7 +20,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestTiming_RetryAfterIsWaitedForInEveryForm(t *testing.T) {
+func TestTiming_RetryAfterInEveryForm(t *testing.T) {
 	type header = func() http.Header
 	one := func(name, value string) header { return func() http.Header { return http.Header{name: {value}} } }
 	after := func(d time.Duration, layout string) header { // within the bubble's time
@@ -78,7 +78,7 @@ func TestTiming_RetryAfterIsWaitedForInEveryForm(t *testing.T) {
 	}
 }
 
-func TestTiming_AHintLongerThanMaxHintHandsOverTheResponse(t *testing.T) {
+func TestTiming_HintAboveMaxHintReturnsResponse(t *testing.T) {
 	for _, hint := range []string{"61", "1e9", "99999999999999999999999999", strings.Repeat("9", 200)} {
 		synctest.Test(t, func(t *testing.T) {
 			var sent atomic.Int32
@@ -105,7 +105,7 @@ func TestTiming_AHintLongerThanMaxHintHandsOverTheResponse(t *testing.T) {
 	}
 }
 
-func TestTiming_AttemptTimeoutIsRetriedAndTheCallersDeadlineIsNot(t *testing.T) {
+func TestTiming_AttemptTimeoutRetriedUnlikeDeadline(t *testing.T) {
 	silent := func(sent *atomic.Int32) http.HandlerFunc {
 		return func(_ http.ResponseWriter, r *http.Request) {
 			sent.Add(1)
@@ -147,7 +147,7 @@ func get(t testing.TB, ctx context.Context, url string) *http.Request {
 	return req
 }
 
-func TestTiming_WaitPastTheDeadlineReturnsAtOnceWithTheLastResponse(t *testing.T) {
+func TestTiming_WaitPastDeadlineReturnsLastResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, statuses(503), policy(t, func(c *retry.Config) { c.ThrottledBackoff = backoff.Constant(time.Minute) }))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -164,7 +164,7 @@ func TestTiming_WaitPastTheDeadlineReturnsAtOnceWithTheLastResponse(t *testing.T
 	})
 }
 
-func TestTiming_ClientTimeoutSpansAllAttemptsAndSaysThatItWasTheTimeout(t *testing.T) {
+func TestTiming_ClientTimeoutSpansAllAttempts(t *testing.T) {
 	for range 50 { // two timers are due at once, in no particular order
 		synctest.Test(t, func(t *testing.T) {
 			var sent atomic.Int32
@@ -188,7 +188,7 @@ func TestTiming_ClientTimeoutSpansAllAttemptsAndSaysThatItWasTheTimeout(t *testi
 	}
 }
 
-func TestTiming_ClientTimeoutSaysSoUnderEveryPolicy(t *testing.T) {
+func TestTiming_ClientTimeoutErrorUnderEveryPolicy(t *testing.T) {
 	for name := range policies(t) {
 		for range 30 {
 			synctest.Test(t, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestTiming_ClientTimeoutSaysSoUnderEveryPolicy(t *testing.T) {
 	}
 }
 
-func TestTiming_EachAttemptSaysWhatIsLeftOfTheDeadline(t *testing.T) {
+func TestTiming_AttemptsSendRemainingDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var left, attempts []string
 		c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -242,7 +242,7 @@ func TestTiming_WithoutHeadersSendsNone(t *testing.T) {
 	})
 }
 
-func TestTiming_SlowBodyOutlivesTheAttemptTimeout(t *testing.T) {
+func TestTiming_SlowBodyOutlivesAttemptTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := true
 		c := pipeClient(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -266,7 +266,7 @@ func TestTiming_SlowBodyOutlivesTheAttemptTimeout(t *testing.T) {
 	})
 }
 
-func TestTiming_NoWaitAfterTheLastAttempt(t *testing.T) {
+func TestTiming_NoWaitAfterLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, statuses(500), policy(t, func(c *retry.Config) { c.Backoff = backoff.Constant(time.Second) }))
 		start := time.Now()
@@ -277,7 +277,7 @@ func TestTiming_NoWaitAfterTheLastAttempt(t *testing.T) {
 	})
 }
 
-func TestTiming_ACallersOwnRequestTimeoutIsNotMadeLonger(t *testing.T) {
+func TestTiming_CallersRequestTimeoutNotExtended(t *testing.T) {
 	s := serve(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()

@@ -22,7 +22,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestTLSAlerts_AreSortedByWhatTheyMean(t *testing.T) {
+func TestTLSAlerts_ClassifiedByMeaning(t *testing.T) {
 	for alert, class := range map[tls.AlertError]retry.Class{
 		10: retry.Transient, 20: retry.Transient, 22: retry.Transient, 50: retry.Transient, 80: retry.Transient, 90: retry.Transient,
 		40: retry.Rejected, 42: retry.Rejected, 43: retry.Rejected, 44: retry.Rejected, 45: retry.Rejected, 46: retry.Rejected,
@@ -62,7 +62,7 @@ func tlsServer(t *testing.T, h2 bool, fail int32) (s *httptest.Server, got, hand
 	return s, got, handshakes
 }
 
-func TestATLSHandshakeThatFails_HasSentNothing(t *testing.T) {
+func TestTLSHandshake_FailureSentNothing(t *testing.T) {
 	for _, proto := range []string{"h1", "h2"} {
 		for way, p := range policies(t) {
 			if way == "never" {
@@ -83,7 +83,7 @@ func TestATLSHandshakeThatFails_HasSentNothing(t *testing.T) {
 	}
 }
 
-func TestATLSHandshakeThatFails_PaysForEachAttempt(t *testing.T) {
+func TestTLSHandshake_FailurePaysForEachAttempt(t *testing.T) {
 	s, got, handshakes := tlsServer(t, false, 1000)
 	var seen recorder
 	tr := httpx.NewTransport(s.Client().Transport, policy(t, nil, retry.WithObserver(&seen)))
@@ -119,9 +119,9 @@ func (c garbler) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// TestATLSAlertAfterTheHandshake_IsALostConnection has a record arrive damaged: one side or the
+// TestTLSAlert_AfterHandshakeIsLostConnection has a record arrive damaged: one side or the
 // other answers with bad_record_mac, and nobody knows whether the request was processed.
-func TestATLSAlertAfterTheHandshake_IsALostConnection(t *testing.T) {
+func TestTLSAlert_AfterHandshakeIsLostConnection(t *testing.T) {
 	for _, op := range []string{"remote error", "local error"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			t.Run(op+"/"+method, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (c *counts) trace() *httptrace.ClientTrace {
 	}
 }
 
-func TestAClientTrace_IsCalledByHedgesOneAtATime(t *testing.T) {
+func TestClientTrace_HedgesCallOneAtATime(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusEarlyHints)
@@ -72,7 +72,7 @@ func TestAClientTrace_IsCalledByHedgesOneAtATime(t *testing.T) {
 	}
 }
 
-func TestAClientTrace_SeesAllOfAHedgedCall(t *testing.T) {
+func TestClientTrace_SeesWholeHedgedCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent, under atomic.Int32
 		seen := map[string]int{}

@@ -94,7 +94,7 @@ func many(n, code int) []int {
 	return codes
 }
 
-func TestTransport_CloseIdleConnectionsIsForwarded(t *testing.T) {
+func TestTransport_ForwardsCloseIdleConnections(t *testing.T) {
 	base := &idler{}
 	tr := httpx.NewTransport(base, nil)
 	(&http.Client{Transport: tr}).CloseIdleConnections()

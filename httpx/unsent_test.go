@@ -37,7 +37,7 @@ var blackHoles = map[string]func(ctx context.Context) (net.Conn, error){
 	},
 }
 
-func TestAnAttemptThatTimesOutWithoutAConnection_IsSentAgainWhateverItsMethod(t *testing.T) {
+func TestUnsent_TimeoutWithoutConnectionRetriedForAnyMethod(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
 		for name, body := range map[string]func() io.Reader{
 			"no body":     func() io.Reader { return nil },
@@ -70,9 +70,9 @@ func TestAnAttemptThatTimesOutWithoutAConnection_IsSentAgainWhateverItsMethod(t 
 	}
 }
 
-// TestAnAttemptThatWaitsForAConnectionUntilItTimesOut_WasNotSent has all connections that the
+// TestUnsent_TimeoutWaitingForConnection has all connections that the
 // client may have in use.
-func TestAnAttemptThatWaitsForAConnectionUntilItTimesOut_WasNotSent(t *testing.T) {
+func TestUnsent_TimeoutWaitingForConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got atomic.Int32
 		base := pipeServer(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -101,9 +101,9 @@ func TestAnAttemptThatWaitsForAConnectionUntilItTimesOut_WasNotSent(t *testing.T
 	})
 }
 
-// TestAnAttemptThatMayHaveBeenSent_IsNoProof has bases that do not say enough, or say that there
+// TestUnsent_NoProofIfPossiblySent has bases that do not say enough, or say that there
 // was a connection.
-func TestAnAttemptThatMayHaveBeenSent_IsNoProof(t *testing.T) {
+func TestUnsent_NoProofIfPossiblySent(t *testing.T) {
 	for name, tell := range map[string]func(*httptrace.ClientTrace){
 		"says nothing":          func(*httptrace.ClientTrace) {},
 		"has a connection":      func(c *httptrace.ClientTrace) { c.GetConn("h:80"); c.GotConn(httptrace.GotConnInfo{}) },
@@ -134,7 +134,7 @@ func TestAnAttemptThatMayHaveBeenSent_IsNoProof(t *testing.T) {
 	}
 }
 
-func TestASilentServer_IsNotSentAPOSTAgain(t *testing.T) {
+func TestUnsent_SilentServerGetsPOSTOnce(t *testing.T) {
 	for proto, protocols := range map[string][]*http.Protocols{"h1": nil, "h2": {unencryptedHTTP2()}} {
 		t.Run(proto, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestASilentServer_IsNotSentAPOSTAgain(t *testing.T) {
 	}
 }
 
-func TestAClientTraceOfTheCallers_SeesEachConnectionOnce(t *testing.T) {
+func TestClientTrace_SeesEachConnectionOnce(t *testing.T) {
 	for way, p := range policies(t) {
 		t.Run(way, func(t *testing.T) {
 			s := serve(t)

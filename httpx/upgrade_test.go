@@ -31,7 +31,7 @@ var tunnels = map[string]func(*http.Request){
 	},
 }
 
-func TestUpgrade_TheDialsDeadlineDoesNotTravel(t *testing.T) {
+func TestUpgrade_DialDeadlineIsNotSent(t *testing.T) {
 	for name, p := range policies(t) {
 		for kind, set := range tunnels {
 			t.Run(name+" "+kind, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestUpgrade_HandlerSetsNoDeadline(t *testing.T) {
 }
 
 // A client that offers HTTP/2 without TLS still sends a request, and HTTP answers it.
-func TestUpgrade_ToHTTPItselfIsARequestLikeAnother(t *testing.T) {
+func TestUpgrade_ToHTTPIsPlainRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Connection", "Upgrade, HTTP2-Settings")
@@ -91,7 +91,7 @@ func TestUpgrade_ToHTTPItselfIsARequestLikeAnother(t *testing.T) {
 	})
 }
 
-func TestUpgrade_TheConversationOutlivesTheDial(t *testing.T) {
+func TestUpgrade_ConnectionOutlivesDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		under := pipeServer(t, httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx := r.Context()

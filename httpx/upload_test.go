@@ -17,7 +17,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestUpload_AGetBodyThatReturnsNothingEndsTheCall(t *testing.T) {
+func TestUpload_NilGetBodyResultEndsCall(t *testing.T) {
 	s := serve(t, 503)
 	req := request(t, http.MethodPut, s.URL, strings.NewReader("a"))
 	req.GetBody = func() (io.ReadCloser, error) { return nil, nil }
@@ -26,7 +26,7 @@ func TestUpload_AGetBodyThatReturnsNothingEndsTheCall(t *testing.T) {
 	require.Equal(t, 1, s.count())
 }
 
-func TestUpload_AGetBodyThatReturnsNoBodySendsNone(t *testing.T) {
+func TestUpload_NoBodyFromGetBody(t *testing.T) {
 	s := serve(t, 503)
 	req := request(t, http.MethodPut, s.URL, nil)
 	req.Body = io.NopCloser(strings.NewReader(""))
@@ -46,7 +46,7 @@ type funcBody struct {
 
 func (b funcBody) Close() error { return b.close() }
 
-func TestUpload_ABodyThatCannotBeCompared(t *testing.T) {
+func TestUpload_UncomparableBody(t *testing.T) {
 	for name, p := range policies(t) {
 		s := serve(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -60,7 +60,7 @@ func TestUpload_ABodyThatCannotBeCompared(t *testing.T) {
 	}
 }
 
-func TestUpload_AHeldRecordingStaysWithinItsLimit(t *testing.T) {
+func TestUpload_RecordingWithinLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 1 << 20
 		var read atomic.Int64
@@ -109,7 +109,7 @@ func TestUpload_AHeldRecordingStaysWithinItsLimit(t *testing.T) {
 	})
 }
 
-func TestUpload_AnUploadGoesOnIfItsEarlyAnswerIsTheCalls(t *testing.T) {
+func TestUpload_ContinuesIfEarlyAnswerWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4 << 20
 		uploaded := make(chan int64, 1)
@@ -158,7 +158,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestUpload_WhatNetHTTPReplaysByItselfReadsNoMoreEither(t *testing.T) {
+func TestUpload_ReplayByNetHTTPReadsNoMore(t *testing.T) {
 	file := strings.NewReader("0123456789") // one, which GetBody rewinds
 	reading := make(chan struct{})
 	resumed, seen := make(chan struct{}), make(chan string, 1)
@@ -198,7 +198,7 @@ func TestUpload_WhatNetHTTPReplaysByItselfReadsNoMoreEither(t *testing.T) {
 	require.Equal(t, "0123456789", <-seen)
 }
 
-func TestUpload_AnUploadGoesOnAfterTheWholeAnswer(t *testing.T) {
+func TestUpload_ContinuesAfterWholeAnswer(t *testing.T) {
 	arrived := make(chan int64, 1)
 	everyWay(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := http.NewResponseController(w)

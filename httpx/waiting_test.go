@@ -85,7 +85,7 @@ func waitingClient(waiting int, v *verdict) *http.Client {
 	return &http.Client{Transport: httpx.NewTransport(v, p, httpx.WithBodyBuffer(1<<10))}
 }
 
-func TestWaiting_WhatCallsHoldIsBoundedByTheirNumber(t *testing.T) {
+func TestWaiting_MemoryPerCallIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &verdict{comes: make(chan struct{})}
 		c := waitingClient(7, v)
@@ -122,7 +122,7 @@ func TestWaiting_CloseIdleConnectionsEndsNoCall(t *testing.T) {
 	})
 }
 
-func TestWaiting_TheEndOfTheContextFreesEverything(t *testing.T) {
+func TestWaiting_ContextEndFreesEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &verdict{comes: make(chan struct{})}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -24,7 +24,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-func TestAttempts_GoToOtherEndpoints(t *testing.T) {
+func TestAttempts_UseOtherEndpoints(t *testing.T) {
 	for name, policy := range map[string]endpoints.Policy{
 		"round_robin": endpoints.RoundRobin, "least_requests": endpoints.LeastRequests,
 	} {
@@ -47,7 +47,7 @@ func TestAttempts_GoToOtherEndpoints(t *testing.T) {
 	}
 }
 
-func TestHedges_GoToOtherEndpoints(t *testing.T) {
+func TestHedges_UseOtherEndpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		f.servers[0].do(hangs)
@@ -140,7 +140,7 @@ func TestAddr_KeepsTheName(t *testing.T) {
 	})
 }
 
-func TestOtherHosts_GoThroughTheBase(t *testing.T) {
+func TestOtherHosts_UseBase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "other")
 		c := client(t, endpoints.New("orders:8080", endpoints.Addrs("a"), endpoints.Config{Base: f.base()}))
@@ -156,7 +156,7 @@ func TestOtherHosts_GoThroughTheBase(t *testing.T) {
 	})
 }
 
-func TestURL_TakesThePlaceOfTheHost(t *testing.T) {
+func TestURL_ReplacesHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a")
 		var host, uri string
@@ -186,7 +186,7 @@ func TestURL_TakesThePlaceOfTheHost(t *testing.T) {
 	})
 }
 
-func TestRedirects_StayWithTheHost(t *testing.T) {
+func TestRedirects_StayOnHost(t *testing.T) {
 	for location, want := range map[string]string{
 		"/v1/next":                "http://orders/next",
 		"next":                    "http://orders/next",
@@ -224,7 +224,7 @@ func TestRedirects_StayWithTheHost(t *testing.T) {
 	}
 }
 
-func TestRedirects_MayGoToAnotherServer(t *testing.T) {
+func TestRedirects_MayLeaveHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		for _, s := range f.servers {
@@ -247,8 +247,8 @@ func TestRedirects_MayGoToAnotherServer(t *testing.T) {
 	})
 }
 
-// TestHTTP2_EachEndpointHasItsOwnConnection also shows that the TLS server name is the host's.
-func TestHTTP2_EachEndpointHasItsOwnConnection(t *testing.T) {
+// TestHTTP2_ConnectionPerEndpoint also shows that the TLS server name is the host's.
+func TestHTTP2_ConnectionPerEndpoint(t *testing.T) {
 	var addrs []string
 	seen := make(chan string, 100)
 	for _, name := range []string{"a", "b"} {
@@ -303,7 +303,7 @@ func TestProxy_OnlyForURLs(t *testing.T) {
 	})
 }
 
-func TestCloseIdleConnections_ClosesThoseOfEveryEndpoint(t *testing.T) {
+func TestCloseIdleConnections_OfEveryEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		c := client(t, httpx.NewTransport(
@@ -324,7 +324,7 @@ func TestCloseIdleConnections_ClosesThoseOfEveryEndpoint(t *testing.T) {
 	})
 }
 
-func TestPanic_InATraceLeavesNothing(t *testing.T) {
+func TestPanic_InTraceLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		e := endpoints.New("orders", endpoints.Addrs("a", "b"), endpoints.Config{
@@ -414,7 +414,7 @@ func TestUpgrade_BodyStaysWritable(t *testing.T) {
 	})
 }
 
-func TestNew_PanicsOnNonsense(t *testing.T) {
+func TestNew_PanicsOnInvalidArguments(t *testing.T) {
 	ok := endpoints.Addrs("a")
 	for want, f := range map[string]func(){
 		"host":            func() { endpoints.New("", ok, endpoints.Config{}) },

@@ -118,7 +118,7 @@ func TestLoad_ServerThatStops(t *testing.T) {
 	})
 }
 
-func TestLoad_RecoveredEndpointIsTakenBack(t *testing.T) {
+func TestLoad_RecoveredEndpointReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := new(testkit.BackendWatcher)
 		p, err := retry.New(retry.Config{}, retry.WithObserver(w))
@@ -143,7 +143,7 @@ func TestLoad_RecoveredEndpointIsTakenBack(t *testing.T) {
 	})
 }
 
-func TestProbe_IsAFirstAttempt(t *testing.T) {
+func TestProbe_IsFirstAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b", "c")
 		f.servers[0].do(fails(503))

@@ -46,7 +46,7 @@ func (l *lookups) find(context.Context) (list []endpoints.Endpoint, err error) {
 	return list, l.err
 }
 
-func TestLookup_RefreshesInTheBackground(t *testing.T) {
+func TestLookup_RefreshesInBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, l := newFleet(t, "a", "b"), new(lookups)
 		l.set(nil, "a")
@@ -73,7 +73,7 @@ func TestLookup_RefreshesInTheBackground(t *testing.T) {
 	})
 }
 
-func TestLookup_KeepsTheListWhileItFails(t *testing.T) {
+func TestLookup_KeepsListWhileFailing(t *testing.T) {
 	for name, err := range map[string]error{"error": errors.New("no DNS"), "empty": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestLookup_KeepsTheListWhileItFails(t *testing.T) {
 	}
 }
 
-func TestLookup_TheFirstFails(t *testing.T) {
+func TestLookup_FirstFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, l := newFleet(t, "a"), new(lookups)
 		l.set(&net.DNSError{Err: "no such host", IsNotFound: true})
@@ -113,7 +113,7 @@ func TestLookup_TheFirstFails(t *testing.T) {
 	})
 }
 
-func TestLookup_AResolverThatExitsLeavesNobodyWaiting(t *testing.T) {
+func TestLookup_GoexitInResolverReleasesWaiters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a")
 		var n atomic.Int64
@@ -159,7 +159,7 @@ func TestLookup_CallersDoNotWaitForever(t *testing.T) {
 	})
 }
 
-func TestLookup_SoonAfterARefusedConnection(t *testing.T) {
+func TestLookup_AfterRefusedConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, l := newFleet(t, "a", "b"), new(lookups)
 		l.set(nil, "a")
@@ -262,7 +262,7 @@ func TestDNS_SRV(t *testing.T) {
 
 // net/http hands a connection back to its pool just before it delivers the response. An endpoint
 // whose idle connections are closed in between would lose an answer that it has given.
-func TestEndpoints_OneThatLeavesTheListAnswersFirst(t *testing.T) {
+func TestEndpoints_RemovedAnswersFirst(t *testing.T) {
 	for _, policy := range []endpoints.Policy{endpoints.RoundRobin, endpoints.LeastRequests} {
 		synctest.Test(t, func(t *testing.T) {
 			f, l := newFleet(t, "a", "b"), new(lookups)

@@ -37,7 +37,7 @@ func get(t testing.TB, url string) *http.Request {
 	return req
 }
 
-func TestTransportFollowsItsScript(t *testing.T) {
+func TestTransport_FollowsScript(t *testing.T) {
 	rt := fault.Transport(answering("hello"), fault.Script(
 		fault.Fault{Status: 503, Header: http.Header{"Retry-After": {"1"}}, Body: "busy"},
 		fault.Fault{Reset: true},
@@ -72,7 +72,7 @@ func TestTransportFollowsItsScript(t *testing.T) {
 	require.Equal(t, "hello", string(body), "after the script nothing happens")
 }
 
-func TestTransportReadsAndClosesTheBodyOfWhatItAnswers(t *testing.T) {
+func TestTransport_ReadsAndClosesBodies(t *testing.T) {
 	for _, f := range []fault.Fault{{Status: 500}, {Reset: true}, {Refuse: true}} {
 		closed := false
 		req := get(t, "http://h/")
@@ -83,7 +83,7 @@ func TestTransportReadsAndClosesTheBodyOfWhatItAnswers(t *testing.T) {
 	}
 }
 
-func TestHEADHasNoBodyToBreakOff(t *testing.T) {
+func TestTransport_HEADHasNoBodyToCut(t *testing.T) {
 	rt := fault.Transport(answering(""), fault.Script(fault.Fault{Status: 503, Body: "busy"}, fault.Fault{Status: 503, Partial: -1}))
 	req := get(t, "http://h/")
 	req.Method = http.MethodHead
@@ -107,7 +107,7 @@ func (c closer) Close() error {
 	return nil
 }
 
-func TestLatencyPassesFirstAndEndsWithTheContext(t *testing.T) {
+func TestLatency_FirstAndEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := fault.Fault{Latency: time.Minute}
 		rt := fault.Transport(answering("hello"), fault.Script(slow, slow))
@@ -124,7 +124,7 @@ func TestLatencyPassesFirstAndEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestHandlerFollowsItsScriptOverHTTP1And2(t *testing.T) {
+func TestHandler_FollowsScript(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		s := httptest.NewUnstartedServer(fault.Handler(
 			http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello, world") }),
@@ -167,7 +167,7 @@ func TestHandlerFollowsItsScriptOverHTTP1And2(t *testing.T) {
 	}
 }
 
-func TestRandomDrawsAsOftenAsToldAndTheSameForASeed(t *testing.T) {
+func TestRandom_ShareAndSeed(t *testing.T) {
 	draw := func(seed uint64) (codes [20_000]int, counts map[int]int) {
 		plan := fault.Random(
 			seed,
@@ -190,7 +190,7 @@ func TestRandomDrawsAsOftenAsToldAndTheSameForASeed(t *testing.T) {
 	require.InDelta(t, 2000, counts[500], 250)
 }
 
-func TestNonsensePanics(t *testing.T) {
+func TestConstructors_PanicOnInvalidArguments(t *testing.T) {
 	for name, f := range map[string]func(){
 		"Probability must be":       func() { fault.Random(0, fault.Rule{Probability: 1.5}) },
 		"add up to":                 func() { fault.Random(0, fault.Rule{Probability: .6}, fault.Rule{Probability: .6}) },
