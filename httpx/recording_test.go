@@ -383,7 +383,7 @@ func TestRecording_CloseDuringReadIsNotReplayed(t *testing.T) {
 	})
 }
 
-func TestRecording_NewConnectionUploadContinuesAfterAnswer(t *testing.T) {
+func TestRecording_UploadContinuesAfterAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []byte
 		uploaded := make(chan struct{})

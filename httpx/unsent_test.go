@@ -37,7 +37,7 @@ var blackHoles = map[string]func(ctx context.Context) (net.Conn, error){
 	},
 }
 
-func TestUnsent_TimeoutWithoutConnectionRetriedForAnyMethod(t *testing.T) {
+func TestUnsent_TimeoutRetriedForAnyMethod(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
 		for name, body := range map[string]func() io.Reader{
 			"no body":     func() io.Reader { return nil },

@@ -351,7 +351,7 @@ func TestDelays(t *testing.T) {
 	}
 }
 
-func TestRecoveredAndPeak(t *testing.T) {
+func TestResult_RecoveredAndPeak(t *testing.T) {
 	series := make([]fleet.Point, 600)
 	for i := range series {
 		series[i] = fleet.Point{Tally: fleet.Tally{Calls: 10}, Sent: 10, Good: 10}
