@@ -21,7 +21,7 @@ import (
 )
 
 // Clients compare errors, and the beginnings of their texts: net/http gives them nothing better.
-func TestOwnError_IsReturnedWhereNothingWasAdded(t *testing.T) {
+func TestOwnError_ReturnedIfNothingAdded(t *testing.T) {
 	base := tripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
 	for name, cfg := range map[string]retry.Config{
 		"plain": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)}, "hedged": {Hedge: timeout.Fixed(time.Hour)},
@@ -34,7 +34,7 @@ func TestOwnError_IsReturnedWhereNothingWasAdded(t *testing.T) {
 	}
 }
 
-func TestOwnError_AnAttemptsTimeoutIsNoCancellation(t *testing.T) {
+func TestOwnError_AttemptTimeoutIsNotCancellation(t *testing.T) {
 	for name, of := range map[string]func(context.Context) error{
 		"HTTP/1": context.Cause, "HTTP/2": context.Context.Err,
 		"wrapped": func(ctx context.Context) error { return fmt.Errorf("proxy: %w", ctx.Err()) },

@@ -119,7 +119,7 @@ func TestOneBackend_NothingChanges(t *testing.T) {
 	}
 }
 
-func TestPickFirst_IsANoOp(t *testing.T) {
+func TestPickFirst_IsNoOp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")
 		c := f.client(t, testkit.Immediate(t), balancer.Config{Child: pickfirst.Name})
