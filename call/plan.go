@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// maxFree is how often a call may be resent for nothing, and at once, after a live connection
-	// handed it back. Behind a proxy that closes each connection after a few requests twice is not
-	// enough: there it may be resent again, after a wait, if other attempts have succeeded since
-	// the last time, and for maxFreeTime in all. Without a bound it would be a loop.
+	// maxFree is how many times a call is resent at once and without cost after a live connection
+	// handed it back. Behind a proxy that closes each connection after a few requests, that is not
+	// enough: such a call is resent again after a wait, for at most maxFreeTime, if other attempts
+	// have succeeded since its previous resend.
 	maxFree     = 2
 	maxFreeTime = 30 * time.Second
-	// lastFree is how long such waits become in the end. Most calls behind such a proxy succeed by
-	// then; to a server that refuses all but a few, those that wait are a load.
+	// lastFree is the longest of these waits. Most calls behind such a proxy succeed sooner, and a
+	// server that refuses nearly all calls must not receive each of them several times a second.
 	lastFree = 2 * time.Second
 	// hintSpread is the share of a wait the server asked for that is added at random, so that a
 	// thousand clients that were asked to wait 2 seconds do not return together.
@@ -26,8 +26,10 @@ const (
 	minHint = time.Millisecond
 )
 
-// handedBack resends an attempt that a live connection gave back unprocessed, in its own place:
-// with the permit it had, and not counted. With a wait that is asked for it is a failure as any.
+// handedBack plans to resend an attempt that a live connection returned unprocessed, as after a
+// GOAWAY. The resend takes over the attempt's permit and does not count toward MaxAttempts. It
+// reports false if the outcome is to be treated as any failure: the server asked for a wait, or
+// freeWait allows no resend.
 func (c *Call) handedBack(f *flight, o *Outcome) bool {
 	if c.planned || c.closed != ReasonNone || c.at < c.notYet || o.After >= minHint || c.rules.off() {
 		return false
@@ -42,17 +44,17 @@ func (c *Call) handedBack(f *flight, o *Outcome) bool {
 	return true
 }
 
-// freed holds a memory of the times that the call was handed back.
+// freed records how often a call was handed back and resent without cost.
 type freed struct {
-	free      int           // attempts resent for nothing, after a live connection handed one back
-	freeSince time.Duration // of the first
-	freeEvery time.Duration // the latest wait before one
-	successes uint64        // at the latest, of the budget
-	atFirst   uint64        // at the first time
+	free      int           // resends
+	freeSince time.Duration // when the call was first handed back
+	freeEvery time.Duration // the latest wait before a resend
+	successes uint64        // the budget's count when the call was last handed back
+	atFirst   uint64        // the budget's count when the call was first handed back
 }
 
-// freeWait returns how long to wait before the call is resent for nothing. It reports false if it
-// may not be.
+// freeWait returns how long to wait before a resend without cost. It reports false if there may be
+// none.
 func (c *Call) freeWait() (wait time.Duration, ok bool) {
 	before := c.successes
 	if b, counts := c.rules.Budget.(budget.Counter); counts {
@@ -71,9 +73,9 @@ func (c *Call) freeWait() (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// unanswered reports whether an attempt was handed back that was sent after all that is for
-// nothing, and nothing else has been answered since the first was: that says of a destination what
-// a failure does.
+// unanswered reports whether an attempt was handed back although its call has used maxFree resends
+// and the destination has answered no call since the first of them. A destination that only hands
+// back is overloaded, so the budget has to count the attempt as a failure.
 func (c *Call) unanswered(o *Outcome) bool {
 	return o.Class == Unprocessed && o.Alive && c.free >= maxFree && c.successes == c.atFirst
 }

@@ -29,10 +29,9 @@ import (
 // WithPermanent to name the errors that mean "not there", such as sql.ErrNoRows. Do panics if p is
 // nil.
 func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
-	p = p.current()
 	d := &p.drive
-	if !d.Fast || ctx.Err() != nil || layer.Involved(ctx) {
-		a := drive.Run(ctx, d, operation(op), drive.Options{Operation: true})
+	if !d.Fast || !p.place.InUse() || ctx.Err() != nil || layer.Involved(ctx) {
+		a := drive.Run(ctx, &p.current().drive, operation(op), drive.Options{Operation: true})
 		return a.Error()
 	}
 	f := call.First{Permit: d.Budget.Begin(time.Time{})}
@@ -55,11 +54,10 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 // returns if the attempt was hedged or timed. When the call fails, the value is the last
 // attempt's, or zero if the caller gave up while the call waited.
 func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T, error)) (T, error) {
-	p = p.current()
 	d := &p.drive
-	if !d.Fast || ctx.Err() != nil || layer.Involved(ctx) {
+	if !d.Fast || !p.place.InUse() || ctx.Err() != nil || layer.Involved(ctx) {
 		o := drive.Options{Operation: true, Hedge: declared(ctx) != NotIdempotent}
-		a := drive.Run(ctx, d, valueOperation[T](op), o)
+		a := drive.Run(ctx, &p.current().drive, valueOperation[T](op), o)
 		return a.Value, a.Error()
 	}
 	f := call.First{Permit: d.Budget.Begin(time.Time{})}

@@ -26,10 +26,13 @@ func Pinned[K comparable, V any](key K) *Entry[K, V] {
 	return e
 }
 
+// InUse reports whether the entry is marked as used already.
+func (e *Entry[K, V]) InUse() bool { return e.use.Load() == inUse }
+
 // Touch marks the entry as used and reports whether its table still has it. It costs a load while
 // the entry is in use.
 func (e *Entry[K, V]) Touch() bool {
-	return e.use.Load() == inUse || e.mark() // a store on each call would pull the line from core to core
+	return e.InUse() || e.mark() // a store on each call would pull the line from core to core
 }
 
 func (e *Entry[K, V]) mark() bool {
