@@ -64,8 +64,8 @@ type rig struct {
 func works() []*work {
 	return []*work{
 		doOK(), doOKValue(), doOneFail(), doOneWait(), doDeadline(), doDeadlineFail(), delayWork(),
-		memoryPolicy(), destinations(), parallelDo(1), parallelDo(2), parallelDo(allProcs), doBesideHTTP(),
-		budgetOK(1), budgetOK(2), budgetRetry(1), budgetRetry(2), timeoutWork(), timeoutSooner(),
+		memoryPolicy(), destinations(), parallelDo(1), parallelDo(2), parallelDo(allProcs),
+		budgetOK(1), budgetOK(2), budgetRetry(1), budgetRetry(2), timeoutWork(), timeoutSooner(), doBesideHTTP(),
 		httpOKGet(), httpOKPost(), httpOneFailGet(), httpOneFailPost(), httpHedge(), httpHedgeWins(),
 		httpClientGet(), httpClientPut(), httpClientGetFail(), httpClientPutFail(),
 		grpcOK(), grpcOKOption(), grpcOneFail(),
