@@ -26,10 +26,10 @@ const (
 type Step struct {
 	Op      Op
 	Kind    budget.Kind   // Send: First, Retry or Hedge
-	Attempt int           // Send: its number, from 1. Stop: the attempt whose answer is the call's, 0 if none was sent
+	Attempt int           // Send: its number, from 1. Stop: the attempt whose answer is the call's; 0: none was sent
 	Timeout time.Duration // Send: the attempt timeout, 0 for none; no timer is needed if the deadline is sooner
-	At      time.Time     // Wait: until when; zero: until an attempt ends
-	Reason  Reason        // Stop
+	At      time.Time     // Wait: when to call Next again; zero: when an attempt ends
+	Reason  Reason        // Stop: why the call is over
 }
 
 // Call holds the state of one call. A driver calls Next until it returns Wait or Stop, carries out
@@ -39,11 +39,11 @@ type Step struct {
 // are never returned to the budget. Only one goroutine may use a Call at a time.
 type Call struct {
 	rules    *Rules
-	start    time.Time     // zero of the fields below that are points in time: durations since start
+	start    time.Time     // points in time in the fields below are durations since start
 	now      time.Time     // the time that the driver passed last
 	at       time.Duration // now, since start
-	deadline time.Duration // the caller's; never, if there is none
-	from     time.Duration // when MaxElapsed began to count: at the start, or at the latest reset
+	deadline time.Duration // the caller's, or never
+	from     time.Duration // when MaxElapsed began to count; negative if Resume is passed an earlier send
 	before   int           // attempts before the latest reset: MaxAttempts does not count them
 	resets   bool          // Rules.ResetAfter applies to this call
 	hedge    bool          // this call may be hedged
@@ -56,34 +56,34 @@ type Call struct {
 	spare    budget.Permit // of the latest attempt that Rules.Unknown admitted
 	lastSent time.Duration // when the latest attempt was sent
 
-	freed                 // resends that neither count nor cost anything
-	pending               // the next attempt
-	queue                 // its wait for the budget's answer
-	shut    bool          // no hedge until the next send: the budget or the deadline refused it
-	hedgeAt time.Duration // when the budget may be asked for a hedge again
-	asked   time.Duration // the wait that a server asked for, if it is over Rules.MaxHint
-	notYet  time.Duration // nothing is sent before this time, because a server asked for a wait
+	freeResends               // resends that neither count nor cost anything
+	pending                   // the planned retry
+	queue                     // its wait for the budget
+	noHedge     bool          // no hedge until the next send: the budget or the deadline refused it
+	hedgeAt     time.Duration // when the budget may be asked for a hedge again
+	longHint    time.Duration // the wait that a server asked for, if that is longer than Rules.MaxHint
+	notBefore   time.Duration // the earliest time for another send, because a server asked for a wait
 
 	paused   bool          // Rules.Pause delays the next attempt
 	pausedAt time.Duration // since when
 
-	closed Reason               // why no further attempt is sent, although some are under way
-	wait   int                  // how many backoffs since the first attempt, the latest reset or the latest hint
-	prev   time.Duration        // the latest of these
-	own    *[2]backoff.Strategy // this call's own instances of strategies that are Stateful
+	closed    Reason               // why no further attempt is sent, although some are under way
+	backoffs  int                  // since the first attempt, the latest reset or the latest hint
+	prevDelay time.Duration        // the latest of these backoffs
+	own       *[2]backoff.Strategy // this call's instances of Backoff and ThrottledBackoff, where Stateful
 
 	answer    int           // the attempt whose answer is the call's if it stops now
 	kind      budget.Kind   // of that attempt
-	refused   bool          // that answer is a refusal, and no later failure replaces it
+	refused   bool          // that answer is a refusal, which no later failure replaces
 	shadow    bool          // that attempt's Outcome.Shadow
-	ambiguous bool          // some attempt failed that may have had its effect
+	ambiguous bool          // some failed attempt may have had its effect
 	reason    Reason        // why the call stopped; ReasonNone until then
-	idle      time.Duration // since when no attempt is under way
-	waited    time.Duration // how long none was, in all
+	idleSince time.Duration // when the last attempt under way ended
+	waited    time.Duration // total time with no attempt under way
 	after     time.Duration // the wait that the answer asks for
 }
 
-// never is later than any point in time.
+// never is the latest point in time.
 const never = math.MaxInt64
 
 func (c *Call) init(r *Rules, now time.Time, o Options) {
@@ -115,8 +115,8 @@ func (c *Call) Next(now time.Time) Step {
 // advance sets the call's clock to now.
 func (c *Call) advance(now time.Time) { c.now, c.at = now, now.Sub(c.start) }
 
-// first sends the first attempt, unless a wait that a server asked other calls for, or a budget
-// that is a Gate, forbids it.
+// first sends the first attempt, unless a server has asked other calls to wait (Rules.Pause) or
+// the budget is a Gate and refuses it.
 func (c *Call) first() Step {
 	if step, paused := c.hold(); paused {
 		return step
@@ -133,9 +133,10 @@ func (c *Call) first() Step {
 	return c.send(budget.First, permit, false)
 }
 
-// retry sends the retry that is due, if the budget has granted it (c.paid) or grants it now.
+// retry sends the planned retry, which is due, if the budget has granted it (c.paid) or does so
+// now.
 func (c *Call) retry() Step {
-	if c.applyPause(); c.at < c.notYet {
+	if c.applyPause(); c.at < c.notBefore {
 		if reason := c.postpone(); reason != ReasonNone {
 			return c.drop(reason)
 		}
@@ -154,7 +155,7 @@ func (c *Call) retry() Step {
 // nextHedge sends a hedge that is due, or waits until one is. Next calls it only while attempts
 // are under way and no retry is planned, so it never stops the call.
 func (c *Call) nextHedge() Step {
-	if !c.hedge || c.shut || c.closed != ReasonNone || c.spent() || c.rules.off() {
+	if !c.hedge || c.noHedge || c.closed != ReasonNone || c.spent() || c.rules.off() {
 		return Step{Op: Wait}
 	}
 	delay := c.rules.Hedge.Timeout()
@@ -162,9 +163,9 @@ func (c *Call) nextHedge() Step {
 		return Step{Op: Wait}
 	}
 	c.applyPause()
-	due := max(later(c.lastSent, delay), c.notYet, c.hedgeAt)
-	if c.ends(max(c.at, due)) != ReasonNone {
-		c.shut = true
+	due := max(plus(c.lastSent, delay), c.notBefore, c.hedgeAt)
+	if c.outOfTime(max(c.at, due)) != ReasonNone {
+		c.noHedge = true
 		return Step{Op: Wait}
 	}
 	if c.at < due {
@@ -173,13 +174,13 @@ func (c *Call) nextHedge() Step {
 	permit, answer := c.admit(budget.Hedge, budget.Silent, c.held)
 	switch answer {
 	case budget.Later:
-		if permit != 0 { // a ticket of the queue: hedges do not queue, they ask anew
+		if permit != 0 { // a ticket: a hedge returns it, as it does not keep a place in the queue
 			c.settle(false, permit, budget.None)
 		}
-		c.hedgeAt = later(c.at, c.interval())
-		return c.nextHedge() // it waits until hedgeAt, or gives up hedging if that is too late
+		c.hedgeAt = plus(c.at, c.interval())
+		return c.nextHedge() // waits until hedgeAt, or sets noHedge if that is too late
 	case budget.Refused:
-		c.shut = true
+		c.noHedge = true
 		return Step{Op: Wait}
 	}
 	c.hedges++
@@ -196,7 +197,7 @@ func (c *Call) send(k budget.Kind, p budget.Permit, unknown bool) Step {
 // Rules.Unknown.
 func (c *Call) launch(k budget.Kind, p budget.Permit, unknown bool, sent time.Duration) {
 	c.sent++
-	c.shut, c.every, c.paused = false, 0, false
+	c.noHedge, c.askEvery, c.paused = false, 0, false
 	c.lastSent = sent
 	if unknown {
 		c.spare = p
@@ -207,26 +208,26 @@ func (c *Call) launch(k budget.Kind, p budget.Permit, unknown bool, sent time.Du
 	f.attempt, f.kind, f.permit, f.unknown, f.sent = c.sent, k, p, unknown, sent
 }
 
-// addWaited adds the time since c.idle, in which no attempt was under way, to c.waited.
+// addWaited adds the time since c.idleSince, in which no attempt was under way, to c.waited.
 func (c *Call) addWaited() {
-	if c.n == 0 && (c.sent > 0 || c.paused) && c.at > c.idle {
-		c.waited += c.at - c.idle
-		c.idle = c.at
+	if c.underWay == 0 && (c.sent > 0 || c.paused) && c.at > c.idleSince {
+		c.waited += c.at - c.idleSince
+		c.idleSince = c.at
 	}
 }
 
-// Done records the outcome of an attempt that ended at now. It ignores an attempt that is not
-// under way: after a Stop none is.
+// Done records the outcome of an attempt that ended at now. It does nothing if that attempt is not
+// under way; after a Stop none is.
 func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 	c.advance(now)
 	f, ok := c.remove(attempt)
 	if !ok {
 		return
 	}
-	if c.n == 0 {
-		c.idle = c.at
+	if c.underWay == 0 {
+		c.idleSince = c.at
 	}
-	if o.Class == Unprocessed && o.Alive && o.Forbidden == ReasonNone && c.handedBack(&f, &o) {
+	if o.Class == Unprocessed && o.Alive && o.Forbidden == ReasonNone && c.planResend(&f, &o) {
 		c.setAnswer(&f, &o)
 		return
 	}
@@ -246,8 +247,8 @@ func (c *Call) Done(now time.Time, attempt int, o Outcome) {
 }
 
 // Cancel ends the call because the caller gave up (ReasonCanceled) or its deadline has passed
-// (ReasonDeadline). To the budget, attempts under way are no failures, and a retry that was
-// reserved is returned. After a Stop it does nothing.
+// (ReasonDeadline). The budget does not count attempts under way as failures, and gets back the
+// permit of a planned retry. After a Stop it does nothing.
 func (c *Call) Cancel(now time.Time, reason Reason) {
 	if c.reason == ReasonNone {
 		c.advance(now)
@@ -255,8 +256,8 @@ func (c *Call) Cancel(now time.Time, reason Reason) {
 	}
 }
 
-// cancelReason returns the driver's reason for a cancellation or, if it gave none, whether the
-// deadline has passed.
+// cancelReason returns the driver's reason for a cancellation or, if it gave none, ReasonDeadline
+// after the deadline and ReasonCanceled before it.
 func (c *Call) cancelReason(reason Reason) Reason {
 	switch {
 	case reason != ReasonNone:
@@ -285,12 +286,12 @@ func (c *Call) rejected(f *flight, o *Outcome) {
 		c.setAnswer(f, o)
 	}
 	switch {
-	case c.n > 0 && (c.shadow || !o.Alive):
+	case c.underWay > 0 && (c.shadow || !o.Alive):
 		c.refused = c.refused || o.Alive
 		c.close(reason)
 	case o.Alive || c.closed == ReasonNone:
 		c.stop(reason)
-	default:
+	default: // an earlier outcome closed the call
 		c.stop(c.closed)
 	}
 }
@@ -305,17 +306,17 @@ func (c *Call) close(reason Reason) {
 // as canceled.
 func (c *Call) stop(reason Reason) {
 	c.reason = reason
-	c.shadow = c.shadow && c.ambiguous
+	c.shadow = c.shadow && c.ambiguous // without an earlier effect the refusal is genuine
 	c.addWaited()
 	c.withdraw()
-	for i := range c.n {
+	for i := range c.underWay {
 		f := c.nth(i)
 		c.settle(f.unknown, f.permit, budget.None)
 	}
-	for i := range c.n { // after the loop above: a user's Limit may panic
+	for i := range c.underWay { // after the loop above: a user's Limit may panic
 		c.learn(c.nth(i), &Outcome{Class: Canceled})
 	}
-	c.n, c.rest = 0, nil
+	c.underWay, c.rest = 0, nil
 }
 
 // end reports the outcome of an attempt to the budgets and the limits.
@@ -346,8 +347,8 @@ func (c *Call) learn(f *flight, o *Outcome) {
 	}
 }
 
-// later returns a + d for d >= 0, or never if that overflows.
-func later(a, d time.Duration) time.Duration {
+// plus returns a + d for d >= 0, or never if that overflows.
+func plus(a, d time.Duration) time.Duration {
 	if sum := a + d; sum >= a {
 		return sum
 	}

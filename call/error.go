@@ -63,14 +63,13 @@ func (e *Error) Error() string {
 	if e.Reason == ReasonHint && e.MaxHint > 0 {
 		ours += ", hint of " + e.Hint.String() + " over MaxHint of " + e.MaxHint.String()
 	}
-	switch {
-	case inner != nil:
-	case len(e.History) > 0 && e.History[len(e.History)-1].Status != "":
-		return e.History[len(e.History)-1].Status + " (evenkeel: " + ours + ")"
-	default:
-		return "evenkeel: " + ours
+	if inner != nil {
+		return inner.Error() + " (evenkeel: " + ours + ")"
 	}
-	return inner.Error() + " (evenkeel: " + ours + ")"
+	if n := len(e.History); n > 0 && e.History[n-1].Status != "" {
+		return e.History[n-1].Status + " (evenkeel: " + ours + ")"
+	}
+	return "evenkeel: " + ours
 }
 
 // Unwrap returns the last attempt's error and the context's.
@@ -84,13 +83,13 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// comeBack is when to come back to a destination that does not say when.
+// comeBack is the wait before the next call if the server did not ask for one.
 const comeBack = time.Second
 
-// RetryAfter returns how long a loop that makes such calls should wait before the next, so that it
-// does not make calls faster because they fail fast. The wait is what the last answer asked for
-// or, if it did not ask, a second after a failure that retries did not help or were not allowed
-// for. After a refusal of this call alone (404, NOT_FOUND) it is 0.
+// RetryAfter returns how long a loop that makes such calls should wait before the next one, so
+// that it does not make more calls because they fail fast. The wait is what the last answer asked
+// for or, if it did not ask, a second after a failure that retries did not help or were not
+// allowed for. After a refusal of this call alone (404, NOT_FOUND) it is 0.
 func (e *Error) RetryAfter() time.Duration {
 	if e.After > 0 {
 		return e.After
@@ -149,15 +148,15 @@ func includes(err, ended error) bool {
 // timeout.ErrAttempt, whatever the attempt returned.
 type TimeoutError struct {
 	Err   error         // what the attempt returned; leave out a context.Canceled, as the caller did not cancel
-	Limit time.Duration // what it was allowed to take
+	Limit time.Duration // how long it was allowed to take
 }
 
-// Error returns what the attempt returned, and then which timeout it was.
+// Error returns the text of what the attempt returned, and then the limit.
 func (e *TimeoutError) Error() string { return e.inner().Error() + " (evenkeel: " + e.ours() + ")" }
 
 func (e *TimeoutError) ours() string { return "attempt timeout of " + e.Limit.String() }
 
-// inner returns the attempt's error unless it is only another word for the timeout.
+// inner returns the attempt's error, or errDeadline if that adds nothing to the timeout.
 func (e *TimeoutError) inner() error {
 	if e.Err == nil || e.Err == timeout.ErrAttempt {
 		return errDeadline
@@ -165,13 +164,13 @@ func (e *TimeoutError) inner() error {
 	return e.Err
 }
 
-// errDeadline has the text that everybody knows.
+// errDeadline has the text of context.DeadlineExceeded, which users know.
 var errDeadline = errors.New("context deadline exceeded")
 
-// Is reports whether target is what an attempt's timeout is: timeout.ErrAttempt, and a
+// Is reports whether target is timeout.ErrAttempt or an error that ErrAttempt matches, such as
 // context.DeadlineExceeded.
 func (e *TimeoutError) Is(target error) bool {
-	//lint:ignore SA1032 target is looked for in what ErrAttempt is
+	//lint:ignore SA1032 ErrAttempt is the error to search here
 	return errors.Is(timeout.ErrAttempt, target)
 }
 

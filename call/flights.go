@@ -8,43 +8,43 @@ import (
 
 // flight is an attempt under way.
 type flight struct {
-	attempt int
+	attempt int // its number, from 1
 	kind    budget.Kind
 	unknown bool // the permit is of Rules.Unknown, not of Rules.Budget
 	permit  budget.Permit
-	sent    time.Duration
+	sent    time.Duration // since Call.start, or untimed
 }
 
 // untimed is flight.sent of a first attempt whose driver did not read the clock.
 const untimed = -1 << 63
 
-// flights holds the attempts under way. Two at a time, as many as nearly all calls have, cost no
+// flights holds the attempts under way. Nearly all calls have at most two at a time, which cost no
 // allocation.
 type flights struct {
-	inline [2]flight
-	rest   []flight
-	n      int
+	inline   [2]flight
+	rest     []flight // those that do not fit into inline
+	underWay int      // how many of both are in use
 }
 
-// add returns the place of one more attempt.
+// add returns the place for one more attempt, which the caller fills in.
 func (fs *flights) add() *flight {
-	fs.n++
-	if fs.n > len(fs.inline) {
+	fs.underWay++
+	if fs.underWay > len(fs.inline) {
 		fs.rest = append(fs.rest, flight{})
 	}
-	return fs.nth(fs.n - 1)
+	return fs.nth(fs.underWay - 1)
 }
 
 // remove removes an attempt and returns it. It reports false if that attempt is not under way.
 func (fs *flights) remove(attempt int) (flight, bool) {
-	for i := range fs.n {
+	for i := range fs.underWay {
 		f := fs.nth(i)
 		if f.attempt != attempt {
 			continue
 		}
 		found := *f
-		if fs.n--; i != fs.n {
-			*f = *fs.nth(fs.n)
+		if fs.underWay--; i != fs.underWay {
+			*f = *fs.nth(fs.underWay)
 		}
 		if len(fs.rest) > 0 {
 			fs.rest = fs.rest[:len(fs.rest)-1]
@@ -54,7 +54,7 @@ func (fs *flights) remove(attempt int) (flight, bool) {
 	return flight{}, false
 }
 
-// nth returns the attempt at place i, in no order.
+// nth returns attempt i of those under way, which are in no particular order.
 func (fs *flights) nth(i int) *flight {
 	if i < len(fs.inline) {
 		return &fs.inline[i]

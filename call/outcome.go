@@ -12,10 +12,10 @@ type Class uint8
 const (
 	Success     Class = iota
 	Rejected          // do not retry: the request is wrong, or was refused for good
-	Transient         // it failed, and may not fail again
+	Transient         // it failed, and another attempt may succeed
 	Throttled         // the server says that it is overloaded
-	Timeout           // nothing came within the attempt's own timeout
-	Unprocessed       // it provably never reached the application: safe to repeat whatever it was
+	Timeout           // no answer came within the attempt's own timeout
+	Unprocessed       // it provably never reached the application: any request is safe to repeat
 	Canceled          // the caller gave up, which says nothing about the server
 )
 
@@ -27,31 +27,31 @@ func (c Class) String() string { return name(classNames[:], int(c)) }
 // Outcome is the result of one attempt, as a classifier describes it. The zero value is a success.
 type Outcome struct {
 	Class Class
-	// Alive is set if the answer came from a destination that works. A success is alive in any
-	// case; a Rejected is alive if the application itself refused (404, NOT_FOUND), and not if we
+	// Alive is set if the answer came from a destination that works. A success always counts as
+	// alive; a Rejected is alive if the application itself refused (404, NOT_FOUND), and not if we
 	// or the network did (x509, a malformed URL); a Throttled is alive if the application refuses
 	// this request alone for now (409 of an idempotency key in use); an Unprocessed is alive if a
-	// live connection handed the attempt back (GOAWAY, REFUSED_STREAM), and not if no connection
-	// was had (a refused dial).
+	// live connection handed the attempt back (GOAWAY, REFUSED_STREAM), and not if there was no
+	// connection (a refused dial).
 	Alive bool
 	// Forbidden, if it is not ReasonNone, forbids another attempt of this call and is the reason:
-	// ReasonNoRetry if the server said so, or a driver's own reason. Of a Canceled attempt it is
+	// ReasonNoRetry if the server said so, or a driver's own reason. For a Canceled attempt it is
 	// the call's reason, ReasonCanceled or ReasonDeadline.
 	Forbidden Reason
 	// Shadow is set if the answer may refuse this attempt because an earlier one of the same call
-	// had its effect: 404 to a second DELETE. It does not beat an attempt under way, and a first
-	// attempt has none.
+	// had its effect: 404 to a second DELETE. Such an answer does not stop the call while an
+	// attempt is under way. It is ignored for a first attempt.
 	Shadow bool
 	// After is the wait that the server asked for. 0 or less means that it did not ask.
 	After time.Duration
-	// Evidence is the conclusion about the destination, where Class and Alive do not give it:
-	// budget.Lost for a connection that had answered before and was lost with the attempt,
-	// budget.Unknown for an error that no classifier knows. With None it follows from Class and
-	// Alive.
+	// Evidence, unless it is None, replaces the conclusion about the destination that follows from
+	// Class and Alive: budget.Lost for a connection that had answered before and was lost with the
+	// attempt, budget.Unknown for an error that no classifier knows. It is ignored for a Success
+	// and a Canceled.
 	Evidence budget.Evidence
 }
 
-// evidence returns what the outcome says of the destination, for its budget.
+// evidence returns what the outcome shows about the destination, for its budget.
 func (o *Outcome) evidence() budget.Evidence {
 	switch {
 	case o.Class == Success:
@@ -85,11 +85,11 @@ func (o *Outcome) evidence() budget.Evidence {
 	return budget.Failed
 }
 
-// answered reports whether the time until this outcome is how long the destination takes to
-// answer. A fast 503 is not a fast answer.
+// answered reports whether the attempt took as long as the destination takes to answer: a fast 503
+// is not a fast answer.
 func (o *Outcome) answered() bool { return o.Class == Success || o.Class == Rejected && o.Alive }
 
-// silent reports whether all we know is that the answer would have taken longer.
+// silent reports whether the attempt shows only that the answer takes longer than it waited.
 func (o *Outcome) silent() bool { return o.Class == Timeout || o.Class == Canceled }
 
 // ambiguous reports whether the attempt may have had its effect although it failed.

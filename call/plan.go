@@ -26,17 +26,17 @@ const (
 	minHint = time.Millisecond
 )
 
-// handedBack plans to resend an attempt that a live connection returned unprocessed, as after a
+// planResend plans to resend an attempt that a live connection returned unprocessed, as after a
 // GOAWAY. The resend takes over the attempt's permit and does not count toward MaxAttempts. It
 // reports false if the outcome is to be treated as any failure: the server asked for a wait, or
 // freeWait allows no resend.
-func (c *Call) handedBack(f *flight, o *Outcome) bool {
-	if c.planned || c.closed != ReasonNone || c.at < c.notYet || o.After >= minHint || c.rules.off() {
+func (c *Call) planResend(f *flight, o *Outcome) bool {
+	if c.planned || c.closed != ReasonNone || c.at < c.notBefore || o.After >= minHint || c.rules.off() {
 		return false
 	}
 	wait, ok := c.freeWait()
-	due := later(c.at, wait)
-	if !ok || c.ends(due) != ReasonNone {
+	due := plus(c.at, wait)
+	if !ok || c.outOfTime(due) != ReasonNone {
 		return false
 	}
 	c.free++
@@ -44,13 +44,13 @@ func (c *Call) handedBack(f *flight, o *Outcome) bool {
 	return true
 }
 
-// freed records how often a call was handed back and resent without cost.
-type freed struct {
-	free      int           // resends
-	freeSince time.Duration // when the call was first handed back
-	freeEvery time.Duration // the latest wait before a resend
-	successes uint64        // the budget's count when the call was last handed back
-	atFirst   uint64        // the budget's count when the call was first handed back
+// freeResends records how often a call was handed back and resent without cost.
+type freeResends struct {
+	free             int           // resends
+	freeSince        time.Duration // when the call was first handed back
+	freeEvery        time.Duration // the mean of the latest wait before a resend
+	successes        uint64        // the budget's count when the call was last handed back
+	successesAtFirst uint64        // the budget's count when the call was first handed back
 }
 
 // freeWait returns how long to wait before a resend without cost. It reports false if there may be
@@ -62,7 +62,7 @@ func (c *Call) freeWait() (wait time.Duration, ok bool) {
 	}
 	switch {
 	case c.free == 0:
-		c.freeSince, c.atFirst = c.at, c.successes
+		c.freeSince, c.successesAtFirst = c.at, c.successes
 		return 0, true
 	case c.free < maxFree:
 		return 0, true
@@ -77,11 +77,11 @@ func (c *Call) freeWait() (wait time.Duration, ok bool) {
 // and the destination has answered no call since the first of them. A destination that only hands
 // back is overloaded, so the budget has to count the attempt as a failure.
 func (c *Call) unanswered(o *Outcome) bool {
-	return o.Class == Unprocessed && o.Alive && c.free >= maxFree && c.successes == c.atFirst
+	return o.Class == Unprocessed && o.Alive && c.free >= maxFree && c.successes == c.successesAtFirst
 }
 
-// failed decides after a failure that a retry may help with. It never beats an attempt still
-// under way.
+// failed decides what follows a failure that a retry may help with. Such a failure never stops the
+// call while an attempt is under way.
 func (c *Call) failed(f *flight, o *Outcome) {
 	if !c.refused {
 		c.setAnswer(f, o)
@@ -97,7 +97,7 @@ func (c *Call) failed(f *flight, o *Outcome) {
 	if c.closed != ReasonNone {
 		reason = c.closed
 	}
-	if c.n == 0 && !c.planned {
+	if c.underWay == 0 && !c.planned {
 		c.stop(reason)
 	}
 }
@@ -110,12 +110,12 @@ func (c *Call) plan(o *Outcome) Reason {
 	case o.Forbidden != ReasonNone:
 		return o.Forbidden
 	case c.rules.MaxHint > 0 && o.After > c.rules.MaxHint:
-		c.asked = o.After
+		c.longHint = o.After
 		return ReasonHint
 	}
 	hinted := o.After >= minHint
-	if hinted { // also if nothing comes of this retry: hedges and the retries of siblings obey it
-		c.notYet = max(c.notYet, c.hint(o.After))
+	if hinted { // even if no retry is planned here: hedges and later retries obey it
+		c.notBefore = max(c.notBefore, c.hint(o.After))
 	}
 	switch {
 	case c.planned:
@@ -130,15 +130,15 @@ func (c *Call) plan(o *Outcome) Reason {
 		return ReasonMaxAttempts
 	}
 	c.applyPause()
-	due := max(later(c.at, delay), c.notYet)
-	if reason := c.ends(due); reason != ReasonNone {
+	due := max(plus(c.at, delay), c.notBefore)
+	if reason := c.outOfTime(due); reason != ReasonNone {
 		return reason
 	}
 	return c.reserve(due, o.evidence())
 }
 
-// reserve plans an attempt if the budget affords it. A budget.Queue is asked when the attempt is
-// due, unless it would be for nothing.
+// reserve plans a retry if the budget grants it. A budget.Queue is asked when the retry is due,
+// but none is planned if the Queue would refuse it now (Hopeless).
 func (c *Call) reserve(due time.Duration, because budget.Evidence) Reason {
 	affordable, paid, unknown := true, true, false
 	var permit budget.Permit
@@ -159,11 +159,12 @@ func (c *Call) reserve(due time.Duration, because budget.Evidence) Reason {
 	return ReasonNone
 }
 
-// postpone puts the planned retry off if a server asked for a longer wait meanwhile.
+// postpone delays the planned retry until c.notBefore if it is due sooner. If there is no time for
+// that, it gives the retry up and returns why.
 func (c *Call) postpone() Reason {
-	due := max(c.due, c.notYet)
+	due := max(c.due, c.notBefore)
 	if due > c.due {
-		if reason := c.ends(due); reason != ReasonNone {
+		if reason := c.outOfTime(due); reason != ReasonNone {
 			c.withdraw()
 			return reason
 		}
@@ -176,21 +177,21 @@ func (c *Call) postpone() Reason {
 // further attempt.
 func (c *Call) delay(o *Outcome, hinted bool) (d time.Duration, ok bool) {
 	if hinted {
-		c.wait, c.prev, c.own = 0, 0, nil // gRFC A6: pushback resets the backoff
+		c.backoffs, c.prevDelay, c.own = 0, 0, nil // gRFC A6: pushback resets the backoff
 		return 0, true
 	}
-	if c.wait < math.MaxInt {
-		c.wait++
+	if c.backoffs < math.MaxInt {
+		c.backoffs++
 	}
 	strategy, stateful := c.strategy(o.Class == Throttled)
 	if strategy == nil {
 		return 0, true
 	}
-	d = strategy.Delay(c.wait, c.prev, c.rules.unit())
+	d = strategy.Delay(c.backoffs, c.prevDelay, c.rules.unit())
 	if d < 0 {
 		return 0, !stateful
 	}
-	c.prev = d
+	c.prevDelay = d
 	return d, true
 }
 
@@ -214,25 +215,24 @@ func (c *Call) strategy(throttled bool) (s backoff.Strategy, ofCall bool) {
 	return c.own[i], true
 }
 
-// hint returns the end of a wait that a server asked for: that and up to a quarter more, unless
-// only the wait alone ends before the deadline.
-func (c *Call) hint(after time.Duration) time.Duration { return c.spread(later(c.at, after), after) }
+// hint returns when a wait of after that a server asked for now is over, spread at random.
+func (c *Call) hint(after time.Duration) time.Duration { return c.spread(plus(c.at, after), after) }
 
-// spread returns a time between end and a quarter of the wait later, as hint does.
+// spread returns a random time between end and hintSpread of after later. If an attempt sent at
+// end could finish before the deadline, so can one sent at the returned time.
 func (c *Call) spread(end, after time.Duration) time.Duration {
 	spread := time.Duration(float64(after) * hintSpread)
 	if c.deadline != never && !c.tooLate(end) {
-		spread = min(spread, c.deadline-later(end, c.rules.usual())-1)
+		spread = min(spread, c.deadline-plus(end, c.rules.usual())-1)
 	}
-	return later(end, time.Duration(float64(spread)*c.rules.unit()))
+	return plus(end, time.Duration(float64(spread)*c.rules.unit()))
 }
 
-// spent reports whether the call was sent as often as it may be. It is asked before each retry
-// and each hedge.
+// spent reports whether the call has used up MaxAttempts since its start or latest reset.
 func (c *Call) spent() bool { return c.rules.spent(c.sent - c.free - c.before) }
 
-// ends returns why nothing may be sent again then, or ReasonNone.
-func (c *Call) ends(at time.Duration) Reason {
+// outOfTime returns why nothing may be sent at the given time, or ReasonNone if it may.
+func (c *Call) outOfTime(at time.Duration) Reason {
 	switch {
 	case c.tooLate(at):
 		return ReasonDeadline
@@ -242,28 +242,29 @@ func (c *Call) ends(at time.Duration) Reason {
 	return ReasonNone
 }
 
-// elapsed returns how long the call has been going on then.
+// elapsed returns how long MaxElapsed will have counted at the given time.
 func (c *Call) elapsed(at time.Duration) time.Duration {
-	if c.from < 0 {
-		return later(at, -c.from)
+	if c.from < 0 { // the difference may overflow
+		return plus(at, -c.from)
 	}
 	return at - c.from
 }
 
-// ranWell reports whether an attempt that failed had run for so long that the call begins anew
-// (Rules.ResetAfter). What was silent, or did not reach the application, has not run.
+// ranWell reports whether a failed attempt ran for so long that the call begins anew
+// (Rules.ResetAfter). One that timed out or never reached the application did not run.
 func (c *Call) ranWell(f *flight, o *Outcome) bool {
 	return c.resets && f.sent != untimed && c.at-f.sent >= c.rules.ResetAfter && (o.Class == Transient || o.Class == Throttled)
 }
 
-// reset begins the call anew with the failure of an attempt that ran well, as its first.
+// reset begins the call anew: the attempt that just failed counts as its first.
 func (c *Call) reset() {
 	c.before = c.sent - c.free - 1
 	c.from = c.at
-	c.wait, c.prev, c.own = 0, 0, nil
+	c.backoffs, c.prevDelay, c.own = 0, 0, nil
 }
 
-// tooLate reports whether an attempt sent then could not plausibly finish before the deadline.
+// tooLate reports whether an attempt sent at the given time is unlikely to finish before the
+// deadline.
 func (c *Call) tooLate(at time.Duration) bool {
-	return c.deadline != never && later(at, c.rules.usual()) >= c.deadline
+	return c.deadline != never && plus(at, c.rules.usual()) >= c.deadline
 }

@@ -7,64 +7,64 @@ import (
 )
 
 const (
-	firstAsk = 20 * time.Millisecond  // how soon a budget that says Later is asked again
-	lastAsk  = 200 * time.Millisecond // and how often in the end
+	firstAsk = 20 * time.Millisecond  // mean wait before a budget that answered Later is asked again
+	lastAsk  = 200 * time.Millisecond // the longest such mean
 )
 
-// pending is the next attempt, while it is planned.
+// pending is the next retry, if one is planned.
 type pending struct {
-	planned bool
-	paid    bool // it is admitted, with permit; else the budget is asked when it is due
-	unknown bool // by Rules.Unknown
-	back    bool // of an attempt that was handed back: it is not counted
-	due     time.Duration
+	planned bool            // a retry is planned; the other fields describe it
+	paid    bool            // permit has been granted; if not, the budget is asked when the retry is due
+	unknown bool            // permit is of Rules.Unknown, not of Rules.Budget
+	back    bool            // it resends an attempt that was handed back, and is counted in free
+	due     time.Duration   // when it is sent
 	because budget.Evidence // of the attempt that failed
 	permit  budget.Permit
 }
 
-// queue is a planned attempt's wait for a budget that has said Later. It ends when the budget
-// says something else: how many calls wait, and for how long, is the budget's to bound.
+// queue is a planned retry's wait for a budget that has answered Later. It ends when the budget
+// answers otherwise; the budget limits how many calls wait and for how long.
 type queue struct {
-	waiting bool
-	since   time.Duration
-	every   time.Duration // how long after the latest question the next one comes
-	ticket  budget.Permit // what the budget returned with Later, to be passed on or ended; 0: nothing
-	queued  time.Duration // how long it was, in all
+	waiting  bool          // the budget's latest answer to the planned retry was Later
+	since    time.Duration // when the budget first answered Later
+	askEvery time.Duration // the mean of the latest wait before a question, of a retry or hedge
+	ticket   budget.Permit // returned with Later, to be passed with the next question or ended; 0: none
+	queued   time.Duration // total time spent waiting
 }
 
-// ask asks the budget for the attempt that is due. It returns the call's next step unless the
-// attempt is granted.
+// ask asks the budget for the retry that is due. If it is not granted, ask returns the call's next
+// step and true.
 func (c *Call) ask() (step Step, over bool) {
 	held := c.held
 	if c.ticket != 0 {
-		held, c.ticket = c.ticket, 0
+		held, c.ticket = c.ticket, 0 // Ask takes it back
 	}
 	permit, answer := c.admit(budget.Retry, c.because, held)
 	reason := ReasonBudget
 	switch answer {
 	case budget.Granted:
-		c.leave()
+		c.leaveQueue()
 		c.permit, c.paid = permit, true
 		return Step{}, false
 	case budget.Later:
 		c.ticket = permit
-		if reason = c.again(); reason == ReasonNone {
+		if reason = c.askLater(); reason == ReasonNone {
 			return Step{Op: Wait, At: c.start.Add(c.due)}, true
 		}
 	}
 	return c.drop(reason), true
 }
 
-// again puts the question off, or returns why it is not asked again.
-func (c *Call) again() Reason {
+// askLater delays the planned retry until the budget is asked again, or returns why it is not.
+func (c *Call) askLater() Reason {
 	if !c.waiting {
-		c.waiting, c.since, c.every = true, c.at, 0
+		c.waiting, c.since, c.askEvery = true, c.at, 0
 	}
-	due := later(c.at, c.interval())
-	if due == never { // centuries after the call began, where times do not move any more
+	due := plus(c.at, c.interval())
+	if due == never { // the clock is centuries after start, and the wait would not end
 		return ReasonBudget
 	}
-	if reason := c.ends(due); reason != ReasonNone {
+	if reason := c.outOfTime(due); reason != ReasonNone {
 		return reason
 	}
 	c.due = due
@@ -74,23 +74,22 @@ func (c *Call) again() Reason {
 // interval returns how long to wait before the budget is asked again: longer each time, and at
 // random, so that calls that failed together do not ask together.
 func (c *Call) interval() (wait time.Duration) {
-	wait, c.every = c.longer(c.every, lastAsk)
+	wait, c.askEvery = c.longer(c.askEvery, lastAsk)
 	return wait
 }
 
-// longer returns a wait at random, and its mean, which is longer than the last one's, but not than
-// most.
+// longer returns a random wait and its mean: 1.5 times the last mean, from firstAsk to most.
 func (c *Call) longer(last, most time.Duration) (wait, mean time.Duration) {
 	mean = min(max(firstAsk, last+last/2), most)
 	return mean/2 + time.Duration(float64(mean)*c.rules.unit()), mean
 }
 
-// leave ends the wait for the budget's answer.
-func (c *Call) leave() {
+// leaveQueue ends the wait for the budget, and returns its ticket.
+func (c *Call) leaveQueue() {
 	if !c.waiting {
 		return
 	}
-	c.waiting, c.every = false, 0
+	c.waiting, c.askEvery = false, 0
 	c.queued += c.at - c.since
 	if c.ticket != 0 {
 		c.rules.Budget.End(c.now, c.ticket, budget.None)
@@ -98,24 +97,25 @@ func (c *Call) leave() {
 	}
 }
 
-// drop gives up the planned attempt, and with it the call unless an attempt is under way.
+// drop gives up the planned retry, and the call if no attempt is under way. It returns the next
+// step.
 func (c *Call) drop(reason Reason) Step {
 	c.withdraw()
-	if c.n == 0 {
+	if c.underWay == 0 {
 		c.stop(reason)
 	}
 	return c.Next(c.now)
 }
 
-// withdraw gives up the planned attempt.
+// withdraw gives up the planned retry, if there is one, and returns its permit.
 func (c *Call) withdraw() {
-	c.leave()
+	c.leaveQueue()
 	if !c.planned {
 		return
 	}
 	c.planned = false
 	if c.back {
-		c.free-- // it is not sent
+		c.free-- // the resend is not sent
 	}
 	if c.paid {
 		c.settle(c.unknown, c.permit, budget.Unsent)
@@ -137,7 +137,7 @@ func (c *Call) admit(k budget.Kind, because budget.Evidence, held budget.Permit)
 	}
 }
 
-// settle ends a permit.
+// settle ends a permit, of Rules.Unknown if unknown is set and of Rules.Budget if not.
 func (c *Call) settle(unknown bool, p budget.Permit, e budget.Evidence) {
 	switch {
 	case unknown:

@@ -14,15 +14,15 @@ type Attempt struct {
 	Number      int           // from 1
 	Kind        budget.Kind   // First, Retry or Hedge
 	Sent        time.Time     // zero for a first attempt that was not timed
-	Took        time.Duration // until its end; 0 where Sent is zero
-	Waited      time.Duration // how long the call waited for it with no other attempt under way
+	Took        time.Duration // from Sent to its end; 0 if Sent is zero
+	Waited      time.Duration // how long the call waited before it with no other attempt under way
 	Outcome     Outcome
 	Status      string        // what the server answered, such as "HTTP 503"; empty without an answer, or outside HTTP and gRPC
 	Err         error         // what the attempt returned, nil for a response
-	Max         int           // how often its call may be sent in all, less than 1 for no limit
+	Max         int           // the policy's MaxAttempts, less than 1 for no limit
 	Lost        bool          // it was canceled because another attempt of the call had answered
 	Retrying    bool          // a retry is planned
-	Delay       time.Duration // until that is due
+	Delay       time.Duration // how long until that retry is due
 }
 
 // String returns the attempt in words, such as "attempt 2 of 3 failed (HTTP 503), retrying in
@@ -70,7 +70,7 @@ func (a Attempt) result() string {
 	return a.Outcome.Class.String()
 }
 
-// rounded returns d with as many digits as a reader wants.
+// rounded returns d to 10ms from a second up, and to 0.1ms below.
 func rounded(d time.Duration) time.Duration {
 	if d >= time.Second {
 		return d.Round(10 * time.Millisecond)
@@ -84,13 +84,13 @@ type Report struct {
 	Reason      Reason
 	Attempts    int           // sent
 	Hedges      int           // of these, sent because another was slow
-	Unprocessed int           // of these, sent for nothing after a live connection handed one back
+	Unprocessed int           // of these, resent without cost after a live connection handed one back
 	Answer      int           // the attempt whose answer is the call's; 0 if none was sent
 	Hedged      bool          // that attempt was a hedge
 	Shadow      bool          // the answer is a refusal, perhaps only because an earlier attempt had its effect
 	After       time.Duration // how long the answer asks to wait; 0: it does not say
-	Waited      time.Duration // with no attempt under way
-	Queued      time.Duration // of this, for the budget's answer (budget.Later): ReasonBudget after it was not at once
+	Waited      time.Duration // total time with no attempt under way
+	Queued      time.Duration // of Waited, time spent asking the budget again (budget.Later)
 	Hint        time.Duration // ReasonHint: the wait that the server asked for
 	MaxHint     time.Duration // ReasonHint: the longest that the policy allows
 	Err         error         // the last attempt's error, nil for a response
@@ -108,7 +108,7 @@ func (c *Call) Report() Report {
 		Budget: c.rules.Budget,
 	}
 	if c.reason == ReasonHint {
-		r.Hint, r.MaxHint = c.asked, c.rules.MaxHint
+		r.Hint, r.MaxHint = c.longHint, c.rules.MaxHint
 	}
 	return r
 }

@@ -13,32 +13,32 @@ import (
 // limits. They do not change while a Call uses them. The zero value retries without limit or wait.
 type Rules struct {
 	Destination      string           // its name, for reports and errors
-	MaxAttempts      int              // sends in all, hedges included; less than 1 sets no limit
+	MaxAttempts      int              // total sends, hedges included; less than 1 sets no limit
 	Backoff          backoff.Strategy // the wait before a retry; nil: none
 	ThrottledBackoff backoff.Strategy // the wait after a Throttled outcome; nil: Backoff
 	MaxHint          time.Duration    // the longest wait that a server may ask for; 0 sets no limit
-	Pause            Pause            // what servers asked of other calls; nil: each call finds out by itself
-	ResetAfter       time.Duration    // an attempt that ran so long before it failed begins the call anew; 0: none does
-	MaxElapsed       time.Duration    // how long after the call began it may be sent again; 0 sets no limit
-	Budget           budget.Budget    // what retries and hedges may cost; nil affords them all
-	Unknown          budget.Budget    // what retries after errors that no classifier knows may cost; nil: Budget
+	Pause            Pause            // the waits that servers asked other calls for; nil: calls do not share them
+	ResetAfter       time.Duration    // a failed attempt that ran this long begins the call anew; 0: none does
+	MaxElapsed       time.Duration    // how long after the call began an attempt may be sent; 0 sets no limit
+	Budget           budget.Budget    // pays for retries and hedges; nil sets no limit
+	Unknown          budget.Budget    // pays for retries after errors that no classifier knows; nil: Budget does
 	AttemptTimeout   timeout.Limit    // how long an attempt may take; nil: without limit
 	Hedge            timeout.Limit    // how long an attempt may be silent before a hedge; nil never hedges
 	Rand             func() float64   // the source of jitter, in [0, 1); nil: math/rand/v2
 	Off              func() bool      // reports whether retries and hedges are switched off now; nil: never
 }
 
-// Options describe one call.
+// Options describes one call.
 type Options struct {
 	Deadline time.Time // of the caller; zero: none
 	Hedge    bool      // attempts may run side by side; the call is hedged only if its Rules say so too
-	Reset    bool      // Rules.ResetAfter applies: an attempt is a run of something, and no request that waits
-	PauseKey string    // Rules.Pause is asked about the calls with the same key
+	Reset    bool      // Rules.ResetAfter applies: an attempt is a run of an operation, not a request
+	PauseKey string    // calls with the same key share the waits of Rules.Pause
 }
 
 // First is a first attempt that was sent outside a Call and has not ended.
 type First struct {
-	Permit budget.Permit // of the Rules' Budget
+	Permit budget.Permit // of Rules.Budget
 	Sent   time.Time     // zero if it was not timed
 }
 
@@ -48,8 +48,8 @@ func (r *Rules) Start(now time.Time, o Options) (c Call) {
 	return c
 }
 
-// Resume returns a Call whose first attempt was sent outside it: a call that succeeds at once then
-// costs no more than its budget's Begin and End. The attempt is under way until Done(now, 1,
+// Resume returns a Call whose first attempt was sent without one, so that a call which succeeds at
+// once needs only its budget's Begin and End. The attempt is under way until Done(now, 1,
 // outcome).
 func (r *Rules) Resume(now time.Time, f First, o Options) (c Call) {
 	c.init(r, now, o)
@@ -60,7 +60,7 @@ func (r *Rules) Resume(now time.Time, f First, o Options) (c Call) {
 	}
 	c.launch(budget.First, f.Permit, false, sent)
 	if sent == untimed {
-		c.lastSent = 0 // a hedge is better late than at once
+		c.lastSent = 0 // unknown: the wait for a hedge begins now
 	}
 	return c
 }
@@ -76,13 +76,13 @@ func (r *Rules) unit() float64 {
 	return 0
 }
 
-// spent reports whether a call that was sent so often may not be sent again.
+// spent reports whether MaxAttempts allows no attempt after the given number of them.
 func (r *Rules) spent(sent int) bool { return r.MaxAttempts > 0 && sent >= r.MaxAttempts }
 
-// off reports whether nothing is sent a second time now.
+// off reports whether retries and hedges are switched off now.
 func (r *Rules) off() bool { return r.Off != nil && r.Off() }
 
-// attemptTimeout returns what the next attempt may take, 0 for no limit.
+// attemptTimeout returns how long the next attempt may take, 0 for no limit.
 func (r *Rules) attemptTimeout() time.Duration {
 	if r.AttemptTimeout == nil {
 		return 0
@@ -90,8 +90,8 @@ func (r *Rules) attemptTimeout() time.Duration {
 	return r.AttemptTimeout.Timeout()
 }
 
-// usual returns what an attempt usually takes, 0 if no limit measures it, or one of a user's own
-// says less.
+// usual returns how long an attempt usually takes, or 0 if no limit measures it. It is never
+// negative, even if a user's Learner is wrong.
 func (r *Rules) usual() time.Duration {
 	if l, ok := r.AttemptTimeout.(timeout.Learner); ok {
 		return max(0, l.Usual())

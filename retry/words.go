@@ -16,10 +16,10 @@ type Class = call.Class
 const (
 	Success     = call.Success
 	Rejected    = call.Rejected    // do not retry: the request is wrong, or was refused for good
-	Transient   = call.Transient   // it failed, and may not fail again
+	Transient   = call.Transient   // it failed, and another attempt may succeed
 	Throttled   = call.Throttled   // the server says that it is overloaded
-	Timeout     = call.Timeout     // nothing came within the attempt's own timeout
-	Unprocessed = call.Unprocessed // it provably never reached the application: safe to repeat whatever it was
+	Timeout     = call.Timeout     // no answer came within the attempt's own timeout
+	Unprocessed = call.Unprocessed // it provably never reached the application: any request is safe to repeat
 	Canceled    = call.Canceled    // the caller gave up, which says nothing about the server
 
 	// Why calls stop:
