@@ -10,17 +10,18 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// result holds what an attempt returned, with the context it still holds.
+// result holds what an attempt returned, and the attempt's context if that is its own.
 type result[T any] struct {
 	value   T
 	err     error
-	cancel  context.CancelFunc // nil: the attempt ran on the caller's context
+	cancel  context.CancelFunc // of the attempt's own context; nil: it ran on the caller's
 	outcome call.Outcome
-	status  string // what the server answered, if somebody is going to know
-	held    bool   // an attempt returned it, and it was neither discarded nor handed on
+	status  string // what the server answered; set after a failure, or if there is an observer
+	held    bool   // value and cancel are still to be discarded or handed on
 }
 
-// attempt makes one attempt on actx, which is ctx or, for a resend, made of it, and classifies it.
+// attempt makes one attempt and classifies it. ctx is the call's context; actx is the same or, for
+// a resend, derived from it.
 func (r *result[T]) attempt(
 	ctx, actx context.Context, p *Policy, w Work[T], o Options, number int, limit time.Duration,
 ) {
@@ -29,7 +30,7 @@ func (r *result[T]) attempt(
 		sctx, inside := o.enter(actx, number)
 		r.value, r.err = w.Send(sctx, number, false)
 		r.held = true
-		r.sort(ctx, nil, p, w, Result[T]{Attempt: number, Inside: inside}, 0)
+		r.classify(ctx, nil, p, w, Result[T]{Attempt: number, Inside: inside}, 0)
 		return
 	}
 	var opened *time.Timer
@@ -46,13 +47,13 @@ func (r *result[T]) attempt(
 	}()
 	sctx, inside := o.enter(actx, number)
 	r.value, r.err = w.Send(sctx, number, true)
-	late := opened != nil && !opened.Stop() // its context has ended, and with it perhaps an unread body
+	late := opened != nil && !opened.Stop() // the timer has ended actx, which an unread body may need
 	returned, r.held = true, true
-	r.sort(ctx, actx, p, w, Result[T]{Attempt: number, Ended: late, Inside: inside}, limit)
+	r.classify(ctx, actx, p, w, Result[T]{Attempt: number, Ended: late, Inside: inside}, limit)
 }
 
-// enter returns the context that Send is given, and of an operation's attempt what is known of the
-// calls made in it.
+// enter returns the context to pass to Send. For an attempt of an operation, the layer.Attempt
+// records the calls made in it; nil if there is none.
 func (o Options) enter(actx context.Context, number int) (context.Context, *layer.Attempt) {
 	if !o.Operation {
 		return actx, nil
@@ -64,11 +65,12 @@ func (o Options) enter(actx context.Context, number int) (context.Context, *laye
 	return inside, inside
 }
 
-// sort classifies an attempt, and notes what the server answered if it is no success or somebody
-// observes the call.
-func (r *result[T]) sort(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
+// classify sets the attempt's outcome and, after a failure or for an observer, its status. actx is
+// the attempt's own context if it was timed, and nil if not: some contexts cannot be compared.
+// about has everything but what the attempt returned.
+func (r *result[T]) classify(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
 	v, err := r.value, r.err
-	r.classify(ctx, actx, p, w, about, limit)
+	r.setOutcome(ctx, actx, p, w, about, limit)
 	if r.outcome.Class != call.Success || p.Observer != nil {
 		if s, ok := w.(Statuser[T]); ok {
 			r.status = s.Status(v, err)
@@ -76,10 +78,8 @@ func (r *result[T]) sort(ctx, actx context.Context, p *Policy, w Work[T], about 
 	}
 }
 
-// classify finds the outcome of an attempt, on the context actx of its own if it was timed (nil if
-// not; contexts are not compared: one may be of a type that cannot be). What failed when the
-// caller had given up says nothing.
-func (r *result[T]) classify(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
+// setOutcome sets the attempt's outcome. A failure after the caller gave up is Canceled.
+func (r *result[T]) setOutcome(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
 	if r.err != nil && ctx.Err() != nil {
 		r.outcome = canceled(ctx)
 		return
@@ -96,13 +96,13 @@ func (r *result[T]) classify(ctx, actx context.Context, p *Policy, w Work[T], ab
 	}
 }
 
-// expired reports whether an attempt on actx, made of ctx, ran out of its own time. A server that
-// was given the deadline may notice it before the context's timer does.
+// expired reports whether the timeout of an attempt on actx, derived from ctx, has passed. A
+// server that was sent the deadline may answer before the context's timer fires.
 func expired(ctx, actx context.Context) bool {
 	return context.Cause(actx) == timeout.ErrAttempt || passed(actx) && !passed(ctx)
 }
 
-// timedOut makes the attempt's timeout of its error, or of its answer.
+// timedOut replaces the attempt's error with that of its timeout, and discards its answer.
 func (r *result[T]) timedOut(w Work[T], limit time.Duration) {
 	if r.err == nil {
 		v := r.value
@@ -113,8 +113,8 @@ func (r *result[T]) timedOut(w Work[T], limit time.Duration) {
 	r.err = TimedOut(r.err, limit)
 }
 
-// TimedOut returns the error of an attempt whose own timeout passed. It says nothing of a
-// cancellation: transports say so of any context that ended, and the caller has canceled nothing.
+// TimedOut returns the error of an attempt whose own timeout passed. It hides context.Canceled,
+// which transports return for any context that ended: the caller canceled nothing.
 func TimedOut(err error, limit time.Duration) error {
 	if errors.Is(err, context.Canceled) {
 		err = timeout.ErrAttempt
@@ -122,8 +122,8 @@ func TimedOut(err error, limit time.Duration) error {
 	return &call.TimeoutError{Err: err, Limit: limit}
 }
 
-// opening returns a context that a timer cancels after d unless it is stopped first: a timeout
-// for the beginning of something that may go on for longer. It has no deadline of its own.
+// opening returns a context that a timer cancels after d unless the timer is stopped first: a
+// timeout for Send alone, not for the use of its result. The context has no deadline of its own.
 func opening(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc, *time.Timer) {
 	actx, fail := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(d, func() { fail(timeout.ErrAttempt) })
@@ -141,7 +141,7 @@ func (r *result[T]) keep(w Work[T]) T {
 	return v
 }
 
-// discard disposes of an answer that is not the call's, if there is one. Its error stays.
+// discard disposes of an answer that is not the call's, if there is one. It keeps r.err.
 func (r *result[T]) discard(w Work[T]) {
 	if !r.held {
 		return
@@ -156,9 +156,8 @@ func (r *result[T]) discard(w Work[T]) {
 	w.Discard(v, r.err)
 }
 
-// ResendContext is the context of a resend: it carries the attempt's number for AttemptNumber, and
-// all else of the Context in it. It is for drivers that have room for it in what they allocate for
-// an attempt anyway (Options.Numbers).
+// ResendContext is the context of a resend: it carries the attempt's number for AttemptNumber. A
+// Work that allocates something for each attempt anyway can put it there (Options.Numbers).
 type ResendContext struct {
 	context.Context
 	Attempt int
@@ -173,8 +172,8 @@ func (c *ResendContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// AttemptNumber returns which attempt of its call is being made on ctx, from 1. Only resends
-// carry it.
+// AttemptNumber returns the number of the attempt that is made on ctx, from 1. Only the contexts
+// of resends carry it.
 func AttemptNumber(ctx context.Context) int {
 	if n, ok := ctx.Value(layer.Number{}).(int); ok {
 		return n
@@ -190,8 +189,8 @@ func (o Options) resend(ctx context.Context, attempt int) context.Context {
 	return &ResendContext{ctx, attempt}
 }
 
-// Limit forbids to repeat an attempt that may have had its effect, unless the operation may have
-// that twice.
+// Limit returns o with another attempt forbidden if this one may have had its effect, unless the
+// operation is idempotent.
 func Limit(o call.Outcome, idempotent bool) call.Outcome {
 	if idempotent || o.Forbidden != call.ReasonNone {
 		return o

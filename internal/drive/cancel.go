@@ -9,8 +9,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 )
 
-// Ended returns why a call stops whose context has ended. By the clock alone, a call that was
-// canceled before its deadline and noticed it afterwards would seem to have missed that.
+// Ended returns the Reason of a call whose context has ended. It does not read the clock: a call
+// canceled before its deadline may notice after it.
 func Ended(ctx context.Context) call.Reason {
 	if ctx.Err() == context.DeadlineExceeded {
 		return call.ReasonDeadline
@@ -23,7 +23,7 @@ func canceled(ctx context.Context) call.Outcome {
 	return call.Outcome{Class: call.Canceled, Forbidden: Ended(ctx)}
 }
 
-// contextError returns what ended ctx, as one error that is both its Err and its Cause; nil if it
+// contextError returns an error that matches both ctx.Err and context.Cause(ctx), or nil if ctx
 // has not ended.
 func contextError(ctx context.Context) error {
 	err := ctx.Err()
@@ -36,8 +36,8 @@ func contextError(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// passed reports whether a context's deadline has passed, whatever its timer has got round to: a
-// server that has the same deadline may say so first.
+// passed reports whether a context's deadline has passed, even if its timer has not fired yet: a
+// server that was sent the deadline may answer first.
 func passed(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && !time.Now().Before(deadline)

@@ -2,17 +2,17 @@ package drive
 
 import "github.com/evenkeel-go/evenkeel/call"
 
-// maxHistory bounds the attempts that an Error remembers: the first, and the latest.
+// maxHistory is how many failures an Error holds: the first, and the latest.
 const maxHistory = 8
 
 // History holds the first failure of a call and the latest. The first costs no allocation: most
 // calls that fail once do not fail twice.
 type History struct {
-	first call.Failure
+	first call.Failure // Attempt is 0 if there is none
 	rest  []call.Failure
 }
 
-// note adds a failure, and reports it to the work.
+// note adds a failure to h, and reports it to the work if that is a Follower.
 func note(h *History, work any, f call.Failure) {
 	h.Add(f)
 	if w, ok := work.(Follower); ok {
@@ -21,15 +21,15 @@ func note(h *History, work any, f call.Failure) {
 }
 
 // Add adds a failure.
-func (h *History) Add(e call.Failure) {
+func (h *History) Add(f call.Failure) {
 	switch {
 	case h.first.Attempt == 0:
-		h.first = e
+		h.first = f
 	case len(h.rest) == maxHistory-1:
 		copy(h.rest, h.rest[1:])
-		h.rest[maxHistory-2] = e
+		h.rest[maxHistory-2] = f
 	default:
-		h.rest = append(h.rest, e)
+		h.rest = append(h.rest, f)
 	}
 }
 

@@ -32,8 +32,7 @@ func report(ctx context.Context, c *call.Call, last error) call.Report {
 	return r
 }
 
-// Stopped returns the error of a call that has stopped, nil for a success, and marks the request
-// that a server is handling under ctx, if there is one, when repeating that would not help. last
+// Stopped returns the error of a call that has stopped, nil for a success, and calls spend. last
 // is the last attempt's error.
 func (p *Policy) Stopped(ctx context.Context, c *call.Call, last error, history []call.Failure) *call.Error {
 	r := c.Report()
@@ -54,9 +53,9 @@ func (p *Policy) Stopped(ctx context.Context, c *call.Call, last error, history 
 	return e
 }
 
-// spend marks the request that a server is handling under ctx, so that it answers "do not retry"
-// if it fails: what can be done about this failure has been done here. A policy that never
-// retries has done nothing.
+// spend notes for the layers above, such as the request that a server is handling under ctx, that
+// retries of a failed call were used up here, so that they do not retry, too. A policy that never
+// retries has not used up any.
 func (p *Policy) spend(ctx context.Context, reason call.Reason) {
 	switch reason {
 	case call.ReasonNoRetry, call.ReasonHint, call.ReasonGate, call.ReasonPaused:

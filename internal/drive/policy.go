@@ -1,6 +1,6 @@
-// Package drive holds the drivers of package call that this library has: one that makes a call's
-// attempts one after the other and one that lets them race, for Do, DoValue, HTTP and unary gRPC
-// alike. It does what a call.Call does not: contexts, timers, clocks, goroutines, observers.
+// Package drive implements the drivers of package call: one makes a call's attempts one after the
+// other, one lets them race. Do, DoValue, HTTP and unary gRPC share them. They own what a
+// call.Call does without: contexts, timers, clocks, goroutines, observers.
 package drive
 
 import (
@@ -16,11 +16,13 @@ import (
 // Policy holds the part of a *retry.Policy that drivers need.
 type Policy struct {
 	call.Rules
-	Classify func(error) call.Outcome // of an operation of Do
+	Classify func(error) call.Outcome // the outcome of an operation's error, for Do and DoValue
 	Explicit bool                     // Classify is the user's, and its outcome is not changed
 	Observer Observer                 // nil: none
 
-	Spare *Unknown // Rules.Unknown, if that is one
+	// Prepare sets the fields below.
+
+	Spare *Unknown // Rules.Unknown, if that is of this type; nil: it is not
 	// Fast is set if a first attempt that succeeds needs nothing but the budget's Begin and End
 	// around it, and one that panics may leave its permit open (budget.Stateless).
 	Fast  bool
@@ -35,11 +37,10 @@ type Observer interface {
 	CallDone(ctx context.Context, r call.Report)
 }
 
-// Of returns the Policy in a *retry.Policy, which stays the same for as long as that lives.
-// Package retry sets it.
+// Of returns the Policy in a *retry.Policy: the same one each time. Package retry sets it.
 var Of func(policy any) *Policy
 
-// Prepare must be called once the fields are set, before anything else.
+// Prepare sets the fields that follow from the others. Call it before any other method.
 func (p *Policy) Prepare() {
 	p.Spare, _ = p.Unknown.(*Unknown)
 	_, timeless := p.Budget.(interface{ Timeless() })
@@ -55,7 +56,7 @@ func (p *Policy) Prepare() {
 // Hedges reports whether calls that may be sent twice are hedged.
 func (p *Policy) Hedges() bool { return p.Hedge != nil && p.MaxAttempts != 1 }
 
-// attemptTimeout returns what a first attempt may take, 0 for no limit.
+// attemptTimeout returns how long a first attempt may take, 0 for no limit.
 func (p *Policy) attemptTimeout() time.Duration {
 	if p.AttemptTimeout == nil {
 		return 0
@@ -63,8 +64,8 @@ func (p *Policy) attemptTimeout() time.Duration {
 	return p.AttemptTimeout.Timeout()
 }
 
-// Begin reports to the budget a first attempt that is sent outside a call.Call. Pass what it
-// returns to Succeed or, unless the attempt succeeds, to Resume.
+// Begin reports to the budget a first attempt that is sent without a call.Call. Pass the result to
+// Succeed or, if the attempt fails, to Resume.
 func (p *Policy) Begin() call.First {
 	var now time.Time
 	if p.clock {
@@ -73,8 +74,8 @@ func (p *Policy) Begin() call.First {
 	return call.First{Permit: p.Budget.Begin(now), Sent: now}
 }
 
-// Succeed ends a first attempt that was sent outside a call.Call, at now if that matters, and
-// succeeded.
+// Succeed ends a first attempt that was sent without a call.Call and succeeded. now may be zero if
+// f.Sent is.
 func (p *Policy) Succeed(now time.Time, f call.First) {
 	p.Budget.End(now, f.Permit, budget.Alive)
 	if p.Spare != nil {

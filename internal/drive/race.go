@@ -21,22 +21,22 @@ type race[T any] struct {
 
 	mu      sync.Mutex
 	call    call.Call
-	waited  time.Duration // by the call, when the latest attempt was sent
+	waited  time.Duration // Report().Waited when the latest attempt was sent
 	live    []flying      // the attempts under way
-	room    [2]flying     // for live: most have no more
+	room    [2]flying     // the first array of live: most races need no other
 	answer  result[T]     // of the attempt whose answer is the call's if it stops now
 	history History
 	timer   *time.Timer   // runs fire when the call wants to go on
 	over    bool          // the call has stopped
-	gaveUp  bool          // because the caller did
+	gaveUp  bool          // it was canceled: the caller gave up, or an attempt did not return
 	ended   chan struct{} // closed when over; nil: the caller's goroutine does not wait for it
-	broken  *PanicError   // an attempt that did not return
+	broken  *PanicError   // the first panic or runtime.Goexit on another goroutine
 
 	delivered bool           // the caller gets the answer
 	others    sync.WaitGroup // every goroutine but the caller's, and the armed timer
 }
 
-// flying is an attempt under way, and what cancels its context.
+// flying is an attempt under way, with the cancel function of its context.
 type flying struct {
 	attempt int
 	cancel  context.CancelFunc
@@ -51,6 +51,7 @@ type racer struct {
 	cancel context.CancelFunc
 }
 
+// runRace makes a call whose attempts may run side by side.
 func runRace[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] {
 	r := &race[T]{ctx: ctx, p: p, w: w, o: o}
 	defer r.close()
@@ -75,7 +76,7 @@ func (r *race[T]) start() (first racer, ok bool) {
 	r.live = r.room[:0]
 	r.call = r.p.Start(now, r.o.of(r.ctx))
 	step := r.call.Next(now)
-	for step.Op == call.Wait { // there is no other goroutine yet
+	for step.Op == call.Wait { // no other goroutine needs the lock yet
 		sleep(r.ctx, step.At)
 		if r.ctx.Err() != nil {
 			r.cancel()
@@ -93,21 +94,21 @@ func (r *race[T]) start() (first racer, ok bool) {
 	return first, true
 }
 
-// advance does what the call asks for now. Requires that r.mu is held.
+// advance does what the call asks for at now. Requires that r.mu is held.
 func (r *race[T]) advance(now time.Time) {
 	for !r.over {
 		if r.ctx.Err() != nil {
-			if len(r.live) == 0 { // else what is under way may yet be an answer
+			if len(r.live) == 0 { // otherwise an attempt under way may still answer
 				r.cancel()
 			}
 			return
 		}
 		switch step := r.call.Next(now); step.Op {
 		case call.Send:
-			x, before := r.launch(step, now), r.answer
-			r.answer = result[T]{err: before.err}
+			x, previous := r.launch(step, now), r.answer
+			r.answer = result[T]{err: previous.err}
 			r.others.Add(1)
-			go r.aside(x, before)
+			go r.runInBackground(x, previous)
 		case call.Wait:
 			r.arm(step.At)
 			return
@@ -117,8 +118,8 @@ func (r *race[T]) advance(now time.Time) {
 	}
 }
 
-// launch makes the context of an attempt that is about to be sent, canceled when the race is
-// over. Requires that r.mu is held.
+// launch registers an attempt that is about to be sent, with a context that is canceled when the
+// race is over. Requires that r.mu is held.
 func (r *race[T]) launch(step call.Step, now time.Time) racer {
 	total := r.call.Report().Waited
 	x := racer{step: step, sent: now, waited: total - r.waited}
@@ -128,15 +129,14 @@ func (r *race[T]) launch(step call.Step, now time.Time) racer {
 	return x
 }
 
-// aside makes an attempt on a goroutine of its own. The result of the attempt before is no longer
-// the call's answer: it is discarded first, so that one connection is enough.
-func (r *race[T]) aside(x racer, before result[T]) {
+// runInBackground makes an attempt on a goroutine of its own. previous is no longer the call's
+// answer: it is discarded first, so that one connection is enough.
+func (r *race[T]) runInBackground(x racer, previous result[T]) {
 	defer r.others.Done()
 	returned := false
 	defer r.failUnless(&returned)
 	var res result[T]
-	defer before.discard(r.w)
-	before.discard(r.w)
+	previous.discard(r.w)
 	r.run(x, &res)
 	returned = true
 }
@@ -203,6 +203,7 @@ func (r *race[T]) land(now time.Time, a *call.Attempt, x racer, res *result[T]) 
 	return r.over
 }
 
+// both returns a function that calls a, if that is not nil, and b.
 func both(a, b context.CancelFunc) context.CancelFunc {
 	if a == nil {
 		return b
@@ -210,8 +211,8 @@ func both(a, b context.CancelFunc) context.CancelFunc {
 	return func() { a(); b() }
 }
 
-// arm lets advance be called again at the given time; the zero time means not before an attempt
-// ends. Requires that r.mu is held.
+// arm sets the timer that calls advance at the given time; the zero time sets none. Requires that
+// r.mu is held.
 func (r *race[T]) arm(at time.Time) {
 	r.disarm()
 	if !at.IsZero() {
@@ -227,8 +228,8 @@ func (r *race[T]) disarm() {
 	r.timer = nil
 }
 
-// fire runs on a goroutine of its own, and may ask a user's Limit, Budget or source of random
-// numbers.
+// fire calls advance when the timer expires. It runs on a goroutine of its own, where a user's
+// Limit, Budget or source of random numbers may panic.
 func (r *race[T]) fire() {
 	defer r.others.Done()
 	returned := false
@@ -284,7 +285,7 @@ func (r *race[T]) stop() {
 	}
 }
 
-// finish hands over the answer.
+// finish returns the answer of a race that is over and whose attempts have returned.
 func (r *race[T]) finish() Answer[T] {
 	if r.gaveUp {
 		r.answer.discard(r.w)
@@ -300,7 +301,8 @@ func (r *race[T]) finish() Answer[T] {
 	return a
 }
 
-// close leaves nothing behind after a panic or runtime.Goexit on the caller's goroutine.
+// close ends the race after a panic or runtime.Goexit on the caller's goroutine, so that nothing
+// is left behind.
 func (r *race[T]) close() {
 	if r.delivered {
 		return

@@ -6,11 +6,11 @@ import (
 	"runtime/debug"
 )
 
-// PanicError holds the value of a panic in a hedge, or in the code that sends one, on a goroutine
-// of its own. retry.DoValue panics with it, so that the panic continues where the caller can
-// recover it.
+// PanicError holds the value of a panic on a goroutine of a race other than the caller's: in a
+// hedge, or in the code that sends one. retry.DoValue panics with it, so that the panic continues
+// where the caller can recover it.
 type PanicError struct {
-	Value any    // what it panicked with
+	Value any    // of the panic
 	Stack []byte // of the goroutine that panicked
 }
 
@@ -24,14 +24,15 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// failUnless is deferred by what is run on a goroutine of its own.
+// failUnless ends the race if the function that defers it, on a goroutine other than the caller's,
+// did not return.
 func (r *race[T]) failUnless(returned *bool) {
 	if !*returned {
 		r.fail(recover()) // nil: runtime.Goexit
 	}
 }
 
-// fail ends the race because a hedge, or what was to send it, panicked or called runtime.Goexit.
+// fail ends the race after a panic with value or, if that is nil, runtime.Goexit.
 func (r *race[T]) fail(value any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -35,7 +35,7 @@ func Run[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T] 
 	return afterFirst(ctx, p, w, o, f.sent, &f.result)
 }
 
-// first is a first attempt outside a call.Call.
+// first is a first attempt without a call.Call.
 type first[T any] struct {
 	p      *Policy
 	w      Work[T]
@@ -96,7 +96,7 @@ func start[T any](ctx context.Context, p *Policy, w Work[T], o Options) Answer[T
 	return s.loop()
 }
 
-// afterFirst continues a call whose first attempt, sent outside a call.Call, failed with r.
+// afterFirst continues a call whose first attempt, sent without a call.Call, failed with r.
 func afterFirst[T any](
 	ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, r *result[T],
 ) Answer[T] {
@@ -108,13 +108,13 @@ func afterFirst[T any](
 	return s.loop()
 }
 
-// Resume continues a call whose first attempt a driver made by itself on ctx, without Run, and
-// which failed with v and err.
+// Resume continues a call whose first attempt was made on ctx outside this package, after Begin,
+// and failed with v and err.
 func Resume[T any](ctx context.Context, p *Policy, w Work[T], o Options, sent call.First, v T, err error) Answer[T] {
 	s := sequence[T]{ctx: ctx, p: p, w: w, o: o, now: time.Now(), result: result[T]{value: v, err: err, held: true}}
 	s.call = p.Resume(s.now, sent, o.of(ctx))
 	defer s.close()
-	s.result.sort(ctx, nil, p, w, Result[T]{Attempt: 1}, 0)
+	s.result.classify(ctx, nil, p, w, Result[T]{Attempt: 1}, 0)
 	s.done(call.Step{Attempt: 1}, sent.Sent, 0)
 	return s.loop()
 }

@@ -8,24 +8,23 @@ import (
 )
 
 // Unknown is a destination's budget for retries after errors that no classifier knows, such as
-// those of a function given to Do. Some of them mean "not there" and no retry helps, so they must
-// neither close nor drain the budget that is there for failures. This one affords four retries
-// that do not help, and a tenth of one more for each success. A call may take a second one only
-// while less than two are spent, so that an outage whose errors nobody knows ends soon, and two
-// calls that ask for what is not there leave one for a third.
+// those of a function given to Do. Some of these errors mean "not there", which no retry helps, so
+// they must not use up the budget for failures. This one pays for four retries that do not help,
+// and a tenth of one more for each success. A call's second retry is granted only while no more
+// than one is spent, so that an outage with unknown errors costs little, and two calls that ask
+// for what is not there leave one retry for a third.
 type Unknown struct {
-	spent atomic.Int32 // in units; 0 is a full bucket
+	spent atomic.Int32 // in units of a tenth of a retry, from 0 (full) to mostUnknowns
 }
 
 const (
-	oneRetry     = 10           // the units of one retry; a success is one unit
-	mostUnknowns = 4 * oneRetry // that may be spent
-	// forOthers is how much a call leaves to others once it has had a retry of this bucket.
-	forOthers = 2 * oneRetry
+	oneRetry     = 10           // the units of one retry; a success is worth one unit
+	mostUnknowns = 4 * oneRetry // the units in a full bucket
+	forOthers    = 2 * oneRetry // the units that a call leaves to others once it has had a retry
 )
 
-// NewUnknown returns a full bucket or, if drained is true, one that affords no retry until ten
-// successes have earned one.
+// NewUnknown returns a full bucket or, if drained is true, an empty one, which grants no retry
+// until ten successes have paid for one.
 func NewUnknown(drained bool) *Unknown {
 	b := new(Unknown)
 	if drained {
@@ -34,10 +33,10 @@ func NewUnknown(drained bool) *Unknown {
 	return b
 }
 
-// Spent reports whether the bucket is not full. A nil bucket has nothing to spend.
+// Spent reports whether the bucket is not full. A nil bucket reports false.
 func (b *Unknown) Spent() bool { return b != nil && b.spent.Load() != 0 }
 
-// Refill adds what a success adds. A full bucket is only looked at.
+// Refill adds the unit of a success. It only loads a full bucket's state.
 func (b *Unknown) Refill() {
 	if b.spent.Load() != 0 {
 		b.give(1)

@@ -9,16 +9,17 @@ import (
 
 // Work makes the attempts of one call and knows what they mean. T is what an attempt returns.
 type Work[T any] interface {
-	// Send makes one attempt. Its number is from 1; timed says that ctx has a timeout of the
-	// attempt's own. When the call is hedged, attempts run on several goroutines at a time.
+	// Send makes one attempt. Attempts are numbered from 1; timed is set if ctx has a timeout of
+	// the attempt's own. When the call is hedged, Send is called by several goroutines.
 	Send(ctx context.Context, attempt int, timed bool) (T, error)
-	// Classify returns the outcome of an attempt of the call on ctx under p. It is called once an
-	// attempt, and only while that context goes on.
+	// Classify returns the outcome of an attempt of the call on ctx under p. It is called at most
+	// once for each attempt, and not for an error after ctx has ended.
 	Classify(ctx context.Context, p *Policy, r Result[T]) call.Outcome
 	// Discard disposes of what an attempt returned that is not the call's answer. It is called
 	// before the attempt's context is canceled unless the attempt lost a race.
 	Discard(v T, err error)
-	// Keep takes over the context of the attempt that answers: cancel must be called in the end.
+	// Keep returns the call's answer. It takes over the attempt's context, and must have cancel
+	// called when the answer no longer needs it.
 	Keep(v T, cancel context.CancelFunc) T
 }
 
@@ -29,10 +30,10 @@ type Statuser[T any] interface {
 	Status(v T, err error) string
 }
 
-// Follower is implemented by a Work whose attempts depend on how the ones before them failed.
+// Follower is implemented by a Work whose attempts depend on how earlier ones failed.
 type Follower interface {
-	// Failed notes a failure before the next attempt is sent. Attempts that run side by side end
-	// side by side, but Failed is called for one at a time.
+	// Failed records a failure before the next attempt is sent. It is called for one attempt at a
+	// time, even if they run side by side.
 	Failed(f call.Failure)
 }
 
@@ -41,26 +42,26 @@ type Result[T any] struct {
 	Attempt int
 	Value   T
 	Err     error
-	// Ended says that the attempt's own timeout has passed: the outcome is then no success. A
-	// Value without an Err is an answer that came too late, of which only what it says about
-	// retrying counts.
+	// Ended is set if the attempt's own timeout has passed: the outcome is then no success. A
+	// Value without an Err is an answer that came too late, and counts only for what it asks about
+	// retrying.
 	Ended bool
-	// Inside knows of the calls made in an attempt of an operation; nil where nothing is known.
+	// Inside records the calls made in an attempt of an operation; nil if there is no record.
 	Inside *layer.Attempt
 }
 
-// Options say how a call's attempts are made.
+// Options describes how a call's attempts are made.
 type Options struct {
 	Hedge   bool // attempts may run side by side
-	Opening bool // the attempt timeout bounds only Send and not the use of its result; it is then no deadline of ctx
-	// Operation says that an attempt is an operation in which other calls may be made: what was
-	// declared of the call is not of these, and Result.Inside knows of them.
+	Opening bool // the attempt timeout bounds only Send, not the use of its result, and is no deadline of ctx
+	// Operation is set if an attempt is an operation, which may make other calls: they do not
+	// inherit what was declared of this one, and Result.Inside records them.
 	Operation bool
-	Numbers   bool // Send puts the number of a resend on its context by itself, as a ResendContext
-	PauseKey  string
+	Numbers   bool   // Send puts a resend's number on its context itself, with a ResendContext
+	PauseKey  string // as in call.Options
 }
 
-// of returns the options of the call on ctx.
+// of returns the call.Options of the call on ctx.
 func (o Options) of(ctx context.Context) call.Options {
 	deadline, _ := ctx.Deadline()
 	return call.Options{Deadline: deadline, Hedge: o.Hedge && !layer.Sheddable(ctx), PauseKey: o.PauseKey, Reset: o.Operation}
@@ -68,13 +69,13 @@ func (o Options) of(ctx context.Context) call.Options {
 
 // Answer holds the result of a call.
 type Answer[T any] struct {
-	// Value is what the attempt returned that ended the call. It is zero if the caller gave up
+	// Value is what the attempt that ended the call returned. It is zero if the caller gave up
 	// while the call waited.
 	Value T
-	// Err is the last attempt's error. A call that succeeded has one only if Classify took it for
-	// a success.
+	// Err is the last attempt's error. A call that succeeded has one only if Classify counted it
+	// as a success.
 	Err error
-	// Stopped is why the call stopped without success, nil if it succeeded.
+	// Stopped is the error of a call that stopped without success, nil if it succeeded.
 	Stopped *call.Error
 }
 
