@@ -8,14 +8,13 @@ import (
 
 type criticality struct{}
 
-// WithCriticality puts on a context how important the calls made under it are.
+// WithCriticality puts the importance of the calls made under a context on it.
 func WithCriticality(ctx context.Context, c call.Criticality) context.Context {
 	note(critical)
 	return context.WithValue(ctx, criticality{}, c)
 }
 
-// Criticality returns what WithCriticality put on the context. Looking for it costs nothing to
-// speak of in a process that never does.
+// Criticality returns what WithCriticality put on the context, and whether it did.
 func Criticality(ctx context.Context) (c call.Criticality, ok bool) {
 	if seen.Load()&critical == 0 {
 		return 0, false
@@ -24,7 +23,8 @@ func Criticality(ctx context.Context) (c call.Criticality, ok bool) {
 	return c, ok
 }
 
-// Sheddable reports whether calls made under the context are not worth a hedge.
+// Sheddable reports whether calls made under the context are less than Critical, and so not worth
+// a hedge.
 func Sheddable(ctx context.Context) bool {
 	c, _ := Criticality(ctx)
 	return c < call.Critical
