@@ -34,6 +34,7 @@ func Do(ctx context.Context, p *Policy, op func(context.Context) error) error {
 		a := drive.Run(ctx, &p.current().drive, operation(op), drive.Options{Operation: true})
 		return a.Error()
 	}
+	// The fast path: a call whose first attempt succeeds needs only its budget.
 	f := call.First{Permit: d.Budget.Begin(time.Time{})}
 	err := op(ctx)
 	if err == nil {
@@ -107,8 +108,8 @@ func (valueOperation[T]) Keep(v T, cancel context.CancelFunc) T {
 	return v
 }
 
-// classify returns the outcome of an operation. ended says that the attempt's timeout has passed,
-// and inside knows of the calls made in the attempt.
+// classify returns the outcome of an operation. ended is set if the attempt's timeout has passed;
+// inside records the calls made in the attempt.
 func classify(ctx context.Context, p *drive.Policy, err error, ended bool, inside *layer.Attempt) Outcome {
 	if err == nil {
 		return Outcome{}
@@ -117,7 +118,7 @@ func classify(ctx context.Context, p *drive.Policy, err error, ended bool, insid
 	if ended && ofContext(err) {
 		o = cutOff(err)
 	} else if o = p.Classify(err); o.Class == Transient && !p.Explicit && inside.Exhausted() {
-		o = Outcome{Class: Rejected} // as Classify has it if the call inside ended with an *Error
+		o = Outcome{Class: Rejected} // as Classify does if the call inside returns an *Error
 	} else if ended && o.Class != Rejected {
 		o = Outcome{Class: Timeout, Forbidden: o.Forbidden, After: o.After}
 	}
@@ -127,8 +128,8 @@ func classify(ctx context.Context, p *drive.Policy, err error, ended bool, insid
 	return o
 }
 
-// ofContext reports whether an error is what became of an operation whose context ended. A call
-// inside it may have stopped for a reason of its own just before.
+// ofContext reports whether the end of the operation's context caused err. A call inside it may
+// have stopped for another reason just before.
 func ofContext(err error) bool {
 	if inner := (*Error)(nil); errors.As(err, &inner) {
 		return inner != nil && inner.Ended != nil
@@ -136,12 +137,12 @@ func ofContext(err error) bool {
 	return errors.Is(err, timeout.ErrAttempt) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// cutOff returns the outcome of an operation that the attempt's timeout has ended.
+// cutOff returns the outcome of an operation that the attempt's timeout ended with err.
 func cutOff(err error) Outcome {
 	var m marks
 	m.find(err)
 	o := Outcome{Class: Timeout, After: m.after}
-	if m.permanent {
+	if m.permanent { // marked Permanent nevertheless
 		o.Forbidden = ReasonRejected
 	}
 	return o

@@ -41,8 +41,8 @@ type afterError struct {
 
 func (e *afterError) Unwrap() error { return e.error }
 
-// After marks an error as one after which the server asked for a wait: the next attempt is sent
-// no sooner than d from now. With d below a millisecond the policy's own backoff applies.
+// After marks an error with a wait that the server asked for: the next attempt is sent d after
+// this one failed, or later. With d below a millisecond the policy's own backoff applies.
 // After(nil, d) is nil.
 func After(err error, d time.Duration) error {
 	if err == nil {
@@ -88,8 +88,8 @@ func Classify(err error) Outcome {
 	return o
 }
 
-// foreignPermanent reports whether err is another library's mark of an error that no retry helps
-// with, known by the name of its type: the library is not imported.
+// foreignPermanent reports whether err is the Permanent of another library, which it recognizes by
+// the name of its type, because that library is not imported.
 func foreignPermanent(err error) bool {
 	t := reflect.TypeOf(err)
 	switch t.String() {
@@ -101,14 +101,17 @@ func foreignPermanent(err error) bool {
 	return false
 }
 
-// marks holds what Classify finds in one walk over an error: nearly every failure passes here, and
-// most have no mark.
+// marks holds what find finds in an error.
 type marks struct {
-	permanent, inner, network bool
-	lost                      bool // a connection, and perhaps other calls with it
-	after                     time.Duration
+	permanent bool          // Permanent, or another library's
+	inner     bool          // the *Error of a call inside this one
+	network   bool          // an error with a method Timeout, as those of package net have
+	lost      bool          // a connection was lost, and perhaps other calls with it
+	after     time.Duration // of the first After found
 }
 
+// find sets m to the marks of err. It does so in one walk, because nearly every failure is
+// searched, and most have no mark.
 func (m *marks) find(err error) {
 	for err != nil {
 		switch e := err.(type) {
@@ -148,12 +151,12 @@ func (m *marks) find(err error) {
 	}
 }
 
-// classifierOf returns the user's classifier, or Classify, which learns the marks that the
-// strategies brought along, behind the sentinels of WithPermanent.
+// classifierOf returns the classifier of a policy. An error that WithPermanent names is Rejected;
+// any other goes to the user's classifier or, if there is none, to that of withPermanents.
 func classifierOf(r rules) func(error) Outcome {
 	classify := r.classifier
 	if classify == nil {
-		classify = foreignMarks(r)
+		classify = withPermanents(r)
 	}
 	if len(r.permanent) == 0 {
 		return classify
@@ -172,7 +175,8 @@ func classifierOf(r rules) func(error) Outcome {
 // library's own mark for errors that no retry helps with (backoff/cenkalti).
 type permanents interface{ IsPermanent(error) bool }
 
-func foreignMarks(r rules) func(error) Outcome {
+// withPermanents returns Classify, extended by the marks of strategies that implement permanents.
+func withPermanents(r rules) func(error) Outcome {
 	classify := Classify
 	for _, s := range []any{r.cfg.Backoff, r.cfg.ThrottledBackoff} {
 		if known, ok := s.(permanents); ok {

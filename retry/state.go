@@ -12,13 +12,14 @@ import (
 // state holds what belongs to one destination: its budgets and what was learned of its latency.
 type state struct {
 	budget  budget.Budget
-	unknown *drive.Unknown // nil: budget is for all errors
+	unknown *drive.Unknown // pays for errors that no classifier knows; nil: budget does
 	attempt timeout.Limit  // nil: no attempt timeout
 	hedge   timeout.Limit  // nil: no hedging
 }
 
-// newState makes what c's Specs describe, taking from old, made by the Specs of was, what has the
-// same Spec. New budgets are made drained if it says so.
+// newState returns the state that c's Specs describe. old and was are the previous state and the
+// Config that built it; parts whose Spec is unchanged are reused. New budgets start empty if
+// drained is set.
 func newState(c, was Config, old state, drained bool) state {
 	var s state
 	if old.budget != nil && same(c.Budget, was.Budget) {
@@ -34,6 +35,7 @@ func newState(c, was Config, old state, drained bool) state {
 	return s
 }
 
+// newLimit returns the limit that spec describes: old, if was, its Spec, is the same.
 func newLimit(spec, was timeout.Spec, old timeout.Limit) timeout.Limit {
 	switch {
 	case spec == nil:
@@ -44,8 +46,8 @@ func newLimit(spec, was timeout.Spec, old timeout.Limit) timeout.Limit {
 	return spec.New()
 }
 
-// same reports whether two Specs are the same data. One that holds a pointer (budget.Shared) is
-// the same only if it is the same pointer: what that points to is alive.
+// same reports whether two Specs have the same data. Pointers in them (budget.Shared) must be
+// equal: they point to a live budget, not to data.
 func same(a, b any) bool {
 	if va := reflect.ValueOf(a); va.IsValid() && va.Comparable() {
 		return a == b
@@ -53,18 +55,17 @@ func same(a, b any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// table holds the policies of named destinations.
 type (
-	table = dest.Table[string, *Policy]
-	place = dest.Entry[string, *Policy]
+	table = dest.Table[string, *Policy] // the policies of named destinations
+	place = dest.Entry[string, *Policy] // one policy's entry there
 )
 
 // family holds the policies of one set of rules, one for each destination.
 type family struct {
 	rules  rules
-	own    *Policy // for the destination ""
-	named  *table
-	pauses *dest.Pauses // nil: a wait that a server asks for is the call's alone
+	own    *Policy      // for the destination ""
+	named  *table       // for all others
+	pauses *dest.Pauses // waits that servers asked for, which other calls obey, too; nil: they do not
 }
 
 // newFamily returns a family that keeps the state of from's destinations, if from is not nil.
@@ -96,6 +97,7 @@ func newPauses(r rules, from *family) *dest.Pauses {
 	return dest.NewPauses(r.maxDests)
 }
 
+// policy returns the policy of a destination, which it adds if necessary.
 func (f *family) policy(destination string) *Policy {
 	if destination == "" {
 		return f.own
@@ -106,14 +108,16 @@ func (f *family) policy(destination string) *Policy {
 	return f.add(destination, Config{}, state{})
 }
 
+// add returns the policy of a named destination. If it adds one, that starts with what newState
+// reuses of old and was.
 func (f *family) add(destination string, was Config, old state) *Policy {
 	return f.named.GetOrAdd(destination, func(at *place, drained bool) *Policy {
 		return f.newPolicy(at, was, old, drained)
 	}).Value
 }
 
-// adopt returns the policy of p's destination, with p's state if the table that p came from has
-// forgotten it.
+// adopt returns f's policy of p's destination. If f does not have one, because the table that p
+// came from has forgotten p, it adds one with p's state.
 func (f *family) adopt(p *Policy) *Policy {
 	if p.name() == "" {
 		return f.own
@@ -121,9 +125,8 @@ func (f *family) adopt(p *Policy) *Policy {
 	return f.add(p.name(), p.Config(), p.state)
 }
 
-// current marks p's destination as used, and returns the policy that For returns for it. That is
-// p, but for a caller who has kept a policy that was not used for so long that its destination was
-// forgotten.
+// current marks p's destination as used, and returns the policy that For returns for it. That is p
+// unless the table has forgotten p, which the caller kept without using it for too long.
 func (p *Policy) current() *Policy {
 	if p.place.Touch() {
 		return p
