@@ -66,7 +66,7 @@ func (o Options) enter(actx context.Context, number int) (context.Context, *laye
 }
 
 // classify sets the attempt's outcome and, after a failure or for an observer, its status. actx is
-// the attempt's own context if it was timed, and nil if not: some contexts cannot be compared.
+// the attempt's own context if it was timed, and nil if not (comparing it with ctx could panic).
 // about has everything but what the attempt returned.
 func (r *result[T]) classify(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
 	v, err := r.value, r.err
@@ -102,7 +102,8 @@ func expired(ctx, actx context.Context) bool {
 	return context.Cause(actx) == timeout.ErrAttempt || passed(actx) && !passed(ctx)
 }
 
-// timedOut replaces the attempt's error with that of its timeout, and discards its answer.
+// timedOut replaces the attempt's error, or the answer that came too late, with the error of its
+// timeout.
 func (r *result[T]) timedOut(w Work[T], limit time.Duration) {
 	if r.err == nil {
 		v := r.value
