@@ -41,18 +41,15 @@ type Adaptive struct {
 
 // Validate reports every field that is out of its range.
 func (a Adaptive) Validate() error {
-	var errs []error
-	bad := func(wrong bool, field, format string, args ...any) {
-		if wrong {
-			errs = append(errs, conf.Errorf(field, format, args...))
-		}
-	}
-	bad(a.Unanswered < 0 || a.Unanswered > 100, "Unanswered", "must be between 0 (the default) and 100, not %d", a.Unanswered)
-	bad(a.Waste != 0 && !(a.Waste >= 0.001 && a.Waste <= 1), "Waste",
-		"must be 0 (the default) or between 0.001 and 1, not %v", a.Waste)
-	bad(a.Patience > time.Minute, "Patience", "must be at most 1m0s, not %v", a.Patience)
-	bad(a.Waiting < 0 || a.Waiting > 1e6, "Waiting", "must be between 0 (the default) and 1000000, not %d", a.Waiting)
-	return errors.Join(errs...)
+	return errors.Join(
+		conf.Check(a.Unanswered >= 0 && a.Unanswered <= 100, "Unanswered",
+			"must be between 0 (the default) and 100, not %d", a.Unanswered),
+		conf.Check(a.Waste == 0 || a.Waste >= 0.001 && a.Waste <= 1, "Waste",
+			"must be 0 (the default) or between 0.001 and 1, not %v", a.Waste),
+		conf.Check(a.Patience <= time.Minute, "Patience", "must be at most 1m0s, not %v", a.Patience),
+		conf.Check(a.Waiting >= 0 && a.Waiting <= 1e6, "Waiting",
+			"must be between 0 (the default) and 1000000, not %d", a.Waiting),
+	)
 }
 
 // horizon is about "the last ten seconds" of the package comment.

@@ -22,23 +22,20 @@ type ClientThrottle struct {
 
 // Validate reports every field that is out of its range.
 func (c ClientThrottle) Validate() error {
-	var errs []error
-	if c.K != 0 && !(c.K >= 1 && c.K <= 1000) {
-		errs = append(errs, conf.Errorf("K", "must be 0 (the default) or between 1 and 1000, not %v", c.K))
-	}
+	retries := conf.In("Retries", c.retries().Validate())
 	if _, nested := c.Retries.(ClientThrottle); nested {
-		errs = append(errs, conf.Errorf("Retries", "must not be a ClientThrottle itself"))
-	} else if c.Retries != nil {
-		errs = append(errs, conf.In("Retries", c.Retries.Validate()))
+		retries = conf.Errorf("Retries", "must not be a ClientThrottle itself")
 	}
-	return errors.Join(append(errs, checkWindow(c.Window))...)
+	return errors.Join(
+		conf.Check(c.K == 0 || c.K >= 1 && c.K <= 1000, "K", "must be 0 (the default) or between 1 and 1000, not %v", c.K),
+		retries,
+		checkWindow(c.Window),
+	)
 }
 
 func checkWindow(w time.Duration) error {
-	if w != 0 && (w < time.Second || w > time.Hour) {
-		return conf.Errorf("Window", "must be 0 (the default) or between 1s and 1h0m0s, not %v", w)
-	}
-	return nil
+	return conf.Check(w == 0 || w >= time.Second && w <= time.Hour, "Window",
+		"must be 0 (the default) or between 1s and 1h0m0s, not %v", w)
 }
 
 // New returns a budget that implements Gate and has seen nothing yet.

@@ -29,17 +29,12 @@ const intervalSlots = 10 // as in Envoy
 
 // Validate reports every field that is out of its range.
 func (c Concurrency) Validate() error {
-	var errs []error
-	if !(c.Ratio >= 0 && c.Ratio <= 1) {
-		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or above 0 and at most 1, not %v", c.Ratio))
-	}
-	if c.Min > 1e9 {
-		errs = append(errs, conf.Errorf("Min", "must be at most 1e9, not %d", c.Min))
-	}
-	if c.Interval != 0 && (c.Interval < 100*time.Millisecond || c.Interval > time.Hour) {
-		errs = append(errs, conf.Errorf("Interval", "must be 0 (none) or between 100ms and 1h0m0s, not %v", c.Interval))
-	}
-	return errors.Join(errs...)
+	return errors.Join(
+		conf.Check(c.Ratio >= 0 && c.Ratio <= 1, "Ratio", "must be 0 (the default) or above 0 and at most 1, not %v", c.Ratio),
+		conf.Check(c.Min <= 1e9, "Min", "must be at most 1e9, not %d", c.Min),
+		conf.Check(c.Interval == 0 || c.Interval >= 100*time.Millisecond && c.Interval <= time.Hour, "Interval",
+			"must be 0 (none) or between 100ms and 1h0m0s, not %v", c.Interval),
+	)
 }
 
 // New returns a budget with nothing in flight.

@@ -25,17 +25,13 @@ const (
 
 // Validate reports every field that is out of its range.
 func (f Finagle) Validate() error {
-	var errs []error
-	if f.TTL != 0 && (f.TTL < time.Second || f.TTL > time.Minute) {
-		errs = append(errs, conf.Errorf("TTL", "must be 0 (the default) or between 1s and 1m0s, not %v", f.TTL))
-	}
-	if f.Ratio != 0 && !(f.Ratio >= 0.001 && f.Ratio <= 1000) {
-		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or between 0.001 and 1000, not %v", f.Ratio))
-	}
-	if f.MinPerSecond > 1e6 {
-		errs = append(errs, conf.Errorf("MinPerSecond", "must be at most 1000000, not %d", f.MinPerSecond))
-	}
-	return errors.Join(errs...)
+	return errors.Join(
+		conf.Check(f.TTL == 0 || f.TTL >= time.Second && f.TTL <= time.Minute, "TTL",
+			"must be 0 (the default) or between 1s and 1m0s, not %v", f.TTL),
+		conf.Check(f.Ratio == 0 || f.Ratio >= 0.001 && f.Ratio <= 1000, "Ratio",
+			"must be 0 (the default) or between 0.001 and 1000, not %v", f.Ratio),
+		conf.Check(f.MinPerSecond <= 1e6, "MinPerSecond", "must be at most 1000000, not %d", f.MinPerSecond),
+	)
 }
 
 // New returns a budget with nothing deposited.

@@ -37,17 +37,13 @@ const openShare = 5
 
 // Validate reports every field that is out of its range.
 func (f Fleet) Validate() error {
-	var errs []error
-	if f.Ratio != 0 && !(f.Ratio >= 1/micro && f.Ratio <= 1) {
-		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or between 0.000001 and 1, not %v", f.Ratio))
-	}
-	if f.Burst != 0 && !(f.Burst >= 1 && f.Burst <= 1e6) {
-		errs = append(errs, conf.Errorf("Burst", "must be 0 (the default) or between 1 and 1e6, not %v", f.Burst))
-	}
-	if f.Open < 0 || f.Open > 1e6 {
-		errs = append(errs, conf.Errorf("Open", "must be between 0 (the default) and 1e6, not %d", f.Open))
-	}
-	return errors.Join(errs...)
+	return errors.Join(
+		conf.Check(f.Ratio == 0 || f.Ratio >= 1/micro && f.Ratio <= 1, "Ratio",
+			"must be 0 (the default) or between 0.000001 and 1, not %v", f.Ratio),
+		conf.Check(f.Burst == 0 || f.Burst >= 1 && f.Burst <= 1e6, "Burst",
+			"must be 0 (the default) or between 1 and 1e6, not %v", f.Burst),
+		conf.Check(f.Open >= 0 && f.Open <= 1e6, "Open", "must be between 0 (the default) and 1e6, not %d", f.Open),
+	)
 }
 
 // New returns a full budget. It panics if Validate reports an error.

@@ -23,20 +23,13 @@ const milli = 1e3 // A6 counts tokens in thousandths
 
 // Validate reports every field that A6 does not allow.
 func (g GRPC) Validate() error {
-	var errs []error
-	if g.MaxTokens != 0 && !(g.MaxTokens > 0 && g.MaxTokens <= 1000 && threeDecimals(g.MaxTokens)) {
-		errs = append(errs, conf.Errorf("MaxTokens",
-			"must be above 0 and at most 1000, with at most three decimals, not %v", g.MaxTokens))
-	}
-	if g.TokenRatio != 0 && !(g.TokenRatio > 0 && g.TokenRatio <= 1000 && threeDecimals(g.TokenRatio)) {
-		errs = append(errs, conf.Errorf("TokenRatio",
-			"must be above 0 and at most 1000, with at most three decimals, not %v", g.TokenRatio))
-	}
-	return errors.Join(errs...)
+	return errors.Join(checkTokens("MaxTokens", g.MaxTokens), checkTokens("TokenRatio", g.TokenRatio))
 }
 
-func threeDecimals(v float64) bool {
-	return math.Round(v*milli)/milli == v
+func checkTokens(field string, v float64) error {
+	threeDecimals := math.Round(v*milli)/milli == v
+	return conf.Check(v >= 0 && v <= 1000 && threeDecimals, field,
+		"must be above 0 and at most 1000, with at most three decimals, not %v", v)
 }
 
 // New returns a budget of MaxTokens.

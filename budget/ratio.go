@@ -20,11 +20,10 @@ const ratioSlots = 24
 
 // Validate reports every field that is out of its range.
 func (r Ratio) Validate() error {
-	var errs []error
-	if !(r.Ratio >= 0 && r.Ratio <= 1) {
-		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or above 0 and at most 1, not %v", r.Ratio))
-	}
-	return errors.Join(append(errs, checkWindow(r.Window))...)
+	return errors.Join(
+		conf.Check(r.Ratio >= 0 && r.Ratio <= 1, "Ratio", "must be 0 (the default) or above 0 and at most 1, not %v", r.Ratio),
+		checkWindow(r.Window),
+	)
 }
 
 // New returns a budget that has seen nothing yet, and so allows no retry before the first call.

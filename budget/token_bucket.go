@@ -25,14 +25,12 @@ const (
 
 // Validate reports every field that is out of its range.
 func (t TokenBucket) Validate() error {
-	var errs []error
-	if t.Ratio != 0 && !(t.Ratio >= 1/micro && t.Ratio <= 1) {
-		errs = append(errs, conf.Errorf("Ratio", "must be 0 (the default) or between 0.000001 and 1, not %v", t.Ratio))
-	}
-	if t.Cap != 0 && !(t.Cap > 1 && t.Cap <= 1e6) {
-		errs = append(errs, conf.Errorf("Cap", "must be 0 (the default) or above 1 and at most 1e6, not %v", t.Cap))
-	}
-	return errors.Join(errs...)
+	return errors.Join(
+		conf.Check(t.Ratio == 0 || t.Ratio >= 1/micro && t.Ratio <= 1, "Ratio",
+			"must be 0 (the default) or between 0.000001 and 1, not %v", t.Ratio),
+		conf.Check(t.Cap == 0 || t.Cap > 1 && t.Cap <= 1e6, "Cap",
+			"must be 0 (the default) or above 1 and at most 1e6, not %v", t.Cap),
+	)
 }
 
 // New returns a full bucket.

@@ -30,6 +30,15 @@ func Errorf(field, format string, args ...any) error {
 	return &FieldError{Path: []string{field}, Msg: fmt.Sprintf(format, args...)}
 }
 
+// Check returns nil if ok, and else the error of Errorf. Conditions say what is right, so that NaN
+// meets none of them.
+func Check(ok bool, field, format string, args ...any) error {
+	if ok {
+		return nil
+	}
+	return Errorf(field, format, args...)
+}
+
 // In puts field in front of the path of every mistake in err; nil stays nil.
 // An error that is no FieldError becomes one.
 func In(field string, err error) error {
