@@ -1,6 +1,7 @@
 package outlier
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -29,47 +30,25 @@ const (
 
 // Validate reports every field that is out of its range.
 func (c Config) Validate() error {
-	var errs []error
-	if c.Failures < 0 {
-		errs = append(errs, conf.Errorf("Failures", "must not be negative, not %d", c.Failures))
-	}
-	if !(c.Excess >= 0 && c.Excess <= 1) {
-		errs = append(errs, conf.Errorf("Excess", "must be between 0 and 1, not %v", c.Excess))
-	}
-	if !(c.Slower == 0 || c.Slower > 1) {
-		errs = append(errs, conf.Errorf("Slower", "must be 0 or above 1, not %v", c.Slower))
-	}
-	if !(c.MaxShare >= 0 && c.MaxShare <= 1) {
-		errs = append(errs, conf.Errorf("MaxShare", "must be between 0 and 1, not %v", c.MaxShare))
-	}
-	if c.Base < 0 || c.Base > longest {
-		errs = append(errs, conf.Errorf("Base", "must be between 0 and %v, not %v", longest, c.Base))
-	}
-	if c.Max < 0 || c.Max > longest || c.Max > 0 && c.Max < c.withDefaults().Base {
-		errs = append(errs, conf.Errorf("Max", "must be between Base and %v, not %v", longest, c.Max))
-	}
-	return errors.Join(errs...)
+	least := c.withDefaults().Base
+	return errors.Join(
+		conf.Check(c.Failures >= 0, "Failures", "must not be negative, not %d", c.Failures),
+		conf.Check(c.Excess >= 0 && c.Excess <= 1, "Excess", "must be between 0 and 1, not %v", c.Excess),
+		conf.Check(c.Slower == 0 || c.Slower > 1, "Slower", "must be 0 or above 1, not %v", c.Slower),
+		conf.Check(c.MaxShare >= 0 && c.MaxShare <= 1, "MaxShare", "must be between 0 and 1, not %v", c.MaxShare),
+		conf.Check(c.Base >= 0 && c.Base <= longest, "Base", "must be between 0 and %v, not %v", longest, c.Base),
+		conf.Check(c.Max == 0 || c.Max > 0 && c.Max >= least && c.Max <= longest, "Max",
+			"must be between Base and %v, not %v", longest, c.Max),
+	)
 }
 
 func (c Config) withDefaults() Config {
-	if c.Failures == 0 {
-		c.Failures = defaultFailures
-	}
-	if c.Excess == 0 {
-		c.Excess = defaultExcess
-	}
-	if c.Slower == 0 {
-		c.Slower = defaultSlower
-	}
-	if c.MaxShare == 0 {
-		c.MaxShare = defaultMaxShare
-	}
-	if c.Base == 0 {
-		c.Base = defaultBase
-	}
-	if c.Max == 0 {
-		c.Max = max(defaultMax, c.Base)
-	}
+	c.Failures = cmp.Or(c.Failures, defaultFailures)
+	c.Excess = cmp.Or(c.Excess, defaultExcess)
+	c.Slower = cmp.Or(c.Slower, defaultSlower)
+	c.MaxShare = cmp.Or(c.MaxShare, defaultMaxShare)
+	c.Base = cmp.Or(c.Base, defaultBase)
+	c.Max = cmp.Or(c.Max, max(defaultMax, c.Base))
 	return c
 }
 
