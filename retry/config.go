@@ -1,8 +1,10 @@
 package retry
 
 import (
+	"cmp"
 	"errors"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/backoff"
@@ -73,37 +75,33 @@ type Config struct {
 
 // validate reports every mistake, each with its field's path.
 func (c Config) validate() error {
-	var errs []error
-	if c.MaxAttempts < Unlimited {
-		errs = append(errs, conf.Errorf("MaxAttempts", "must be at least 1, 0 for the default or Unlimited, not %d", c.MaxAttempts))
+	scopes := []string{"", hintCall, hintDestination}
+	return errors.Join(
+		conf.Check(c.MaxAttempts >= Unlimited, "MaxAttempts",
+			"must be at least 1, 0 for the default or Unlimited, not %d", c.MaxAttempts),
+		conf.Check(c.MaxHint >= 0, "MaxHint", "must not be negative, not %v", c.MaxHint),
+		conf.Check(c.MaxElapsed >= 0, "MaxElapsed", "must not be negative, not %v", c.MaxElapsed),
+		conf.Check(c.ResetAfter == 0 || c.ResetAfter >= minReset, "ResetAfter",
+			"must be at least %v, or 0 for none, not %v", minReset, c.ResetAfter),
+		conf.Check(slices.Contains(scopes, c.HintScope), "HintScope",
+			"must be %q or %q, not %q", hintCall, hintDestination, shortened(c.HintScope)),
+		checkPart("Backoff", c.Backoff),
+		checkPart("ThrottledBackoff", c.ThrottledBackoff),
+		checkPart("Budget", c.Budget),
+		checkPart("AttemptTimeout", c.AttemptTimeout),
+		checkPart("Hedge", c.Hedge),
+	)
+}
+
+// checkPart reports what is wrong with a strategy or a Spec, which nil is not.
+func checkPart(field string, v any) error {
+	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
+		return conf.Errorf(field, "must not be a nil %T", v)
 	}
-	if c.MaxHint < 0 {
-		errs = append(errs, conf.Errorf("MaxHint", "must not be negative, not %v", c.MaxHint))
+	if v, ok := v.(interface{ Validate() error }); ok {
+		return conf.In(field, v.Validate())
 	}
-	if c.MaxElapsed < 0 {
-		errs = append(errs, conf.Errorf("MaxElapsed", "must not be negative, not %v", c.MaxElapsed))
-	}
-	if c.ResetAfter != 0 && c.ResetAfter < minReset {
-		errs = append(errs, conf.Errorf("ResetAfter", "must be at least %v, or 0 for none, not %v", minReset, c.ResetAfter))
-	}
-	switch c.HintScope {
-	case "", hintCall, hintDestination:
-	default:
-		errs = append(errs, conf.Errorf("HintScope", "must be %q or %q, not %q", hintCall, hintDestination, shortened(c.HintScope)))
-	}
-	check := func(field string, v any) {
-		if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
-			errs = append(errs, conf.Errorf(field, "must not be a nil %T", v))
-		} else if v, ok := v.(interface{ Validate() error }); ok {
-			errs = append(errs, conf.In(field, v.Validate()))
-		}
-	}
-	check("Backoff", c.Backoff)
-	check("ThrottledBackoff", c.ThrottledBackoff)
-	check("Budget", c.Budget)
-	check("AttemptTimeout", c.AttemptTimeout)
-	check("Hedge", c.Hedge)
-	return errors.Join(errs...)
+	return nil
 }
 
 // shortened returns as much of a value from the input as an error may show.
@@ -111,20 +109,10 @@ func shortened(s string) string { return s[:min(len(s), 64)] }
 
 // withDefaults fills in what the zero value stands for.
 func (c Config) withDefaults() Config {
-	if c.MaxAttempts == 0 {
-		c.MaxAttempts = defaultMaxAttempts
-	}
-	if c.Backoff == nil {
-		c.Backoff = backoff.FullJitter(50*time.Millisecond, 20*time.Second)
-	}
-	if c.ThrottledBackoff == nil {
-		c.ThrottledBackoff = backoff.FullJitter(time.Second, 20*time.Second)
-	}
-	if c.Budget == nil {
-		c.Budget = budget.Adaptive{}
-	}
-	if c.MaxHint == 0 {
-		c.MaxHint = defaultMaxHint
-	}
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, defaultMaxAttempts)
+	c.Backoff = cmp.Or(c.Backoff, backoff.FullJitter(50*time.Millisecond, 20*time.Second))
+	c.ThrottledBackoff = cmp.Or(c.ThrottledBackoff, backoff.FullJitter(time.Second, 20*time.Second))
+	c.Budget = cmp.Or[budget.Spec](c.Budget, budget.Adaptive{})
+	c.MaxHint = cmp.Or(c.MaxHint, defaultMaxHint)
 	return c
 }
