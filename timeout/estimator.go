@@ -2,6 +2,7 @@ package timeout
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -127,10 +128,7 @@ func (e *estimator) tick(at time.Duration) {
 
 // mostGrown returns Growth times the shortest limit of the last window.
 func (e *estimator) mostGrown() time.Duration {
-	least := e.past[0]
-	for _, d := range e.past {
-		least = min(least, d)
-	}
+	least := slices.Min(e.past[:])
 	return time.Duration(min(float64(least)*e.rules.Growth, float64(e.rules.Ceiling)))
 }
 

@@ -1,6 +1,7 @@
 package timeout
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"time"
@@ -101,35 +102,22 @@ func (p Percentile) New() Limit {
 }
 
 func (p Percentile) withDefaults() Percentile {
-	p.Rate = orElse(p.Rate, defaultRate)
-	if p.Ceiling == 0 {
-		p.Ceiling = min(max(defaultCeiling, p.Floor), maxCeiling)
-	}
+	p.Rate = cmp.Or(p.Rate, defaultRate)
+	p.Ceiling = cmp.Or(p.Ceiling, min(max(defaultCeiling, p.Floor), maxCeiling))
 	if p.Floor == 0 {
 		p.Floor = defaultFloor
 		if p.Ceiling > 0 {
 			p.Floor = min(defaultFloor, p.Ceiling)
 		}
 	}
-	p.Padding = orElse(p.Padding, defaultPadding)
-	p.Window = orElse(p.Window, defaultWindow)
-	p.WarmUp = orElse(p.WarmUp, max(leastWarmUp, int(math.Ceil(1/max(p.Rate, 1e-6)))))
-	p.Growth = orElse(p.Growth, defaultGrowth)
+	p.Padding = cmp.Or(p.Padding, defaultPadding)
+	p.Window = cmp.Or(p.Window, defaultWindow)
+	p.WarmUp = cmp.Or(p.WarmUp, max(leastWarmUp, int(math.Ceil(1/max(p.Rate, 1e-6)))))
+	p.Growth = cmp.Or(p.Growth, defaultGrowth)
 	return p
-}
-
-func orElse[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // within reports whether a value is in a range; NaN is outside of every range.
 func within[T int | float64 | time.Duration](field string, v, low, high T) error {
-	if v >= low && v <= high {
-		return nil
-	}
-	return conf.Errorf(field, "must be %v to %v, not %v", low, high, v)
+	return conf.Check(v >= low && v <= high, field, "must be %v to %v, not %v", low, high, v)
 }
