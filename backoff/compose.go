@@ -42,10 +42,7 @@ type capped struct {
 }
 
 func (c capped) Validate() error {
-	if c.Max <= 0 {
-		return errors.Join(validOf(c.Of), conf.Errorf("Max", "must be above 0, not %v", c.Max))
-	}
-	return validOf(c.Of)
+	return errors.Join(validOf(c.Of), conf.Check(c.Max > 0, "Max", "must be above 0, not %v", c.Max))
 }
 
 func (c capped) Delay(wait int, prev time.Duration, u float64) time.Duration {
@@ -58,10 +55,7 @@ type floored struct {
 }
 
 func (f floored) Validate() error {
-	if f.Min < 0 {
-		return errors.Join(validOf(f.Of), conf.Errorf("Min", "must not be negative, not %v", f.Min))
-	}
-	return validOf(f.Of)
+	return errors.Join(validOf(f.Of), conf.Check(f.Min >= 0, "Min", "must not be negative, not %v", f.Min))
 }
 
 func (f floored) Delay(wait int, prev time.Duration, u float64) time.Duration {
@@ -102,10 +96,7 @@ type proportional struct {
 }
 
 func (p proportional) Validate() error {
-	if !(p.By >= 0 && p.By <= 1) { // NaN is neither
-		return errors.Join(validOf(p.Of), conf.Errorf("By", "must be within 0 and 1, not %v", p.By))
-	}
-	return validOf(p.Of)
+	return errors.Join(validOf(p.Of), conf.Check(p.By >= 0 && p.By <= 1, "By", "must be within 0 and 1, not %v", p.By))
 }
 
 func (p proportional) Delay(wait int, prev time.Duration, u float64) time.Duration {

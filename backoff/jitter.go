@@ -1,8 +1,6 @@
 package backoff
 
-import (
-	"time"
-)
+import "time"
 
 // FullJitter waits a time drawn evenly between 0 and min(cap, base*2^(wait-1)): the "full jitter"
 // of the AWS Architecture Blog's "Exponential Backoff and Jitter". At the cap it is spread between

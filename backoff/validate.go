@@ -33,15 +33,9 @@ func Validate(s Strategy) error {
 
 // validRange reports unless 0 < base <= cap.
 func validRange(baseName string, base, cap time.Duration) error {
-	var errs []error
-	if base <= 0 {
-		errs = append(errs, conf.Errorf(baseName, "must be above 0, not %v", base))
-	}
-	switch {
-	case cap <= 0:
-		errs = append(errs, conf.Errorf("Cap", "must be above 0, not %v", cap))
-	case cap < base:
-		errs = append(errs, conf.Errorf("Cap", "must not be below %s (%v), not %v", strings.ToLower(baseName), base, cap))
-	}
-	return errors.Join(errs...)
+	return errors.Join(
+		conf.Check(base > 0, baseName, "must be above 0, not %v", base),
+		conf.Check(cap > 0, "Cap", "must be above 0, not %v", cap),
+		conf.Check(cap <= 0 || cap >= base, "Cap", "must not be below %s (%v), not %v", strings.ToLower(baseName), base, cap),
+	)
 }
