@@ -1,9 +1,9 @@
 package experiments
 
 import (
-	"container/heap"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/bench/internal/events"
 	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -12,9 +12,9 @@ import (
 // and a latency estimate, so all that happens is done in its order.
 type hedgeRace struct {
 	rules  *call.Rules
-	queue  hedgeQueue
+	queue  events.Heap[hedgeEvent]
 	result hedgeResult
-	order  int
+	order  uint64
 }
 
 // latency returns the duration of a call's attempt.
@@ -30,8 +30,6 @@ type hedgedCall struct {
 
 // hedgeEvent is an attempt's answer or, with attempt 0, a time at which a call wants to go on.
 type hedgeEvent struct {
-	at      time.Duration
-	order   int
 	call    *hedgedCall
 	attempt int
 }
@@ -53,15 +51,16 @@ func (r *hedgeRace) finish() hedgeResult {
 
 // until runs all events up to a point in time.
 func (r *hedgeRace) until(at time.Duration) {
-	for len(r.queue) > 0 && r.queue[0].at <= at {
-		e := heap.Pop(&r.queue).(hedgeEvent)
+	for len(r.queue) > 0 && r.queue[0].At <= int64(at) {
+		next := r.queue.Pop()
+		e, now := next.What, time.Duration(next.At)
 		if e.attempt > 0 {
-			e.call.Done(hedgeStart.Add(e.at), e.attempt, retry.Outcome{Class: retry.Success})
-		} else if e.at != e.call.woken {
+			e.call.Done(hedgeStart.Add(now), e.attempt, retry.Outcome{Class: retry.Success})
+		} else if now != e.call.woken {
 			continue
 		}
 		if e.call.begun >= 0 {
-			r.advance(e.call, e.at)
+			r.advance(e.call, now)
 		}
 	}
 }
@@ -73,12 +72,12 @@ func (r *hedgeRace) advance(c *hedgedCall, at time.Duration) {
 		switch step.Op {
 		case call.Send:
 			r.result.attempts++
-			r.push(hedgeEvent{at: at + c.latency(step.Attempt), call: c, attempt: step.Attempt})
+			r.push(at+c.latency(step.Attempt), hedgeEvent{call: c, attempt: step.Attempt})
 			continue
 		case call.Wait:
 			if !step.At.IsZero() {
 				c.woken = step.At.Sub(hedgeStart)
-				r.push(hedgeEvent{at: c.woken, call: c})
+				r.push(c.woken, hedgeEvent{call: c})
 			}
 		case call.Stop:
 			r.result.add(at - c.begun)
@@ -88,27 +87,9 @@ func (r *hedgeRace) advance(c *hedgedCall, at time.Duration) {
 	}
 }
 
-func (r *hedgeRace) push(e hedgeEvent) {
+func (r *hedgeRace) push(at time.Duration, e hedgeEvent) {
 	r.order++
-	e.order = r.order
-	heap.Push(&r.queue, e)
+	r.queue.Push(events.Event[hedgeEvent]{At: int64(at), Order: r.order, What: e})
 }
 
 var hedgeStart = time.Unix(0, 0)
-
-// hedgeQueue is a heap of events, the earliest first, and in the order of their making where they
-// are at the same time.
-type hedgeQueue []hedgeEvent
-
-func (q hedgeQueue) Len() int { return len(q) }
-func (q hedgeQueue) Less(i, j int) bool {
-	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].order < q[j].order
-}
-func (q hedgeQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *hedgeQueue) Push(e any)   { *q = append(*q, e.(hedgeEvent)) }
-func (q *hedgeQueue) Pop() any {
-	last := len(*q) - 1
-	e := (*q)[last]
-	*q = (*q)[:last]
-	return e
-}

@@ -50,7 +50,7 @@ type crowdAttempt struct {
 
 // begin starts a call.
 func (s *crowdSim) begin(client uint32, request *crowdRequest, t float64) {
-	slot, c := s.calls.take()
+	slot, c := s.calls.Take()
 	c.rules, c.request, c.client = s.rules[client], request, client
 	c.born, c.idle, c.waited, c.flying = t, 0, 0, 0
 	c.counted, c.retried, c.waiting, c.hit = t >= s.from && t < s.to, false, false, false
@@ -115,13 +115,13 @@ func (s *crowdSim) advance(slot uint32, c *crowdCall, t float64) {
 }
 
 func (s *crowdSim) wake(slot, which uint32, t float64) {
-	if c := s.calls.at(slot); c.wakes == which {
+	if c := s.calls.At(slot); c.wakes == which {
 		s.advance(slot, c, t)
 	}
 }
 
 func (s *crowdSim) giveUp(slot, gen uint32, t float64) {
-	c := s.calls.at(slot)
+	c := s.calls.At(slot)
 	if c.gen != gen {
 		return
 	}
@@ -149,7 +149,7 @@ func (s *crowdSim) send(slot uint32, c *crowdCall, number int, limit time.Durati
 	c.flying++
 	c.retried = false
 	s.order++
-	i, a := s.attempts.take()
+	i, a := s.attempts.Take()
 	*a = crowdAttempt{call: slot, callGen: c.gen, number: number, order: s.order, client: c.client, gen: a.gen + 1}
 	if c.counted {
 		s.got.sent++
@@ -167,14 +167,14 @@ func (s *crowdSim) send(slot uint32, c *crowdCall, number int, limit time.Durati
 
 // waitingFor returns the call that waits for an attempt, or nil if it is over.
 func (s *crowdSim) waitingFor(a *crowdAttempt) *crowdCall {
-	if c := s.calls.at(a.call); c.gen == a.callGen {
+	if c := s.calls.At(a.call); c.gen == a.callGen {
 		return c
 	}
 	return nil
 }
 
 func (s *crowdSim) reach(i uint32, t float64) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	if s.capacity > 0 {
 		if s.resets > 0 && len(s.fifo) >= s.resets && !a.gone {
 			s.cut(a.client, t)
@@ -227,9 +227,9 @@ func (s *crowdSim) cutAgain(client uint32, t float64) {
 // cut loses a client's connection, and with it all that is under way on it.
 func (s *crowdSim) cut(client uint32, t float64) {
 	all := slices.Clone(s.underWay[client])
-	slices.SortFunc(all, func(i, j uint32) int { return int(s.attempts.at(i).order) - int(s.attempts.at(j).order) })
+	slices.SortFunc(all, func(i, j uint32) int { return int(s.attempts.At(i).order) - int(s.attempts.At(j).order) })
 	for _, i := range all {
-		a := s.attempts.at(i)
+		a := s.attempts.At(i)
 		if c := s.waitingFor(a); c != nil && s.cuts > 0 {
 			c.hit = true
 		}
@@ -239,13 +239,13 @@ func (s *crowdSim) cut(client uint32, t float64) {
 
 // answered brings the server's answer to its caller.
 func (s *crowdSim) answered(i uint32, t float64) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	s.land(a, t, a.outcome)
 	s.forget(i, a)
 }
 
 func (s *crowdSim) expire(i, gen uint32, t float64) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	if a.gen != gen {
 		return
 	}
@@ -263,7 +263,7 @@ func (s *crowdSim) forget(i uint32, a *crowdAttempt) {
 	}
 	s.unlist(a)
 	a.gen++
-	s.attempts.release(i)
+	s.attempts.Release(i)
 }
 
 // unlist removes an attempt from those under way.
@@ -275,7 +275,7 @@ func (s *crowdSim) unlist(a *crowdAttempt) {
 	under := s.underWay[a.client]
 	last := under[len(under)-1]
 	under[a.place] = last
-	s.attempts.at(last).place = a.place
+	s.attempts.At(last).place = a.place
 	s.underWay[a.client] = under[:len(under)-1]
 }
 
@@ -309,7 +309,7 @@ func (s *crowdSim) finish(slot uint32, c *crowdCall, t float64, ok bool) {
 	s.count(c, t, ok)
 	c.gen++
 	c.wakes++
-	s.calls.release(slot)
+	s.calls.Release(slot)
 }
 
 func (s *crowdSim) count(c *crowdCall, t float64, ok bool) {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/bench/internal/events"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -21,8 +22,8 @@ type crowdSim struct {
 	underWay [][]uint32 // attempts of each client, if connections are lost
 	queue    crowdQueue
 	order    uint64
-	calls    crowdSlots[crowdCall]
-	attempts crowdSlots[crowdAttempt]
+	calls    events.Slots[crowdCall]
+	attempts events.Slots[crowdAttempt]
 	fifo     []uint32
 	busy     bool
 	got      gathered
@@ -51,7 +52,9 @@ func (r *crowdRules) now(t float64) (now time.Time) {
 
 func (s *crowdSim) at(t float64, k crowdKind, slot, gen uint32) {
 	s.order++
-	s.queue.push(crowdEvent{math.Float64bits(t), s.order<<crowdKindBits | uint64(k), slot, gen})
+	s.queue.push(crowdEvent{
+		At: int64(math.Float64bits(t)), Order: s.order<<crowdKindBits | uint64(k), What: crowdTarget{slot, gen},
+	})
 }
 
 // gather runs a crowd on a policy.
@@ -83,7 +86,7 @@ func gather(cfg retry.Config, c crowd, seed uint64) *gathered {
 	}
 	for {
 		e, ok := s.queue.pop()
-		t := e.time()
+		t := timeOf(&e)
 		if !ok || t > c.seconds+120 {
 			return &s.got
 		}
@@ -92,27 +95,28 @@ func gather(cfg retry.Config, c crowd, seed uint64) *gathered {
 }
 
 func (s *crowdSim) happen(e *crowdEvent, t float64) {
-	switch e.kind() {
+	slot, gen := e.What.slot, e.What.gen
+	switch kindOf(e) {
 	case crowdArrives:
-		s.arrive(e.slot, t)
+		s.arrive(slot, t)
 	case crowdRestarts:
-		s.restart(e.slot, t)
+		s.restart(slot, t)
 	case crowdCuts:
-		s.cutAgain(e.slot, t)
+		s.cutAgain(slot, t)
 	case crowdServes:
 		s.serve(t)
 	case crowdServed:
 		s.served(t)
 	case crowdReaches:
-		s.reach(e.slot, t)
+		s.reach(slot, t)
 	case crowdLands:
-		s.answered(e.slot, t)
+		s.answered(slot, t)
 	case crowdExpires:
-		s.expire(e.slot, e.gen, t)
+		s.expire(slot, gen, t)
 	case crowdWakes:
-		s.wake(e.slot, e.gen, t)
+		s.wake(slot, gen, t)
 	case crowdDeadline:
-		s.giveUp(e.slot, e.gen, t)
+		s.giveUp(slot, gen, t)
 	}
 }
 
@@ -148,7 +152,7 @@ func (s *crowdSim) process() *crowdRules {
 	case s.cfg.AttemptTimeout != nil:
 		r.AttemptTimeout = s.cfg.AttemptTimeout.New()
 	case s.timeout > 0:
-		r.AttemptTimeout = fixed(time.Duration(s.timeout * 1e9)).New()
+		r.AttemptTimeout = timeout.Fixed(s.timeout * 1e9).New()
 	}
 	if s.cfg.Hedge != nil {
 		r.Hedge = s.cfg.Hedge.New()

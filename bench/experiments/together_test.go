@@ -28,7 +28,7 @@ func TestTogether_HedgesDoNotOverloadSlowServer(t *testing.T) {
 		}
 		plain, err := fleet.Run(retry.Config{MaxAttempts: 1}, s)
 		require.NoError(t, err)
-		hedged, err := fleet.Run(retry.Config{Hedge: fixed(100 * time.Millisecond)}, s)
+		hedged, err := fleet.Run(retry.Config{Hedge: timeout.Fixed(100 * time.Millisecond)}, s)
 		require.NoError(t, err)
 		before, ok := plain.Recovered(20*time.Second, s.Duration)
 		require.True(t, ok)
@@ -93,10 +93,10 @@ func TestTogether_EventsInOrder(t *testing.T) {
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "push") {
 				k := crowdKind(rapid.IntRange(0, int(crowdDeadline)).Draw(t, "kind"))
-				s.at(now.time()+float64(rapid.IntRange(0, 5).Draw(t, "in")), k, 0, 0)
+				s.at(timeOf(&now)+float64(rapid.IntRange(0, 5).Draw(t, "in")), k, 0, 0)
 				pushed++
 			} else if e, ok := s.queue.pop(); ok {
-				require.True(t, now.before(&e))
+				require.True(t, now.Before(&e))
 				now = e
 				popped++
 			}

@@ -51,8 +51,7 @@ type attempt struct {
 
 // begin starts a call at a hop.
 func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
-	slot := s.calls.take()
-	c := s.calls.at(slot)
+	slot, c := s.calls.Take()
 	c.gen++
 	c.hop, c.by, c.parent, c.limit, c.wakeAt = hop, by, parent, limit, -1
 	c.budget = s.hops[hop].budgets[by]
@@ -70,7 +69,7 @@ func (s *sim) begin(hop uint8, by, parent uint32, limit int64) {
 			s.tops.Calls++
 		}
 	} else {
-		c.bin, c.top = s.attempts.at(parent).bin, s.attempts.at(parent).top
+		c.bin, c.top = s.attempts.At(parent).bin, s.attempts.At(parent).top
 	}
 	s.advance(slot, c)
 }
@@ -105,8 +104,7 @@ func (s *sim) advance(slot uint32, c *callState) {
 }
 
 func (s *sim) send(slot uint32, c *callState, step call.Step) {
-	i := s.attempts.take()
-	a := s.attempts.at(i)
+	i, a := s.attempts.Take()
 	*a = attempt{
 		call: slot, callGen: c.gen, number: step.Attempt, expires: c.limit, hop: c.hop, bin: c.bin, top: c.top, gen: a.gen + 1,
 	}
@@ -136,7 +134,7 @@ func (s *sim) finish(slot uint32, c *callState, reason retry.Reason) {
 		}
 	}
 	c.gen = gen + 1
-	s.calls.release(slot)
+	s.calls.Release(slot)
 	if parent == root {
 		s.goOn(by, reason)
 		return
@@ -165,7 +163,7 @@ func (c *callers) forbids(reason retry.Reason) bool {
 
 // answer sends an attempt's outcome back to its caller.
 func (s *sim) answer(i uint32, o retry.Outcome) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	a.outcome = s.decide(a, o)
 	s.schedule(s.now+s.leg(), reply, i, 0)
 }
@@ -175,7 +173,7 @@ func (s *sim) waiting(a *attempt) *callState {
 	if a.gone {
 		return nil
 	}
-	if c := s.calls.at(a.call); c.gen == a.callGen {
+	if c := s.calls.At(a.call); c.gen == a.callGen {
 		return c
 	}
 	return nil
@@ -183,7 +181,7 @@ func (s *sim) waiting(a *attempt) *callState {
 
 // reply brings an answer to the caller, if that still waits for it.
 func (s *sim) reply(i uint32) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	c, slot := s.waiting(a), a.call
 	if c != nil {
 		s.bind(c)
@@ -198,10 +196,10 @@ func (s *sim) reply(i uint32) {
 
 // forget frees an attempt's slot; it must not be read afterward.
 func (s *sim) forget(i uint32) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	a.gen++
 	a.gone = true // a free slot is nobody's
-	s.attempts.release(i)
+	s.attempts.Release(i)
 }
 
 // expire ends an attempt that takes too long.
@@ -209,7 +207,7 @@ func (s *sim) expire(i, gen uint32) { s.abandon(i, gen, retry.Outcome{Class: ret
 
 // abandon ends an attempt in the eyes of its caller. The server may go on with it.
 func (s *sim) abandon(i, gen uint32, o retry.Outcome) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	if a.gen != gen {
 		return
 	}
@@ -231,7 +229,7 @@ func (s *sim) abandon(i, gen uint32, o retry.Outcome) {
 }
 
 func (s *sim) wake(slot, gen uint32) {
-	c := s.calls.at(slot)
+	c := s.calls.At(slot)
 	if c.gen != gen {
 		return
 	}
@@ -241,7 +239,7 @@ func (s *sim) wake(slot, gen uint32) {
 }
 
 func (s *sim) giveUp(slot, gen uint32) {
-	c := s.calls.at(slot)
+	c := s.calls.At(slot)
 	if c.gen != gen {
 		return
 	}

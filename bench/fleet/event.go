@@ -1,5 +1,7 @@
 package fleet
 
+import "github.com/evenkeel-go/evenkeel/bench/internal/events"
+
 // kind is the type of an event.
 type kind uint8
 
@@ -17,17 +19,10 @@ const (
 	lose                 // all connections break (slot: the fault)
 )
 
-// event is something that happens at a point in virtual time. Two at the same time happen in the
-// order in which they were scheduled.
-type event struct {
-	at    int64  // ns since the start
-	order uint64 // the number of the event, and in its lowest 8 bits its kind
-	slot  uint32
-	gen   uint32
-}
+// event has its time in ns since the start. In its order the lowest bits are its kind.
+type event = events.Event[target]
+
+// target names what an event happens to, as its kind says.
+type target struct{ slot, gen uint32 }
 
 const kindBits = 8
-
-func (e *event) kind() kind { return kind(e.order) }
-
-func (e *event) before(f *event) bool { return e.at < f.at || e.at == f.at && e.order < f.order }

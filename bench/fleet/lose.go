@@ -11,8 +11,8 @@ func (s *sim) lose(fault uint32) {
 	type underWay struct{ slot, gen uint32 }
 	f := s.scenario.Faults[fault]
 	var lost []underWay
-	for slot := range s.attempts.used {
-		a := s.attempts.at(slot)
+	for slot := range s.attempts.Used {
+		a := s.attempts.At(slot)
 		if int(a.hop) != len(s.hops)-1 || f.Replica > 0 && int(a.replica) != f.Replica-1 || s.waiting(a) == nil {
 			continue
 		}

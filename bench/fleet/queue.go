@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"github.com/evenkeel-go/evenkeel/bench/internal/events"
 )
 
 // queue hands out events in order. It is a calendar queue (R. Brown, CACM 31(10), 1988): time is
@@ -16,15 +18,15 @@ import (
 // The width and the number of buckets follow the events: both are set anew when a review finds
 // them off. Neither changes the order.
 type queue struct {
-	due     []event   // the bucket that is due, in order
-	head    int       // the next event of due
-	late    heap      // events that came after due was sorted, before bucket next
-	buckets [][]event // a power of two of them; bucket i holds those with at>>shift ≡ i
-	far     []event   // events at or after bucket limit
-	shift   uint      // a bucket is 1<<shift ns wide
-	next    int64     // the first bucket after the one that is due
-	limit   int64     // the first bucket that is not in buckets
-	review  int64     // the bucket at which to look through far, and to see whether the widths still fit
+	due     []event             // the bucket that is due, in order
+	head    int                 // the next event of due
+	late    events.Heap[target] // events that came after due was sorted, before bucket next
+	buckets [][]event           // a power of two of them; bucket i holds those with at>>shift ≡ i
+	far     []event             // events at or after bucket limit
+	shift   uint                // a bucket is 1<<shift ns wide
+	next    int64               // the first bucket after the one that is due
+	limit   int64               // the first bucket that is not in buckets
+	review  int64               // the bucket at which to look through far, and to see whether the widths still fit
 
 	pushed  uint64 // events so far, for their order
 	waiting int    // events in buckets
@@ -44,9 +46,9 @@ const (
 )
 
 func (q *queue) push(e event) {
-	switch b := e.at >> q.shift; {
+	switch b := e.At >> q.shift; {
 	case b < q.next:
-		q.late.push(e)
+		q.late.Push(e)
 	case b < q.limit:
 		bucket := &q.buckets[b&int64(len(q.buckets)-1)]
 		*bucket = append(*bucket, e)
@@ -64,11 +66,11 @@ func (q *queue) pop() (e event, ok bool) {
 		}
 	}
 	q.popped++
-	if q.head < len(q.due) && (len(q.late) == 0 || q.due[q.head].before(&q.late[0])) {
+	if q.head < len(q.due) && (len(q.late) == 0 || q.due[q.head].Before(&q.late[0])) {
 		q.head++
 		return q.due[q.head-1], true
 	}
-	return q.late.pop(), true
+	return q.late.Pop(), true
 }
 
 // advance goes on to the next bucket. It is false if there is nothing left.
@@ -116,10 +118,10 @@ func (q *queue) spread() {
 	if len(q.far) <= few {
 		last := int64(0)
 		for i := range q.far {
-			last = max(last, q.far[i].at)
+			last = max(last, q.far[i].At)
 		}
 		q.late, q.far = append(q.late, q.far...), q.far[:0]
-		q.late.order()
+		q.late.Init()
 		q.next = last>>q.shift + 1
 		q.limit, q.review = q.next, q.next
 		return
@@ -135,9 +137,9 @@ func (q *queue) density() (first int64, gap float64) {
 	q.sample = q.sample[:0]
 	step := 1 + len(q.far)/256
 	for i := range q.far {
-		first = min(first, q.far[i].at)
+		first = min(first, q.far[i].At)
 		if i%step == 0 {
-			q.sample = append(q.sample, q.far[i].at)
+			q.sample = append(q.sample, q.far[i].At)
 		}
 	}
 	slices.Sort(q.sample)
@@ -163,14 +165,13 @@ func (q *queue) resize(shift uint, n int, from int64) {
 }
 
 // extend moves the limit as far ahead as the buckets reach, and takes in what is before it.
-
 func (q *queue) extend() {
 	q.limit = q.next + int64(len(q.buckets))
 	q.review = q.next + int64(len(q.buckets)/2)
 	q.since, q.popped = q.next, 0
 	kept := q.far[:0]
 	for _, e := range q.far {
-		if e.at>>q.shift < q.limit {
+		if e.At>>q.shift < q.limit {
 			q.push(e)
 		} else {
 			kept = append(kept, e)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/evenkeel-go/evenkeel/bench/internal/events"
 )
 
 // Whatever is pushed, at whatever times and in whatever mixture with pops, comes out in order, the
@@ -26,7 +28,7 @@ func TestQueue_PopsInOrder(t *testing.T) {
 		push := func(most int) {
 			for range rapid.IntRange(0, most).Draw(t, "pushes") {
 				n++
-				e := event{at: now + gap.Draw(t, "gap"), order: n << kindBits, slot: uint32(n)}
+				e := event{At: now + gap.Draw(t, "gap"), Order: n << kindBits, What: target{slot: uint32(n)}}
 				q.push(e)
 				pending = append(pending, e)
 			}
@@ -38,7 +40,7 @@ func TestQueue_PopsInOrder(t *testing.T) {
 				require.True(t, ok)
 				require.Equal(t, pending[0], e)
 				pending = pending[1:]
-				now = e.at
+				now = e.At
 			}
 		}
 		for range rapid.IntRange(1, 8).Draw(t, "rounds") {
@@ -63,7 +65,7 @@ func TestQueue_ManyEvents(t *testing.T) {
 	)
 	push := func(at int64) {
 		n++
-		q.push(event{at: at, order: n << kindBits})
+		q.push(event{At: at, Order: n << kindBits})
 	}
 	for range 5_000 {
 		push(int64(r.ExpFloat64() * 1e9))
@@ -80,7 +82,7 @@ func TestQueue_ManyEvents(t *testing.T) {
 			if still < 30_000 {
 				scale = 1e5 // the density changes by four orders of magnitude
 			}
-			push(e.at + int64(r.ExpFloat64()*scale))
+			push(e.At + int64(r.ExpFloat64()*scale))
 		}
 	}
 	require.Len(t, got, 65_000)
@@ -93,32 +95,11 @@ func TestQueue_EmptyAtFirst(t *testing.T) {
 	require.False(t, ok)
 }
 
-func TestHeap_Sorts(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		times := rapid.SliceOf(rapid.Int64Range(0, 50)).Draw(t, "times")
-		split := rapid.IntRange(0, len(times)).Draw(t, "split")
-		var h heap
-		for i, at := range times[:split] {
-			h = append(h, event{at: at, order: uint64(i)})
-		}
-		h.order()
-		for i, at := range times[split:] {
-			h.push(event{at: at, order: uint64(split + i)})
-		}
-		var got []event
-		for len(h) > 0 {
-			got = append(got, h.pop())
-		}
-		require.Len(t, got, len(times))
-		require.True(t, slices.IsSortedFunc(got, compareEvents))
-	})
-}
-
 func compareEvents(a, b event) int {
 	switch {
-	case a.before(&b):
+	case a.Before(&b):
 		return -1
-	case b.before(&a):
+	case b.Before(&a):
 		return 1
 	}
 	return 0
@@ -132,8 +113,8 @@ func BenchmarkQueue(b *testing.B) {
 			churn(b, pending, q.push, func() event { e, _ := q.pop(); return e })
 		})
 		b.Run(fmt.Sprintf("heap/%d", pending), func(b *testing.B) {
-			var h heap
-			churn(b, pending, h.push, h.pop)
+			var h events.Heap[target]
+			churn(b, pending, h.Push, h.Pop)
 		})
 	}
 }
@@ -143,15 +124,15 @@ func churn(b *testing.B, pending int, push func(event), pop func() event) {
 	n := uint64(0)
 	add := func(now int64) {
 		n++
-		push(event{at: now + int64(r.ExpFloat64()*1e9), order: n << kindBits})
+		push(event{At: now + int64(r.ExpFloat64()*1e9), Order: n << kindBits})
 	}
 	for range pending {
 		add(0)
 	}
 	for range 2 * pending { // until the queue has settled
-		add(pop().at)
+		add(pop().At)
 	}
 	for b.Loop() {
-		add(pop().at)
+		add(pop().At)
 	}
 }

@@ -36,7 +36,7 @@ func (v *server) grant(now int64) bool {
 
 // reach brings an attempt to a service or to the server.
 func (s *sim) reach(i uint32) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	if int(a.hop) < len(s.hops)-1 {
 		s.pass(i, a)
 		return
@@ -95,7 +95,7 @@ func (s *sim) admit(v *server, i uint32) {
 
 // leave answers an attempt after some time more.
 func (s *sim) leave(i uint32, more int64) {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	s.servers[a.replica].inside--
 	a.outcome = s.decide(a, retry.Outcome{})
 	s.schedule(s.now+more+s.leg(), reply, i, 0)
@@ -103,7 +103,7 @@ func (s *sim) leave(i uint32, more int64) {
 
 // enqueue runs a server that does one attempt after another.
 func (s *sim) enqueue(v *server, i uint32) {
-	if s.sheds(s.attempts.at(i), v.inHand()) {
+	if s.sheds(s.attempts.At(i), v.inHand()) {
 		s.answer(i, retry.Outcome{Class: retry.Throttled, Forbidden: retry.ReasonNoRetry})
 		return
 	}
@@ -141,7 +141,7 @@ func (s *sim) work(v *server) {
 
 // vain drops an attempt that nobody waits for any more, or will by the time it is done.
 func (s *sim) vain(v *server, i uint32) bool {
-	a := s.attempts.at(i)
+	a := s.attempts.At(i)
 	switch {
 	case s.waiting(a) == nil:
 		s.forget(i)

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/bench/internal/events"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -39,8 +40,8 @@ type sim struct {
 
 	hops     []*callers // the clients, and each service
 	load     loadgen
-	calls    arena[callState]
-	attempts arena[attempt]
+	calls    events.Slots[callState]
+	attempts events.Slots[attempt]
 	servers  []server
 	paces    []retry.Pace      // of the clients, if they loop at one
 	tops     Tally             // of the most important calls
@@ -127,19 +128,19 @@ func (s *sim) run() error {
 	end := min(int64(s.scenario.Duration+s.scenario.Drain), int64(longest)-1)
 	for {
 		e, ok := s.queue.pop()
-		if !ok || e.at > end || s.scenario.Settle && s.settled(e.at) {
+		if !ok || e.At > end || s.scenario.Settle && s.settled(e.At) {
 			return s.watch.rest(&s.bins)
 		}
 		if s.events++; s.events > s.most || s.events-since > s.crowd {
 			return ErrRunaway
 		}
-		if e.at != s.now {
-			if err := s.watch.pass(e.at, &s.bins); err != nil {
+		if e.At != s.now {
+			if err := s.watch.pass(e.At, &s.bins); err != nil {
 				return err
 			}
 			since = s.events
-			s.now = e.at
-			s.time = s.start.Add(time.Duration(e.at))
+			s.now = e.At
+			s.time = s.start.Add(time.Duration(e.At))
 		}
 		s.happen(&e)
 	}
@@ -158,36 +159,37 @@ func (s *sim) settled(now int64) bool {
 }
 
 func (s *sim) happen(e *event) {
-	switch e.kind() {
+	slot, gen := e.What.slot, e.What.gen
+	switch kind(e.Order) {
 	case arrive:
-		s.arrive(e.slot)
+		s.arrive(slot)
 	case reach:
-		s.reach(e.slot)
+		s.reach(slot)
 	case served:
-		s.done(&s.servers[e.slot], e.gen)
+		s.done(&s.servers[slot], gen)
 	case leave:
-		s.leave(e.slot, 0)
+		s.leave(slot, 0)
 	case reply:
-		s.reply(e.slot)
+		s.reply(slot)
 	case expire:
-		s.expire(e.slot, e.gen)
+		s.expire(slot, gen)
 	case wake:
-		s.wake(e.slot, e.gen)
+		s.wake(slot, gen)
 	case deadline:
-		s.giveUp(e.slot, e.gen)
+		s.giveUp(slot, gen)
 	case shift:
 		s.change(s.era + 1)
 	case restart:
-		s.hops[0].restart(e.slot)
+		s.hops[0].restart(slot)
 	case lose:
-		s.lose(e.slot)
+		s.lose(slot)
 	}
 }
 
 // schedule makes something happen at a time that is not past.
 func (s *sim) schedule(at int64, k kind, slot, gen uint32) {
 	s.queue.pushed++
-	s.queue.push(event{at: at, order: s.queue.pushed<<kindBits | uint64(k), slot: slot, gen: gen})
+	s.queue.push(event{At: at, Order: s.queue.pushed<<kindBits | uint64(k), What: target{slot, gen}})
 }
 
 // leg draws the time of one network leg.

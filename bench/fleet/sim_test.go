@@ -36,10 +36,10 @@ func TestRun_ReusesSlots(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.run())
 	require.Greater(t, s.result().Calls, 45_000)
-	require.Less(t, s.calls.used, uint32(200))
-	require.Less(t, s.attempts.used, uint32(200))
-	require.Len(t, s.calls.free, int(s.calls.used), "all came back")
-	require.Len(t, s.attempts.free, int(s.attempts.used), "all came back")
+	require.Less(t, s.calls.Used, uint32(200))
+	require.Less(t, s.attempts.Used, uint32(200))
+	require.Len(t, s.calls.Free, int(s.calls.Used), "all came back")
+	require.Len(t, s.attempts.Free, int(s.attempts.Used), "all came back")
 }
 
 // No event, call or attempt costs an allocation of its own.

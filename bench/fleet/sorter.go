@@ -21,7 +21,7 @@ const (
 func (s *sorter) sort(events []event) {
 	if len(events) >= dealFrom && !s.deal(events) {
 		slices.SortFunc(events, func(a, b event) int {
-			if a.before(&b) {
+			if a.Before(&b) {
 				return -1
 			}
 			return 1 // no two are equal
@@ -31,7 +31,7 @@ func (s *sorter) sort(events []event) {
 	for i := 1; i < len(events); i++ {
 		e := events[i]
 		j := i
-		for ; j > 0 && e.before(&events[j-1]); j-- {
+		for ; j > 0 && e.Before(&events[j-1]); j-- {
 			events[j] = events[j-1]
 		}
 		events[j] = e
@@ -40,9 +40,9 @@ func (s *sorter) sort(events []event) {
 
 // deal puts events nearly in order, or reports that it cannot.
 func (s *sorter) deal(events []event) bool {
-	first, last := events[0].at, events[0].at
+	first, last := events[0].At, events[0].At
 	for i := range events {
-		first, last = min(first, events[i].at), max(last, events[i].at)
+		first, last = min(first, events[i].At), max(last, events[i].At)
 	}
 	slots := uint64(1) << bits.Len(uint(len(events)-1))
 	shift := max(bits.Len64(uint64(last-first))-bits.Len64(slots-1), 0)
@@ -52,7 +52,7 @@ func (s *sorter) deal(events []event) bool {
 	starts := s.starts[:slots+1]
 	clear(starts)
 	for i := range events {
-		starts[uint64(events[i].at-first)>>shift+1]++
+		starts[uint64(events[i].At-first)>>shift+1]++
 	}
 	for i := 1; i < len(starts); i++ {
 		if starts[i] > crowd {
@@ -62,7 +62,7 @@ func (s *sorter) deal(events []event) bool {
 	}
 	s.scratch = append(s.scratch[:0], events...)
 	for i := range s.scratch {
-		slot := uint64(s.scratch[i].at-first) >> shift
+		slot := uint64(s.scratch[i].At-first) >> shift
 		events[starts[slot]] = s.scratch[i]
 		starts[slot]++
 	}
