@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Result is the outcome of a run.
 type Result struct {
@@ -171,10 +174,6 @@ func (b *bins) end(now int64, begun int32, ok bool) {
 
 func (s *sim) result() *Result {
 	r := &Result{Series: s.bins.series, Bin: bin, Events: s.events, took: s.took, Top: s.tops}
-	for _, p := range r.Series {
-		r.Calls += p.Calls
-		r.Succeeded += p.Succeeded
-		r.Attempts += p.Attempts
-	}
+	r.Tally = r.Between(0, math.MaxInt64).Tally
 	return r
 }

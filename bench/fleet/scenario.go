@@ -113,39 +113,37 @@ const (
 
 // Validate reports everything that is out of its range, each with its field's path.
 func (s Scenario) Validate() error {
-	var errs []error
-	bad := func(wrong bool, field, format string, args ...any) {
-		if wrong {
-			errs = append(errs, conf.Errorf(field, format, args...))
-		}
-	}
-	bad(s.Clients < 0 || s.Clients > maxClients, "Clients", "must be between 0 (one) and %d, not %d", maxClients, s.Clients)
-	bad(!(s.Load.Rate > 0 && s.Load.Rate <= 1e9), "Load.Rate", "must be above 0 and at most 1e9, not %v", s.Load.Rate)
-	bad(s.Load.Burst < 0, "Load.Burst", "must not be negative, not %d", s.Load.Burst)
-	bad(!(s.Load.Top >= 0 && s.Load.Top <= 1), "Load.Top", "must be between 0 and 1, not %v", s.Load.Top)
-	bad(s.Load.Loop > Paced, "Load.Loop", "must be NoLoop, AtOnce or Paced, not %d", s.Load.Loop)
-	span := func(field string, d time.Duration) { bad(d < 0, field, "must not be negative, not %v", d) }
-	span("Deadline", s.Deadline)
-	span("Duration", s.Duration)
-	span("Drain", s.Drain)
-	span("Server.Slowdown", s.Server.Slowdown)
-	span("Survival.Recovery", s.Survival.Recovery)
 	_, end := s.trigger()
-	bad(s.Duration == 0 && end > longest, "Duration", "must be set if a fault ends later than after %v", longest)
-	bad(!(s.Server.Rate >= 0 && s.Server.Rate <= 1e9), "Server.Rate",
-		"must be between 0 (no limit) and 1e9, not %v", s.Server.Rate)
-	bad(s.Server.Queue < 0, "Server.Queue", "must not be negative, not %d", s.Server.Queue)
-	bad(s.Server.Quota < 0, "Server.Quota", "must not be negative, not %d", s.Server.Quota)
-	span("Server.Window", s.Server.Window)
-	bad(!(s.Survival.Load >= 0), "Survival.Load", "must not be negative, not %v", s.Survival.Load)
-	bad(s.Survival.Lost < 0, "Survival.Lost", "must not be negative, not %d", s.Survival.Lost)
-	bad(len(s.Services) > 100, "Services", "must be at most 100, not %d", len(s.Services))
+	errs := []error{
+		conf.Check(s.Clients >= 0 && s.Clients <= maxClients, "Clients",
+			"must be between 0 (one) and %d, not %d", maxClients, s.Clients),
+		conf.Check(s.Load.Rate > 0 && s.Load.Rate <= 1e9, "Load.Rate",
+			"must be above 0 and at most 1e9, not %v", s.Load.Rate),
+		atLeast0("Load.Burst", s.Load.Burst),
+		share("Load.Top", s.Load.Top),
+		conf.Check(s.Load.Loop <= Paced, "Load.Loop", "must be NoLoop, AtOnce or Paced, not %d", s.Load.Loop),
+		atLeast0("Deadline", s.Deadline),
+		atLeast0("Duration", s.Duration),
+		atLeast0("Drain", s.Drain),
+		atLeast0("Server.Slowdown", s.Server.Slowdown),
+		atLeast0("Survival.Recovery", s.Survival.Recovery),
+		conf.Check(s.Duration != 0 || end <= longest, "Duration", "must be set if a fault ends later than after %v", longest),
+		conf.Check(s.Server.Rate >= 0 && s.Server.Rate <= 1e9, "Server.Rate",
+			"must be between 0 (no limit) and 1e9, not %v", s.Server.Rate),
+		atLeast0("Server.Queue", s.Server.Queue),
+		atLeast0("Server.Quota", s.Server.Quota),
+		atLeast0("Server.Window", s.Server.Window),
+		atLeast0("Survival.Load", s.Survival.Load),
+		atLeast0("Survival.Lost", s.Survival.Lost),
+		conf.Check(len(s.Services) <= 100, "Services", "must be at most 100, not %d", len(s.Services)),
+	}
 	for i, v := range s.Services {
-		bad(v.Instances < 0 || v.Instances > maxClients, fmt.Sprintf("Services[%d].Instances", i),
-			"must be between 0 (one) and %d, not %d", maxClients, v.Instances)
+		field := fmt.Sprintf("Services[%d]", i)
+		errs = append(errs, conf.Check(v.Instances >= 0 && v.Instances <= maxClients, field+".Instances",
+			"must be between 0 (one) and %d, not %d", maxClients, v.Instances))
 		if v.Policy != nil {
 			_, err := retry.New(*v.Policy)
-			errs = append(errs, conf.In(fmt.Sprintf("Services[%d].Policy", i), err))
+			errs = append(errs, conf.In(field+".Policy", err))
 		}
 	}
 	errs = append(errs, conf.In("Answers", s.Answers.validate()))
@@ -157,38 +155,30 @@ func (s Scenario) Validate() error {
 }
 
 func (f Fault) validate(replicas int) error {
-	var errs []error
-	if f.Replica < 0 || f.Replica > max(replicas, 1) {
-		errs = append(errs, conf.Errorf("Replica", "must be between 0 (all) and Replicas.N, not %d", f.Replica))
-	}
-	if f.Replica > 0 && (f.Load > 0 || f.Restart) {
-		errs = append(errs, conf.Errorf("Replica", "must be 0 with Load or Restart, which are the clients'"))
-	}
-	if f.From < 0 || f.To < f.From {
-		errs = append(errs, conf.Errorf("To", "must not be before From (%v), nor From negative, not %v", f.From, f.To))
-	}
-	share := func(field string, v float64) {
-		if !(v >= 0 && v <= 1) {
-			errs = append(errs, conf.Errorf(field, "must be between 0 and 1, not %v", v))
-		}
-	}
-	share("Fail", f.Fail)
-	share("Throttle", f.Throttle)
-	share("Hang", f.Hang)
-	share("Cut", f.Cut)
-	if f.After < 0 {
-		errs = append(errs, conf.Errorf("After", "must not be negative, not %v", f.After))
-	}
-	if f.Slow < 0 {
-		errs = append(errs, conf.Errorf("Slow", "must not be negative, not %v", f.Slow))
-	}
-	if f.Lose != 0 && f.Lose < leastLose {
-		errs = append(errs, conf.Errorf("Lose", "must be 0 (never) or at least %v, not %v", leastLose, f.Lose))
-	}
-	if !(f.Load >= 0 && f.Load <= 1e6) {
-		errs = append(errs, conf.Errorf("Load", "must be between 0 (unchanged) and 1e6, not %v", f.Load))
-	}
-	return errors.Join(errs...)
+	clients := f.Load > 0 || f.Restart
+	return errors.Join(
+		conf.Check(f.Replica >= 0 && f.Replica <= max(replicas, 1), "Replica",
+			"must be between 0 (all) and Replicas.N, not %d", f.Replica),
+		conf.Check(f.Replica <= 0 || !clients, "Replica", "must be 0 with Load or Restart, which are the clients'"),
+		conf.Check(f.From >= 0 && f.To >= f.From, "To",
+			"must not be before From (%v), nor From negative, not %v", f.From, f.To),
+		share("Fail", f.Fail),
+		share("Throttle", f.Throttle),
+		share("Hang", f.Hang),
+		share("Cut", f.Cut),
+		atLeast0("After", f.After),
+		atLeast0("Slow", f.Slow),
+		conf.Check(f.Lose == 0 || f.Lose >= leastLose, "Lose", "must be 0 (never) or at least %v, not %v", leastLose, f.Lose),
+		conf.Check(f.Load >= 0 && f.Load <= 1e6, "Load", "must be between 0 (unchanged) and 1e6, not %v", f.Load),
+	)
+}
+
+func share(field string, v float64) error {
+	return conf.Check(v >= 0 && v <= 1, field, "must be between 0 and 1, not %v", v)
+}
+
+func atLeast0[T int | float64 | time.Duration](field string, v T) error {
+	return conf.Check(v >= 0, field, "must not be negative, not %v", v)
 }
 
 // withDefaults fills in what zero stands for.
