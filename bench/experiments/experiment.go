@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -115,7 +116,7 @@ func (o Options) Each(n int, cell func(i int) (Row, error)) ([]Row, error) {
 		o.submitted()
 	}
 	all.Wait()
-	return rows, firstError(errs)
+	return rows, cmp.Or(errs...)
 }
 
 func (o Options) interrupted() error {
@@ -123,13 +124,4 @@ func (o Options) interrupted() error {
 		return nil
 	}
 	return o.ctx.Err()
-}
-
-func firstError(errs []error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -90,9 +90,7 @@ func (p Policy) attempts(n int) Policy {
 // timeout returns the policy with the model's attempt timeout, unless a user's own has one.
 func (p Policy) timeout(d time.Duration) Policy {
 	if p.Config.AttemptTimeout == nil {
-		p.Config.AttemptTimeout = fixed(d)
+		p.Config.AttemptTimeout = timeout.Fixed(d)
 	}
 	return p
 }
-
-func fixed(d time.Duration) timeout.Spec { return timeout.Fixed(d) }
