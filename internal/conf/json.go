@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"reflect"
 	"slices"
@@ -15,35 +14,27 @@ import (
 
 // Object reads one JSON object, refusing a key that comes twice (encoding/json would keep the
 // last).
-func Object(data []byte) (map[string]json.RawMessage, error) {
-	if err := syntax(data, mustBeObject); err != nil {
+func Object(data []byte) (map[string]json.RawMessage, error) { return object(data, mustBeObject) }
+
+// object reads an object; what is what data must be.
+func object(data []byte, what string) (map[string]json.RawMessage, error) {
+	if err := syntax(data, what); err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New(mustBeObject)
+	dec := json.NewDecoder(bytes.NewReader(data)) // it finds no more mistakes
+	if t, _ := dec.Token(); t != json.Delim('{') {
+		return nil, errors.New(what)
 	}
 	fields := map[string]json.RawMessage{}
 	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, errors.New(mustBeObject)
-		}
+		t, _ := dec.Token()
 		key, _ := t.(string)
 		if _, twice := fields[key]; twice {
-			return nil, &FieldError{Path: []string{shown(key)}, Msg: "given twice"}
+			return nil, Errorf(shown(key), "given twice")
 		}
 		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, errors.New(mustBeObject)
-		}
+		_ = dec.Decode(&raw)
 		fields[key] = raw
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, errors.New(mustBeObject)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("must be one JSON object and nothing after it")
 	}
 	return fields, nil
 }

@@ -98,28 +98,22 @@ func (s Set[T]) unmarshal(data []byte, depth int) (T, error) {
 }
 
 // open splits "name" or {"name": body}.
-func (s Set[T]) open(data []byte) (string, []byte, error) {
-	var name *string // nil after null
-	if json.Unmarshal(data, &name) == nil && name != nil {
-		return *name, []byte("{}"), nil
+func (s Set[T]) open(data []byte) (name string, body []byte, _ error) {
+	var bare *string // nil after null
+	if json.Unmarshal(data, &bare) == nil && bare != nil {
+		return *bare, []byte("{}"), nil
 	}
-	if err := syntax(data, mustBeName); err != nil {
-		return "", nil, err
-	}
-	fields, err := Object(data)
-	if twice := (*FieldError)(nil); errors.As(err, &twice) {
-		return "", nil, err
-	}
+	fields, err := object(data, mustBeName)
 	if err != nil {
-		return "", nil, errors.New(mustBeName)
+		return "", nil, err
 	}
 	if len(fields) != 1 {
 		return "", nil, fmt.Errorf("must have one name as its key, not %d", len(fields))
 	}
-	for name, body := range fields {
-		return name, body, nil
+	for key, raw := range fields {
+		name, body = key, raw
 	}
-	panic("unreachable")
+	return name, body, nil
 }
 
 // decode reads one value. Fields of a struct that are absent keep what dst has.
@@ -149,17 +143,16 @@ func (s Set[T]) decode(body []byte, dst reflect.Value, depth int) error {
 		errs  []error
 		known []string
 	)
-	for i := range dst.NumField() {
-		key := Snake(dst.Type().Field(i).Name)
-		if dst.Type().Field(i).IsExported() {
-			known = append(known, key)
-		}
-		raw, ok := fields[key]
-		if !ok || !dst.Type().Field(i).IsExported() {
+	for field, value := range dst.Fields() {
+		if !field.IsExported() {
 			continue
 		}
-		delete(fields, key)
-		errs = append(errs, In(key, s.decode(raw, dst.Field(i), depth)))
+		key := Snake(field.Name)
+		known = append(known, key)
+		if raw, ok := fields[key]; ok {
+			delete(fields, key)
+			errs = append(errs, In(key, s.decode(raw, value, depth)))
+		}
 	}
 	unread := errors.Join(errs...)
 	return errors.Join(unread, Unknown(fields, known...), invalid(dst, unread))
