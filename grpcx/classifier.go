@@ -36,9 +36,7 @@ type classifier = func(context.Context, string, *status.Status, retry.Outcome) r
 func WithClassifier(
 	classify func(ctx context.Context, method string, st *status.Status, o retry.Outcome) retry.Outcome,
 ) Option {
-	if classify == nil {
-		panic("grpcx: WithClassifier: must not be nil")
-	}
+	check(classify != nil, "WithClassifier", "must not be nil")
 	return func(c *config) { c.classify = classify }
 }
 

@@ -98,8 +98,7 @@ func statusOf(err error) (_ *status.Status, ours bool) {
 			return st, false
 		}
 	}
-	var inner *retry.Error
-	if errors.As(err, &inner) {
+	if _, ours = errors.AsType[*retry.Error](err); ours {
 		return nil, true
 	}
 	var s grpcStatus

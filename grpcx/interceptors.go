@@ -54,7 +54,9 @@ type client struct {
 
 func newClient(caller string, p *retry.Policy, opts []Option) *client {
 	layer.Link()
-	return &client{config: newConfig(opts), policy: mustPolicy(caller, p)}
+	c := &client{config: newConfig(opts), policy: p}
+	check(p != nil, caller, "policy must not be nil")
+	return c
 }
 
 // rule holds the settings for the calls of one method. The zero rule is for methods that no

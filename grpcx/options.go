@@ -27,9 +27,7 @@ type config struct {
 func newConfig(opts []Option) config {
 	c := config{replay: defaultReplayBuffer}
 	for _, opt := range opts {
-		if opt == nil {
-			panic("grpcx: Option: must not be nil")
-		}
+		check(opt != nil, "Option", "must not be nil")
 		opt(&c)
 	}
 	return c
@@ -68,9 +66,7 @@ func WithIdempotentMethods(methods ...string) Option {
 // WithPolicies gives methods policies of their own; those that ps does not name keep the
 // interceptor's.
 func WithPolicies(ps *Policies) Option {
-	if ps == nil {
-		panic("grpcx: WithPolicies: must not be nil")
-	}
+	check(ps != nil, "WithPolicies", "must not be nil")
 	return func(c *config) { c.policies = ps }
 }
 
@@ -85,9 +81,7 @@ func WithPolicies(ps *Policies) Option {
 //
 // It panics if bytes is negative.
 func WithReplayBuffer(bytes int) Option {
-	if bytes < 0 {
-		panic("grpcx: WithReplayBuffer: must not be negative")
-	}
+	check(bytes >= 0, "WithReplayBuffer", "must not be negative")
 	return func(c *config) { c.replay = bytes }
 }
 
@@ -97,9 +91,7 @@ func WithReplayBuffer(bytes int) Option {
 // safe for concurrent use. The number of keys is limited together with that of targets
 // (retry.WithMaxDestinations). WithHintKey panics if key is nil.
 func WithHintKey(key func(ctx context.Context, method string) string) Option {
-	if key == nil {
-		panic("grpcx: WithHintKey: must not be nil")
-	}
+	check(key != nil, "WithHintKey", "must not be nil")
 	return func(c *config) { c.hintKey = key }
 }
 
@@ -114,7 +106,8 @@ func (c *config) pauseKey(ctx context.Context, p *drive.Policy, method string) s
 // WithPolicy makes one call follow p and not the interceptor's policy, nor that of WithPolicies. p
 // keeps its own budget for the call's target. It panics if p is nil.
 func WithPolicy(p *retry.Policy) grpc.CallOption {
-	return policyOption{policy: mustPolicy("WithPolicy", p)}
+	check(p != nil, "WithPolicy", "policy must not be nil")
+	return policyOption{policy: p}
 }
 
 type policyOption struct {
@@ -126,9 +119,7 @@ type policyOption struct {
 // it succeeded or not. Read it when the call is over, as the target of grpc.Trailer. Without an
 // interceptor of this package, *n is not changed. It panics if n is nil.
 func Attempts(n *int) grpc.CallOption {
-	if n == nil {
-		panic("grpcx: Attempts: must not be nil")
-	}
+	check(n != nil, "Attempts", "must not be nil")
 	return attemptsOption{n: n}
 }
 
@@ -147,9 +138,9 @@ func findPolicy(opts []grpc.CallOption) (p *retry.Policy) {
 	return p
 }
 
-func mustPolicy(caller string, p *retry.Policy) *retry.Policy {
-	if p == nil {
-		panic("grpcx: " + caller + ": policy must not be nil")
+// check panics unless ok, with what the argument of an option must be.
+func check(ok bool, option, must string) {
+	if !ok {
+		panic("grpcx: " + option + ": " + must)
 	}
-	return p
 }

@@ -35,30 +35,35 @@ type Policies struct {
 	targets  *dest.Table[string, *targetPolicies]
 }
 
-// entry holds one methodConfig.
+// entry holds one methodConfig, which is also its JSON.
 type entry struct {
-	names   []string // as in byName
-	retry   *retrySpec
-	hedge   *hedgeSpec
-	timeout time.Duration // 0: none
-	wait    *bool
-	policy  *retry.Policy // one made by the user, instead of all that
+	Names   []methodName `json:"name"`
+	Wait    *bool        `json:"waitForReady,omitempty"`
+	Timeout seconds      `json:"timeout,omitempty"` // 0: none
+	Retry   *retrySpec   `json:"retryPolicy,omitempty"`
+	Hedge   *hedgeSpec   `json:"hedgingPolicy,omitempty"`
+
+	policy *retry.Policy // one made by the user, instead of all that
 }
+
+// methodName is a key of Policies.byName.
+type methodName string
 
 // retrySpec is a retryPolicy of gRFC A6.
 type retrySpec struct {
-	maxAttempts  int // as it was given
-	initial, max time.Duration
-	multiplier   float64
-	perAttempt   time.Duration // 0: none
-	codes        codeSet
+	MaxAttempts int     `json:"maxAttempts"` // as it was given
+	Initial     seconds `json:"initialBackoff"`
+	Max         seconds `json:"maxBackoff"`
+	Multiplier  float64 `json:"backoffMultiplier"`
+	PerAttempt  seconds `json:"perAttemptRecvTimeout,omitempty"` // 0: none
+	Codes       codeSet `json:"retryableStatusCodes"`
 }
 
 // hedgeSpec is a hedgingPolicy of gRFC A6.
 type hedgeSpec struct {
-	maxAttempts int // as it was given
-	delay       time.Duration
-	nonFatal    codeSet
+	MaxAttempts int     `json:"maxAttempts"` // as it was given
+	Delay       seconds `json:"hedgingDelay"`
+	NonFatal    codeSet `json:"nonFatalStatusCodes,omitempty"`
 }
 
 const mustBeAMethod = `must be "", "package.Service" or "package.Service/Method"`
@@ -82,7 +87,7 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), "named twice, with and without a slash or *"))
 		}
 		ps.byName[key] = len(ps.entries)
-		ps.entries = append(ps.entries, entry{names: []string{key}, policy: byName[name]})
+		ps.entries = append(ps.entries, entry{Names: []methodName{methodName(key)}, policy: byName[name]})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("grpcx: bad policies: %w", err)
@@ -95,9 +100,7 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 // retryThrottling. Policies made by NewPolicies keep their own. It panics if spec is nil or
 // invalid.
 func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
-	if spec == nil {
-		panic("grpcx: WithBudget: must not be nil")
-	}
+	check(spec != nil, "WithBudget", "must not be nil")
 	if _, err := retry.New(retry.Config{Budget: spec}); err != nil {
 		panic(fmt.Sprintf("grpcx: WithBudget: %v", err))
 	}
@@ -166,7 +169,7 @@ func (ps *Policies) newTarget(name string, most int, drained bool) *targetPolici
 	shared := budget.Shared(t.budget)
 	t.rules = make([]rule, len(ps.entries))
 	for i, e := range ps.entries {
-		if len(e.names) > 0 { // else no method uses it
+		if len(e.Names) > 0 { // else no method uses it
 			t.rules[i] = e.rule(name, most, shared, ps.opts)
 		}
 	}
@@ -175,17 +178,13 @@ func (ps *Policies) newTarget(name string, most int, drained bool) *targetPolici
 
 // rule returns what applies to a method, nil if nothing does.
 func (t *targetPolicies) rule(method string) *rule {
-	i, ok := t.byName[method]
-	if !ok {
-		i, ok = t.byName[method[:strings.LastIndexByte(method, '/')+1]]
+	service := method[:strings.LastIndexByte(method, '/')+1]
+	for _, name := range [...]string{method, service, ""} {
+		if i, ok := t.byName[name]; ok {
+			return &t.rules[i]
+		}
 	}
-	if !ok {
-		i, ok = t.byName[""]
-	}
-	if !ok {
-		return nil
-	}
-	return &t.rules[i]
+	return nil
 }
 
 // rule returns the entry's rule for one target.
@@ -193,12 +192,12 @@ func (e *entry) rule(target string, most int, shared budget.Spec, opts []retry.O
 	if e.policy != nil {
 		return rule{policy: e.policy}
 	}
-	r := rule{timeout: e.timeout, wait: e.wait, hedged: e.hedge != nil}
+	r := rule{timeout: time.Duration(e.Timeout), wait: e.Wait, hedged: e.Hedge != nil}
 	switch {
-	case e.retry != nil:
-		r.codes, r.bounded = e.retry.codes, e.retry.perAttempt > 0
-	case e.hedge != nil:
-		r.codes = e.hedge.nonFatal | fatal
+	case e.Retry != nil:
+		r.codes, r.bounded = e.Retry.Codes, e.Retry.PerAttempt > 0
+	case e.Hedge != nil:
+		r.codes = e.Hedge.NonFatal | fatal
 	}
 	cfg := e.config(most)
 	cfg.Budget = shared
@@ -230,18 +229,18 @@ const fatal codeSet = 1
 // config returns the entry's rules. Without a retryPolicy or hedgingPolicy gRPC sends a call once.
 func (e *entry) config(most int) retry.Config {
 	switch {
-	case e.retry != nil:
-		curve := a6Backoff{e.retry.initial, e.retry.max, e.retry.multiplier}
+	case e.Retry != nil:
+		curve := a6Backoff{time.Duration(e.Retry.Initial), time.Duration(e.Retry.Max), e.Retry.Multiplier}
 		cfg := retry.Config{
-			MaxAttempts: min(e.retry.maxAttempts, most), Backoff: curve, ThrottledBackoff: curve,
+			MaxAttempts: min(e.Retry.MaxAttempts, most), Backoff: curve, ThrottledBackoff: curve,
 		}
-		if e.retry.perAttempt > 0 {
-			cfg.AttemptTimeout = timeout.Fixed(e.retry.perAttempt)
+		if e.Retry.PerAttempt > 0 {
+			cfg.AttemptTimeout = timeout.Fixed(e.Retry.PerAttempt)
 		}
 		return cfg
-	case e.hedge != nil:
+	case e.Hedge != nil:
 		return retry.Config{
-			MaxAttempts: min(e.hedge.maxAttempts, most), Hedge: timeout.Fixed(max(1, e.hedge.delay)),
+			MaxAttempts: min(e.Hedge.MaxAttempts, most), Hedge: timeout.Fixed(max(1, e.Hedge.Delay)),
 			Backoff: backoff.None(), ThrottledBackoff: backoff.None(),
 		}
 	}

@@ -127,31 +127,40 @@ func (o *fields) skip(names ...string) {
 // of both is bounded.
 func (o *fields) end() error {
 	for _, err := range conf.Flatten(conf.Unknown(o.left)) {
-		var f *conf.FieldError
-		if errors.As(err, &f) && len(*o.unknown) < conf.MostErrors {
+		f, ok := errors.AsType[*conf.FieldError](err)
+		if ok && len(*o.unknown) < conf.MostErrors {
 			*o.unknown = append(*o.unknown, o.path+strings.Join(f.Path, "."))
 		}
 	}
 	return errors.Join(o.errs...)
 }
 
-// protoDuration reads a duration as proto JSON writes it: seconds, with a fraction or not, and an
-// s. A duration that time.Duration cannot hold becomes the longest.
-func protoDuration(raw json.RawMessage) (time.Duration, error) {
+// seconds is a time.Duration that JSON has as proto JSON writes one: seconds, with a fraction or
+// not, and an s.
+type seconds time.Duration
+
+// MarshalJSON writes a duration.
+func (d seconds) MarshalJSON() ([]byte, error) {
+	text := fmt.Sprintf("%d.%09d", time.Duration(d)/time.Second, time.Duration(d)%time.Second)
+	return json.Marshal(strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "s")
+}
+
+// parseSeconds reads a duration. One that time.Duration cannot hold becomes the longest.
+func parseSeconds(raw json.RawMessage) (seconds, error) {
 	var text string
 	if json.Unmarshal(raw, &text) != nil {
 		return 0, errors.New(`must be a duration like "0.25s"`)
 	}
-	seconds, ok := strings.CutSuffix(text, "s")
-	if !ok || strings.Trim(seconds, "-0123456789.") != "" {
+	number, ok := strings.CutSuffix(text, "s")
+	if !ok || strings.Trim(number, "-0123456789.") != "" {
 		return 0, errors.New(`must be a duration like "0.25s"`)
 	}
 	d, err := time.ParseDuration(text)
 	if err == nil {
-		return d, nil
+		return seconds(d), nil
 	}
 	const most = 315_576_000_000 // of google.protobuf.Duration
-	whole, err := strconv.ParseFloat(seconds, 64)
+	whole, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.Abs(whole) > most+1 {
 		return 0, errors.New(`must be a duration like "0.25s", and at most 10,000 years`)
 	}

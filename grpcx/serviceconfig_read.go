@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -89,11 +89,11 @@ func truncate(v float64) float64 {
 
 // lowerFirst spells a Go field's name as proto JSON does.
 func lowerFirst(err error) error {
-	var f *conf.FieldError
-	if !errors.As(err, &f) || len(f.Path) == 0 {
+	f, ok := errors.AsType[*conf.FieldError](err)
+	if !ok || len(f.Path) == 0 {
 		return err
 	}
-	path := append([]string(nil), f.Path...)
+	path := slices.Clone(f.Path)
 	path[0] = strings.ToLower(path[0][:1]) + path[0][1:]
 	return &conf.FieldError{Path: path, Msg: f.Msg}
 }
@@ -110,24 +110,18 @@ func (ps *Policies) readMethod(o *fields) error {
 			return errors.New("named twice")
 		}
 		ps.byName[key] = len(ps.entries)
-		e.names = append(e.names, key)
+		e.Names = append(e.Names, methodName(key))
 		return nil
 	}))
-	o.optional("timeout", func(raw json.RawMessage) (err error) {
-		e.timeout, err = protoDuration(raw)
-		if err == nil && e.timeout <= 0 {
-			err = errors.New("must be above 0")
-		}
-		return err
-	})
+	o.optional("timeout", above0(&e.Timeout))
 	o.optional("waitForReady", func(raw json.RawMessage) error {
-		if json.Unmarshal(raw, &e.wait) != nil || e.wait == nil {
+		if json.Unmarshal(raw, &e.Wait) != nil || e.Wait == nil {
 			return errors.New("must be true or false")
 		}
 		return nil
 	})
-	o.optional("retryPolicy", o.inner(func(r *fields) (err error) { e.retry, err = readRetry(r); return err }))
-	o.optional("hedgingPolicy", o.inner(func(h *fields) (err error) { e.hedge, err = readHedge(h); return err }))
+	o.optional("retryPolicy", o.inner(func(r *fields) (err error) { e.Retry, err = readRetry(r); return err }))
+	o.optional("hedgingPolicy", o.inner(func(h *fields) (err error) { e.Hedge, err = readHedge(h); return err }))
 	if o.had["retryPolicy"] && o.had["hedgingPolicy"] {
 		o.errs = append(o.errs, conf.Errorf("hedgingPolicy", "must not be beside a retryPolicy"))
 	}
@@ -161,13 +155,13 @@ func readName(o *fields) (key string, _ error) {
 
 func readRetry(o *fields) (*retrySpec, error) {
 	r := new(retrySpec)
-	o.required("maxAttempts", attempts(&r.maxAttempts))
-	o.required("initialBackoff", above0(&r.initial))
-	o.required("maxBackoff", above0(&r.max))
-	o.positive("backoffMultiplier", &r.multiplier)
-	o.optional("perAttemptRecvTimeout", above0(&r.perAttempt))
-	o.required("retryableStatusCodes", codeList(&r.codes))
-	if r.codes == 0 && o.had["retryableStatusCodes"] && !o.bad["retryableStatusCodes"] {
+	o.required("maxAttempts", attempts(&r.MaxAttempts))
+	o.required("initialBackoff", above0(&r.Initial))
+	o.required("maxBackoff", above0(&r.Max))
+	o.positive("backoffMultiplier", &r.Multiplier)
+	o.optional("perAttemptRecvTimeout", above0(&r.PerAttempt))
+	o.required("retryableStatusCodes", codeList(&r.Codes))
+	if r.Codes == 0 && o.had["retryableStatusCodes"] && !o.bad["retryableStatusCodes"] {
 		o.errs = append(o.errs, conf.Errorf("retryableStatusCodes", "must not be empty"))
 	}
 	return r, o.end()
@@ -175,15 +169,15 @@ func readRetry(o *fields) (*retrySpec, error) {
 
 func readHedge(o *fields) (*hedgeSpec, error) {
 	h := new(hedgeSpec)
-	o.required("maxAttempts", attempts(&h.maxAttempts))
+	o.required("maxAttempts", attempts(&h.MaxAttempts))
 	o.optional("hedgingDelay", func(raw json.RawMessage) (err error) {
-		h.delay, err = protoDuration(raw)
-		if err == nil && h.delay < 0 {
+		h.Delay, err = parseSeconds(raw)
+		if err == nil && h.Delay < 0 {
 			err = errors.New("must not be negative")
 		}
 		return err
 	})
-	o.optional("nonFatalStatusCodes", codeList(&h.nonFatal))
+	o.optional("nonFatalStatusCodes", codeList(&h.NonFatal))
 	return h, o.end()
 }
 
@@ -196,9 +190,9 @@ func attempts(into *int) func(json.RawMessage) error {
 	}
 }
 
-func above0(into *time.Duration) func(json.RawMessage) error {
+func above0(into *seconds) func(json.RawMessage) error {
 	return func(raw json.RawMessage) (err error) {
-		*into, err = protoDuration(raw)
+		*into, err = parseSeconds(raw)
 		if err == nil && *into <= 0 {
 			err = errors.New("must be above 0")
 		}

@@ -49,9 +49,12 @@ func (ps *Policies) ServiceConfig() (string, error) {
 	}
 	errs = append(errs, add(ps.throttle))
 	for _, e := range ps.entries {
-		m, own, err := e.export()
-		errs = append(errs, conf.In(entryName(e.names), errors.Join(err, add(own))))
-		out.MethodConfig = append(out.MethodConfig, m)
+		if e.policy != nil {
+			name := strings.Trim(string(e.Names[0]), "/")
+			own, err := e.convert(e.policy.Config())
+			errs = append(errs, conf.In(strconv.Quote(name), errors.Join(err, add(own))))
+		}
+		out.MethodConfig = append(out.MethodConfig, e)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return "", fmt.Errorf("grpcx: no service config for these policies: %w", err)
@@ -60,45 +63,10 @@ func (ps *Policies) ServiceConfig() (string, error) {
 	return string(text), err
 }
 
-func entryName(names []string) string {
-	if len(names) == 0 {
-		return `""`
-	}
-	return strconv.Quote(strings.Trim(names[0], "/"))
-}
-
-// The types below are the JSON of a service config.
+// serviceConfig is the JSON of a service config.
 type serviceConfig struct {
-	MethodConfig    []methodJSON    `json:"methodConfig,omitempty"`
+	MethodConfig    []entry         `json:"methodConfig,omitempty"`
 	RetryThrottling *throttlingJSON `json:"retryThrottling,omitempty"`
-}
-
-type methodJSON struct {
-	Name          []nameJSON   `json:"name"`
-	WaitForReady  *bool        `json:"waitForReady,omitempty"`
-	Timeout       string       `json:"timeout,omitempty"`
-	RetryPolicy   *retryJSON   `json:"retryPolicy,omitempty"`
-	HedgingPolicy *hedgingJSON `json:"hedgingPolicy,omitempty"`
-}
-
-type nameJSON struct {
-	Service string `json:"service,omitempty"`
-	Method  string `json:"method,omitempty"`
-}
-
-type retryJSON struct {
-	MaxAttempts           int      `json:"maxAttempts"`
-	InitialBackoff        string   `json:"initialBackoff"`
-	MaxBackoff            string   `json:"maxBackoff"`
-	BackoffMultiplier     float64  `json:"backoffMultiplier"`
-	PerAttemptRecvTimeout string   `json:"perAttemptRecvTimeout,omitempty"`
-	RetryableStatusCodes  []string `json:"retryableStatusCodes"`
-}
-
-type hedgingJSON struct {
-	MaxAttempts         int      `json:"maxAttempts"`
-	HedgingDelay        string   `json:"hedgingDelay"`
-	NonFatalStatusCodes []string `json:"nonFatalStatusCodes,omitempty"`
 }
 
 type throttlingJSON struct {
@@ -106,32 +74,14 @@ type throttlingJSON struct {
 	TokenRatio float64 `json:"tokenRatio"`
 }
 
-// export returns the entry, and its budget if it has one of its own.
-func (e entry) export() (m methodJSON, own budget.Spec, err error) {
-	if e.policy != nil {
-		own, err = e.convert(e.policy.Config())
+// MarshalJSON writes the name's service and method.
+func (n methodName) MarshalJSON() ([]byte, error) {
+	var parts struct {
+		Service string `json:"service,omitempty"`
+		Method  string `json:"method,omitempty"`
 	}
-	for _, key := range e.names {
-		service, method, _ := strings.Cut(strings.TrimPrefix(key, "/"), "/")
-		m.Name = append(m.Name, nameJSON{service, method})
-	}
-	m.WaitForReady = e.wait
-	if e.timeout > 0 {
-		m.Timeout = seconds(e.timeout)
-	}
-	if r := e.retry; r != nil {
-		m.RetryPolicy = &retryJSON{
-			MaxAttempts: r.maxAttempts, InitialBackoff: seconds(r.initial), MaxBackoff: seconds(r.max),
-			BackoffMultiplier: r.multiplier, RetryableStatusCodes: r.codes.names(),
-		}
-		if r.perAttempt > 0 {
-			m.RetryPolicy.PerAttemptRecvTimeout = seconds(r.perAttempt)
-		}
-	}
-	if h := e.hedge; h != nil {
-		m.HedgingPolicy = &hedgingJSON{h.maxAttempts, seconds(h.delay), h.nonFatal.names()}
-	}
-	return m, own, err
+	parts.Service, parts.Method, _ = strings.Cut(strings.TrimPrefix(string(n), "/"), "/")
+	return json.Marshal(parts)
 }
 
 // convert sets the entry's retryPolicy or hedgingPolicy from a policy of the user's, and returns
@@ -163,9 +113,9 @@ func (e *entry) convert(c retry.Config) (budget.Spec, error) {
 	case nil:
 		initial, top, err := curve(c.Backoff)
 		errs = append(errs, conf.In("Backoff", err))
-		e.retry = &retrySpec{maxAttempts: n, initial: initial, max: top, multiplier: 2, codes: codes}
+		e.Retry = &retrySpec{MaxAttempts: n, Initial: seconds(initial), Max: seconds(top), Multiplier: 2, Codes: codes}
 	case timeout.Fixed:
-		e.hedge = &hedgeSpec{n, time.Duration(hedge), codes}
+		e.Hedge = &hedgeSpec{n, seconds(hedge), codes}
 	default:
 		errs = append(errs, conf.Errorf("Hedge", "gRPC has only a fixed delay, not %T", hedge))
 	}
@@ -227,23 +177,19 @@ func exportBudget(s budget.Spec) (*throttlingJSON, error) {
 	return nil, conf.Errorf("Budget", "gRPC has only its own retryThrottling, not %T", s)
 }
 
-// seconds writes a duration as proto JSON does.
-func seconds(d time.Duration) string {
-	text := fmt.Sprintf("%d.%09d", d/time.Second, d%time.Second)
-	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "s"
-}
-
 var codeNames = [...]string{
 	"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
 	"PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
 	"INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }
 
-func (s codeSet) names() (names []string) {
+// MarshalJSON writes the names of the codes.
+func (s codeSet) MarshalJSON() ([]byte, error) {
+	var names []string
 	for i, name := range codeNames {
 		if s.has(codes.Code(i)) {
 			names = append(names, name)
 		}
 	}
-	return names
+	return json.Marshal(names)
 }

@@ -52,11 +52,6 @@ func (p *picker) again(
 ) candidate {
 	var room [8]func(balancer.DoneInfo)
 	held := room[:0]
-	hold := func(c *candidate) {
-		if c.Done != nil {
-			held = append(held, c.Done)
-		}
-	}
 	defer func() {
 		for _, done := range held {
 			done(balancer.DoneInfo{})
@@ -71,7 +66,9 @@ func (p *picker) again(
 		if next.rank < best.rank {
 			best, next = next, best
 		}
-		hold(&next)
+		if next.Done != nil {
+			held = append(held, next.Done)
+		}
 	}
 	return best
 }
