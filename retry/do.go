@@ -131,7 +131,7 @@ func classify(ctx context.Context, p *drive.Policy, err error, ended bool, insid
 // ofContext reports whether the end of the operation's context caused err. A call inside it may
 // have stopped for another reason just before.
 func ofContext(err error) bool {
-	if inner := (*Error)(nil); errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*Error](err); ok {
 		return inner != nil && inner.Ended != nil
 	}
 	return errors.Is(err, timeout.ErrAttempt) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)

@@ -63,8 +63,7 @@ func (p *Pace) Delay(now time.Time, err error) time.Duration {
 		return 0
 	}
 	var wait time.Duration
-	var stopped *Error
-	switch asked := errors.As(err, &stopped); {
+	switch stopped, asked := errors.AsType[*Error](err); {
 	case asked && stopped.Reason == ReasonRejected: // it is the call's own fault
 		p.last, p.failed = now, true
 		return 0
