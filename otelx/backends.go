@@ -18,13 +18,6 @@ const (
 	backendForKey    = attribute.Key("evenkeel.backend.for")
 )
 
-func newBackends(meter metric.Meter) (metric.Int64Counter, error) {
-	return meter.Int64Counter(
-		"evenkeel.backend.changes", metric.WithUnit("{change}"),
-		metric.WithDescription("Backends that were set aside or taken back, and why."),
-	)
-}
-
 // BackendChanged implements outlier.Observer.
 func (o *observer) BackendChanged(ctx context.Context, e outlier.Event) {
 	if o.metrics != nil {

@@ -2,7 +2,6 @@ package otelx
 
 import (
 	"context"
-	"errors"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -26,32 +25,20 @@ type grpcMetrics struct {
 	other       []metric.RecordOption // those that are too many
 }
 
-func newGRPCMetrics(meter metric.Meter) (*grpcMetrics, error) {
-	m := &grpcMetrics{
+func newGRPCMetrics(in *instruments) *grpcMetrics {
+	return &grpcMetrics{
+		retries: in.counts("grpc.client.call.retries", "{retry}",
+			"Number of retries during the client call. If there were no retries, 0 is not reported.", 1, 2, 3, 4, 5),
+		transparent: in.counts("grpc.client.call.transparent_retries", "{transparent_retry}",
+			"Number of transparent retries during the client call. If there were no transparent retries, 0 is not reported.",
+			1, 2, 3, 4, 5, 10),
+		hedges: in.counts("grpc.client.call.hedges", "{hedge}",
+			"Number of hedges during the client call. If there were no hedges, 0 is not reported.", 1, 2, 3, 4, 5),
+		delay: in.seconds("grpc.client.call.retry_delay",
+			"Total time of delay while there is no active attempt during the client call."),
 		rpcs:  dest.New[rpcinfo.Info, []metric.RecordOption](maxRPCs, nil),
 		other: rpcAttributes(rpcinfo.Info{Method: rpcinfo.Other, Target: other}),
 	}
-	var errs [4]error
-	m.retries, errs[0] = meter.Int64Histogram(
-		"grpc.client.call.retries", metric.WithUnit("{retry}"), metric.WithExplicitBucketBoundaries(1, 2, 3, 4, 5),
-		metric.WithDescription("Number of retries during the client call. If there were no retries, 0 is not reported."),
-	)
-	m.transparent, errs[1] = meter.Int64Histogram(
-		"grpc.client.call.transparent_retries", metric.WithUnit("{transparent_retry}"),
-		metric.WithExplicitBucketBoundaries(1, 2, 3, 4, 5, 10),
-		metric.WithDescription(
-			"Number of transparent retries during the client call. If there were no transparent retries, 0 is not reported.",
-		),
-	)
-	m.hedges, errs[2] = meter.Int64Histogram(
-		"grpc.client.call.hedges", metric.WithUnit("{hedge}"), metric.WithExplicitBucketBoundaries(1, 2, 3, 4, 5),
-		metric.WithDescription("Number of hedges during the client call. If there were no hedges, 0 is not reported."),
-	)
-	m.delay, errs[3] = meter.Float64Histogram(
-		"grpc.client.call.retry_delay", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(latencyBuckets...),
-		metric.WithDescription("Total time of delay while there is no active attempt during the client call."),
-	)
-	return m, errors.Join(errs[:]...)
 }
 
 // record does nothing for a call that is no RPC.

@@ -30,45 +30,63 @@ type metrics struct {
 }
 
 func newMetrics(meter metric.Meter, c *config) (*metrics, error) {
-	m := &metrics{dests: newDestinations(c.maxDestinations)}
-	errs := make([]error, 10)
-	m.calls, errs[0] = meter.Int64Counter(
-		"evenkeel.calls", metric.WithUnit("{call}"),
-		metric.WithDescription("Calls that have stopped, by the reason why."),
-	)
-	m.attempts, errs[1] = meter.Int64Counter(
-		"evenkeel.attempts", metric.WithUnit("{attempt}"),
-		metric.WithDescription("Attempts that have ended, by what they were sent for and what they came to."),
-	)
-	m.saved, errs[6] = meter.Int64Counter(
-		"evenkeel.calls.saved", metric.WithUnit("{call}"),
-		metric.WithDescription("Calls that a retry made succeed, by the number of the attempt that did."),
-	)
-	m.queued, errs[7] = meter.Float64Histogram(
-		"evenkeel.budget.wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(latencyBuckets...),
-		metric.WithDescription("Time that a call waited for its budget to decide. Calls that did not wait are not recorded."),
-	)
-	m.refusals, errs[8] = meter.Int64Counter(
-		"evenkeel.budget.refusals", metric.WithUnit("{call}"),
-		metric.WithDescription("Calls that stopped because their budget refused a retry, at once or after a wait."),
-	)
-	m.wins, errs[2] = meter.Int64Counter(
-		"evenkeel.hedge.wins", metric.WithUnit("{call}"),
-		metric.WithDescription("Calls that were answered by a hedge."),
-	)
-	m.wait, errs[3] = meter.Float64Histogram(
-		"evenkeel.call.wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(latencyBuckets...),
-		metric.WithDescription("Time that a call waited with no attempt under way. Calls that did not wait are not recorded."),
-	)
-	_, errs[4] = meter.Float64ObservableGauge(
+	in := instruments{meter: meter}
+	m := &metrics{
+		dests: newDestinations(c.maxDestinations),
+		calls: in.counter("evenkeel.calls", "{call}", "Calls that have stopped, by the reason why."),
+		attempts: in.counter("evenkeel.attempts", "{attempt}",
+			"Attempts that have ended, by what they were sent for and what they came to."),
+		saved: in.counter("evenkeel.calls.saved", "{call}",
+			"Calls that a retry made succeed, by the number of the attempt that did."),
+		queued: in.seconds("evenkeel.budget.wait",
+			"Time that a call waited for its budget to decide. Calls that did not wait are not recorded."),
+		refusals: in.counter("evenkeel.budget.refusals", "{call}",
+			"Calls that stopped because their budget refused a retry, at once or after a wait."),
+		wins: in.counter("evenkeel.hedge.wins", "{call}", "Calls that were answered by a hedge."),
+		wait: in.seconds("evenkeel.call.wait",
+			"Time that a call waited with no attempt under way. Calls that did not wait are not recorded."),
+	}
+	_, err := meter.Float64ObservableGauge(
 		"evenkeel.budget.level", metric.WithUnit("1"), metric.WithFloat64Callback(m.dests.observe),
 		metric.WithDescription("How far a destination's budget is from refusing retries, from 0 (it refuses them) to 1."),
 	)
+	in.errs = append(in.errs, err)
 	if !c.withoutGRPC {
-		m.grpc, errs[5] = newGRPCMetrics(meter)
+		m.grpc = newGRPCMetrics(&in)
 	}
-	m.backends, errs[9] = newBackends(meter)
-	return m, errors.Join(errs...)
+	m.backends = in.counter("evenkeel.backend.changes", "{change}",
+		"Backends that were set aside or taken back, and why.")
+	return m, errors.Join(in.errs...)
+}
+
+// instruments makes instruments, and keeps the errors of the provider.
+type instruments struct {
+	meter metric.Meter
+	errs  []error
+}
+
+func (in *instruments) counter(name, unit, description string) metric.Int64Counter {
+	c, err := in.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description))
+	in.errs = append(in.errs, err)
+	return c
+}
+
+func (in *instruments) seconds(name, description string) metric.Float64Histogram {
+	h, err := in.meter.Float64Histogram(
+		name, metric.WithUnit("s"), metric.WithDescription(description),
+		metric.WithExplicitBucketBoundaries(latencyBuckets...),
+	)
+	in.errs = append(in.errs, err)
+	return h
+}
+
+func (in *instruments) counts(name, unit, description string, buckets ...float64) metric.Int64Histogram {
+	h, err := in.meter.Int64Histogram(
+		name, metric.WithUnit(unit), metric.WithDescription(description),
+		metric.WithExplicitBucketBoundaries(buckets...),
+	)
+	in.errs = append(in.errs, err)
+	return h
 }
 
 func (m *metrics) attempt(ctx context.Context, a retry.Attempt) {

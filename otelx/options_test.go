@@ -2,10 +2,13 @@ package otelx_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/evenkeel-go/evenkeel/otelx"
@@ -72,4 +75,36 @@ func TestOptions_NoProviderNoSignal(t *testing.T) {
 	span = tr.during(func(ctx context.Context) { _ = retry.Do(ctx, onlyTraces, failing(1)) })
 	require.Len(t, span.Events(), 1)
 	require.Equal(t, before, m.collect(t)["evenkeel.calls"].Data.(metricdata.Sum[int64]).DataPoints[0].Value)
+}
+
+// refusing is a MeterProvider that makes no counters, and no histograms of whole numbers.
+type refusing struct{ noop.MeterProvider }
+
+func (refusing) Meter(string, ...metric.MeterOption) metric.Meter { return refusingMeter{} }
+
+type refusingMeter struct{ noop.Meter }
+
+func (refusingMeter) Int64Counter(name string, _ ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	return nil, fmt.Errorf("%s: %w", name, errDown)
+}
+
+func (refusingMeter) Int64Histogram(name string, _ ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	return nil, fmt.Errorf("%s: %w", name, errDown)
+}
+
+func TestEveryInstrumentThatTheProviderRefusesIsNamed(t *testing.T) {
+	o, err := otelx.NewObserver(otelx.WithMeterProvider(refusing{}))
+	require.Nil(t, o)
+	require.ErrorIs(t, err, errDown)
+	require.ErrorContains(t, err, "otelx: evenkeel.calls: down")
+	for _, want := range []string{
+		"evenkeel.attempts", "evenkeel.calls.saved", "evenkeel.budget.refusals", "evenkeel.hedge.wins", "evenkeel.backend.changes",
+		"grpc.client.call.retries", "grpc.client.call.transparent_retries", "grpc.client.call.hedges",
+	} {
+		require.ErrorContains(t, err, "\n"+want+": down")
+	}
+	require.NotContains(t, err.Error(), "evenkeel.call.wait", "which was made")
+
+	_, err = otelx.NewObserver(otelx.WithMeterProvider(refusing{}), otelx.WithoutGRPCMetrics())
+	require.NotContains(t, err.Error(), "grpc.client")
 }

@@ -237,3 +237,14 @@ func TestClientTrace_OnePerAttempt(t *testing.T) {
 	require.NotSame(t, otelx.ClientTrace(t.Context()), otelx.ClientTrace(t.Context()),
 		"httptrace.WithClientTrace writes to what it is given")
 }
+
+func TestAnAttemptSpanHasTheStatusThatTheServerAnswered(t *testing.T) {
+	tr := newTracer()
+	o := observer(t, otelx.WithTracerProvider(tr), otelx.WithAttemptSpans())
+	for _, status := range []string{"HTTP 503", ""} {
+		o.AttemptDone(t.Context(), retry.Attempt{Number: 1, Status: status, Outcome: retry.Outcome{Class: retry.Transient}})
+	}
+	ended := tr.recorder.Ended()
+	require.Equal(t, "HTTP 503", values(ended[0].Attributes())["evenkeel.attempt.status"])
+	require.NotContains(t, values(ended[1].Attributes()), attribute.Key("evenkeel.attempt.status"), "nothing was answered")
+}
