@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -138,4 +139,25 @@ func TestUnknown_DidYouMean(t *testing.T) {
 		err := conf.Unknown(map[string]json.RawMessage{name: nil}, known...)
 		require.NotContains(t, err.Error(), "did you mean")
 	}
+}
+
+func TestCheck_IsAnErrorOnlyOfWhatDoesNotHold(t *testing.T) {
+	require.NoError(t, conf.Check(true, "Ratio", "must be at most 1, not %v", 1))
+	require.Equal(t, conf.Errorf("Ratio", "must be at most 1, not %v", 2), conf.Check(false, "Ratio", "must be at most 1, not %v", 2))
+	nan := math.NaN()
+	require.EqualError(t, conf.Check(nan >= 0 && nan <= 1, "Ratio", "must be at most 1, not %v", nan), "Ratio: must be at most 1, not NaN")
+	require.NoError(t, errors.Join(conf.Check(true, "A", ""), conf.Check(true, "B", "")), "a list of what holds")
+}
+
+func TestUnknown_NamesABoundedNumberOfFields(t *testing.T) {
+	fields := map[string]json.RawMessage{}
+	for i := range conf.MostErrors {
+		fields[fmt.Sprintf("x%03d", i)] = nil
+	}
+	require.Len(t, conf.Flatten(conf.Unknown(fields)), conf.MostErrors)
+	fields["y"], fields["z"] = nil, nil
+	errs := conf.Flatten(conf.Unknown(fields))
+	require.Len(t, errs, conf.MostErrors+1)
+	require.EqualError(t, errs[0], "x000: unknown field")
+	require.EqualError(t, errs[conf.MostErrors], "and 2 more unknown fields")
 }
