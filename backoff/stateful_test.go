@@ -1,6 +1,7 @@
 package backoff_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -56,5 +57,23 @@ func TestStateful_PassesThroughComposition(t *testing.T) {
 
 		_, ok = c.around(backoff.Constant(s)).(backoff.Stateful)
 		require.False(t, ok, "%s: a strategy without state costs no instance a call", name)
+	}
+}
+
+// marked is a strategy that knows another library's mark of permanent errors.
+type marked struct{ twice }
+
+func (marked) IsPermanent(err error) bool { return err == errors.ErrUnsupported }
+
+func TestAMarkOfPermanentErrorsPassesThroughComposition(t *testing.T) {
+	type knows interface{ IsPermanent(error) bool }
+	for _, around := range []func(backoff.Strategy) backoff.Strategy{
+		backoff.Full,
+		func(of backoff.Strategy) backoff.Strategy { return backoff.Equal(backoff.Cap(of, time.Second)) },
+	} {
+		known := around(marked{twice{new(int)}}).(knows)
+		require.True(t, known.IsPermanent(errors.ErrUnsupported))
+		require.False(t, known.IsPermanent(errors.New("down")))
+		require.False(t, around(twice{new(int)}).(knows).IsPermanent(errors.ErrUnsupported), "it knows none")
 	}
 }

@@ -123,3 +123,21 @@ func TestToFrom_BothLoopsWaitAlike(t *testing.T) {
 		require.Equal(t, 12*s, theirs)
 	})
 }
+
+// dressed is an error that only its method As knows to be permanent.
+type dressed struct{ error }
+
+func (d dressed) As(target any) bool {
+	to, ok := target.(**upstream.PermanentError)
+	if ok {
+		*to = &upstream.PermanentError{Err: d.error}
+	}
+	return ok
+}
+
+func TestClassify_FindsAMarkThatAnErrorsAsMethodGives(t *testing.T) {
+	err := fmt.Errorf("reading: %w", dressed{errors.ErrUnsupported})
+	require.True(t, cenkalti.IsPermanent(err))
+	require.Equal(t, retry.Outcome{Class: retry.Rejected, Alive: true}, cenkalti.Classify(err))
+	require.Equal(t, retry.Transient, retry.Classify(err).Class, "which does not know the library")
+}
