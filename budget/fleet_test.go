@@ -272,3 +272,18 @@ func BenchmarkFleet(b *testing.B) {
 		}
 	})
 }
+
+func TestFleet_LevelIsWhatIsLeftOfTheBucket(t *testing.T) {
+	a := budget.Fleet{Burst: 4, Open: 100, Ratio: .5}.New()
+	for _, want := range []float64{1, .75, .5, .25, 0} {
+		require.Equal(t, want, a.Level())
+		require.Equal(t, want > 0, a.Fail())
+	}
+	for _, want := range []float64{0, .25} { // below one retry nothing is granted
+		a.End(a.Begin(), true)
+		require.Equal(t, want, a.Level())
+	}
+	few := budget.Fleet{Burst: 4, Open: 1}.New()
+	require.True(t, few.Fail())
+	require.Zero(t, few.Level(), "as many are open as may be")
+}
