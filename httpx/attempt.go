@@ -125,19 +125,12 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 		return nil, err
 	}
 	ctx, traced := c.trace(ctx, timed)
-	ctx, release := c.stoppable(ctx, timed)
-	ctx, giveUp := c.idleContext(ctx)
-	own := timed || traced || c.placed || c.t.before != nil || release != nil || giveUp != nil
-	req := c.request(ctx, attempt, own, body)
+	ctx, own := c.ownContext(ctx, timed)
+	req := c.request(ctx, attempt, timed || traced || c.placed || c.t.before != nil || own.stop != nil, body)
 	if !c.bodies.shared {
 		c.sent = req
 	}
-	var resp *http.Response
-	if giveUp == nil {
-		resp, err = c.exchange(req, attempt, release)
-	} else {
-		resp, err = c.boundIdle(req, attempt, release, giveUp)
-	}
+	resp, err := c.exchange(req, attempt, own)
 	if resp != nil && resp.Request == req {
 		resp.Request = c.req
 	}

@@ -37,34 +37,15 @@ func WithBodyIdleTimeout(d time.Duration, streams ...string) Option {
 // eventStreams are the media types of bodies that may be silent for any time.
 var eventStreams = []string{"text/event-stream", "multipart/x-mixed-replace"}
 
-// idleContext returns the context of an attempt whose body may be given up, and what does that.
-func (c *call) idleContext(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	if c.t.idle <= 0 || opensTunnel(c.req.Method, c.req.Header) {
-		return ctx, nil
-	}
-	return context.WithCancelCause(ctx)
-}
-
-// boundIdle sends an attempt as exchange does, and bounds the silence of its response's body.
-// cancel ends the attempt's context.
-func (c *call) boundIdle(
-	req *http.Request, attempt int, release context.CancelFunc, cancel context.CancelCauseFunc,
-) (*http.Response, error) {
-	done := func() { cancel(nil) }
-	returned := false
-	defer func() { // a panic or runtime.Goexit in the base or a hook
-		if !returned {
-			done()
-		}
-	}()
-	resp, err := c.exchange(req, attempt, release)
-	returned = true
-	if resp == nil || resp.Body == nil || resp.Body == http.NoBody ||
+// boundIdle lets giveUp, which may be nil, end the attempt's context when the response's body
+// stalls or is done, and reports whether it does.
+func (c *call) boundIdle(resp *http.Response, giveUp context.CancelCauseFunc) bool {
+	if giveUp == nil || resp == nil || resp.Body == nil || resp.Body == http.NoBody ||
 		resp.StatusCode == http.StatusSwitchingProtocols || c.mayBeSilent(resp) {
-		return keep(resp, done), err
+		return false
 	}
-	resp.Body = &idleBody{body: resp.Body, limit: c.t.idle, cancel: cancel}
-	return resp, err
+	resp.Body = &idleBody{body: resp.Body, limit: c.t.idle, cancel: giveUp}
+	return true
 }
 
 // mayBeSilent reports whether a response is an event stream that the option does not name.

@@ -6,6 +6,57 @@ import (
 	"net/http"
 )
 
+// ownContext is a context of an attempt's own, for a Transport that may have to end the Read of a
+// response's body: of one that a classifier looks at, or that stalls.
+type ownContext struct {
+	stop   context.CancelFunc      // nil: the attempt has none, because nothing needs it
+	giveUp context.CancelCauseFunc // stop with a cause, for a body that stalls; nil: it may
+}
+
+// ownContext returns the context to send an attempt on.
+func (c *call) ownContext(ctx context.Context, timed bool) (context.Context, ownContext) {
+	var own ownContext
+	looks := !timed && !c.bodies.shared && len(c.t.answers.statuses) > 0 && !c.t.answers.blind
+	switch {
+	case c.t.idle > 0 && !opensTunnel(c.req.Method, c.req.Header):
+		idle, giveUp := context.WithCancelCause(ctx)
+		ctx, own = idle, ownContext{func() { giveUp(nil) }, giveUp}
+	case looks:
+		ctx, own.stop = context.WithCancel(ctx)
+	}
+	if !c.bodies.shared {
+		c.timed, c.stop = timed || looks, nil
+		if looks {
+			c.stop = own.stop
+		}
+	}
+	return ctx, own
+}
+
+// exchange sends an attempt to the base. The response keeps a context of the attempt's own.
+func (c *call) exchange(req *http.Request, attempt int, own ownContext) (resp *http.Response, err error) {
+	if own.stop != nil {
+		defer func() { // also after a panic
+			if resp == nil {
+				own.stop()
+			}
+		}()
+	}
+	c.login.sending(attempt)
+	if err := c.prepare(req, attempt); err != nil {
+		return nil, err
+	}
+	if c.dropsExpect() {
+		delete(req.Header, headerExpect)
+	}
+	c.shadows.sent.Add(1)
+	resp, err = normalize(c.t.base.RoundTrip(req))
+	if own.stop != nil && !c.boundIdle(resp, own.giveUp) {
+		resp = keep(resp, own.stop)
+	}
+	return resp, err
+}
+
 // keep hands the context of the attempt that answers to its response: it ends when the body is
 // closed or read to its end, and not before.
 func keep(resp *http.Response, cancel context.CancelFunc) *http.Response {
