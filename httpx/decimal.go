@@ -36,9 +36,6 @@ func parseDecimal(v string) (decimal, bool) {
 
 func isDigits(v string) bool { return strings.Trim(v, "0123456789") == "" }
 
-// zero reports whether n is 0.
-func (n decimal) zero() bool { return n == decimal{} }
-
 // times returns n units, at most the longest Duration.
 func (n decimal) times(unit time.Duration) time.Duration {
 	if n.whole > math.MaxInt64/int64(unit) {

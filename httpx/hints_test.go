@@ -30,7 +30,7 @@ func TestHints_RateLimitForms(t *testing.T) {
 		`"unterminated;r=0;t=3`:                 0,
 		`"\`:                                    0,
 	} {
-		d, ok := serverClock{http.Header{}, time.Now}.parseRateLimit(v)
+		d, ok := serverClock{http.Header{"Ratelimit": {v}}, time.Now}.policyWait()
 		require.Equal(t, want, d, v)
 		require.Equal(t, want != 0, ok, v)
 	}

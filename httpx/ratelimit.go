@@ -1,7 +1,9 @@
 package httpx
 
 import (
+	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,13 +18,13 @@ type limit struct {
 }
 
 // used reports whether the limit says that nothing is left. A value may have parameters, "0;w=60".
-func (l *limit) used() bool {
+func (l limit) used() bool {
 	number := l.left
 	if end := strings.IndexAny(number, ";,"); end >= 0 {
 		number = number[:end]
 	}
 	n, ok := parseDecimal(strings.TrimSpace(number))
-	return ok && n.zero()
+	return ok && n == decimal{}
 }
 
 // resets notes when a limit has more again. A number of seconds goes before a time, for which the
@@ -46,14 +48,12 @@ const (
 // limitWait returns how long to wait for a limit that a server has: the longest wait of those that
 // are used up or, if there is none, of those that do not say how much is left.
 func (c serverClock) limitWait() time.Duration {
-	if d, ok := c.parseLists(); ok {
+	if d, ok := c.policyWait(); ok {
 		return d
 	}
 	var known, unknown time.Duration
 	any := false
-	limits := c.limits()
-	for i := range limits {
-		l := &limits[i]
+	for _, l := range c.limits() {
 		switch {
 		case l.timed == noKind:
 		case l.used():
@@ -68,20 +68,22 @@ func (c serverClock) limitWait() time.Duration {
 	return unknown
 }
 
+// policyWait returns the longest wait of the policies of RateLimit that have nothing left, or do
+// not say.
+func (c serverClock) policyWait() (wait time.Duration, ok bool) {
+	for _, p := range c.policies() {
+		if p.timed && !p.some {
+			wait, ok = max(wait, p.reset), true
+		}
+	}
+	return wait, ok
+}
+
 // usedUp reports whether a response says that a limit has nothing left.
 func usedUp(h http.Header) bool {
 	c := serverClock{h, time.Now}
-	for i, v := range h["Ratelimit"] {
-		if i < maxLists && listIsUsed(bounded(v)) {
-			return true
-		}
-	}
-	for _, l := range c.limits() {
-		if l.used() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.policies(), func(p policy) bool { return p.none }) ||
+		slices.ContainsFunc(c.limits(), limit.used)
 }
 
 // limits collects the limits that a response's headers name.
@@ -118,16 +120,14 @@ func (c serverClock) limits() (limits []limit) {
 
 // find returns the limit of a name, new if there is room for it, or nil.
 func find(limits *[]limit, name string) *limit {
-	for i := range *limits {
-		if l := &(*limits)[i]; l.name == name {
-			return l
+	i := slices.IndexFunc(*limits, func(l limit) bool { return l.name == name })
+	if i < 0 {
+		if i = len(*limits); i == maxLimits {
+			return nil
 		}
+		*limits = append(*limits, limit{name: name})
 	}
-	if len(*limits) == maxLimits {
-		return nil
-	}
-	*limits = append(*limits, limit{name: name})
-	return &(*limits)[len(*limits)-1]
+	return &(*limits)[i]
 }
 
 // kind names what a header says of a rate limit.
@@ -173,57 +173,69 @@ var kinds = []struct {
 	{"-next", reset},
 }
 
-// parseLists reads RateLimit in both forms of its draft
-// (draft-ietf-httpapi-ratelimit-headers): a list of policies, `"default";r=0;t=30`, and before
-// version 8 a dictionary, `limit=100, remaining=0, reset=30`. A list may be spread over several
-// lines. Of several limits that are used up the longest wait counts.
-func (c serverClock) parseLists() (wait time.Duration, ok bool) {
-	for i, v := range c.header["Ratelimit"] {
-		if i == maxLists {
-			break
-		}
-		if d, found := c.parseRateLimit(bounded(v)); found {
-			wait, ok = max(wait, d), true
-		}
-	}
-	return wait, ok
+// policy holds what one item of RateLimit says of a limit.
+type policy struct {
+	none, some bool // is left
+	reset      time.Duration
+	timed      bool // reset is known
 }
 
-// parseRateLimit reads one line of RateLimit.
-func (c serverClock) parseRateLimit(v string) (wait time.Duration, ok bool) {
-	for policy := range policies(v) {
-		if d, found := c.parseLimit(policy); found {
-			wait, ok = max(wait, d), true
+// policies reads RateLimit in both forms of its draft (draft-ietf-httpapi-ratelimit-headers): a
+// list of policies, `"default";r=0;t=30`, and before version 8 a dictionary of one,
+// `limit=100, remaining=0, reset=30`. A list may be spread over several lines.
+func (c serverClock) policies() (all []policy) {
+	lines := c.header["Ratelimit"]
+	for _, line := range lines[:min(len(lines), maxLists)] {
+		line = bounded(line)
+		if isDictionary(line) {
+			line = strings.ReplaceAll(line, ",", ";")
+		}
+		for item := range splitUnquoted(line, ',') {
+			all = append(all, c.parsePolicy(item))
 		}
 	}
-	return wait, ok
+	return all
 }
 
-// parseLimit reads one policy's parameters. One that has something left asks for nothing.
-func (c serverClock) parseLimit(policy string) (wait time.Duration, ok bool) {
-	for param := range splitUnquoted(policy, ';') {
+// parsePolicy reads the parameters of one policy.
+func (c serverClock) parsePolicy(item string) (p policy) {
+	for param := range splitUnquoted(item, ';') {
 		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
 		switch name {
 		case "r", "remaining":
-			if value != "0" {
-				return 0, false
-			}
+			p.none = p.none || value == "0"
+			p.some = p.some || value != "0"
 		case "t", "reset":
-			wait, ok = c.parseWait(value, time.Second, epoch)
+			p.reset, p.timed = c.parseWait(value, time.Second, epoch)
 		}
 	}
-	return wait, ok
+	return p
 }
 
-// listIsUsed reports whether a line of RateLimit has a policy of which nothing is left.
-func listIsUsed(v string) bool {
-	for policy := range policies(v) {
-		for param := range splitUnquoted(policy, ';') {
-			switch strings.TrimSpace(param) {
-			case "r=0", "remaining=0":
-				return true
+// isDictionary reports whether a line of RateLimit begins with a key of the older form.
+func isDictionary(line string) bool {
+	key, _, _ := strings.Cut(line, "=")
+	return slices.Contains([]string{"limit", "remaining", "reset"}, strings.TrimSpace(key))
+}
+
+// splitUnquoted yields the parts of a structured field (RFC 9651) between separators that are in
+// no string.
+func splitUnquoted(v string, separator byte) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		start, quoted := 0, false
+		for i := 0; i < len(v); i++ {
+			switch {
+			case quoted && v[i] == '\\':
+				i++
+			case v[i] == '"':
+				quoted = !quoted
+			case v[i] == separator && !quoted:
+				if !yield(v[start:i]) {
+					return
+				}
+				start = i + 1
 			}
 		}
+		yield(v[start:])
 	}
-	return false
 }
