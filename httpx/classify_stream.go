@@ -9,7 +9,6 @@ import (
 
 // Codes of HTTP/2 errors (RFC 9113, section 7).
 const (
-	noError          = 0x0
 	refusedStream    = 0x7
 	enhanceYourCalm  = 0xb
 	insecure         = 0xc
@@ -56,48 +55,33 @@ const (
 	goAwayAndClosed = "http2: server sent GOAWAY and closed the connection; "
 )
 
+// goAwayCodes has the codes whose meaning goes before that of the GOAWAY they came in, by their
+// names in errors.
+var goAwayCodes = map[string]uint32{
+	"ENHANCE_YOUR_CALM": enhanceYourCalm, "INADEQUATE_SECURITY": insecure, "HTTP_1_1_REQUIRED": http11IsRequired,
+}
+
 // classifyGoAway sorts an error that net/http made of a GOAWAY by the code in its text. It reports
 // false for any other error.
 func classifyGoAway(err error) (retry.Outcome, bool) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		text := err.Error()
 		if name, ok := strings.CutPrefix(text, goAwayAbove); ok {
-			switch code := streamCodeOf(name); code {
-			case noError, refusedStream:
-				return retry.Outcome{Class: retry.Unprocessed, Alive: true}, true
-			case enhanceYourCalm, insecure, http11IsRequired:
+			if code, ok := goAwayCodes[name]; ok {
 				return classifyStream(code), true
 			}
-			return retry.Outcome{Class: retry.Unprocessed}, true
+			works := name == "NO_ERROR" || name == "REFUSED_STREAM"
+			return retry.Outcome{Class: retry.Unprocessed, Alive: works}, true
 		}
 		if rest, ok := strings.CutPrefix(text, goAwayAndClosed); ok {
 			_, rest, _ = strings.Cut(rest, "ErrCode=")
 			name, _, _ := strings.Cut(rest, ",")
-			switch code := streamCodeOf(name); code {
-			case enhanceYourCalm, insecure, http11IsRequired:
-				return classifyStream(code), true
+			code, ok := goAwayCodes[name]
+			if !ok { // a lost connection
+				return retry.Outcome{}, false
 			}
-			return retry.Outcome{}, false // a lost connection
+			return classifyStream(code), true
 		}
 	}
 	return retry.Outcome{}, false
-}
-
-const otherCode = ^uint32(0)
-
-// streamCodeOf returns the code that has a name, if codes are distinguished by it here.
-func streamCodeOf(name string) uint32 {
-	switch name {
-	case "NO_ERROR":
-		return noError
-	case "REFUSED_STREAM":
-		return refusedStream
-	case "ENHANCE_YOUR_CALM":
-		return enhanceYourCalm
-	case "INADEQUATE_SECURITY":
-		return insecure
-	case "HTTP_1_1_REQUIRED":
-		return http11IsRequired
-	}
-	return otherCode
 }

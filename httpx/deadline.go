@@ -69,11 +69,7 @@ func requestTimeout(h http.Header) (left time.Duration, ok bool) {
 	for _, header := range deadlineHeaders {
 		values := h[header.name]
 		for _, v := range values[:min(len(values), maxValues)] {
-			if len(v) > maxHeader {
-				continue
-			}
-			d, valid := header.parse(strings.TrimSpace(v))
-			if valid && (!ok || d < left) {
+			if d, valid := header.parse(bounded(v)); valid && (!ok || d < left) {
 				left, ok = d, true
 			}
 		}
@@ -118,28 +114,17 @@ func parseSigned(v string, unit time.Duration) (time.Duration, bool) {
 	return n.times(unit), true
 }
 
+// grpcUnits are the units of gRPC's timeouts.
+var grpcUnits = map[byte]time.Duration{
+	'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
+}
+
 // parseGRPCTimeout reads one to eight digits and a unit (the gRPC protocol over HTTP/2).
 func parseGRPCTimeout(v string) (time.Duration, bool) {
-	if len(v) < 2 || len(v) > 9 || !isDigits(v[:len(v)-1]) {
+	last := len(v) - 1
+	if last < 1 || last > 8 || !isDigits(v[:last]) || grpcUnits[v[last]] == 0 {
 		return 0, false
 	}
-	var unit time.Duration
-	switch v[len(v)-1] {
-	case 'H':
-		unit = time.Hour
-	case 'M':
-		unit = time.Minute
-	case 'S':
-		unit = time.Second
-	case 'm':
-		unit = time.Millisecond
-	case 'u':
-		unit = time.Microsecond
-	case 'n':
-		unit = time.Nanosecond
-	default:
-		return 0, false
-	}
-	n, ok := parseDecimal(v[:len(v)-1])
-	return n.times(unit), ok
+	n, ok := parseDecimal(v[:last])
+	return n.times(grpcUnits[v[last]]), ok
 }

@@ -38,7 +38,8 @@ var waitHeaders = []hintHeader{
 // withHints adds to the outcome of a response of 400 and above what the server says about
 // retrying.
 func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry.Outcome {
-	limited := isThrottled(resp.StatusCode) || resp.StatusCode == http.StatusForbidden && o.Class == retry.Throttled
+	limited := classifyStatus(resp.StatusCode).Class == retry.Throttled ||
+		resp.StatusCode == http.StatusForbidden && o.Class == retry.Throttled
 	switch shouldRetry(resp.Header) {
 	case "false":
 		if o.Class != retry.Rejected || resp.StatusCode >= http.StatusInternalServerError {
@@ -66,25 +67,20 @@ func shouldRetry(h http.Header) string {
 	return strings.ToLower(v)
 }
 
-// isThrottled reports whether the headers of rate limits count after a status.
-func isThrottled(code int) bool {
-	return code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable || code == statusOverloaded
+// mayBeForNow reports whether a refusal with a status may hold only for now, if it asks for a wait
+// (RFC 9110, section 15.5.14, has that of 413).
+func mayBeForNow(code int) bool {
+	return code == http.StatusForbidden || code == http.StatusRequestEntityTooLarge
 }
 
-// isForNow reports whether a refusal holds only for now: 403 and 413 if they ask for a wait (RFC
-// 9110, section 15.5.14, has that of 413), and 403 if a limit is used up.
+// isForNow reports whether a refusal holds only for now: it asks for a wait or, with 403, a limit
+// is used up.
 func isForNow(resp *http.Response, now func() time.Time) bool {
-	switch resp.StatusCode {
-	case http.StatusForbidden:
-		if usedUp(resp.Header) {
-			return true
-		}
-	case http.StatusRequestEntityTooLarge:
-	default:
+	if !mayBeForNow(resp.StatusCode) {
 		return false
 	}
-	_, ok := serverClock{resp.Header, now}.parseFirst(waitHeaders)
-	return ok
+	_, asks := serverClock{resp.Header, now}.parseFirst(waitHeaders)
+	return asks || resp.StatusCode == http.StatusForbidden && usedUp(resp.Header)
 }
 
 // first returns the first value of a header, or "" if that is absent or too long to mean anything.
@@ -132,9 +128,7 @@ func (c *call) hinted(o retry.Outcome, resp *http.Response) retry.Outcome {
 	if !ok {
 		return o
 	}
-	code := resp.StatusCode
-	forNow := code == http.StatusForbidden || code == http.StatusRequestEntityTooLarge
-	if forNow && o.Class == retry.Rejected && o.Alive && c.req.Method != http.MethodConnect &&
+	if mayBeForNow(resp.StatusCode) && o.Class == retry.Rejected && o.Alive && c.req.Method != http.MethodConnect &&
 		shouldRetry(resp.Header) != "false" {
 		o = retry.Outcome{Class: retry.Throttled}
 	}
