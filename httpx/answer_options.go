@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,7 +35,7 @@ const (
 //
 // It panics if name is no header's, or unit is not within a nanosecond and a day.
 func WithHintHeader(name string, unit time.Duration) Option {
-	if name == "" || !isToken(name) {
+	if !isToken(name) {
 		panic(fmt.Sprintf("httpx: WithHintHeader: name must be a header's, not %q", name))
 	}
 	if unit <= 0 || unit > 24*time.Hour {
@@ -114,15 +115,8 @@ func hasBody(code int) bool {
 	return code >= 200 && code != http.StatusNoContent && code != http.StatusNotModified
 }
 
-// isToken reports whether a header can have the name (RFC 9110, section 5.6.2).
-func isToken(name string) bool {
-	for _, c := range []byte(name) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case slices.Contains([]byte("!#$%&'*+-.^_`|~"), c):
-		default:
-			return false
-		}
-	}
-	return true
-}
+// tokenChars are the characters of a header's name (RFC 9110, section 5.6.2).
+const tokenChars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// isToken reports whether a header can have the name.
+func isToken(name string) bool { return name != "" && strings.Trim(name, tokenChars) == "" }

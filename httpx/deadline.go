@@ -14,18 +14,10 @@ func formatTimeout(d time.Duration) string {
 	if d < unit {
 		unit = time.Microsecond
 	}
-	const second = int64(time.Second / time.Microsecond)
 	micros := max(d.Truncate(unit).Microseconds(), 1)
 	var buf [24]byte
-	b := strconv.AppendInt(buf[:0], micros/second, 10)
-	if micros %= second; micros > 0 {
-		b = append(b, '.')
-	}
-	for scale := second / 10; micros > 0; scale /= 10 {
-		b = append(b, '0'+byte(micros/scale))
-		micros %= scale
-	}
-	return string(append(b, 's'))
+	seconds := strconv.AppendFloat(buf[:0], float64(micros)/1e6, 'f', -1, 64) // exact, even for 292 years
+	return string(append(seconds, 's'))
 }
 
 // opensTunnel reports whether a request with that method and header asks for a connection of its
