@@ -60,7 +60,7 @@ func textOf(n ast.Node) string {
 	arg := 0
 	switch name := nameOf(call.Fun); name {
 	case "errors.New", "fmt.Errorf", "panic", "Errorf", "bad":
-	case "conf.Errorf", "status.New", "status.Error":
+	case "conf.Errorf", "status.New", "status.Error", "must":
 		arg = 1
 	default:
 		return ""

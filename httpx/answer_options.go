@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,12 +34,8 @@ const (
 //
 // It panics if name is no header's, or unit is not within a nanosecond and a day.
 func WithHintHeader(name string, unit time.Duration) Option {
-	if !isToken(name) {
-		panic(fmt.Sprintf("httpx: WithHintHeader: name must be a header's, not %q", name))
-	}
-	if unit <= 0 || unit > 24*time.Hour {
-		panic(fmt.Sprintf("httpx: WithHintHeader: unit must be within 1ns and 24h, not %v", unit))
-	}
+	must(isToken(name), "WithHintHeader: name must be a header's, not %q", name)
+	must(unit > 0 && unit <= 24*time.Hour, "WithHintHeader: unit must be within 1ns and 24h, not %v", unit)
 	h := hintHeader{http.CanonicalHeaderKey(name), unit}
 	return func(o *options) { o.answers.hints = append(o.answers.hints, h) }
 }
@@ -61,13 +56,9 @@ func WithHintHeader(name string, unit time.Duration) Option {
 //
 // It panics if there is no status, or one is not within 200 and 999, or has no body.
 func WithBodyPeek(statuses ...int) Option {
-	if len(statuses) == 0 {
-		panic("httpx: WithBodyPeek: there must be a status")
-	}
+	must(len(statuses) > 0, "WithBodyPeek: there must be a status")
 	for _, code := range statuses {
-		if code < 200 || code > 999 || !hasBody(code) {
-			panic(fmt.Sprintf("httpx: WithBodyPeek: %d is no status of an answer with a body", code))
-		}
+		must(code <= 999 && hasBody(code), "WithBodyPeek: %d is no status of an answer with a body", code)
 	}
 	statuses = slices.Clone(statuses)
 	return func(o *options) { o.answers.statuses = append(o.answers.statuses, statuses...) }
@@ -79,12 +70,8 @@ func WithBodyPeek(statuses ...int) Option {
 //
 // It panics if bytes is negative or above 16 MiB, or wait is not positive.
 func WithPeekLimits(bytes int, wait time.Duration) Option {
-	if bytes < 0 || bytes > maxPeek {
-		panic(fmt.Sprintf("httpx: WithPeekLimits: bytes must be within 0 and 16 MiB, not %d", bytes))
-	}
-	if wait <= 0 {
-		panic(fmt.Sprintf("httpx: WithPeekLimits: wait must be positive, not %v", wait))
-	}
+	must(bytes >= 0 && bytes <= maxPeek, "WithPeekLimits: bytes must be within 0 and 16 MiB, not %d", bytes)
+	must(wait > 0, "WithPeekLimits: wait must be positive, not %v", wait)
 	return func(o *options) { o.answers.limit, o.answers.patience, o.answers.blind = bytes, wait, bytes == 0 }
 }
 

@@ -15,7 +15,7 @@ import (
 func TestAnswerOptions_PanicOnInvalidArguments(t *testing.T) {
 	for name, option := range map[string]func(){
 		"WithHintHeader: name":  func() { httpx.WithHintHeader("X Wait", time.Second) },
-		"not \"X-\u212aey\"":    func() { httpx.WithHintHeader("X-\u212aey", time.Second) }, // as if it began with a K
+		"not \"X-\u212aey\"":    func() { httpx.WithHintHeader("X-\u212aey", time.Second) }, // U+212A is a k in lower case
 		"WithHintHeader: unit":  func() { httpx.WithHintHeader("X-Wait", 0) },
 		"not 25h":               func() { httpx.WithHintHeader("X-Wait", 25*time.Hour) },
 		"not \"\"":              func() { httpx.WithHintHeader("", time.Second) },

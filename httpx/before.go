@@ -17,9 +17,7 @@ import (
 // attempt counts, although it was not sent. Attempts of a hedged call call prepare side by side.
 // Given more than once, each is called, in order.
 func WithBeforeAttempt(prepare func(req *http.Request, previous *retry.Failure) error) Option {
-	if prepare == nil {
-		panic("httpx: WithBeforeAttempt: must not be nil")
-	}
+	must(prepare != nil, "WithBeforeAttempt: must not be nil")
 	return func(o *options) { o.before = append(o.before, prepare) }
 }
 

@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -20,9 +19,7 @@ type HandlerOption func(*handler)
 // more gets this. The default is 24 hours. Requests without a deadline get none: http.Server's
 // timeouts and http.TimeoutHandler do that.
 func WithMaxTimeout(d time.Duration) HandlerOption {
-	if d <= 0 {
-		panic(fmt.Sprintf("httpx: WithMaxTimeout: must be positive, not %v", d))
-	}
+	must(d > 0, "WithMaxTimeout: must be positive, not %v", d)
 	return func(h *handler) { h.max = d }
 }
 
@@ -30,9 +27,7 @@ func WithMaxTimeout(d time.Duration) HandlerOption {
 // and which attempt of its call it is, from 1. observe must be safe for concurrent use, and
 // quick. Given more than once, each is called.
 func OnAttempt(observe func(r *http.Request, attempt int)) HandlerOption {
-	if observe == nil {
-		panic("httpx: OnAttempt: must not be nil")
-	}
+	must(observe != nil, "OnAttempt: must not be nil")
 	return func(h *handler) { h.observed = append(h.observed, observe) }
 }
 
@@ -57,9 +52,7 @@ func WithRetryBudget(f budget.Fleet) HandlerOption {
 // mux.Handler in it to find the route. The Handler keeps 1,024 budgets and forgets those that were
 // not used lately. Only the first 256 bytes of a key count.
 func WithRetryBudgetBy(f budget.Fleet, key func(*http.Request) string) HandlerOption {
-	if key == nil {
-		panic("httpx: WithRetryBudgetBy: must not be nil")
-	}
+	must(key != nil, "WithRetryBudgetBy: must not be nil")
 	b := serve.NewBudgets("httpx: WithRetryBudgetBy", f, true)
 	return func(h *handler) { h.budgets, h.budgetKey = b, key }
 }
@@ -89,8 +82,6 @@ func WithLoadShedding(limit int) HandlerOption {
 // more likely to be refused. A client that hides a resend gains no more than one that sends no
 // number: the request counts as a first attempt. The retry budget ignores the numbers.
 func WithTrust(trusted func(*http.Request) bool) HandlerOption {
-	if trusted == nil {
-		panic("httpx: WithTrust: must not be nil")
-	}
+	must(trusted != nil, "WithTrust: must not be nil")
 	return func(h *handler) { h.trusts = trusted }
 }

@@ -2,7 +2,6 @@ package httpx
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -23,13 +22,9 @@ import (
 //
 // It panics if d is not positive, or streams has another name.
 func WithBodyIdleTimeout(d time.Duration, streams ...string) Option {
-	if d <= 0 {
-		panic(fmt.Sprintf("httpx: WithBodyIdleTimeout: must be positive, not %v", d))
-	}
+	must(d > 0, "WithBodyIdleTimeout: must be positive, not %v", d)
 	for _, s := range streams {
-		if !slices.Contains(eventStreams, s) {
-			panic(fmt.Sprintf("httpx: WithBodyIdleTimeout: streams must be of %q, not %q", eventStreams, s))
-		}
+		must(slices.Contains(eventStreams, s), "WithBodyIdleTimeout: streams must be of %q, not %q", eventStreams, s)
 	}
 	return func(o *options) { o.idle, o.idleStreams = d, streams }
 }

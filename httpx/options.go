@@ -28,6 +28,14 @@ type options struct {
 	answers     answerRules
 }
 
+// must panics unless the arguments of an option are as they must be.
+func must(hold bool, format string, args ...any) {
+	if !hold {
+		text := fmt.Sprintf("httpx: "+format, args...)
+		panic(text)
+	}
+}
+
 // WithPolicyFunc makes choose pick the policy of each request, by method or path for example, or
 // to swap policies in a running program: keep the current one in an atomic.Pointer and make the
 // next with Policy.Reload, which keeps budgets and latencies. nil from choose means the policy
@@ -35,9 +43,7 @@ type options struct {
 // return the same policy for the same rules, not a new one for each request. It is called once a
 // call, by any number of goroutines at a time.
 func WithPolicyFunc(choose func(*http.Request) *retry.Policy) Option {
-	if choose == nil {
-		panic("httpx: WithPolicyFunc: must not be nil")
-	}
+	must(choose != nil, "WithPolicyFunc: must not be nil")
 	return func(o *options) { o.choose = choose }
 }
 
@@ -46,9 +52,7 @@ func WithPolicyFunc(choose func(*http.Request) *retry.Policy) Option {
 // so do not return whole URLs. The empty key is the policy's own destination. name is called once
 // per call, and must be safe for concurrent use.
 func WithDestination(name func(*http.Request) string) Option {
-	if name == nil {
-		panic("httpx: WithDestination: must not be nil")
-	}
+	must(name != nil, "WithDestination: must not be nil")
 	return func(o *options) { o.destination = name }
 }
 
@@ -65,9 +69,7 @@ func WithDestination(name func(*http.Request) string) Option {
 // and Alive, or as Transient, may still be taken as due to another attempt of the call, as
 // Classify says, or for now, by a header of [WithHintHeader].
 func WithClassifier(classify func(*http.Request, *http.Response, error) retry.Outcome) Option {
-	if classify == nil {
-		panic("httpx: WithClassifier: must not be nil")
-	}
+	must(classify != nil, "WithClassifier: must not be nil")
 	return func(o *options) { o.classify = classify }
 }
 
@@ -77,9 +79,7 @@ func WithClassifier(classify func(*http.Request, *http.Response, error) retry.Ou
 // (limit 0) a body without GetBody is replayed only if nothing was read of it, as when the
 // connection was refused. Such requests are not hedged.
 func WithBodyBuffer(limit int) Option {
-	if limit < 0 {
-		panic(fmt.Sprintf("httpx: WithBodyBuffer: must not be negative, not %d", limit))
-	}
+	must(limit >= 0, "WithBodyBuffer: must not be negative, not %d", limit)
 	return func(o *options) { o.buffer = limit }
 }
 
@@ -102,8 +102,6 @@ func WithoutHeaders() Option { return func(o *options) { o.quiet = true } }
 //
 // NewTransport panics if its policy's HintScope is "call", unless WithPolicyFunc chooses another.
 func WithHintKey(key func(*http.Request) string) Option {
-	if key == nil {
-		panic("httpx: WithHintKey: must not be nil")
-	}
+	must(key != nil, "WithHintKey: must not be nil")
 	return func(o *options) { o.hintKey = key }
 }

@@ -8,6 +8,7 @@ import (
 	"compress/zlib"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -67,10 +68,7 @@ func isStream(resp *http.Response) bool {
 	if _, ok := resp.Body.(io.Writer); ok {
 		return true
 	}
-	switch t := mediaType(resp.Header); t {
-	case "text/event-stream", "application/vnd.amazon.eventstream", "multipart/x-mixed-replace":
-		return true
-	default:
-		return strings.HasPrefix(t, "application/grpc")
-	}
+	t := mediaType(resp.Header)
+	return slices.Contains(eventStreams, t) || t == "application/vnd.amazon.eventstream" ||
+		strings.HasPrefix(t, "application/grpc")
 }

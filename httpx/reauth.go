@@ -34,9 +34,7 @@ import (
 // That is a retry as others are: it counts, waits its backoff, and is paid for from the budget. A
 // policy of MaxAttempts 1 never calls renew.
 func WithReauth(renew func(ctx context.Context, resp *http.Response) error) Option {
-	if renew == nil {
-		panic("httpx: WithReauth: must not be nil")
-	}
+	must(renew != nil, "WithReauth: must not be nil")
 	return func(o *options) {
 		o.credentials = &credentials{renew: renew, hosts: dest.New[string, *credential](maxCredentials, nil)}
 	}
