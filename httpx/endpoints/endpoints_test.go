@@ -3,6 +3,7 @@ package endpoints_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -138,6 +139,20 @@ func TestAddr_KeepsTheName(t *testing.T) {
 		assert.Equal(t, []string{"a:81"}, f.dialed)
 		assert.Same(t, req, resp.Request)
 	})
+}
+
+// Of a base without contexts in its dials, those are redirected as well.
+func TestAddr_UsesDeprecatedDials(t *testing.T) {
+	f := newFleet(t, "a")
+	old := func(network, addr string) (net.Conn, error) { return f.dial(context.Background(), network, addr) }
+	//lint:ignore SA1019 users may set them
+	for scheme, base := range map[string]*http.Transport{"http": {Dial: old}, "https": {DialTLS: old}} {
+		c := client(t, endpoints.New("orders", endpoints.Addrs("a:80"), endpoints.Config{Base: base}))
+		server, _, err := get(c, scheme+"://orders/")
+		require.NoError(t, err)
+		require.Equal(t, "a", server)
+	}
+	require.Equal(t, []string{"a:80", "a:80"}, f.dialed)
 }
 
 func TestOtherHosts_UseBase(t *testing.T) {

@@ -156,29 +156,27 @@ func (e *endpoint) redirectDials(base *http.Transport) {
 		e.rt.TLSNextProto = nil
 	}
 	e.rt.Proxy = nil
-	dial := base.DialContext
 	//lint:ignore SA1019 a user may have set it
-	if old := base.Dial; dial == nil && old != nil {
-		dial = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
-		//lint:ignore SA1019 DialContext takes its place
-		e.rt.Dial = nil
+	e.rt.DialContext = e.redirect(base.DialContext, base.Dial)
+	if e.rt.DialContext == nil {
+		e.rt.DialContext = e.redirect(new(net.Dialer).DialContext, nil)
+	}
+	//lint:ignore SA1019 a user may have set it
+	e.rt.DialTLSContext = e.redirect(base.DialTLSContext, base.DialTLS)
+}
+
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// redirect returns dial or, without that, the deprecated function, with the endpoint's address in
+// place of the one that a request names. It returns nil if there is neither.
+func (e *endpoint) redirect(dial dialer, deprecated func(network, addr string) (net.Conn, error)) dialer {
+	if dial == nil && deprecated != nil {
+		dial = func(_ context.Context, network, addr string) (net.Conn, error) { return deprecated(network, addr) }
 	}
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		return nil
 	}
-	e.rt.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return dial(ctx, network, e.hostport(addr))
-	}
-	tls := base.DialTLSContext
-	//lint:ignore SA1019 a user may have set it
-	if old := base.DialTLS; tls == nil && old != nil {
-		tls = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
-		//lint:ignore SA1019 DialTLSContext takes its place
-		e.rt.DialTLS = nil
-	}
-	if tls != nil {
-		e.rt.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return tls(ctx, network, e.hostport(addr))
-		}
 	}
 }
