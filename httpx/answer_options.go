@@ -9,11 +9,10 @@ import (
 
 // answerRules are the options about what is read of an answer beside its status.
 type answerRules struct {
-	hints    []hintHeader // go before waitHeaders
-	statuses []int        // whose bodies a classifier may look at
-	limit    int          // bytes of a body; 0: peekBytes
-	patience time.Duration
-	blind    bool // no body is looked at
+	hints    []hintHeader  // go before waitHeaders
+	statuses []int         // whose bodies a classifier may look at
+	limit    int           // bytes of a body; 0: no body is looked at
+	patience time.Duration // with a body
 }
 
 const (
@@ -72,21 +71,13 @@ func WithBodyPeek(statuses ...int) Option {
 func WithPeekLimits(bytes int, wait time.Duration) Option {
 	must(bytes >= 0 && bytes <= maxPeek, "WithPeekLimits: bytes must be within 0 and 16 MiB, not %d", bytes)
 	must(wait > 0, "WithPeekLimits: wait must be positive, not %v", wait)
-	return func(o *options) { o.answers.limit, o.answers.patience, o.answers.blind = bytes, wait, bytes == 0 }
-}
-
-// limits returns how much of a body is looked at, and for how long it is waited for.
-func (r *answerRules) limits() (int, time.Duration) {
-	if r.patience == 0 {
-		return peekBytes, peekTime
-	}
-	return r.limit, r.patience
+	return func(o *options) { o.answers.limit, o.answers.patience = bytes, wait }
 }
 
 // looksAt reports whether an answer's body may decide. once says that it decides nothing unasked:
 // the call is never repeated.
 func (r *answerRules) looksAt(req *http.Request, resp *http.Response, once bool) bool {
-	if resp.StatusCode != http.StatusTooManyRequests && len(r.statuses) == 0 || r.blind {
+	if resp.StatusCode != http.StatusTooManyRequests && len(r.statuses) == 0 || r.limit == 0 {
 		return false // of nearly all answers
 	}
 	byDefault := resp.StatusCode == http.StatusTooManyRequests && isJSON(resp.Header) && !once

@@ -24,8 +24,7 @@ func WithBeforeAttempt(prepare func(req *http.Request, previous *retry.Failure) 
 // Failed implements drive.Follower.
 func (c *call) Failed(f retry.Failure) {
 	if c.t.before != nil {
-		own := f // f itself would be on the heap without a hook, too
-		c.failed.Store(&own)
+		c.failed.Store(new(f))
 	}
 }
 
@@ -39,8 +38,7 @@ func (c *call) prepare(req *http.Request, attempt int) error {
 		req.Header = http.Header{}
 	}
 	if req.URL != nil {
-		own := *req.URL
-		req.URL = &own
+		req.URL = new(*req.URL)
 	}
 	body, prepared, returned := req.Body, false, false
 	defer func() {
@@ -54,8 +52,7 @@ func (c *call) prepare(req *http.Request, attempt int) error {
 	for _, hook := range c.t.before {
 		var previous *retry.Failure
 		if f := c.failed.Load(); f != nil {
-			own := *f
-			previous = &own
+			previous = new(*f)
 		}
 		if err := hook(req, previous); err != nil {
 			returned = true

@@ -156,12 +156,9 @@ func parseAttempt(h http.Header) int {
 }
 
 func parseCount(v string) (int, bool) {
-	n := 0
-	for _, c := range []byte(v) {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = min(10*n+int(c-'0'), maxAttempt)
+	n, ok := parseDecimal(v)
+	if !ok || !isDigits(v) {
+		return 0, false
 	}
-	return n, v != ""
+	return int(min(n.whole, maxAttempt)), true
 }

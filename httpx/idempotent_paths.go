@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -36,36 +37,34 @@ func newPaths(patterns []string) (ps paths, _ error) {
 	}
 	for _, p := range patterns {
 		method, _, named := strings.Cut(strings.TrimLeft(p, " \t"), " ")
-		err := add(http.NewServeMux(), p)
+		err := ps.add(p)
 		if err == nil && named && strings.ContainsFunc(method, unicode.IsLower) {
 			err = fmt.Errorf("the method must be in capitals, not %s", method)
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Sprintf("%q: %v", p, err))
-			continue
 		}
-		ps = ps.with(p)
 	}
 	if wrong != nil {
-		return nil, fmt.Errorf("%s", strings.Join(wrong, "; "))
+		return nil, errors.New(strings.Join(wrong, "; "))
 	}
 	return ps, nil
 }
 
-// with adds a pattern that is known to be one.
-func (ps paths) with(pattern string) paths {
-	for _, mux := range ps {
-		if add(mux, pattern) == nil {
-			return ps
+// add adds a pattern to the first ServeMux that takes it, or to another.
+func (ps *paths) add(pattern string) error {
+	for _, mux := range *ps {
+		if handle(mux, pattern) == nil {
+			return nil
 		}
 	}
 	mux := http.NewServeMux()
-	_ = add(mux, pattern)
-	return append(ps, mux)
+	*ps = append(*ps, mux)
+	return handle(mux, pattern)
 }
 
-// add adds a pattern to mux, or returns why that panics.
-func add(mux *http.ServeMux, pattern string) (err error) {
+// handle adds a pattern to mux, or returns why that panics.
+func handle(mux *http.ServeMux, pattern string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)

@@ -196,10 +196,9 @@ func (c *call) peekable(ctx context.Context, resp *http.Response) *peekBody {
 	}
 	p := &peekBody{
 		body: resp.Body, coding: resp.Header.Get("Content-Encoding"), plain: resp.Uncompressed,
-		length: resp.ContentLength,
-		over:   ctx.Done(),
+		length: resp.ContentLength, over: ctx.Done(),
+		limit: c.t.answers.limit, wait: c.t.answers.patience,
 	}
-	p.limit, p.wait = c.t.answers.limits()
 	if p.plain {
 		p.coding, p.stop = "", c.abortion(resp)
 		if p.stop == nil && !c.ends(ctx) {

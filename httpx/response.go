@@ -16,7 +16,7 @@ type ownContext struct {
 // ownContext returns the context to send an attempt on.
 func (c *call) ownContext(ctx context.Context, timed bool) (context.Context, ownContext) {
 	var own ownContext
-	looks := !timed && !c.bodies.shared && len(c.t.answers.statuses) > 0 && !c.t.answers.blind
+	looks := !timed && !c.bodies.shared && len(c.t.answers.statuses) > 0 && c.t.answers.limit > 0
 	switch {
 	case c.t.idle > 0 && !opensTunnel(c.req.Method, c.req.Header):
 		idle, giveUp := context.WithCancelCause(ctx)
