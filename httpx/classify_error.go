@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +15,29 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
+
+// classifyFailure sorts an error. A mark of [retry.Permanent] or [retry.After] goes before what
+// the error itself says; neither shows that the server works.
+func classifyFailure(req *http.Request, err error) retry.Outcome {
+	marked := retry.Classify(err)
+	if marked.Class == retry.Rejected {
+		return retry.Outcome{Class: retry.Rejected}
+	}
+	var o retry.Outcome
+	if code, ok := connectStatus(req, err); ok {
+		o = classifyRefusedTunnel(code)
+	} else {
+		o = classifyError(err)
+	}
+	if marked.After > 0 {
+		if o.Class == retry.Rejected {
+			o.Class = retry.Transient
+		}
+		o.Alive = false // what a live connection hands back is repeated at once
+		o.After = min(marked.After, maxWait)
+	}
+	return o
+}
 
 // classifyError sorts what a RoundTripper failed with. The order matters: an error to do with a
 // connection is often wrapped in one that says only where it happened.

@@ -136,29 +136,6 @@ func classifyAnswer(req *http.Request, resp *http.Response, now func() time.Time
 	return o
 }
 
-// classifyFailure sorts an error. A mark of [retry.Permanent] or [retry.After] goes before what
-// the error itself says; neither shows that the server works.
-func classifyFailure(req *http.Request, err error) retry.Outcome {
-	marked := retry.Classify(err)
-	if marked.Class == retry.Rejected {
-		return retry.Outcome{Class: retry.Rejected}
-	}
-	var o retry.Outcome
-	if code, ok := connectStatus(req, err); ok {
-		o = classifyRefusedTunnel(code)
-	} else {
-		o = classifyError(err)
-	}
-	if marked.After > 0 {
-		if o.Class == retry.Rejected {
-			o.Class = retry.Transient
-		}
-		o.Alive = false // what a live connection hands back is repeated at once
-		o.After = min(marked.After, maxWait)
-	}
-	return o
-}
-
 // classifyStatus sorts a status of 400 and above.
 func classifyStatus(code int) retry.Outcome {
 	switch code {

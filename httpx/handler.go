@@ -58,7 +58,6 @@ type handler struct {
 	trusts    func(*http.Request) bool
 }
 
-// ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	attempt := parseAttempt(r.Header)
 	for _, observe := range h.observed {

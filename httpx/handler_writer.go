@@ -21,7 +21,6 @@ type writer struct {
 	decided bool            // the answer's header was written, or cannot change any more
 }
 
-// WriteHeader implements http.ResponseWriter.
 func (w *writer) WriteHeader(code int) {
 	final := code >= http.StatusOK || code == http.StatusSwitchingProtocols
 	if final && !w.decided {
@@ -30,7 +29,6 @@ func (w *writer) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// Write implements http.ResponseWriter.
 func (w *writer) Write(p []byte) (int, error) {
 	w.begin()
 	return w.ResponseWriter.Write(p)

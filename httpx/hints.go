@@ -35,6 +35,27 @@ var waitHeaders = []hintHeader{
 	{"Retry-After", time.Second},
 }
 
+// WithHintHeader reads the wait that a server asks for from a header of another name, before
+// those that [Classify] knows. Its value is a number of units, perhaps with a fraction; or has a
+// unit of its own, as a Go duration ("1m30s"), a date of HTTP's, or one of RFC 3339's; or, if unit
+// is a second or a millisecond, is a time since 1970. A malformed one counts as absent. It counts
+// wherever Retry-After would: after all that may be sent again, and it makes a 403 or 413 one of
+// them. Of several such headers the one given first goes first.
+//
+// It panics if name is no header's, or unit is not within a nanosecond and a day.
+func WithHintHeader(name string, unit time.Duration) Option {
+	must(isToken(name), "WithHintHeader: name must be a header's, not %q", name)
+	must(unit > 0 && unit <= 24*time.Hour, "WithHintHeader: unit must be within 1ns and 24h, not %v", unit)
+	h := hintHeader{http.CanonicalHeaderKey(name), unit}
+	return func(o *options) { o.hints = append(o.hints, h) }
+}
+
+// tokenChars are the characters of a header's name (RFC 9110, section 5.6.2).
+const tokenChars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// isToken reports whether a header can have the name.
+func isToken(name string) bool { return name != "" && strings.Trim(name, tokenChars) == "" }
+
 // withHints adds to the outcome of a response of 400 and above what the server says about
 // retrying.
 func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry.Outcome {
@@ -121,10 +142,10 @@ func (c serverClock) parseFirst(names []hintHeader) (time.Duration, bool) {
 
 // hinted returns the outcome o of an attempt with what the headers of WithHintHeader say.
 func (c *call) hinted(o retry.Outcome, resp *http.Response) retry.Outcome {
-	if resp == nil || o.Class == retry.Success || o.Class == retry.Canceled || len(c.t.answers.hints) == 0 {
+	if resp == nil || o.Class == retry.Success || o.Class == retry.Canceled || len(c.t.hints) == 0 {
 		return o
 	}
-	d, ok := serverClock{resp.Header, time.Now}.parseFirst(c.t.answers.hints)
+	d, ok := serverClock{resp.Header, time.Now}.parseFirst(c.t.hints)
 	if !ok {
 		return o
 	}

@@ -65,7 +65,6 @@ type idleBody struct {
 	closed  bool
 }
 
-// Read implements io.Reader.
 func (b *idleBody) Read(p []byte) (int, error) {
 	if b.stalled.Load() {
 		return 0, &idleError{b.limit}
@@ -140,7 +139,6 @@ func (b *idleBody) stall() {
 	_ = b.close()
 }
 
-// Close implements io.Closer.
 func (b *idleBody) Close() error {
 	err := b.close()
 	b.cancel(nil)
@@ -171,8 +169,5 @@ func (e *idleError) Error() string {
 // Unwrap returns the error that a connection returns whose deadline has passed.
 func (*idleError) Unwrap() error { return os.ErrDeadlineExceeded }
 
-// Timeout returns true.
-func (*idleError) Timeout() bool { return true }
-
-// Temporary returns true.
+func (*idleError) Timeout() bool   { return true }
 func (*idleError) Temporary() bool { return true }

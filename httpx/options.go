@@ -25,7 +25,8 @@ type options struct {
 	buffer      int
 	addsKey     bool
 	quiet       bool
-	answers     answerRules
+	hints       []hintHeader // go before waitHeaders
+	answers     peekRules
 }
 
 // must panics unless the arguments of an option are as they must be.

@@ -19,10 +19,8 @@ type limit struct {
 
 // used reports whether the limit says that nothing is left. A value may have parameters, "0;w=60".
 func (l limit) used() bool {
-	number := l.left
-	if end := strings.IndexAny(number, ";,"); end >= 0 {
-		number = number[:end]
-	}
+	number, _, _ := strings.Cut(l.left, ";")
+	number, _, _ = strings.Cut(number, ",")
 	n, ok := parseDecimal(strings.TrimSpace(number))
 	return ok && n == decimal{}
 }

@@ -32,7 +32,7 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 		p = retry.Must(retry.New(retry.Config{}))
 	}
 	t := &Transport{base: base, policy: p}
-	t.answers = answerRules{limit: peekBytes, patience: peekTime}
+	t.answers = peekRules{limit: peekBytes, patience: peekTime}
 	for _, opt := range opts {
 		if opt == nil {
 			panic("httpx.NewTransport: Option: must not be nil")

@@ -119,7 +119,6 @@ type countedBody struct {
 	end func()
 }
 
-// Read implements io.Reader.
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
@@ -128,7 +127,6 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer.
 func (b *countedBody) Close() error {
 	defer b.end()
 	return b.ReadCloser.Close()

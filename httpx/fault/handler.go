@@ -57,7 +57,6 @@ type partialWriter struct {
 	left int
 }
 
-// Write implements io.Writer.
 func (w *partialWriter) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p[:min(len(p), w.left)])
 	w.left -= n

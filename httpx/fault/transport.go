@@ -29,7 +29,6 @@ type transport struct {
 	plan Plan
 }
 
-// RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	f := t.plan(req)
 	if f.Refuse {
@@ -128,7 +127,6 @@ type partialBody struct {
 	left int
 }
 
-// Read implements io.Reader.
 func (b *partialBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.ErrUnexpectedEOF
