@@ -36,10 +36,16 @@ func newPaths(patterns []string) (ps paths, _ error) {
 		wrong = append(wrong, "must name a path")
 	}
 	for _, p := range patterns {
-		method, _, named := strings.Cut(strings.TrimLeft(p, " \t"), " ")
 		err := ps.add(p)
-		if err == nil && named && strings.ContainsFunc(method, unicode.IsLower) {
+		before, _, _ := strings.Cut(p, "/")
+		method := before[:max(strings.IndexAny(before, " \t"), 0)]
+		host := strings.TrimLeft(before[len(method):], " \t")
+		switch { // what a ServeMux takes, although no request has it
+		case err != nil:
+		case strings.ContainsFunc(method, unicode.IsLower):
 			err = fmt.Errorf("the method must be in capitals, not %s", method)
+		case strings.ContainsAny(host, " \t"):
+			err = fmt.Errorf("the host must have no space, as %q has", host)
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Sprintf("%q: %v", p, err))

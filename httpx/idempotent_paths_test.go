@@ -87,12 +87,13 @@ func TestIdempotentPaths_ErrorNamesEachMistake(t *testing.T) {
 			said := fmt.Sprint(recover())
 			for _, wrong := range []string{
 				"httpx: WithIdempotentPaths: ", `"": `, `"search": `, `"POST search": `, `"POST /{": `, `"post /search": `,
+				`"post\t/tab": `, `" POST /led": the host must`,
 			} {
 				require.Contains(t, said, wrong)
 			}
 			require.NotContains(t, said, "/fine")
 		}()
-		httpx.WithIdempotentPaths("POST /fine", "", "search", "POST search", "POST /{", "post /search")
+		httpx.WithIdempotentPaths("POST /fine", "", "search", "POST search", "POST /{", "post /search", "post\t/tab", " POST /led", " /fine")
 	}()
 }
 
