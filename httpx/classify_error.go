@@ -45,8 +45,8 @@ func classifyError(err error) retry.Outcome {
 	if is[*retry.Error](err) { // only one layer retries
 		return retry.Outcome{Class: retry.Rejected}
 	}
-	if code, ok := streamErrorCode(err); ok {
-		return classifyStream(code)
+	if e, ok := errors.AsType[streamError](err); ok {
+		return classifyStream(e.Code)
 	}
 	if o, ok := classifyGoAway(err); ok {
 		return o

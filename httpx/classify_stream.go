@@ -26,11 +26,6 @@ type streamError struct {
 
 func (e streamError) Error() string { return "http2: stream error" }
 
-func streamErrorCode(err error) (uint32, bool) {
-	e, ok := errors.AsType[streamError](err)
-	return e.Code, ok
-}
-
 // classifyStream sorts a stream that was reset. net/http has repeated a refused one by itself.
 func classifyStream(code uint32) retry.Outcome {
 	switch code {

@@ -105,12 +105,7 @@ func isForNow(resp *http.Response, now func() time.Time) bool {
 }
 
 // first returns the first value of a header, or "" if that is absent or too long to mean anything.
-func first(h http.Header, name string) string {
-	if v := h[name]; len(v) > 0 {
-		return bounded(v[0])
-	}
-	return ""
-}
+func first(h http.Header, name string) string { return bounded(h.Get(name)) }
 
 // bounded returns a header's value without the spaces around it, or "" if it is too long.
 func bounded(v string) string {

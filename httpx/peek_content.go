@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"bufio"
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
@@ -26,7 +25,10 @@ func decompress(raw []byte, coding string, limit int) []byte {
 	case "gzip", "x-gzip":
 		r, err = gzip.NewReader(bytes.NewReader(raw))
 	case "deflate":
-		r, err = inflate(raw)
+		// The format is zlib's (RFC 9110, section 8.4.1.2), but some servers send what zlib wraps.
+		if r, err = zlib.NewReader(bytes.NewReader(raw)); err != nil {
+			r, err = flate.NewReader(bytes.NewReader(raw)), nil
+		}
 	default:
 		return nil
 	}
@@ -35,20 +37,6 @@ func decompress(raw []byte, coding string, limit int) []byte {
 	}
 	plain, _ := io.ReadAll(io.LimitReader(r, int64(limit)))
 	return plain
-}
-
-// inflate reads deflate, which is zlib's format (RFC 9110, section 8.4.1.2), or from some servers
-// what zlib wraps.
-func inflate(raw []byte) (io.Reader, error) {
-	b := bufio.NewReader(bytes.NewReader(raw))
-	head, err := b.Peek(2)
-	if err != nil {
-		return nil, err
-	}
-	if head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 { // RFC 1950, section 2.2
-		return zlib.NewReader(b)
-	}
-	return flate.NewReader(b), nil
 }
 
 // mediaType returns the Content-Type without its parameters, in lower case.
