@@ -1,8 +1,10 @@
 package httpx
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
 
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -97,54 +99,81 @@ func (w *writer) WriteString(s string) (int, error) {
 }
 
 // FlushError returns the error of a Flush to http.ResponseController, which would lose it.
-func (w *writer) FlushError() error { return http.NewResponseController(w.ResponseWriter).Flush() }
+func (w *writer) FlushError() error {
+	err := http.NewResponseController(w.ResponseWriter).Flush()
+	if err == nil {
+		w.begin()
+	}
+	return err
+}
 
 // Unwrap returns the writer below, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// flusher makes a writer an http.Flusher, as the writer below is.
+type flusher struct{ w *writer }
+
+// Flush begins an answer of 200 if there was none.
+func (f flusher) Flush() {
+	f.w.begin()
+	f.w.ResponseWriter.(http.Flusher).Flush()
+}
+
+// hijacker makes a writer an http.Hijacker, as the writer below is.
+type hijacker struct{ w *writer }
+
+// Hijack ends the request for the budget, as an answer does: a WebSocket may go on for hours.
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := h.w.ResponseWriter.(http.Hijacker).Hijack()
+	if err == nil {
+		h.w.begin()
+	}
+	return conn, rw, err
+}
 
 // wrapWriter returns wrapped as a writer that implements what the one below does. HTTP/1's can be
 // flushed and hijacked, HTTP/2's flushed and pushed to, and http.TimeoutHandler's only pushed to.
 func wrapWriter(wrapped *writer) http.ResponseWriter {
 	w := wrapped.ResponseWriter
-	f, flushes := w.(http.Flusher)
-	h, hijacks := w.(http.Hijacker)
+	_, flushes := w.(http.Flusher)
+	_, hijacks := w.(http.Hijacker)
 	p, pushes := w.(http.Pusher)
 	switch {
 	case flushes && hijacks && pushes:
 		return &struct {
 			*writer
-			http.Flusher
-			http.Hijacker
+			flusher
+			hijacker
 			http.Pusher
-		}{wrapped, f, h, p}
+		}{wrapped, flusher{wrapped}, hijacker{wrapped}, p}
 	case flushes && hijacks:
 		return &struct {
 			*writer
-			http.Flusher
-			http.Hijacker
-		}{wrapped, f, h}
+			flusher
+			hijacker
+		}{wrapped, flusher{wrapped}, hijacker{wrapped}}
 	case flushes && pushes:
 		return &struct {
 			*writer
-			http.Flusher
+			flusher
 			http.Pusher
-		}{wrapped, f, p}
+		}{wrapped, flusher{wrapped}, p}
 	case hijacks && pushes:
 		return &struct {
 			*writer
-			http.Hijacker
+			hijacker
 			http.Pusher
-		}{wrapped, h, p}
+		}{wrapped, hijacker{wrapped}, p}
 	case flushes:
 		return &struct {
 			*writer
-			http.Flusher
-		}{wrapped, f}
+			flusher
+		}{wrapped, flusher{wrapped}}
 	case hijacks:
 		return &struct {
 			*writer
-			http.Hijacker
-		}{wrapped, h}
+			hijacker
+		}{wrapped, hijacker{wrapped}}
 	case pushes:
 		return &struct {
 			*writer

@@ -1,10 +1,13 @@
 package httpx_test
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -118,6 +121,52 @@ func TestRetryBudget_SuccessesEarnRetries(t *testing.T) {
 		code = http.StatusNotFound // the server works
 		fetch(h)
 		code = http.StatusServiceUnavailable
+	}
+}
+
+// hijackable is a writer whose connection can be taken over.
+type hijackable struct{ *httptest.ResponseRecorder }
+
+func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, nil }
+
+// A conversation that has begun is no request in hand, of which a fifth may be open grants.
+func TestRetryBudget_StreamsAreNotInHand(t *testing.T) {
+	for name, begin := range map[string]func(w http.ResponseWriter) error{
+		"Write":       func(w http.ResponseWriter) error { _, err := w.Write(nil); return err },
+		"WriteHeader": func(w http.ResponseWriter) error { w.WriteHeader(http.StatusSwitchingProtocols); return nil },
+		"Flush":       func(w http.ResponseWriter) error { w.(http.Flusher).Flush(); return nil },
+		"FlushError":  func(w http.ResponseWriter) error { return http.NewResponseController(w).Flush() },
+		"Hijack":      func(w http.ResponseWriter) error { _, _, err := w.(http.Hijacker).Hijack(); return err },
+		"controller":  func(w http.ResponseWriter) error { _, _, err := http.NewResponseController(w).Hijack(); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun, over := make(chan error), make(chan struct{})
+			h := httpx.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/busy" {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				begun <- begin(w)
+				<-over
+			}), httpx.WithRetryBudget(budget.Fleet{}))
+			var streams sync.WaitGroup
+			for range 20 {
+				streams.Go(func() {
+					h.ServeHTTP(hijackable{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, "/", nil))
+				})
+				require.NoError(t, <-begun)
+			}
+			granted := 0
+			for range 10 {
+				w := answered(h, httptest.NewRequest(http.MethodGet, "/busy", nil))
+				if w.Header().Get("X-Should-Retry") == "" {
+					granted++
+				}
+			}
+			close(over)
+			streams.Wait()
+			require.Equal(t, 2, granted)
+		})
 	}
 }
 
