@@ -15,8 +15,8 @@ import (
 // explains the rule. Each field at zero means its default.
 type Adaptive struct {
 	// Unanswered is how many retries may be under way at once; for a busy client the limit is 6 %
-	// of its successes of the last ten seconds, if that is more. With a greater number a burst of
-	// failures ends sooner, and an outage costs each client that many more attempts. 0 means 2; at
+	// of its successes of the last ten seconds, if that is more. A greater number ends a burst of
+	// failures sooner, and costs each client that many more attempts in an outage. 0 means 2; at
 	// most 100.
 	Unanswered int
 	// Waste is how many failed retries each success pays for in the long run. It also pays for the
@@ -64,10 +64,10 @@ const (
 
 	// Rule 2: when retries stop, and what pays for the failed ones.
 	stopShare  = 0.03                   // of the horizon's successes: failed retries that stop retries, and at least one
-	row        = 4                      // successes in a row that pay for a failed retry while retries are stopped
-	prepaid    = 2                      // successes that pay for one in advance, while they are not
+	row        = 4                      // successes in a row that pay for a failed retry
+	prepaid    = 2                      // successes that pay for one in advance, once none is left to pay for
 	maxPrepaid = 4                      // failed retries that may be paid for in advance
-	oneEvent   = 250 * time.Millisecond // how long after a failure they do so, or longer while retries are under way
+	oneEvent   = 250 * time.Millisecond // how long after a failure successes pay in advance; longer with retries under way
 
 	// Rule 3: probes while retries are stopped.
 	firstProbe = time.Minute // how long after the latest retry one may probe; each that fails doubles it
@@ -76,7 +76,7 @@ const (
 	// Rules 4 and 5: the tokens of full buckets.
 	maxWaste   = 20          // failed retries
 	maxResends = 100         // resends of calls lost together
-	together   = time.Second // calls that ask this soon after the first may have been lost together
+	together   = time.Second // how long after the first retry is granted the other calls may be resent
 
 	// Hedges.
 	hedgeShare = 0.02 // of the horizon's successes: takes the place of maxHedges or hedgeRoom if that is more
@@ -88,9 +88,9 @@ const (
 	leap = 2 * time.Hour // a longer time between two calls is cut to this: no rule counts further
 )
 
-// adaptive is the state of Adaptive. A first attempt that succeeds reads ends when it is sent and
-// adds one to it when it ends; after a recent failure it also counts itself in watches. These are
-// atomic, so that a success takes no lock; the fields from start on are guarded by mu.
+// adaptive is the Budget of Adaptive. A first attempt that succeeds loads ends when it is sent and
+// adds one to it when it ends; after a recent failure it also adds to watches. These are atomic,
+// so that it takes no lock; mu guards the fields from start on.
 type adaptive struct {
 	drain // refuses everything until an attempt succeeds
 
@@ -110,11 +110,11 @@ type adaptive struct {
 	start    time.Time     // when elapsed was 0
 	elapsed  time.Duration // the time of the latest call; it never decreases
 	started  bool          // start is set
-	lapses   uint64        // failed retries and hedges among ends: ends - lapses is the successes
+	lapses   uint64        // events in ends that are no success: ends - lapses is the successes
 	seen     uint64        // successes at the latest update
 	recent   float64       // successes of about the last horizon
-	usual    time.Duration // how long a retry that succeeds takes
-	retries  lane
+	usual    time.Duration // how long a retry that succeeds takes: rises at once, falls slowly
+	retries  retryState
 	waiting  bySpan        // calls that wait, by when they asked last
 	waitedAt time.Duration // when Later was last answered
 
@@ -123,16 +123,16 @@ type adaptive struct {
 	lostAt     time.Duration // 1ns after elapsed when the retry of one of them was granted; 0: never
 
 	hedges     *watch
-	hedgeMark  uint64        // fresh when the first of hedgeOpen was sent
+	hedgeMark  uint64        // hedges.fresh when the first of hedgeOpen was sent
 	hedgeLeft  float64       // hedges in the bucket
 	hedgeOpen  int           // hedges sent since an attempt sent after the first of them succeeded
 	hedgeWins  float64       // the share of the latest few hedges that won
 	hedgeAdded time.Duration // when the latest hedge was granted
 }
 
-// lane is the state of rules 1 to 4.
-type lane struct {
-	*watch
+// retryState is the state of rules 1 to 4. Times are values of adaptive.elapsed.
+type retryState struct {
+	*watch               // of the successes that pay for failed retries
 	mark   uint64        // fresh when the row of successes that pay next began
 	debt   float64       // rule 2: failed retries not paid for yet; negative: paid for in advance
 	waste  float64       // rule 4: tokens spent, from 0 to maxWaste
@@ -141,7 +141,7 @@ type lane struct {
 	seen   uint64        // successes when the span of open began, or when the first of open was sent
 	sent   time.Duration // when the latest retry was granted
 	event  time.Duration // when the watch began
-	pause  time.Duration // before the next probe
+	pause  time.Duration // how long after sent one may probe
 	closer Permit        // the retry that stopped retries, if own
 	own    bool          // retries are stopped by one retry, closer, and no other has failed since
 }
@@ -149,7 +149,7 @@ type lane struct {
 // watch counts the successes of attempts whose stamp is not below from.
 type watch struct {
 	from  atomic.Uint64 // a stamp, or idle
-	fresh atomic.Uint64 // the count
+	fresh atomic.Uint64 // the count; it is never reset
 }
 
 const (
@@ -239,8 +239,8 @@ func (b *adaptive) Hopeless(now time.Time, because Evidence, held Permit) bool {
 	return answer == Refused
 }
 
-// decide answers a call that asks for a retry. resend is true if its connection was lost together
-// with that of a call whose retry is under way.
+// decide answers a call that asks for a retry. resend is set if rule 5 grants it. A case that does
+// not return leaves nothing but a probe.
 func (b *adaptive) decide(because Evidence, held Permit) (_ Answer, resend bool) {
 	l := &b.retries
 	open := l.open.sum()
@@ -268,7 +268,7 @@ func (b *adaptive) decide(because Evidence, held Permit) (_ Answer, resend bool)
 
 // ownRetry reports whether held is the retry that stopped retries, and no other has failed since:
 // its call may retry once more.
-func (l *lane) ownRetry(held Permit) bool {
+func (l *retryState) ownRetry(held Permit) bool {
 	return l.own && held.kind() == retryKind && held.stamp() == l.closer.stamp()
 }
 
@@ -276,7 +276,7 @@ func (l *lane) ownRetry(held Permit) bool {
 // would exceed the limit of rule 2.
 func (b *adaptive) closed() bool { return b.retries.debt+1 > max(1, stopShare*b.recent) }
 
-// places returns how many retries may be under way.
+// places returns how many retries may be under way. Calls that wait ask again within a second.
 func (b *adaptive) places() float64 {
 	room := max(float64(b.room), roomShare*b.recent)
 	if b.waiting.sum() > 0 || b.elapsed-b.waitedAt < time.Second {

@@ -2,7 +2,7 @@ package budget
 
 import "time"
 
-// End records what became of an attempt, or that a call stops waiting.
+// End records the end of an attempt, or that a call stops waiting.
 func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
 	b.open(e)
 	if e == Alive && p&waitFlag == 0 {
@@ -39,7 +39,7 @@ func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
 	}
 }
 
-// count counts a success on every watch that it was not sent before.
+// count adds the success of an attempt to each watch unless the attempt was sent before its from.
 func (b *adaptive) count(p Permit) {
 	for i := range b.watches {
 		w := &b.watches[i]
@@ -49,11 +49,11 @@ func (b *adaptive) count(p Permit) {
 	}
 }
 
-// succeeded follows a retry that ended well: it costs nothing, and makes room for calls that
-// wait.
+// succeeded returns the cost of a hedge, retry or resend that succeeded. A retry or resend also
+// makes room for calls that wait.
 func (b *adaptive) succeeded(p Permit) {
 	if p.kind() == hedgeKind {
-		b.hedgeLeft++ // it was worth it
+		b.hedgeLeft++
 		return
 	}
 	l := &b.retries
@@ -70,6 +70,7 @@ func (b *adaptive) succeeded(p Permit) {
 	}
 }
 
+// unsent returns the cost of an attempt that was not sent.
 func (b *adaptive) unsent(p Permit) {
 	switch p.kind() {
 	case resendKind:
@@ -80,14 +81,14 @@ func (b *adaptive) unsent(p Permit) {
 	}
 }
 
-// failed follows a failure. That of a first attempt costs nothing: it begins a watch, and breaks
-// the row of successes.
+// failed records a failure: it begins a watch, and breaks the row of successes. That of a first
+// attempt costs nothing.
 func (b *adaptive) failed(p Permit) {
 	l := &b.retries
 	if l.from.Load() == idle {
 		ended := b.ends.Load()
 		b.begin(uint64(p.stamp()))
-		// What ended well while this one was under way was sent about when it was.
+		// Successes that ended while this attempt was under way were sent at about the same time.
 		l.fresh.Add(min((ended-uint64(p.stamp()))&stampMask, row*maxPrepaid))
 		l.pay()
 	}
@@ -96,13 +97,13 @@ func (b *adaptive) failed(p Permit) {
 		return
 	}
 	l.growth = 0
-	if p.kind() != resendKind { // that is paid for
+	if p.kind() != resendKind { // a resend was paid for from resendLeft
 		l.waste++
 	}
 	b.lapse(p)
 }
 
-// lapse makes one failed retry count.
+// lapse counts one failed retry, resend or hedge by rules 2 and 3.
 func (b *adaptive) lapse(p Permit) {
 	l := &b.retries
 	switch {
@@ -116,11 +117,11 @@ func (b *adaptive) lapse(p Permit) {
 		}
 	}
 	b.lapses++
-	l.from.Store(b.ends.Add(1) & stampMask) // only what is sent from now on is fresh
+	l.from.Store(b.ends.Add(1) & stampMask) // only attempts sent from now on count
 	l.mark = l.fresh.Load()
 }
 
-// begin starts a watch for the successes of attempts whose stamp is not before from.
+// begin starts the watch of retries at the stamp from.
 func (b *adaptive) begin(from uint64) {
 	l := &b.retries
 	l.event = b.elapsed
@@ -129,11 +130,11 @@ func (b *adaptive) begin(from uint64) {
 	l.mark = l.fresh.Load()
 }
 
-// update brings everything up to date that only failures ask for.
+// update advances the time to now and applies the successes since the latest update.
 func (b *adaptive) update(now time.Time) {
 	good := b.ends.Load()&^watched - b.lapses
 	if !b.started {
-		b.seen = good // how long these took is not known
+		b.seen = good // over how long a time these came is not known
 	}
 	age, n := b.advance(now), float64(good-b.seen)
 	b.seen = good
@@ -151,8 +152,9 @@ func (b *adaptive) update(now time.Time) {
 	}
 }
 
-// settle lets n successes pay for failed retries, and ends the watch that nothing needs. That a
-// retry is forgotten counts unless enough has succeeded since: the last update may just have been.
+// settle lets n successes pay for failed retries, and ends the watch of retries when nothing needs
+// it. A retry that is no longer counted as under way counts as failed, unless row attempts have
+// succeeded since its span began.
 func (b *adaptive) settle(n float64) {
 	l := &b.retries
 	l.waste = max(0, l.waste-n*b.earn)
@@ -170,8 +172,8 @@ func (b *adaptive) settle(n float64) {
 	}
 }
 
-// silent stops retries because one has had no result for so long that it is no longer counted,
-// and hardly anything else has succeeded.
+// silent stops retries because one has had no result for so long that it is no longer counted as
+// under way, and fewer than row attempts have succeeded meanwhile.
 func (b *adaptive) silent() {
 	l := &b.retries
 	l.debt = max(1, stopShare*b.recent)
@@ -180,8 +182,8 @@ func (b *adaptive) silent() {
 	b.begin(b.ends.Add(1))
 }
 
-// advance returns how much time has passed; it ignores a clock that was set back, and the zero
-// time.
+// advance advances elapsed to now and returns by how much. It ignores a clock that was set back,
+// and the zero time.
 func (b *adaptive) advance(now time.Time) time.Duration {
 	if now.IsZero() {
 		return 0
@@ -203,7 +205,7 @@ func (b *adaptive) advance(now time.Time) time.Duration {
 }
 
 // pay lets the successes since mark pay for failed retries.
-func (l *lane) pay() {
+func (l *retryState) pay() {
 	for fresh := l.fresh.Load(); ; {
 		price := uint64(row)
 		if l.debt <= 0 {

@@ -3,7 +3,7 @@ package budget
 // hedgeCap returns the number of hedges that a full bucket holds.
 func (b *adaptive) hedgeCap() float64 { return max(maxHedges, hedgeShare*b.recent) }
 
-// hedged follows the end of a hedge. Those of a server that is slow throughout do not win.
+// hedged updates the share of hedges that win. At a server that is slow throughout, none wins.
 func (b *adaptive) hedged(won bool) {
 	b.hedgeWins -= b.hedgeWins / 4
 	if won {
@@ -12,7 +12,8 @@ func (b *adaptive) hedged(won bool) {
 }
 
 // hedge answers a call that asks for a hedge. Hedges have a bucket of their own, and stop while
-// retries are stopped or nothing that was sent after the latest few has succeeded.
+// retries are stopped. They also stop after hedgeRoom of them, but for a probe each minute, until
+// an attempt that was sent after the first of these succeeds.
 func (b *adaptive) hedge() (Permit, Answer) {
 	if b.hedgeOpen > 0 && b.hedges.fresh.Load() != b.hedgeMark {
 		b.hedgeOpen = 0

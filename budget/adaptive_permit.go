@@ -2,10 +2,10 @@ package budget
 
 import "time"
 
-// A permit of adaptive, from its lowest bit: the stamp at its attempt's sending, 30 bits; when a
-// retry was granted or a call began to wait, in ticks, 28 bits; its kind, 2 bits; and of a call
-// that waits a flag and two bits. Stamps and ticks come around: an attempt that takes longer than
-// half a billion others, or 37 hours, is misjudged, once.
+// The bits of a permit of adaptive, from the lowest: 30 for the stamp when the attempt was sent;
+// 28 for when a retry was granted or a call began to wait, in ticks; 2 for the kind; and for a
+// call that waits, a flag and 2 for a span. Stamps and ticks wrap around: an attempt that takes
+// longer than half a billion others, or 78 hours, is misjudged, once.
 const (
 	stampBits = 30
 	stampMask = 1<<stampBits - 1
@@ -15,8 +15,8 @@ const (
 	span      = 13 // a span is 2^13 ticks, 8.6 s
 
 	kindShift = stampBits + tickBits
-	waitFlag  = Permit(1) << 61 // of a call that waits
-	spanShift = 62              // of such a call: the span in which it asked last, two bits
+	waitFlag  = Permit(1) << 61 // set for a call that waits
+	spanShift = 62              // of such a call: the span in which it asked last, modulo 4
 	spanMask  = 3
 )
 
@@ -34,6 +34,7 @@ func (p Permit) kind() uint64  { return uint64(p) >> kindShift & 3 }
 // later reports whether stamp a is after b.
 func later(a, b uint64) bool { return int32(uint32(a-b)<<(32-stampBits)) > 0 }
 
+// now returns the time in ticks.
 func (b *adaptive) now() uint64 { return uint64(b.elapsed) >> tick & tickMask }
 
 func (b *adaptive) permit(kind uint64) Permit {

@@ -2,7 +2,8 @@ package budget
 
 import "time"
 
-// mayWait reports whether a call may wait, or go on to.
+// mayWait reports whether a call may begin to wait or, if held is that of a call that waits, go
+// on.
 func (b *adaptive) mayWait(held Permit) bool {
 	if b.patience < 0 {
 		return false
@@ -13,8 +14,9 @@ func (b *adaptive) mayWait(held Permit) bool {
 	return float64(b.waiting.sum()) < max(float64(b.most), b.recent/10)
 }
 
-// wait counts a call as waiting, since the time in its permit if it did before. It is counted by
-// the span in which it asked last: it may wait for longer than a span, and asks all the time.
+// wait counts a call as waiting and returns its permit, which keeps the time when it began to
+// wait. The call is counted in the span in which it asked last, so that one that waits for longer
+// than a span is not forgotten.
 func (b *adaptive) wait(held Permit) Permit {
 	b.waitedAt = b.elapsed
 	if held&waitFlag == 0 {
@@ -24,14 +26,16 @@ func (b *adaptive) wait(held Permit) Permit {
 	return held&^(spanMask<<spanShift) | Permit(b.waiting.now&spanMask)<<spanShift
 }
 
+// stopWaiting no longer counts the call of a permit as waiting, if it was.
 func (b *adaptive) stopWaiting(p Permit) {
 	if p&waitFlag != 0 {
 		b.waiting.remove(b.elapsed, uint64(p)>>spanShift, spanMask)
 	}
 }
 
-// bySpan counts what is under way by the span in which it began, and forgets what began before
-// the last one: what was never ended (its operation panicked) is not counted for ever.
+// bySpan counts retries under way or calls that wait by the span in which each was added. It
+// forgets those of all spans but the latest two, so that one that never ends (its operation
+// panicked) is not counted forever.
 type bySpan struct {
 	now uint64 // the current span
 	n   [2]int // of even and odd spans
@@ -41,7 +45,7 @@ func spanAt(elapsed time.Duration) uint64 { return uint64(elapsed) >> (tick + sp
 
 func (s *bySpan) sum() int { return s.n[0] + s.n[1] }
 
-// move goes on to the present, and returns how many it forgets.
+// move advances to the span at elapsed, and returns how many it forgets.
 func (s *bySpan) move(elapsed time.Duration) (forgotten int) {
 	switch now := spanAt(elapsed); {
 	case now == s.now:
@@ -60,8 +64,8 @@ func (s *bySpan) add(elapsed time.Duration, n int) {
 	s.n[s.now&1] += n
 }
 
-// remove subtracts what was added in a span, of which only the bits in mask are known, unless
-// that is forgotten.
+// remove subtracts one that was added in the span at, unless that span is forgotten. Only the bits
+// in mask of at are known.
 func (s *bySpan) remove(elapsed time.Duration, at, mask uint64) {
 	s.move(elapsed)
 	switch at {

@@ -84,9 +84,9 @@ type Spec interface {
 	New() Budget     // a budget in the state of a new process
 }
 
-// Timeless is implemented by a Budget for whose Begin, and End of a first attempt that is Alive,
-// drivers need not read the clock: they pass the zero time. With any other Budget a call that
-// succeeds costs two clock reads.
+// Timeless is implemented by a Budget that does not use the time in Begin, nor in End of a first
+// attempt that is Alive: drivers pass the zero time. With any other Budget a call that succeeds
+// costs two clock reads.
 type Timeless interface{ Timeless() }
 
 // Leveler is implemented by a Budget that can report how much of it is left, from 0 (no retries
@@ -94,10 +94,10 @@ type Timeless interface{ Timeless() }
 type Leveler interface{ Level() float64 }
 
 // Counter is implemented by a Budget that counts successes. A call that live connections return
-// unprocessed again and again is resent at no cost while that count grows; with a Budget that is
-// no Counter, it is so resent twice.
+// unprocessed again and again is resent without cost while that count grows. With a Budget that is
+// no Counter, it is resent without cost twice.
 type Counter interface {
-	// Successes returns how many attempts have ended Alive. It may overflow to 0.
+	// Successes returns how many attempts have ended Alive. It may wrap around to 0.
 	Successes() uint64
 }
 

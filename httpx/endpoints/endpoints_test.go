@@ -145,7 +145,6 @@ func TestAddr_KeepsTheName(t *testing.T) {
 func TestAddr_UsesDeprecatedDials(t *testing.T) {
 	f := newFleet(t, "a")
 	old := func(network, addr string) (net.Conn, error) { return f.dial(context.Background(), network, addr) }
-	//lint:ignore SA1019 users may set them
 	for scheme, base := range map[string]*http.Transport{"http": {Dial: old}, "https": {DialTLS: old}} {
 		c := client(t, endpoints.New("orders", endpoints.Addrs("a:80"), endpoints.Config{Base: base}))
 		server, _, err := get(c, scheme+"://orders/")

@@ -144,8 +144,8 @@ func TestUnknown_DidYouMean(t *testing.T) {
 func TestCheck_IsAnErrorOnlyOfWhatDoesNotHold(t *testing.T) {
 	require.NoError(t, conf.Check(true, "Ratio", "must be at most 1, not %v", 1))
 	require.Equal(t, conf.Errorf("Ratio", "must be at most 1, not %v", 2), conf.Check(false, "Ratio", "must be at most 1, not %v", 2))
-	nan := math.NaN()
-	require.EqualError(t, conf.Check(nan >= 0 && nan <= 1, "Ratio", "must be at most 1, not %v", nan), "Ratio: must be at most 1, not NaN")
+	ratio := func(x float64) error { return conf.Check(x >= 0 && x <= 1, "Ratio", "must be at most 1, not %v", x) }
+	require.EqualError(t, ratio(math.NaN()), "Ratio: must be at most 1, not NaN")
 	require.NoError(t, errors.Join(conf.Check(true, "A", ""), conf.Check(true, "B", "")), "a list of what holds")
 }
 
