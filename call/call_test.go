@@ -520,14 +520,16 @@ func TestUnprocessed_NotFreeUnlessSent(t *testing.T) {
 		b.Settled(t)
 	})
 	t.Run("comes_before_the_wait_that_is_asked_for", func(t *testing.T) {
-		b, c := counted(call.Options{})
-		c.Next(start)
-		c.Done(start, 1, call.Outcome{Class: call.Unprocessed, Alive: true, After: time.Second})
-		at, _, step := follow(&c, start)
-		require.Equal(t, call.Send, step.Op)
-		require.GreaterOrEqual(t, at.Sub(start), time.Second)
-		c.Cancel(at, call.ReasonCanceled)
-		b.Settled(t)
+		for _, asked := range []time.Duration{time.Millisecond, time.Second} { // nothing shorter counts
+			b, c := counted(call.Options{})
+			c.Next(start)
+			c.Done(start, 1, call.Outcome{Class: call.Unprocessed, Alive: true, After: asked})
+			at, _, step := follow(&c, start)
+			require.Equal(t, call.Send, step.Op)
+			require.GreaterOrEqual(t, at.Sub(start), asked)
+			c.Cancel(at, call.ReasonCanceled)
+			b.Settled(t)
+		}
 	})
 	t.Run("was_not_sent", func(t *testing.T) {
 		off := false

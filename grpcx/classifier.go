@@ -36,7 +36,7 @@ type classifier = func(context.Context, string, *status.Status, retry.Outcome) r
 func WithClassifier(
 	classify func(ctx context.Context, method string, st *status.Status, o retry.Outcome) retry.Outcome,
 ) Option {
-	check(classify != nil, "WithClassifier", "must not be nil")
+	must(classify != nil, "WithClassifier: must not be nil")
 	return func(c *config) { c.classify = classify }
 }
 

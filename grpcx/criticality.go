@@ -60,6 +60,6 @@ func WithLoadShedding(limit int) ServerOption {
 // case, and one that hides a resend makes it count as a first attempt, as those of clients that
 // send no number do. The retry budget does not look at them.
 func WithTrust(trusted func(ctx context.Context) bool) ServerOption {
-	check(trusted != nil, "WithTrust", "must not be nil")
+	must(trusted != nil, "WithTrust: must not be nil")
 	return func(c *serverConfig) { c.trusts = trusted }
 }

@@ -55,7 +55,7 @@ type client struct {
 func newClient(caller string, p *retry.Policy, opts []Option) *client {
 	layer.Link()
 	c := &client{config: newConfig(opts), policy: p}
-	check(p != nil, caller, "policy must not be nil")
+	must(p != nil, caller+": policy must not be nil")
 	return c
 }
 

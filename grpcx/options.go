@@ -27,7 +27,7 @@ type config struct {
 func newConfig(opts []Option) config {
 	c := config{replay: defaultReplayBuffer}
 	for _, opt := range opts {
-		check(opt != nil, "Option", "must not be nil")
+		must(opt != nil, "Option: must not be nil")
 		opt(&c)
 	}
 	return c
@@ -66,7 +66,7 @@ func WithIdempotentMethods(methods ...string) Option {
 // WithPolicies gives methods policies of their own; those that ps does not name keep the
 // interceptor's.
 func WithPolicies(ps *Policies) Option {
-	check(ps != nil, "WithPolicies", "must not be nil")
+	must(ps != nil, "WithPolicies: must not be nil")
 	return func(c *config) { c.policies = ps }
 }
 
@@ -81,7 +81,7 @@ func WithPolicies(ps *Policies) Option {
 //
 // It panics if bytes is negative.
 func WithReplayBuffer(bytes int) Option {
-	check(bytes >= 0, "WithReplayBuffer", "must not be negative")
+	must(bytes >= 0, "WithReplayBuffer: must not be negative")
 	return func(c *config) { c.replay = bytes }
 }
 
@@ -91,7 +91,7 @@ func WithReplayBuffer(bytes int) Option {
 // safe for concurrent use. The number of keys is limited together with that of targets
 // (retry.WithMaxDestinations). WithHintKey panics if key is nil.
 func WithHintKey(key func(ctx context.Context, method string) string) Option {
-	check(key != nil, "WithHintKey", "must not be nil")
+	must(key != nil, "WithHintKey: must not be nil")
 	return func(c *config) { c.hintKey = key }
 }
 
@@ -106,7 +106,7 @@ func (c *config) pauseKey(ctx context.Context, p *drive.Policy, method string) s
 // WithPolicy makes one call follow p and not the interceptor's policy, nor that of WithPolicies. p
 // keeps its own budget for the call's target. It panics if p is nil.
 func WithPolicy(p *retry.Policy) grpc.CallOption {
-	check(p != nil, "WithPolicy", "policy must not be nil")
+	must(p != nil, "WithPolicy: policy must not be nil")
 	return policyOption{policy: p}
 }
 
@@ -119,7 +119,7 @@ type policyOption struct {
 // it succeeded or not. Read it when the call is over, as the target of grpc.Trailer. Without an
 // interceptor of this package, *n is not changed. It panics if n is nil.
 func Attempts(n *int) grpc.CallOption {
-	check(n != nil, "Attempts", "must not be nil")
+	must(n != nil, "Attempts: must not be nil")
 	return attemptsOption{n: n}
 }
 
@@ -138,9 +138,9 @@ func findPolicy(opts []grpc.CallOption) (p *retry.Policy) {
 	return p
 }
 
-// check panics unless ok, with what the argument of an option must be.
-func check(ok bool, option, must string) {
-	if !ok {
-		panic("grpcx: " + option + ": " + must)
+// must panics unless hold, with what must hold of the argument of an option.
+func must(hold bool, text string) {
+	if !hold {
+		panic("grpcx: " + text)
 	}
 }

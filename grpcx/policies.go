@@ -100,7 +100,7 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 // retryThrottling. Policies made by NewPolicies keep their own. It panics if spec is nil or
 // invalid.
 func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
-	check(spec != nil, "WithBudget", "must not be nil")
+	must(spec != nil, "WithBudget: must not be nil")
 	if _, err := retry.New(retry.Config{Budget: spec}); err != nil {
 		panic(fmt.Sprintf("grpcx: WithBudget: %v", err))
 	}

@@ -33,7 +33,7 @@ type serverConfig struct {
 // WithMaxDeadline bounds how long a handler may take, whatever deadline the client gave, and if
 // it gave none. It panics if d is not above 0.
 func WithMaxDeadline(d time.Duration) ServerOption {
-	check(d > 0, "WithMaxDeadline", "must be above 0")
+	must(d > 0, "WithMaxDeadline: must be above 0")
 	return func(c *serverConfig) { c.longest = d }
 }
 
@@ -42,7 +42,7 @@ func WithMaxDeadline(d time.Duration) ServerOption {
 // observe runs before the handler, on the handler's goroutine, also for calls that are refused as
 // expired.
 func WithAttemptObserver(observe func(ctx context.Context, fullMethod string, attempt int)) ServerOption {
-	check(observe != nil, "WithAttemptObserver", "must not be nil")
+	must(observe != nil, "WithAttemptObserver: must not be nil")
 	return func(c *serverConfig) { c.attempt = observe }
 }
 
@@ -111,7 +111,7 @@ func (s *serverStream) SendMsg(m any) error {
 func newServerConfig(opts []ServerOption) *serverConfig {
 	c := new(serverConfig)
 	for _, opt := range opts {
-		check(opt != nil, "Option", "must not be nil")
+		must(opt != nil, "Option: must not be nil")
 		opt(c)
 	}
 	return c

@@ -31,7 +31,7 @@ func WithRetryBudget(f budget.Fleet) ServerOption {
 // tenant that its metadata names. The server keeps 1,024 budgets and forgets those that were not
 // used lately; of a key 256 bytes count.
 func WithRetryBudgetBy(f budget.Fleet, key func(ctx context.Context, fullMethod string) string) ServerOption {
-	check(key != nil, "WithRetryBudgetBy", "must not be nil")
+	must(key != nil, "WithRetryBudgetBy: must not be nil")
 	b := serve.NewBudgets("grpcx: WithRetryBudgetBy", f, true)
 	return func(c *serverConfig) { c.budgets, c.budgetKey = b, key }
 }

@@ -2,6 +2,7 @@ package drive_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,28 @@ func transport(send func(ctx context.Context, n int) (int, error), discarded *[]
 		},
 		discard: func(r response) { *discarded = append(*discarded, r.status) },
 	}
+}
+
+// named is a transport whose responses have a status in words.
+type named struct{ *work[response] }
+
+func (named) Status(r response, _ error) string { return strconv.Itoa(r.status) }
+
+func TestRun_StatusOfFailuresAndForObservers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := named{transport(func(_ context.Context, n int) (int, error) { return []int{503, 504, 200}[n-1], nil }, new([]int))}
+		a := drive.Run(t.Context(), drive.Of(testkit.Always(t, retry.Config{MaxAttempts: 2})), w, w.Options)
+		require.Len(t, a.Stopped.History, 2)
+		require.Equal(t, "503", a.Stopped.History[0].Status)
+		require.Equal(t, "504", a.Stopped.History[1].Status)
+
+		var seen testkit.Watcher
+		p := testkit.Always(t, retry.Config{MaxAttempts: 3}, retry.WithObserver(&seen))
+		require.Nil(t, drive.Run(t.Context(), drive.Of(p), w, w.Options).Stopped)
+		for i, want := range []string{"503", "504", "200"} {
+			require.Equal(t, want, seen.Attempts[i].Status)
+		}
+	})
 }
 
 func TestRun_ReturnsLastResponse(t *testing.T) {
