@@ -20,7 +20,7 @@ import (
 // the error itself says; neither shows that the server works.
 func classifyFailure(req *http.Request, err error) retry.Outcome {
 	marked := retry.Classify(err)
-	if marked.Class == retry.Rejected {
+	if marked.Class == retry.Rejected { // as also a *retry.Error: only one layer retries
 		return retry.Outcome{Class: retry.Rejected}
 	}
 	var o retry.Outcome
@@ -42,9 +42,6 @@ func classifyFailure(req *http.Request, err error) retry.Outcome {
 // classifyError sorts what a RoundTripper failed with. The order matters: an error to do with a
 // connection is often wrapped in one that says only where it happened.
 func classifyError(err error) retry.Outcome {
-	if is[*retry.Error](err) { // only one layer retries
-		return retry.Outcome{Class: retry.Rejected}
-	}
 	if e, ok := errors.AsType[streamError](err); ok {
 		return classifyStream(e.Code)
 	}

@@ -34,9 +34,7 @@ import (
 // io.ReaderFrom if the one below does, and is transparent for http.ResponseController. Handler
 // panics if an option makes no sense, with the option's name.
 func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
-	if next == nil {
-		panic("httpx: Handler: nil handler")
-	}
+	must(next != nil, "Handler: nil handler")
 	h := &handler{next: next, max: defaultMaxTimeout}
 	for _, opt := range opts {
 		if opt == nil {

@@ -20,9 +20,7 @@ import (
 // It panics if a pattern is no pattern, and names each that is wrong.
 func WithIdempotentPaths(patterns ...string) Option {
 	ps, err := newPaths(patterns)
-	if err != nil {
-		panic("httpx: WithIdempotentPaths: " + err.Error())
-	}
+	must(err == nil, "WithIdempotentPaths: %v", err)
 	return func(o *options) { o.paths = append(o.paths, ps...) }
 }
 
