@@ -89,13 +89,7 @@ const cancelGrace = 10 * time.Millisecond
 // RoundTrip returns.
 func (c *call) awaitCancel() {
 	cancel := c.req.Cancel //lint:ignore SA1019 see above
-	if cancel == nil || c.req.Context().Err() != context.DeadlineExceeded {
-		return
-	}
-	timer := time.NewTimer(cancelGrace)
-	defer timer.Stop()
-	select {
-	case <-cancel:
-	case <-timer.C:
+	if cancel != nil && c.req.Context().Err() == context.DeadlineExceeded {
+		closedWithin(cancelGrace, cancel)
 	}
 }

@@ -30,11 +30,18 @@ func (c *call) drain(resp *http.Response) {
 		defer close(drained)
 		drain(resp, abort)
 	}()
-	timer := time.NewTimer(drainTime + readGrace)
+	closedWithin(drainTime+readGrace, drained)
+}
+
+// closedWithin waits for a channel to be closed, for no longer than d, and reports whether it was.
+func closedWithin(d time.Duration, c <-chan struct{}) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-drained:
+	case <-c:
+		return true
 	case <-timer.C:
+		return false
 	}
 }
 
@@ -102,18 +109,9 @@ func drainCompressed(body io.ReadCloser, abort func()) {
 		_, _ = io.CopyN(io.Discard, body, drainBytes+1)
 		body.Close()
 	}()
-	timer := time.NewTimer(drainTime)
-	defer timer.Stop()
-	select {
-	case <-drained:
-		return
-	case <-timer.C:
-	}
-	abort()
-	timer.Reset(drainTime)
-	select {
-	case <-drained:
-	case <-timer.C: // never seen; the call goes on all the same
+	if !closedWithin(drainTime, drained) {
+		abort()
+		closedWithin(drainTime, drained) // it always is; if not, the call goes on all the same
 	}
 }
 
