@@ -55,13 +55,11 @@ func UnaryServerInterceptor(opts ...ServerOption) grpc.UnaryServerInterceptor {
 	c := newServerConfig(opts)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		var h handling
-		done, err := c.begin(ctx, info.FullMethod, &h)
-		defer done()
-		if err != nil {
+		if err := c.begin(ctx, info.FullMethod, &h); err != nil {
 			_ = grpc.SetTrailer(ctx, doNotRetry())
 			return nil, err
 		}
-		err = errPanic // until the handler returns
+		err := errPanic // until the handler returns
 		defer func() {
 			if h.end(err) {
 				_ = grpc.SetTrailer(ctx, doNotRetry())
@@ -78,16 +76,13 @@ func StreamServerInterceptor(opts ...ServerOption) grpc.StreamServerInterceptor 
 	c := newServerConfig(opts)
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		s := &serverStream{ServerStream: stream}
-		h := &s.handling
-		done, err := c.begin(stream.Context(), info.FullMethod, h)
-		defer done()
-		if err != nil {
+		if err := c.begin(stream.Context(), info.FullMethod, &s.handling); err != nil {
 			stream.SetTrailer(doNotRetry())
 			return err
 		}
-		err = errPanic // until the handler returns
+		err := errPanic // until the handler returns
 		defer func() {
-			if h.end(err) {
+			if s.end(err) {
 				stream.SetTrailer(doNotRetry())
 			}
 		}()
@@ -117,37 +112,34 @@ func newServerConfig(opts []ServerOption) *serverConfig {
 	return c
 }
 
-// begin prepares a call for its handler, or refuses it. The caller must call done in either case.
-func (c *serverConfig) begin(ctx context.Context, method string, h *handling) (done func(), _ error) {
+// begin prepares a call for its handler, after which the caller must call h.end, or refuses it.
+func (c *serverConfig) begin(ctx context.Context, method string, h *handling) error {
 	if c.attempt != nil {
 		c.attempt(ctx, method, IncomingAttempt(ctx))
 	}
 	switch {
 	case ctx.Err() == context.Canceled:
-		return func() {}, errCanceled
+		return errCanceled
 	case expired(ctx):
-		return func() {}, errExpired
+		return errExpired
 	}
 	criticality, said := incomingCriticality(ctx, c.trusts)
 	h.budget = c.budgetOf(ctx, method) // before the limiter: a user's key may panic
 	if c.limiter != nil && !c.limiter.Enter(IncomingAttempt(ctx), criticality) {
-		return func() {}, errOverloaded
+		return errOverloaded
 	}
 	h.limiter = c.limiter
 	if said {
 		ctx = layer.WithCriticality(ctx, criticality)
 	}
-	done = func() {}
 	if c.longest > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.longest)
-		done = cancel
+		ctx, h.cancel = context.WithTimeout(ctx, c.longest)
 	}
 	h.ctx, h.mark = layer.With(ctx)
 	if h.budget != nil {
 		h.request = h.budget.Begin()
 	}
-	return done, nil
+	return nil
 }
 
 var (

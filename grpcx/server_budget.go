@@ -38,7 +38,8 @@ func WithRetryBudgetBy(f budget.Fleet, key func(ctx context.Context, fullMethod 
 
 // handling is one call that a server handles.
 type handling struct {
-	ctx     context.Context // the handler's
+	ctx     context.Context    // the handler's
+	cancel  context.CancelFunc // of ctx; nil: it has no end of its own
 	mark    *layer.Mark
 	budget  *budget.Answers // nil: none
 	request int64           // its number there
@@ -67,6 +68,9 @@ func (h *handling) answered() {
 // end ends a call for the server's budget and limit, and reports whether its answer must say "do
 // not retry". err is what the handler returned.
 func (h *handling) end(err error) (doNotRetry bool) {
+	if h.cancel != nil {
+		defer h.cancel()
+	}
 	if h.limiter != nil {
 		h.limiter.Leave()
 	}
