@@ -125,8 +125,7 @@ func (g *Group) Send(now time.Time, b *Backend, timed bool) (a Attempt, e Event,
 	if b.aside || !g.silent(now, b) || g.aside >= g.most() {
 		return a, Event{}, false
 	}
-	g.setAside(now, b, Latency)
-	return a, Event{Backend: b.name, Change: SetAside, Cause: Latency, For: b.until.Sub(now)}, true
+	return a, g.setAside(now, b, Latency), true
 }
 
 // hear notes that b has answered, or has had nothing to answer.
@@ -189,8 +188,7 @@ func (g *Group) Report(now time.Time, a Attempt, r Result, took time.Duration) (
 	if cause == 0 || g.aside >= g.most() {
 		return Event{}, false
 	}
-	g.setAside(now, b, cause)
-	return Event{Backend: b.name, Change: SetAside, Cause: cause, For: b.until.Sub(now)}, true
+	return g.setAside(now, b, cause), true
 }
 
 // most returns how many backends may be set aside.
@@ -263,7 +261,7 @@ func (g *Group) outlier(b *Backend, r Result, took time.Duration) Cause {
 // forget is how long a backend must be in use for it to have been set aside once less.
 const forget = 2 * span
 
-func (g *Group) setAside(now time.Time, b *Backend, cause Cause) {
+func (g *Group) setAside(now time.Time, b *Backend, cause Cause) Event {
 	g.withdraw(b)
 	g.aside++
 	if !b.back.IsZero() {
@@ -272,6 +270,7 @@ func (g *Group) setAside(now time.Time, b *Backend, cause Cause) {
 	b.aside, b.cause, b.first = true, cause, now
 	b.streak, b.overtaken = 0, 0
 	g.extend(now, b)
+	return Event{Backend: b.name, Change: SetAside, Cause: cause, For: b.until.Sub(now)}
 }
 
 // extend sets a backend aside for the next time in a row.
