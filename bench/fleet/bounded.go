@@ -50,6 +50,17 @@ func Bounded(policy retry.Config) error {
 	return errors.Join(errs...)
 }
 
+// check reports what is wrong with a scenario and its clients' policy.
+func (s Scenario) check(policy retry.Config) error {
+	if err := s.Validate(); err != nil {
+		return fmt.Errorf("fleet: bad scenario: %w", err)
+	}
+	if _, err := retry.New(policy); err != nil {
+		return err
+	}
+	return s.bounded(policy)
+}
+
 // bounded reports the policies of a scenario's clients and services that are not Bounded.
 func (s Scenario) bounded(policy retry.Config) error {
 	if s.Deadline > 0 && s.Deadline <= soon && s.Network != nil {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -33,14 +34,9 @@ type callers struct {
 	balancers []*balancer // of each process; nil: there is one server
 }
 
+// newCallers returns callers with a valid policy.
 func newCallers(cfg retry.Config, n int, random func() float64) (*callers, error) {
-	if _, err := retry.New(cfg); err != nil {
-		return nil, err
-	}
-	c := &callers{n: n, single: cfg.MaxAttempts == 1, budget: cfg.Budget}
-	if c.budget == nil {
-		c.budget = budget.Adaptive{}
-	}
+	c := &callers{n: n, single: cfg.MaxAttempts == 1, budget: cmp.Or[budget.Spec](cfg.Budget, budget.Adaptive{})}
 	c.budgets = make([]budget.Budget, n)
 	for i := range c.budgets {
 		c.budgets[i] = c.budget.New()
@@ -92,7 +88,7 @@ func (b boundPause) Set(now time.Time, key string, d time.Duration) {
 // boundBudget is the Spec of the current process's budget, and that budget.
 type boundBudget struct{ *callers }
 
-func (b boundBudget) Validate() error { return nil } // newCallers has asked the Spec itself
+func (b boundBudget) Validate() error { return nil } // Scenario.check has asked the Spec itself
 
 func (b boundBudget) New() budget.Budget {
 	switch b.budgets[0].(type) {

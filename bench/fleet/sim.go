@@ -61,13 +61,7 @@ func Run(policy retry.Config, scenario Scenario) (*Result, error) {
 }
 
 func newSim(policy retry.Config, scenario Scenario) (*sim, error) {
-	if err := scenario.Validate(); err != nil {
-		return nil, fmt.Errorf("fleet: bad scenario: %w", err)
-	}
-	if _, err := retry.New(policy); err != nil {
-		return nil, err
-	}
-	if err := scenario.bounded(policy); err != nil {
+	if err := scenario.check(policy); err != nil {
 		return nil, err
 	}
 	scenario = scenario.withDefaults()

@@ -44,20 +44,14 @@ func Try(policy retry.Config, scenario Scenario) (Verdict, error) {
 	if len(scenario.Faults) == 0 {
 		return Verdict{}, errors.New("fleet: a scenario without Faults has nothing to survive")
 	}
-	if err := scenario.Validate(); err != nil {
-		return Verdict{}, fmt.Errorf("fleet: bad scenario: %w", err)
+	if err := scenario.check(policy); err != nil { // before the baseline hides some of it
+		return Verdict{}, err
 	}
 	_, end := scenario.trigger()
 	if scenario.Duration == 0 {
 		scenario.Duration = end + trialDuration
 	}
 	scenario.Settle = true
-	if _, err := retry.New(policy); err != nil {
-		return Verdict{}, err // before the baseline hides some of it
-	}
-	if err := scenario.bounded(policy); err != nil {
-		return Verdict{}, err
-	}
 	baseline, err := observe(unretried(policy), scenario.unretried())
 	if err != nil {
 		return Verdict{}, err
