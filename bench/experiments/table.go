@@ -236,24 +236,18 @@ func (m Metric) label() string {
 
 func (m Metric) text(row Row) string {
 	v, ok := row.Metrics[m.Name]
-	switch {
-	case !ok:
+	if !ok {
 		return ""
-	case v == nil:
-		return "never"
 	}
-	return m.Format(*v)
+	return orWord(orNever(v), m.Format)
 }
 
 func (m Metric) published(row Row) string {
 	v, ok := row.Published[m.Name]
-	switch {
-	case !ok:
+	if !ok {
 		return ""
-	case math.IsInf(v, 1):
-		return "never"
 	}
-	return m.Format(v)
+	return orWord(v, m.Format)
 }
 
 func mark(row Row, metric string) string {
