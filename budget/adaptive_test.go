@@ -280,6 +280,25 @@ func TestAdaptive_ConcurrentSuccessesPayInAdvance(t *testing.T) {
 	require.Equal(t, 2, call(b, 0.02, failed, alive))
 }
 
+// Attempts that succeeded while the first one that fails was under way pay in advance at once.
+func TestAdaptive_SuccessesBesideFirstFailurePayInAdvance(t *testing.T) {
+	for successes, want := range map[int]int{0: 1, 2: 2, 8: 5, 100: 5} { // four at most are prepaid
+		b := budget.Adaptive{Strict: true}.New()
+		slow := b.Begin(at(1))
+		succeed(b, 1, successes)
+		b.End(at(1), slow, failed)
+		wasted := 0
+		for ; wasted < 100; wasted++ {
+			p, answer := ask(b, 1, failed, slow)
+			if answer != budget.Granted {
+				break
+			}
+			b.End(at(1), p, failed)
+		}
+		require.Equal(t, want, wasted, "%d successes", successes)
+	}
+}
+
 func TestAdaptive_LostTogether(t *testing.T) {
 	lost := func(b budget.Budget, n int) []budget.Permit {
 		ps := make([]budget.Permit, n)
