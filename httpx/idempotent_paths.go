@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode"
 
@@ -14,10 +16,11 @@ import (
 // WithIdempotentPaths declares requests that may have their effect twice, by patterns of
 // [http.ServeMux]: "POST /search", "POST /v1/{kind}/search", "POST api.example.com/batch/". They
 // are retried and hedged as a PUT is. A pattern without a method is for all methods. The path has
-// to be clean, as for a ServeMux ("/a//b" is not). [retry.WithIdempotency] on a request's context
-// goes before this. Given more than once, all are declared.
+// to be clean, as for a ServeMux ("/a//b" is not). A host stands for all its ports, in capitals or
+// not. [retry.WithIdempotency] on a request's context goes before this. Given more than once, all
+// are declared.
 //
-// It panics if a pattern is no pattern, and names each that is wrong.
+// It panics if a pattern is no pattern or finds no request, and names each that is wrong.
 func WithIdempotentPaths(patterns ...string) Option {
 	ps, err := newPaths(patterns)
 	must(err == nil, "WithIdempotentPaths: %v", err)
@@ -34,16 +37,17 @@ func newPaths(patterns []string) (ps paths, _ error) {
 		wrong = append(wrong, "must name a path")
 	}
 	for _, p := range patterns {
-		err := ps.add(p)
 		before, _, _ := strings.Cut(p, "/")
 		method := before[:max(strings.IndexAny(before, " \t"), 0)]
 		host := strings.TrimLeft(before[len(method):], " \t")
-		switch { // what a ServeMux takes, although no request has it
+		err := ps.add(p[:len(before)-len(host)] + strings.Trim(strings.ToLower(host), "[]") + p[len(before):])
+		_, _, noPort := net.SplitHostPort(host)
+		switch { // what a ServeMux takes, although it finds no request by it
 		case err != nil:
 		case strings.ContainsFunc(method, unicode.IsLower):
 			err = fmt.Errorf("the method must be in capitals, not %s", method)
-		case strings.ContainsAny(host, " \t"):
-			err = fmt.Errorf("the host must have no space, as %q has", host)
+		case strings.ContainsAny(host, " \t") || noPort == nil:
+			err = fmt.Errorf("the host must have no space and no port, not %q", host)
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Sprintf("%q: %v", p, err))
@@ -91,7 +95,8 @@ func (ps paths) declare(req *http.Request) bool {
 	case declaredIdempotency(req) != retry.Undeclared:
 		return false // Idempotent has the last word
 	}
-	asked := &http.Request{Method: cmp.Or(req.Method, http.MethodGet), Host: cmp.Or(req.Host, req.URL.Host), URL: req.URL}
+	at := url.URL{Host: strings.ToLower(cmp.Or(req.Host, req.URL.Host))}
+	asked := &http.Request{Method: cmp.Or(req.Method, http.MethodGet), Host: at.Hostname(), URL: req.URL}
 	for _, mux := range ps {
 		if h, _ := mux.Handler(asked); h == (declared{}) {
 			return true

@@ -18,6 +18,7 @@ import (
 func TestIdempotentPaths_AreRetried(t *testing.T) {
 	option := httpx.WithIdempotentPaths(
 		"POST /search", "POST /v1/{kind}/search", "POST api.test/batch/", "/any", "POST /{kind}/both", "POST /a/{rest}",
+		"POST Docs.Test/Index", "POST [::1]/six",
 	)
 	for name, c := range map[string]struct {
 		method, url string
@@ -32,6 +33,11 @@ func TestIdempotentPaths_AreRetried(t *testing.T) {
 		"a wildcard's two parts":  {"POST", "http://h/v1/a/b/search", false},
 		"a wildcard's escaped":    {"POST", "http://h/v1/a%2Fb/search", true},
 		"a host's tree":           {"POST", "http://api.test:443/batch/1", true},
+		"a host in capitals":      {"POST", "http://API.test/batch/1", true},
+		"a pattern in capitals":   {"POST", "http://docs.test/Index", true},
+		"another path's capitals": {"POST", "http://docs.test/index", false},
+		"IPv6":                    {"POST", "http://[::1]/six", true},
+		"IPv6 with a port":        {"POST", "http://[::1]:80/six", true},
 		"another host's":          {"POST", "http://other.test/batch/1", false},
 		"a path of any method":    {"PATCH", "http://h/any", true},
 		"patterns in conflict 1":  {"POST", "http://h/b/both", true},
@@ -87,13 +93,14 @@ func TestIdempotentPaths_ErrorNamesEachMistake(t *testing.T) {
 			said := fmt.Sprint(recover())
 			for _, wrong := range []string{
 				"httpx: WithIdempotentPaths: ", `"": `, `"search": `, `"POST search": `, `"POST /{": `, `"post /search": `,
-				`"post\t/tab": `, `" POST /led": the host must`,
+				`"post\t/tab": `, `" POST /led": the host must`, `"POST api.test:8080/port": the host must`, `"[::1]:80/port": `,
 			} {
 				require.Contains(t, said, wrong)
 			}
 			require.NotContains(t, said, "/fine")
 		}()
-		httpx.WithIdempotentPaths("POST /fine", "", "search", "POST search", "POST /{", "post /search", "post\t/tab", " POST /led", " /fine")
+		httpx.WithIdempotentPaths("POST /fine", "", "search", "POST search", "POST /{", "post /search", "post\t/tab", " POST /led", " /fine",
+			"POST api.test:8080/port", "[::1]:80/port")
 	}()
 }
 
