@@ -107,8 +107,11 @@ var (
 	notConnected = []string{"net/http: TLS handshake timeout", "http2: client conn could not be established"}
 )
 
-// ended lists the errors of a connection that has ended (see also classify_errno.go).
-var ended = []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed}
+// ended lists the errors of a connection that has ended.
+var ended = []error{
+	io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
+	syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
+}
 
 // cannotRepeat begins the text in which net/http wraps an error after which it could not repeat
 // the request.
