@@ -98,6 +98,11 @@ type serverStream struct {
 
 func (s *serverStream) Context() context.Context { return s.ctx }
 
+func (s *serverStream) SendHeader(md metadata.MD) error {
+	s.answered()
+	return s.ServerStream.SendHeader(md)
+}
+
 func (s *serverStream) SendMsg(m any) error {
 	s.answered()
 	return s.ServerStream.SendMsg(m)

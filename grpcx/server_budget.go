@@ -58,7 +58,8 @@ func (c *serverConfig) budgetOf(ctx context.Context, method string) *budget.Answ
 	return c.budgets.Of(c.budgetKey(ctx, method))
 }
 
-// answered ends a stream for the server's budget, which has sent a message.
+// answered ends a stream for the server's budget when it sends its header or a message: no client
+// repeats it from then on (gRFC A6), and it may go on for hours.
 func (h *handling) answered() {
 	if h.budget != nil && !h.settled.Swap(true) {
 		h.budget.End(h.request, true)

@@ -97,25 +97,33 @@ func TestRetryBudget_OnePerKey(t *testing.T) {
 	}
 }
 
-// No client repeats a stream that has sent a message.
-func TestRetryBudget_StreamWithMessageIsFree(t *testing.T) {
-	option := grpcx.WithRetryBudget(once)
-	for range 3 {
-		st := &fakeStream{ctx: t.Context()}
-		_ = grpcx.StreamServerInterceptor(option)(nil, sending{st}, &grpc.StreamServerInfo{}, func(
-			_ any, s grpc.ServerStream,
-		) error {
-			require.NoError(t, s.SendMsg(nil))
-			return unavailable()
+// No client repeats a stream that has sent its header or a message.
+func TestRetryBudget_StreamThatHasBegunIsFree(t *testing.T) {
+	for name, begin := range map[string]func(grpc.ServerStream) error{
+		"message": func(s grpc.ServerStream) error { return s.SendMsg(nil) },
+		"header":  func(s grpc.ServerStream) error { return s.SendHeader(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			option := grpcx.WithRetryBudget(once)
+			for range 3 {
+				st := &fakeStream{ctx: t.Context()}
+				_ = grpcx.StreamServerInterceptor(option)(nil, sending{st}, &grpc.StreamServerInfo{}, func(
+					_ any, s grpc.ServerStream,
+				) error {
+					require.NoError(t, begin(s))
+					return unavailable()
+				})
+				require.Empty(t, st.trailer)
+			}
+			require.Empty(t, pushback(t, option, true, unavailable), "there is one retry left")
 		})
-		require.Empty(t, st.trailer)
 	}
-	require.Empty(t, pushback(t, option, true, unavailable), "there is one retry left")
 }
 
 type sending struct{ *fakeStream }
 
-func (sending) SendMsg(any) error { return nil }
+func (sending) SendMsg(any) error            { return nil }
+func (sending) SendHeader(metadata.MD) error { return nil }
 
 func TestRetryBudget_PanicInKeyLeavesNothing(t *testing.T) {
 	byMethod := grpcx.WithRetryBudgetBy(once, func(_ context.Context, method string) string {
