@@ -113,6 +113,22 @@ func (s *sampled) Observe(_ time.Time, _ time.Duration, answered bool) {
 	s.answered = append(s.answered, answered)
 }
 
+// An error that came after the attempt's timeout is no answer either, but its wait is obeyed.
+func TestAttemptTimeout_LateFailureIsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := testkit.NewLedger(), &testkit.Watcher{}
+		cfg := retry.Config{MaxAttempts: 2, AttemptTimeout: timeout.Fixed(time.Second), Budget: budget.Shared(l)}
+		err := retry.Do(t.Context(), testkit.Always(t, cfg, retry.WithObserver(w)), func(ctx context.Context) error {
+			<-ctx.Done()
+			return retry.After(testkit.ErrDown, time.Minute)
+		})
+		require.Equal(t, retry.Timeout, testkit.Stopped(t, err).History[0].Class)
+		require.Equal(t, retry.Timeout, testkit.Stopped(t, err).History[1].Class)
+		require.Equal(t, []budget.Evidence{budget.Silent, budget.Silent}, l.Ends)
+		require.GreaterOrEqual(t, w.Attempts[1].Waited, time.Minute)
+	})
+}
+
 func TestAttemptTimeout_MarkedPermanentIsNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, learnt := testkit.NewLedger(), &sampled{}
