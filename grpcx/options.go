@@ -138,7 +138,7 @@ func findPolicy(opts []grpc.CallOption) (p *retry.Policy) {
 	return p
 }
 
-// must panics unless hold, with what must hold of the argument of an option.
+// must panics unless the arguments of an option are as they must be.
 func must(hold bool, text string) {
 	if !hold {
 		panic("grpcx: " + text)

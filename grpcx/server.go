@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
@@ -24,10 +25,9 @@ type serverConfig struct {
 	longest time.Duration
 	attempt func(ctx context.Context, fullMethod string, attempt int)
 
-	budgets   *serve.Budgets // nil: none
-	budgetKey func(ctx context.Context, fullMethod string) string
-	limiter   *serve.Limiter // nil: none
-	trusts    func(context.Context) bool
+	budget  func(ctx context.Context, fullMethod string) *budget.Answers // of a call; nil: none
+	limiter *serve.Limiter                                               // nil: none
+	trusts  func(context.Context) bool
 }
 
 // WithMaxDeadline bounds how long a handler may take, whatever deadline the client gave, and if
@@ -129,7 +129,9 @@ func (c *serverConfig) begin(ctx context.Context, method string, h *handling) er
 		return errExpired
 	}
 	criticality, said := incomingCriticality(ctx, c.trusts)
-	h.budget = c.budgetOf(ctx, method) // before the limiter: a user's key may panic
+	if c.budget != nil { // before the limiter: a user's key may panic
+		h.budget = c.budget(ctx, method)
+	}
 	if c.limiter != nil && !c.limiter.Enter(IncomingAttempt(ctx), criticality) {
 		return errOverloaded
 	}

@@ -23,8 +23,8 @@ import (
 // cannot. It costs a call that succeeds about 20 ns. A stream has succeeded when it sends its
 // first message, because no client repeats it after that.
 func WithRetryBudget(f budget.Fleet) ServerOption {
-	b := serve.NewBudgets("grpcx: WithRetryBudget", f, false)
-	return func(c *serverConfig) { c.budgets = b }
+	b := serve.NewBudget("grpcx: WithRetryBudget", f)
+	return func(c *serverConfig) { c.budget = func(context.Context, string) *budget.Answers { return b } }
 }
 
 // WithRetryBudgetBy is as WithRetryBudget with a budget for each key of a call: its method, or a
@@ -32,8 +32,10 @@ func WithRetryBudget(f budget.Fleet) ServerOption {
 // used lately; of a key 256 bytes count.
 func WithRetryBudgetBy(f budget.Fleet, key func(ctx context.Context, fullMethod string) string) ServerOption {
 	must(key != nil, "WithRetryBudgetBy: must not be nil")
-	b := serve.NewBudgets("grpcx: WithRetryBudgetBy", f, true)
-	return func(c *serverConfig) { c.budgets, c.budgetKey = b, key }
+	bs := serve.NewBudgets("grpcx: WithRetryBudgetBy", f)
+	return func(c *serverConfig) {
+		c.budget = func(ctx context.Context, method string) *budget.Answers { return bs.Of(key(ctx, method)) }
+	}
 }
 
 // handling is one call that a server handles.
@@ -45,17 +47,6 @@ type handling struct {
 	request int64           // its number there
 	settled atomic.Bool     // its end there has come
 	limiter *serve.Limiter  // nil: none
-}
-
-// budgetOf returns the budget of a call, or nil.
-func (c *serverConfig) budgetOf(ctx context.Context, method string) *budget.Answers {
-	if c.budgets == nil {
-		return nil
-	}
-	if one := c.budgets.One(); one != nil {
-		return one
-	}
-	return c.budgets.Of(c.budgetKey(ctx, method))
 }
 
 // answered ends a stream for the server's budget when it sends its header or a message: no client

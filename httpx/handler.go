@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/internal/layer"
 	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
@@ -50,10 +51,9 @@ type handler struct {
 	max      time.Duration
 	observed []func(*http.Request, int)
 
-	budgets   *serve.Budgets // nil: none
-	budgetKey func(*http.Request) string
-	limiter   *serve.Limiter // nil: none
-	trusts    func(*http.Request) bool
+	budget  func(*http.Request) *budget.Answers // of a request; nil: none
+	limiter *serve.Limiter                      // nil: none
+	trusts  func(*http.Request) bool
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -95,13 +95,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve lets the next handler answer inner, which is r on a context of ours.
 func (h *handler) serve(w *writer, r, inner *http.Request) {
-	if h.budgets == nil {
+	if h.budget == nil {
 		h.next.ServeHTTP(wrapWriter(w), inner)
 		return
 	}
-	if w.budget = h.budgets.One(); w.budget == nil {
-		w.budget = h.budgets.Of(h.budgetKey(r))
-	}
+	w.budget = h.budget(r)
 	w.request = w.budget.Begin()
 	panicked := true
 	defer func() { w.end(panicked) }()

@@ -43,8 +43,8 @@ func OnAttempt(observe func(r *http.Request, attempt int)) HandlerOption {
 // recovers the panic and answers; without one, net/http closes the connection. Put
 // [http.TimeoutHandler] inside the Handler, so that its 503 is charged.
 func WithRetryBudget(f budget.Fleet) HandlerOption {
-	b := serve.NewBudgets("httpx: WithRetryBudget", f, false)
-	return func(h *handler) { h.budgets = b }
+	b := serve.NewBudget("httpx: WithRetryBudget", f)
+	return func(h *handler) { h.budget = func(*http.Request) *budget.Answers { return b } }
 }
 
 // WithRetryBudgetBy is like WithRetryBudget with one budget per key of a request, such as its
@@ -53,8 +53,8 @@ func WithRetryBudget(f budget.Fleet) HandlerOption {
 // not used lately. Only the first 256 bytes of a key count.
 func WithRetryBudgetBy(f budget.Fleet, key func(*http.Request) string) HandlerOption {
 	must(key != nil, "WithRetryBudgetBy: must not be nil")
-	b := serve.NewBudgets("httpx: WithRetryBudgetBy", f, true)
-	return func(h *handler) { h.budgets, h.budgetKey = b, key }
+	bs := serve.NewBudgets("httpx: WithRetryBudgetBy", f)
+	return func(h *handler) { h.budget = func(r *http.Request) *budget.Answers { return bs.Of(key(r)) } }
 }
 
 // WithLoadShedding refuses requests while the server has too many in flight, at once, with 503

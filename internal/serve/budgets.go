@@ -14,28 +14,27 @@ const (
 	maxKey  = 256 // bytes; keys that begin alike share a budget
 )
 
-// Budgets are the retry budgets of a server: one, or one for each key.
+// Budgets are the retry budgets of a server, one for each key.
 type Budgets struct {
 	fleet budget.Fleet
-	one   *budget.Answers
 	keys  *dest.Table[string, *budget.Answers]
 }
 
-// NewBudgets returns the budgets that f describes. It panics if f is not valid, and says that
-// option is at fault.
-func NewBudgets(option string, f budget.Fleet, keyed bool) *Budgets {
+// NewBudget returns the budget that f describes. It panics if f is not valid, and says that option
+// is at fault.
+func NewBudget(option string, f budget.Fleet) *budget.Answers {
 	if err := f.Validate(); err != nil {
 		panic(option + ": " + err.Error())
 	}
-	if !keyed {
-		return &Budgets{one: f.New()}
-	}
+	return f.New()
+}
+
+// NewBudgets returns budgets that are as NewBudget would make them, and panics as that does.
+func NewBudgets(option string, f budget.Fleet) *Budgets {
+	_ = NewBudget(option, f)
 	spent := func(a *budget.Answers) bool { return a.Level() < 1 }
 	return &Budgets{fleet: f, keys: dest.New[string](maxKeys, spent)}
 }
-
-// One returns the budget of a server that has one for all requests, or nil.
-func (b *Budgets) One() *budget.Answers { return b.one }
 
 // Of returns the budget of a key. Of those that were not used lately some are forgotten.
 func (b *Budgets) Of(key string) *budget.Answers {

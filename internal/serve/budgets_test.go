@@ -12,8 +12,7 @@ import (
 )
 
 func TestBudgets_OnePerKey(t *testing.T) {
-	b := serve.NewBudgets("", budget.Fleet{Open: 1}, true)
-	require.Nil(t, b.One())
+	b := serve.NewBudgets("", budget.Fleet{Open: 1})
 	require.True(t, b.Of("a").Fail())
 	require.False(t, b.Of("a").Fail())
 	require.True(t, b.Of("b").Fail())
@@ -22,7 +21,7 @@ func TestBudgets_OnePerKey(t *testing.T) {
 }
 
 func TestBudgets_ForgottenKeyGainsNothing(t *testing.T) {
-	b := serve.NewBudgets("", budget.Fleet{Open: 1}, true)
+	b := serve.NewBudgets("", budget.Fleet{Open: 1})
 	grants := 0
 	for range 3 {
 		for i := range 3000 {
