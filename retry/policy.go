@@ -82,8 +82,7 @@ func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 	if from == nil {
 		return newFamily(r, nil).own, nil
 	}
-	f := newFamily(r, from.family)
-	return f.adopt(from), nil
+	return newFamily(r, from.family).adopt(from), nil
 }
 
 // newPolicy makes the policy of one destination. old and was are the previous state and the Config
@@ -92,14 +91,11 @@ func (f *family) newPolicy(at *place, was Config, old state, drained bool) *Poli
 	r := &f.rules
 	s := newState(r.cfg, was, old, drained)
 	p := &Policy{family: f, state: s, place: at}
-	p.drive = drive.Policy{Classify: r.classify, Explicit: r.classifier != nil, Rules: call.Rules{
+	p.drive = drive.Policy{Classify: r.classify, Explicit: r.classifier != nil, Observer: r.observer, Rules: call.Rules{
 		Destination: at.Key, MaxAttempts: r.cfg.MaxAttempts, Backoff: r.cfg.Backoff,
-		ThrottledBackoff: r.cfg.ThrottledBackoff, MaxHint: r.cfg.MaxHint, MaxElapsed: r.cfg.MaxElapsed, ResetAfter: r.cfg.ResetAfter, Budget: s.budget,
-		AttemptTimeout: s.attempt, Hedge: s.hedge, Rand: r.random, Off: r.off,
+		ThrottledBackoff: r.cfg.ThrottledBackoff, MaxHint: r.cfg.MaxHint, MaxElapsed: r.cfg.MaxElapsed,
+		ResetAfter: r.cfg.ResetAfter, Budget: s.budget, AttemptTimeout: s.attempt, Hedge: s.hedge, Rand: r.random, Off: r.off,
 	}}
-	if r.observer != nil {
-		p.drive.Observer = r.observer
-	}
 	if f.pauses != nil {
 		p.drive.Pause = f.pauses.Of(at.Key)
 	}
