@@ -67,6 +67,5 @@ func headlineFigure(o Options, policy Policy, column int) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	success := r.Success()
-	return Row{Metrics: map[string]*float64{"success": &success}}, nil
+	return Row{Metrics: map[string]*float64{"success": new(r.Success())}}, nil
 }

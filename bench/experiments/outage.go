@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"slices"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
@@ -39,8 +40,7 @@ var outageBars = map[string][]float64{
 }
 
 func runOutage(o Options) ([]Row, error) {
-	policies := o.Policies("none", "retries-3", "brooker", "brooker-success", "grpc", "aws", "aws-2026", "finagle",
-		"finagle-0", "envoy", "sre", "evenkeel", "evenkeel-strict")
+	policies := slices.Concat(named, o.User)
 	n := len(outageClients)
 	return o.Each(len(policies)*n, func(i int) (Row, error) {
 		policy, clients := policies[i/n], outageClients[i%n]

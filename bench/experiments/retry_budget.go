@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"slices"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
@@ -67,8 +68,7 @@ func brookerFleet(clients int, rate float64) fleet.Scenario {
 }
 
 func runRetryBudget(o Options) ([]Row, error) {
-	policies := o.Policies("none", "retries-3", "brooker", "brooker-success", "grpc", "aws", "aws-2026", "finagle",
-		"finagle-0", "envoy", "sre", "evenkeel", "evenkeel-strict")
+	policies := slices.Concat(named, o.User)
 	ps := budgetProbabilities
 	return o.Each(len(policies)*len(ps), func(i int) (Row, error) {
 		policy, p := policies[i/len(ps)], ps[i%len(ps)]

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
-	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 var stack = Experiment{
@@ -105,8 +104,7 @@ func (row stackRow) run(p float64, o Options) (fleet.Point, error) {
 	}
 	service := fleet.Service{Tell: row.tell}
 	if row.oneLayer {
-		service.Policy = new(retry.Config)
-		*service.Policy = policyNamed("none").Config
+		service.Policy = new(policyNamed("none").Config)
 	}
 	s.Services = []fleet.Service{service, service, service, service}
 	r, err := fleet.Run(row.policy.Config, s)

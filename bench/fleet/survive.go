@@ -76,8 +76,7 @@ func (s Scenario) unretried() Scenario {
 	s.Services = slices.Clone(s.Services)
 	for i, v := range s.Services {
 		if v.Policy != nil {
-			never := unretried(*v.Policy)
-			s.Services[i].Policy = &never
+			s.Services[i].Policy = new(unretried(*v.Policy))
 		}
 	}
 	return s
