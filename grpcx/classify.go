@@ -150,6 +150,13 @@ var answers = newCodeSet(
 	codes.OutOfRange, codes.Unimplemented, codes.DataLoss, codes.Unauthenticated,
 )
 
+// refused reports whether err has one of these codes. gRPC-Go takes none of them for the end of a
+// context, so a call whose context has ended had its answer before it noticed that.
+func refused(err error) bool {
+	st, ours := statusOf(err)
+	return !ours && answers.has(st.Code())
+}
+
 // codeSet is a set of status codes.
 type codeSet uint32
 

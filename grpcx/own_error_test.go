@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
@@ -81,4 +82,71 @@ func TestOwnError_AttemptTimeoutIsNotCancellation(t *testing.T) {
 			})
 		}
 	}
+}
+
+// As with gRPC-Go, what the server answered is the call's status although its context has ended
+// since: a refusal that was there in time is no cancellation.
+func TestOwnError_ARefusalOutlivesTheContext(t *testing.T) {
+	no := status.Error(codes.PermissionDenied, "no")
+	declared := grpcx.WithIdempotentMethods(unaryCall, duplexCall)
+	for name, interceptor := range map[string]grpc.UnaryClientInterceptor{
+		"unary":          grpcx.UnaryClientInterceptor(policy(t), declared),
+		"unary, one":     grpcx.UnaryClientInterceptor(policy(t, attempts(1)), declared),
+		"unary, fast":    grpcx.UnaryClientInterceptor(retry.Must(retry.New(retry.Config{}))),
+		"unary, timeout": grpcx.UnaryClientInterceptor(policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Hour) })),
+		"unary, hedged":  grpcx.UnaryClientInterceptor(policy(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(time.Hour) }), declared),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+				cancel()
+				return no
+			}
+			reply := new(testgrpc.SimpleResponse)
+			require.Same(t, no, interceptor(ctx, unaryCall, nil, reply, nil, invoker))
+		})
+	}
+	t.Run("stream", func(t *testing.T) {
+		bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+			s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+				st.SetTrailer(metadata.Pairs("why", "so"))
+				return no
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			late := func(
+				ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
+			) (grpc.ClientStream, error) {
+				st, err := streamer(ctx, desc, cc, method, opts...)
+				return &endingStream{st, cancel}, err
+			}
+			opts := append(grpcx.DialOptions(policy(t), declared), to, grpc.WithChainStreamInterceptor(late))
+			stream, err := testgrpc.NewTestServiceClient(conn(t, "passthrough:///test", opts...)).FullDuplexCall(ctx)
+			require.NoError(t, err)
+			_, err = stream.Recv()
+			require.Equal(t, codes.PermissionDenied, status.Code(err), err)
+			require.NotErrorIs(t, err, context.Canceled)
+			require.Equal(t, []string{"so"}, stream.Trailer()["why"])
+		})
+	})
+	t.Run("a failure that could be retried does not", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+			cancel()
+			return unavailable()
+		}
+		err := grpcx.UnaryClientInterceptor(policy(t), declared)(ctx, unaryCall, nil, nil, nil, invoker)
+		require.Equal(t, codes.Canceled, status.Code(err))
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+// endingStream is a stream whose caller gives up as a message or its end arrives.
+type endingStream struct {
+	grpc.ClientStream
+	cancel context.CancelFunc
+}
+
+func (s *endingStream) RecvMsg(m any) error {
+	defer s.cancel()
+	return s.ClientStream.RecvMsg(m)
 }

@@ -194,10 +194,14 @@ func (s *clientStream) finished(a *streamAttempt) bool {
 
 // outcome returns the outcome of a failed attempt. fixed is why there may be no further one.
 func (s *clientStream) outcome(a *streamAttempt, e ending, fixed retry.Reason) retry.Outcome {
-	if s.ctx.Err() != nil {
+	gaveUp := s.ctx.Err() != nil
+	var o retry.Outcome
+	if !gaveUp || refused(e.err) {
+		o = s.c.classify(s.ctx, s.p, s.method, s.r, &e)
+	}
+	if gaveUp && o.Class != retry.Rejected {
 		return retry.Outcome{Class: retry.Canceled, Forbidden: drive.Ended(s.ctx)}
 	}
-	o := s.c.classify(s.ctx, s.p, s.method, s.r, &e)
 	o.Shadow = a.Number > 1 && mayBeShadow(s.method, e.err)
 	if fixed != retry.ReasonNone && o.Forbidden == retry.ReasonNone && o.Class != retry.Rejected {
 		o.Forbidden = fixed

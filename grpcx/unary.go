@@ -197,6 +197,9 @@ func (u *unaryCall) Classify(_ context.Context, p *drive.Policy, r drive.Result[
 	return o
 }
 
+// Refused reports whether err is a server's refusal for good.
+func (u *unaryCall) Refused(err error) bool { return refused(err) }
+
 // Status returns the attempt's status code, in words.
 func (u *unaryCall) Status(_ *attempt, err error) string { return statusText(err) }
 

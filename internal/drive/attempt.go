@@ -78,9 +78,10 @@ func (r *result[T]) classify(ctx, actx context.Context, p *Policy, w Work[T], ab
 	}
 }
 
-// setOutcome sets the attempt's outcome. A failure after the caller gave up is Canceled.
+// setOutcome sets the attempt's outcome. A failure after the caller gave up is Canceled, unless it
+// is a server's refusal.
 func (r *result[T]) setOutcome(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
-	if r.err != nil && ctx.Err() != nil {
+	if r.err != nil && ctx.Err() != nil && !refused(w, r.err) {
 		r.outcome = canceled(ctx)
 		return
 	}
@@ -94,6 +95,12 @@ func (r *result[T]) setOutcome(ctx, actx context.Context, p *Policy, w Work[T], 
 	case about.Ended:
 		r.timedOut(w, limit)
 	}
+}
+
+// refused reports whether err is a server's refusal.
+func refused[T any](w Work[T], err error) bool {
+	r, ok := w.(Refuser)
+	return ok && r.Refused(err)
 }
 
 // expired reports whether the timeout of an attempt on actx, derived from ctx, has passed. A

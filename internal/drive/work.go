@@ -13,7 +13,7 @@ type Work[T any] interface {
 	// the attempt's own. When the call is hedged, Send is called by several goroutines.
 	Send(ctx context.Context, attempt int, timed bool) (T, error)
 	// Classify returns the outcome of an attempt of the call on ctx under p. It is called at most
-	// once for each attempt, and not for an error after ctx has ended.
+	// once for each attempt; after ctx has ended, only for an answer or for the error of a Refuser.
 	Classify(ctx context.Context, p *Policy, r Result[T]) call.Outcome
 	// Discard disposes of what an attempt returned that is not the call's answer. It is called
 	// before the attempt's context is canceled unless the attempt lost a race.
@@ -28,6 +28,13 @@ type Statuser[T any] interface {
 	// Status returns the status that an attempt was answered with, in words: "HTTP 503". It is
 	// empty without an answer. It is called for observers and for failures.
 	Status(v T, err error) string
+}
+
+// Refuser is implemented by a Work whose servers refuse with an error.
+type Refuser interface {
+	// Refused reports whether err is a server's refusal for good. It is the call's answer even if
+	// the caller's context has ended since.
+	Refused(err error) bool
 }
 
 // Follower is implemented by a Work whose attempts depend on how earlier ones failed.
