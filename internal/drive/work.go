@@ -13,7 +13,8 @@ type Work[T any] interface {
 	// the attempt's own. When the call is hedged, Send is called by several goroutines.
 	Send(ctx context.Context, attempt int, timed bool) (T, error)
 	// Classify returns the outcome of an attempt of the call on ctx under p. It is called at most
-	// once for each attempt; after ctx has ended, only for an answer or for the error of a Refuser.
+	// once for each attempt; after ctx has ended, only for an answer or for an error that a
+	// Refuser says is one.
 	Classify(ctx context.Context, p *Policy, r Result[T]) call.Outcome
 	// Discard disposes of what an attempt returned that is not the call's answer. It is called
 	// before the attempt's context is canceled unless the attempt lost a race.
