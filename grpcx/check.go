@@ -13,10 +13,10 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// CheckMethods reports the names that stand for no service or method of the .proto files linked
-// into the program: a misspelled name has no effect, and nothing else reports it. The names are as
-// NewPolicies and WithIdempotentMethods take them. Call it from a test; services without generated
-// code are not known.
+// CheckMethods reports the names that match no service or method of the .proto files linked into
+// the program: a misspelled name has no effect, and nothing else reports it. It accepts the forms
+// of NewPolicies and WithIdempotentMethods. Call it from a test; services without generated code
+// are not known.
 func CheckMethods(names ...string) error {
 	var errs []error
 	for _, name := range names {

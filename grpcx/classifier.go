@@ -8,7 +8,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// classifier classifies the status of an attempt, as WithClassifier says.
+// classifier is the type of WithClassifier's function.
 type classifier = func(context.Context, string, *status.Status, retry.Outcome) retry.Outcome
 
 // WithClassifier calls classify to decide the outcome of each attempt that failed, for example by
@@ -25,12 +25,12 @@ type classifier = func(context.Context, string, *status.Status, retry.Outcome) r
 //		return o
 //	}
 //
-// It is not called where the outcome is certain: for an attempt that was provably
-// unprocessed or ran into its timeout, for a pushback of "do not retry", and for what gRPC-Go
-// refuses by itself. What it returns is limited after that: a method that may not have its effect
-// twice is not repeated unless the attempt was Unprocessed, and MaxHint and the deadline bound
-// After. It is called by any number of goroutines at a time. Details are the server's, as many as
-// grpc.WithMaxHeaderListSize lets in.
+// It is not called where the outcome is certain: for an attempt that was provably unprocessed or
+// timed out, for a pushback of "do not retry", for an error marked by retry.Permanent or
+// retry.After, and for what gRPC-Go refuses by itself. Its result is limited: a method that must
+// not have its effect twice is not repeated unless the attempt was Unprocessed, and MaxHint and
+// the deadline bound After. It must be safe for concurrent use. The server chooses the details;
+// grpc.WithMaxHeaderListSize bounds them.
 //
 // It panics if classify is nil.
 func WithClassifier(

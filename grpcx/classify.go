@@ -20,8 +20,8 @@ import (
 func (c *client) classify(ctx context.Context, p *drive.Policy, method string, r *rule, e *ending) retry.Outcome {
 	o := c.outcome(ctx, method, r, e)
 	if o.Class == retry.Unprocessed && o.Forbidden == retry.ReasonNone && p.MaxAttempts == 1 {
-		// Free resends of what a live connection handed back are retries, too, and gRPC-Go has
-		// made its own.
+		// A resend of what a live connection handed back is a retry, too, and gRPC-Go has already
+		// made its transparent one.
 		o.Forbidden = retry.ReasonMaxAttempts
 	}
 	return o
@@ -32,15 +32,15 @@ func (c *client) outcome(ctx context.Context, method string, r *rule, e *ending)
 	st, ours := statusOf(e.err)
 	marked := retry.Classify(e.err)
 	if e.trailer == nil && !ours && st.Code() == codes.Unavailable && isTransportLoss(st.Message()) {
-		e.reported = false // it had a stream: an interceptor behind has dropped the options
+		e.reported = false // it had a stream: an interceptor after ours has dropped the options
 	}
 	switch {
 	case ours || marked.Class == retry.Rejected && !marked.Alive:
-		return retry.Outcome{Class: retry.Rejected} // a call inside this one has done what could be done
+		return retry.Outcome{Class: retry.Rejected} // a call inside this one has retried what it could
 	case marked.Class == retry.Rejected: // retry.Permanent
 		return retry.Outcome{Class: retry.Rejected, Alive: !e.silent()}
-	case st.Code() == codes.DeadlineExceeded && !e.ended && passed(ctx):
-		return retry.Outcome{Class: retry.Canceled} // the server's timer, or gRPC's, was quicker than the context's
+	case st.Code() == codes.DeadlineExceeded && !e.timedOut && passed(ctx):
+		return retry.Outcome{Class: retry.Canceled} // the caller's deadline: another timer fired before ctx's
 	}
 	h := hintOf(st, e.trailer)
 	h.noRetry = h.noRetry || placement.IsDrop(e.err)
@@ -81,20 +81,20 @@ func passed(ctx context.Context) bool {
 	return ok && !time.Now().Before(deadline)
 }
 
-// mayRepeat reports whether a call may have its effect twice; convention decides unless the call
-// or its method has a declaration.
-func (c *client) mayRepeat(ctx context.Context, method string, convention bool) bool {
+// mayRepeat reports whether a call may have its effect twice. byDefault is the answer if neither
+// the call nor its method is declared.
+func (c *client) mayRepeat(ctx context.Context, method string, byDefault bool) bool {
 	switch retry.Idempotency(layer.Declared(ctx)) {
 	case retry.Idempotent:
 		return true
 	case retry.NotIdempotent:
 		return false
 	}
-	return convention || c.declared(method) || safeLevel(method)
+	return byDefault || c.declared(method) || safeLevel(method)
 }
 
-// relist applies a service config's list of codes. It does not matter to an attempt that was
-// provably unprocessed.
+// relist applies a service config's list of codes. It leaves an attempt alone that was provably
+// unprocessed or timed out.
 func relist(o retry.Outcome, code codes.Code, after time.Duration, listed bool) retry.Outcome {
 	switch {
 	case o.Class == retry.Unprocessed || o.Class == retry.Timeout:
@@ -108,21 +108,21 @@ func relist(o retry.Outcome, code codes.Code, after time.Duration, listed bool) 
 	return o
 }
 
-// statusOutcome returns what a status means by itself.
+// statusOutcome returns the outcome of a status, before service config and classifier apply.
 func statusOutcome(st *status.Status, h hint, e *ending) retry.Outcome {
 	switch code := st.Code(); {
 	case e.err == io.EOF:
-		// gRPC-Go returns io.EOF if its stream took no message, and after a transparent retry does
-		// not look up why. A unary call's handler does not run without a message.
+		// gRPC-Go returns io.EOF if its stream took no message, and after a transparent retry
+		// does not look up why. A unary call's handler does not run without a message.
 		return retry.Outcome{Class: retry.Unprocessed, Alive: e.silent()}
 	case e.local(st):
 		return retry.Outcome{Class: retry.Rejected}
 	case code == codes.Unavailable && e.silent() && isHandedBack(st.Message()):
 		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
 	case e.unsent() && code == codes.Unavailable,
-		e.unsent() && e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled):
+		e.unsent() && e.timedOut && (code == codes.DeadlineExceeded || code == codes.Canceled):
 		return retry.Outcome{Class: retry.Unprocessed}
-	case e.ended && (code == codes.DeadlineExceeded || code == codes.Canceled || code == codes.Unavailable):
+	case e.timedOut && (code == codes.DeadlineExceeded || code == codes.Canceled || code == codes.Unavailable):
 		return retry.Outcome{Class: retry.Timeout}
 	case code == codes.Unavailable && e.askedTooMuch(st):
 		return retry.Outcome{Class: retry.Throttled}
@@ -144,7 +144,7 @@ func (e *ending) again() retry.Outcome {
 	return retry.Outcome{Class: retry.Transient}
 }
 
-// answers are the codes by which an application, or what stands before it, refuses for good.
+// answers holds the codes by which an application, or a layer before it, refuses for good.
 var answers = newCodeSet(
 	codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.FailedPrecondition,
 	codes.OutOfRange, codes.Unimplemented, codes.DataLoss, codes.Unauthenticated,

@@ -12,9 +12,9 @@ import (
 
 const criticalityKey = "x-criticality"
 
-// sayCriticality adds to the outgoing metadata how important the call is, if anybody has said so
-// and the caller's metadata does not.
-func sayCriticality(ctx context.Context) context.Context {
+// withCriticality adds the call's criticality to the outgoing metadata, if ctx has one and the
+// caller's metadata does not.
+func withCriticality(ctx context.Context) context.Context {
 	c, ok := layer.Criticality(ctx)
 	if !ok {
 		return ctx
@@ -25,8 +25,8 @@ func sayCriticality(ctx context.Context) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, criticalityKey, c.String())
 }
 
-// incomingCriticality returns how important the client says that its call is, as far as it is
-// believed. Of several values the first counts.
+// incomingCriticality returns the criticality that the client gave its call, lowered to CRITICAL
+// if trusts does not allow more, and whether it gave one. Of several values the first counts.
 func incomingCriticality(ctx context.Context, trusts func(context.Context) bool) (c call.Criticality, said bool) {
 	values := metadata.ValueFromIncomingContext(ctx, criticalityKey)
 	if len(values) == 0 {
@@ -53,12 +53,12 @@ func WithLoadShedding(limit int) ServerOption {
 	return func(c *serverConfig) { c.limiter = l }
 }
 
-// WithTrust sets which callers may raise a call above CRITICAL. By default none may: a call marked
-// CRITICAL_PLUS is handled as CRITICAL. Any caller may lower it.
+// WithTrust sets which callers may raise a call above CRITICAL. By default none may: a call
+// marked CRITICAL_PLUS is handled as CRITICAL. Any caller may lower it.
 //
-// Attempt numbers need no trust. They are bounded; one above 1 can only worsen the client's own
-// case, and one that hides a resend makes it count as a first attempt, as those of clients that
-// send no number do. The retry budget does not look at them.
+// Attempt numbers need no trust. They are bounded, and a number above 1 can only worsen the
+// client's own case. A resend without a number counts as a first attempt. The retry budget does
+// not look at them.
 func WithTrust(trusted func(ctx context.Context) bool) ServerOption {
 	must(trusted != nil, "WithTrust: must not be nil")
 	return func(c *serverConfig) { c.trusts = trusted }

@@ -40,12 +40,12 @@
 //
 // # A lost reply
 //
-// By gRPC's convention, a server that answers UNAVAILABLE did nothing. That is no proof;
-// [WithStrictIdempotency] withdraws it. But gRPC-Go returns UNAVAILABLE also if the connection
-// breaks after the request was sent. The server may then have handled the request, and a second
-// one would repeat its effect: a compare-and-set finds its own first effect and reports a
-// conflict. So this package then resends only declared methods. The same applies to a proxy that
-// has lost its server (HTTP status 502 and 504, and Envoy's texts for it).
+// By gRPC's convention, a server that answers UNAVAILABLE did nothing. Nothing proves it, and
+// [WithStrictIdempotency] turns the convention off. But gRPC-Go also returns UNAVAILABLE if the
+// connection breaks after the request was sent. The server may then have handled the request, and
+// a second one would repeat its effect: a compare-and-set finds its own first effect and reports
+// a conflict. So this package then resends only declared methods. The same applies to a proxy
+// that has lost its server (HTTP status 502 and 504, and Envoy's texts for it).
 //
 // A trailer that is not empty proves that a server answered. Without one, or if an interceptor
 // after ours drops call options, the texts of gRPC-Go's transport decide.
@@ -72,8 +72,8 @@
 // # Marks and hints
 //
 // The marks of retry.Permanent and retry.After are honored on the errors of interceptors,
-// balancers and credentials below. After makes any code retryable, but the method must be declared
-// unless nothing was sent.
+// balancers and credentials that an attempt runs into. After makes any code retryable, but the
+// method must be declared unless nothing was sent.
 //
 // The wait that a server asks for is the trailer grpc-retry-pushback-ms, in milliseconds
 // (negative, malformed or given twice: do not retry), or else google.rpc.RetryInfo among the first

@@ -21,27 +21,26 @@ type ending struct {
 	err      error
 	header   metadata.MD // nil if unknown, or if there was none
 	trailer  metadata.MD // nil: the attempt never had a stream on a connection, empty: it got none from the server
-	ended    bool        // the attempt's own timeout passed
+	timedOut bool        // the attempt's own timeout passed
 	reported bool        // gRPC has set the trailer; otherwise an interceptor may have dropped the option
 }
 
-// silent reports whether nothing came from the server: gRPC's own messages about the connection
-// are then not an application's that relays what it got from somewhere else.
+// silent reports whether nothing came from the server, so that a text of gRPC-Go's about a
+// connection is about ours. A server may relay such a text that it got from elsewhere.
 func (e *ending) silent() bool { return len(e.header) == 0 && len(e.trailer) == 0 }
 
 // unsent reports whether the attempt got no stream on any connection. gRPC sets the target of
-// grpc.Trailer, perhaps to an empty map, if and only if there was one; provided that the options
-// reached gRPC (a channel inside the process need not know them, and an interceptor may drop
-// them).
+// grpc.Trailer, perhaps to an empty map, if and only if there was one, provided that the option
+// reached gRPC: an interceptor may drop it, and an in-process channel may ignore it.
 func (e *ending) unsent() bool { return e.trailer == nil && e.reported }
 
 // messageless reports whether no message can have arrived: there was no stream, or the server's
 // answer was a trailer alone, which then has the content type.
 func (e *ending) messageless() bool { return e.unsent() || len(e.trailer["content-type"]) > 0 }
 
-// answered reports whether a server sent an UNAVAILABLE, which says that it did nothing. It did
-// not if gRPC-Go, or a proxy in between, made the status because the connection was lost: then the
-// server may have done its work, and only the reply was lost.
+// answered reports whether the server itself sent an UNAVAILABLE, which by convention means that
+// it did nothing. A status that gRPC-Go, or a proxy in between, made because the connection was
+// lost is no such answer: the server may have done its work, and only the reply was lost.
 func (e *ending) answered(st *status.Status) bool {
 	if len(e.trailer) > 0 {
 		return !isProxyLoss(st.Message())
@@ -50,10 +49,10 @@ func (e *ending) answered(st *status.Status) bool {
 }
 
 // lost reports whether an UNAVAILABLE means that the connection which carried the attempt was
-// lost: closed, reset or made unreadable by the other side, with a GOAWAY before or not. It had
-// answered before: gRPC-Go opens no stream until the server's preface has come. A connection that
-// has gone silent (keepalive) is not lost in this sense, nor one that was closed because the
-// client asked too much.
+// lost: closed, reset or made unreadable by the other side, with a GOAWAY before or not. The
+// connection had worked before: gRPC-Go opens no stream until the server's preface has come. A
+// connection that has gone silent (keepalive) is not lost in this sense, nor one that was closed
+// because the client asked too much.
 func (e *ending) lost(st *status.Status) bool {
 	return st.Code() == codes.Unavailable && e.trailer != nil && len(e.trailer) == 0 &&
 		isConnectionLoss(st.Message()) && !isEnhanceYourCalm(st.Message())
@@ -119,7 +118,7 @@ func isHandedBack(message string) bool {
 	switch message {
 	case "the connection is draining",
 		"the stream is rejected because server is draining the connection",
-		"transport is closing", // silent with it: the headers were never written
+		"transport is closing", // and nothing came from the server: the headers were never written
 		lostMessage,
 		"stream terminated by RST_STREAM with error code: REFUSED_STREAM":
 		return true
@@ -127,8 +126,9 @@ func isHandedBack(message string) bool {
 	return false
 }
 
-// local reports whether the client itself refused the attempt, and would refuse another, or
-// dropped it. Otherwise an attempt without a stream had no connection, or no time.
+// local reports whether the client itself refused the attempt and would refuse another, or
+// dropped it on purpose. Any other attempt without a stream had no connection, or ran out of
+// time.
 func (e *ending) local(st *status.Status) bool {
 	if isLocal(st) {
 		return true
@@ -138,7 +138,7 @@ func (e *ending) local(st *status.Status) bool {
 	}
 	switch st.Code() {
 	case codes.DeadlineExceeded:
-		return !e.ended && !isWaiting(st.Message())
+		return !e.timedOut && !isWaiting(st.Message())
 	case codes.Canceled:
 		return false
 	case codes.Unavailable:
@@ -147,8 +147,8 @@ func (e *ending) local(st *status.Status) bool {
 	return true
 }
 
-// isWaiting recognizes a call that ran out of time while gRPC-Go had no connection for it. A load
-// balancer may also drop a call with that status.
+// isWaiting recognizes a call that ran out of time while gRPC-Go had no connection for it. Other
+// texts of a DEADLINE_EXCEEDED are those of a load balancer that dropped the call.
 func isWaiting(message string) bool {
 	return strings.Contains(message, "deadline exceeded") || strings.HasPrefix(message, "latest balancer error: ")
 }
@@ -161,8 +161,8 @@ func isUntrusted(message string) bool {
 		strings.Contains(message, " does not implement the AuthorityValidator interface")
 }
 
-// isDrop recognizes calls that gRPC-Go's own load balancers and routers drop on purpose, which are
-// not picked again (gRFC A54). The UNAVAILABLE of another balancer may be a drop or the lack of a
+// isDrop recognizes the texts of calls that gRPC-Go's own load balancers and routers drop on
+// purpose (gRFC A54). The UNAVAILABLE of another balancer may be a drop or the lack of a
 // connection.
 func isDrop(message string) bool {
 	return hasAnyPrefix(message, "RPC is dropped", "request dropped by grpclb", "unknown cluster selected for RPC: ",

@@ -13,16 +13,16 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Error is the error of a call that stopped without success, unless it was a single attempt to
-// which the policy added nothing: that attempt's own status is returned then. The status of an
-// Error (status.Code, status.Convert, the details) is the last attempt's, or the context's if that
-// ended the call between attempts. errors.As finds the *retry.Error with the reason, and the
-// attempts' errors in it.
+// Error is the error of a call that stopped without success. If the policy added nothing to a
+// single attempt, the call returns that attempt's own error instead. The status of an Error
+// (status.Code, status.Convert, the details) is the last attempt's, the context's if that ended
+// the call between attempts, or UNAVAILABLE if nothing was sent. errors.As finds the *retry.Error
+// with the reason, and the attempts' errors in it.
 type Error struct{ Call *retry.Error }
 
 // Error returns the last attempt's text, and then why there was no further attempt.
 func (e *Error) Error() string {
-	st := e.status()
+	st := e.GRPCStatus()
 	if e.Call.Last != nil && status.Code(lastOf(e.Call)) == st.Code() {
 		return e.Call.Error()
 	}
@@ -38,9 +38,7 @@ func (e *Error) Timeout() bool { return e.Call.Timeout() }
 func (e *Error) Unwrap() error { return e.Call }
 
 // GRPCStatus returns the call's status.
-func (e *Error) GRPCStatus() *status.Status { return e.status() }
-
-func (e *Error) status() *status.Status {
+func (e *Error) GRPCStatus() *status.Status {
 	last, isStatus := status.FromError(lastOf(e.Call))
 	if e.Call.Ended != nil {
 		code := codes.Canceled
@@ -86,9 +84,9 @@ func failure(p *drive.Policy, stopped *retry.Error) error {
 	return &Error{stopped}
 }
 
-// statusOf returns the status of an attempt's error. ours reports whether it is the error of a
-// call inside this one. A status that is wrapped is not copied, as status.FromError does: it may
-// be large.
+// statusOf returns the status of an attempt's error, or reports that it is the error of a call
+// inside this one (ours). Unlike status.FromError it does not copy a wrapped status, which may be
+// large.
 func statusOf(err error) (_ *status.Status, ours bool) {
 	switch e := err.(type) {
 	case *Error:
@@ -110,7 +108,8 @@ func statusOf(err error) (_ *status.Status, ours bool) {
 	return status.FromContextError(err), false
 }
 
-// statusText returns the code of what an attempt returned, as observers and errors have it.
+// statusText returns the code of an attempt's error as "gRPC OK", for observers and errors. It is
+// empty for the error of a call inside this one.
 func statusText(err error) string {
 	if err == nil {
 		return "gRPC OK"

@@ -24,8 +24,8 @@ const (
 
 // hint holds what the server asked for.
 type hint struct {
-	given   bool // it asked for a wait, or for none
-	noRetry bool
+	given   bool // it asked for a wait, perhaps of 0
+	noRetry bool // it asked for no retry
 	after   time.Duration
 }
 
@@ -37,8 +37,8 @@ func hintOf(st *status.Status, trailer metadata.MD) hint {
 	return retryInfo(st)
 }
 
-// pushback reads grpc-retry-pushback-ms (gRFC A6). Anything but one number from 0 up, of 32 bits,
-// means: do not retry.
+// pushback reads grpc-retry-pushback-ms (gRFC A6). Anything but a single number from 0 to 2^31-1
+// means "do not retry".
 func pushback(values []string) hint {
 	if len(values) != 1 {
 		return hint{noRetry: true}
@@ -65,8 +65,8 @@ func retryInfo(st *status.Status) (h hint) {
 	return h
 }
 
-// details yields the encoded details of a type among a status's first details, without those that
-// are too large.
+// details yields the encoded details of the named type among a status's first maxDetails, without
+// those that are too large.
 //
 // Status.Details decodes every detail and Status.Proto copies every byte, and a server may send
 // megabytes of them. So the field is read in place, by reflection. If gRPC renames it, details
@@ -93,8 +93,8 @@ func details(st *status.Status, name string) iter.Seq[[]byte] {
 	}
 }
 
-// rawDetails returns the list of *anypb.Any in a *status.Status. ok is false if the
-// status has another layout than today.
+// rawDetails returns the list of *anypb.Any in a *status.Status. ok is false if this version of
+// gRPC-Go has another layout.
 func rawDetails(st reflect.Value) (list reflect.Value, ok bool) {
 	if st.IsNil() || !knownStatus {
 		return list, false
@@ -106,7 +106,7 @@ func rawDetails(st reflect.Value) (list reflect.Value, ok bool) {
 	return inner.Elem().FieldByIndex(innerDetails.Index), true
 }
 
-// The field of a status.Status that has its message, and the details in that.
+// The field of status.Status that holds its protobuf message, and that message's details.
 var (
 	innerStatus, hasStatus   = reflect.TypeFor[status.Status]().FieldByName("s")
 	innerDetails, hasDetails = reflect.TypeFor[spb.Status]().FieldByName("Details")

@@ -12,12 +12,14 @@ import (
 )
 
 // DialOptions returns options that make a ClientConn's calls follow p: both client interceptors,
-// chained after those already given, and gRPC-Go's own retries off, so that one layer retries.
+// chained after those already given, and gRPC-Go's own retries off, so that only one layer
+// retries.
 //
-// gRPC-Go's transparent retries remain: it resends an attempt that never left the client without
-// limit, and one that the server refused unprocessed once. p's observers do not see these. The
-// retryPolicy of a service config from the resolver is off too, but gRPC-Go applies its timeout,
-// which then limits each attempt: pass the config to FromServiceConfig to limit the call.
+// gRPC-Go's transparent retries remain, and p's observers do not see them: gRPC-Go resends any
+// number of times an attempt that never left the client, and once an attempt that the server
+// refused unprocessed. The retryPolicy of a service config from the resolver is off, too, but
+// gRPC-Go still applies the config's timeout, which then limits each attempt: pass the config to
+// FromServiceConfig to limit the call.
 //
 // grpc.WithMaxCallAttempts beside these options bounds the attempts of policies from
 // FromServiceConfig, as it does gRPC-Go's own.
@@ -62,19 +64,19 @@ func newClient(caller string, p *retry.Policy, opts []Option) *client {
 // rule holds the settings for the calls of one method. The zero rule is for methods that no
 // Policies names.
 type rule struct {
-	policy  *retry.Policy // of any destination; nil: the interceptor's
+	policy  *retry.Policy // call For for the policy of a target; nil in byTable
 	codes   codeSet       // the codes that are retried; 0: by the table of the package documentation
-	hedged  bool          // a hedgingPolicy: declares that the method may be sent twice
-	bounded bool          // a perAttemptRecvTimeout: declares that it may be sent again after that
-	timeout time.Duration // of a call; 0: the caller's own
-	wait    *bool         // wait-for-ready, unless the caller's options have it
+	hedged  bool          // a hedgingPolicy declares that the method may be sent twice
+	bounded bool          // a perAttemptRecvTimeout declares that it may be sent again after a timeout
+	timeout time.Duration // of a call; 0: none
+	wait    *bool         // wait-for-ready, unless the caller's options set it; nil: unset
 }
 
 // byTable is the rule of a method that no Policies names, and of a call with a policy of its own.
 var byTable rule
 
-// rule returns what applies to a call of a method of cc, and the policy of its destination, marked
-// as used.
+// rule returns the policy and the rule for a call of method on cc. The policy is that of cc's
+// target, and is marked as used.
 func (c *client) rule(cc *grpc.ClientConn, method string, opts []grpc.CallOption) (*retry.Policy, *rule) {
 	name := targetOf(cc)
 	if p := findPolicy(opts); p != nil {
@@ -88,7 +90,7 @@ func (c *client) rule(cc *grpc.ClientConn, method string, opts []grpc.CallOption
 	return c.policy.For(name), &byTable
 }
 
-// targetOf returns the name of the destination. Tests of interceptors have no connection.
+// targetOf returns the name of the destination. cc is nil in tests of interceptors.
 func targetOf(cc *grpc.ClientConn) string {
 	if cc == nil {
 		return ""

@@ -9,7 +9,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// defaultReplayBuffer is gRPC-Go's own.
+// defaultReplayBuffer is gRPC-Go's default, in bytes.
 const defaultReplayBuffer = 256 << 10
 
 // Option configures the client interceptors.
@@ -20,7 +20,7 @@ type config struct {
 	idempotent map[string]bool // "/service/method", "/service/" for all of a service, "" for all
 	policies   *Policies
 	hintKey    func(ctx context.Context, method string) string
-	replay     int // bytes a stream may keep to be replayed
+	replay     int // bytes of messages that a stream may keep, to send them again
 	classify   classifier
 }
 
@@ -33,17 +33,17 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// WithStrictIdempotency withdraws gRPC's convention that a call which a server answers with
+// WithStrictIdempotency turns off gRPC's convention that a call which a server answers with
 // UNAVAILABLE may be sent again whatever its method: methods that are not declared idempotent are
-// then sent again only if the attempt was provably unprocessed. The proof depends on call options:
-// if an interceptor after this one drops them, such attempts look processed.
+// then sent again only if the attempt was provably unprocessed. The proof depends on call
+// options: if an interceptor after this one drops them, such attempts look processed.
 func WithStrictIdempotency() Option { return func(c *config) { c.strict = true } }
 
 // WithIdempotentMethods declares methods that may be sent twice, as if their idempotency_level
 // were IDEMPOTENT: "pkg.Service/Method", "pkg.Service/*" for all methods of a service, or "*" for
-// all. A leading slash may be there. [CheckMethods] finds names that are misspelled. Without such
-// a declaration a call whose reply was lost is not sent again. It panics if a name has another
-// form.
+// all. A leading slash is optional. [CheckMethods] finds misspelled names. Without such a
+// declaration a call whose reply was lost is not sent again. WithIdempotentMethods panics if a
+// name has another form.
 func WithIdempotentMethods(methods ...string) Option {
 	keys := make([]string, len(methods))
 	for i, m := range methods {
@@ -70,14 +70,13 @@ func WithPolicies(ps *Policies) Option {
 	return func(c *config) { c.policies = ps }
 }
 
-// WithReplayBuffer sets how many bytes of messages a stream keeps to send them again, 256 KiB
-// by default, as in gRPC-Go; each counts with the five bytes that go before it on the wire. A
-// stream that has sent more is not retried. The call option grpc.MaxRetryRPCBufferSize overrides
-// this. With 0 no stream that sends anything is retried.
+// WithReplayBuffer sets how many bytes of messages a stream keeps to send them again: 256 KiB by
+// default, as in gRPC-Go. Each message counts with its five-byte prefix on the wire. A stream
+// that has sent more is not retried. The call option grpc.MaxRetryRPCBufferSize overrides this.
+// With 0 no stream that sends anything is retried.
 //
-// Messages of protobuf are copied, so that the caller may use one again for the next. Of messages
-// of another codec the stream keeps the caller's own values: as gRPC has it, they must not be
-// changed after SendMsg.
+// Protobuf messages are copied, so the caller may reuse them. Messages of other codecs are not:
+// as in gRPC-Go, the caller must not modify them after SendMsg.
 //
 // It panics if bytes is negative.
 func WithReplayBuffer(bytes int) Option {
@@ -85,17 +84,17 @@ func WithReplayBuffer(bytes int) Option {
 	return func(c *config) { c.replay = bytes }
 }
 
-// WithHintKey limits a server's wait to the calls with the same key, such as a tenant or the
-// method ("/pkg.Service/Method"), if the policy's HintScope is "destination": pushback to one key
-// does not delay the others. key is called once per call whose policy has that scope, and must be
-// safe for concurrent use. The number of keys is limited together with that of targets
-// (retry.WithMaxDestinations). WithHintKey panics if key is nil.
+// WithHintKey makes a server's pushback delay only the calls with the same key, such as a tenant
+// or the method ("/pkg.Service/Method"), under a policy whose HintScope is "destination". key is
+// called once per call whose policy has that scope, and must be safe for concurrent use. The
+// number of keys is limited together with that of targets (retry.WithMaxDestinations).
+// WithHintKey panics if key is nil.
 func WithHintKey(key func(ctx context.Context, method string) string) Option {
 	must(key != nil, "WithHintKey: must not be nil")
 	return func(c *config) { c.hintKey = key }
 }
 
-// pauseKey returns the key of a call under p.
+// pauseKey returns the WithHintKey key of a call under p, or "" if its waits have no keys.
 func (c *config) pauseKey(ctx context.Context, p *drive.Policy, method string) string {
 	if c.hintKey == nil || p.Pause == nil {
 		return ""
@@ -103,8 +102,8 @@ func (c *config) pauseKey(ctx context.Context, p *drive.Policy, method string) s
 	return c.hintKey(ctx, method)
 }
 
-// WithPolicy makes one call follow p and not the interceptor's policy, nor that of WithPolicies. p
-// keeps its own budget for the call's target. It panics if p is nil.
+// WithPolicy makes one call follow p instead of the interceptor's policy or that of WithPolicies.
+// p keeps its own budget for the call's target. It panics if p is nil.
 func WithPolicy(p *retry.Policy) grpc.CallOption {
 	must(p != nil, "WithPolicy: policy must not be nil")
 	return policyOption{policy: p}
@@ -116,7 +115,7 @@ type policyOption struct {
 }
 
 // Attempts sets *n to the number of attempts that were sent for one call, hedges included, whether
-// it succeeded or not. Read it when the call is over, as the target of grpc.Trailer. Without an
+// it succeeded or not. Read it when the call is over, like the target of grpc.Trailer. Without an
 // interceptor of this package, *n is not changed. It panics if n is nil.
 func Attempts(n *int) grpc.CallOption {
 	must(n != nil, "Attempts: must not be nil")
@@ -138,9 +137,9 @@ func findPolicy(opts []grpc.CallOption) (p *retry.Policy) {
 	return p
 }
 
-// must panics unless the arguments of an option are as they must be.
-func must(hold bool, text string) {
-	if !hold {
+// must panics with text unless ok.
+func must(ok bool, text string) {
+	if !ok {
 		panic("grpcx: " + text)
 	}
 }

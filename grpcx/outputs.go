@@ -8,9 +8,9 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// outputs are the targets of the caller's Header, Trailer, Peer, OnFinish, and Attempts options.
-// An attempt never writes there itself: the metadata of an attempt that lost would show. A nil
-// *outputs has none.
+// outputs holds the targets of the caller's Header, Trailer, Peer, OnFinish, and Attempts
+// options. Only publish writes to them: attempts that lost must not show. A nil *outputs has
+// none.
 type outputs struct {
 	header  []*metadata.MD
 	trailer []*metadata.MD

@@ -28,10 +28,10 @@ const maxTargets = 1024
 // budget, as in gRFC A6.
 type Policies struct {
 	entries  []entry
-	byName   map[string]int // "" for all methods, "/service/", "/service/method"
+	byName   map[string]int // indices in entries: "" for all methods, "/service/", "/service/method"
 	throttle budget.Spec    // of the entries without a policy made by the user; nil: the default
-	opts     []retry.Option
-	unknown  []string // see UnknownFields
+	opts     []retry.Option // for the policies made from entries
+	unknown  []string       // see UnknownFields
 	targets  *dest.Table[string, *targetPolicies]
 }
 
@@ -43,7 +43,7 @@ type entry struct {
 	Retry   *retrySpec   `json:"retryPolicy,omitempty"`
 	Hedge   *hedgeSpec   `json:"hedgingPolicy,omitempty"`
 
-	policy *retry.Policy // one made by the user, instead of all that
+	policy *retry.Policy // made by the user, instead of the rules above; nil: they apply
 }
 
 // methodName is a key of Policies.byName.
@@ -51,7 +51,7 @@ type methodName string
 
 // retrySpec is a retryPolicy of gRFC A6.
 type retrySpec struct {
-	MaxAttempts int     `json:"maxAttempts"` // as it was given
+	MaxAttempts int     `json:"maxAttempts"` // as given; config applies the limit
 	Initial     seconds `json:"initialBackoff"`
 	Max         seconds `json:"maxBackoff"`
 	Multiplier  float64 `json:"backoffMultiplier"`
@@ -61,7 +61,7 @@ type retrySpec struct {
 
 // hedgeSpec is a hedgingPolicy of gRFC A6.
 type hedgeSpec struct {
-	MaxAttempts int     `json:"maxAttempts"` // as it was given
+	MaxAttempts int     `json:"maxAttempts"` // as given; config applies the limit
 	Delay       seconds `json:"hedgingDelay"`
 	NonFatal    codeSet `json:"nonFatalStatusCodes,omitempty"`
 }
@@ -70,8 +70,8 @@ const mustBeAMethod = `must be "", "package.Service" or "package.Service/Method"
 
 // NewPolicies gives each name its policy: "package.Service/Method" for a method,
 // "package.Service" or "package.Service/*" for the other methods of a service, and "" or "*" for
-// all others. A leading slash may be there. The error lists every name that is malformed, comes
-// twice or has a nil policy. [CheckMethods] finds names that are misspelled.
+// all others. A leading slash is optional. The error lists every name that is malformed, is given
+// twice or has a nil policy. [CheckMethods] finds misspelled names.
 func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 	ps := newPolicies(nil)
 	var errs []error
@@ -95,10 +95,10 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 	return ps, nil
 }
 
-// WithBudget returns policies with the same rules whose methods of one target share a budget of
-// spec, in place of retryThrottling: budget.Unlimited{} for none, as in gRPC without
-// retryThrottling. Policies made by NewPolicies keep their own. It panics if spec is nil or
-// invalid.
+// WithBudget returns policies with the same rules, but with a budget of spec in place of
+// retryThrottling, which the methods of one target share: budget.Unlimited{} for none, as in gRPC
+// without retryThrottling. Policies made by NewPolicies keep their own. It panics if spec is nil
+// or invalid.
 func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
 	must(spec != nil, "WithBudget: must not be nil")
 	if _, err := retry.New(retry.Config{Budget: spec}); err != nil {
@@ -109,9 +109,9 @@ func (ps *Policies) WithBudget(spec budget.Spec) *Policies {
 	return with
 }
 
-// UnknownFields returns the paths of fields in a service config that neither this package knows
-// nor gRPC-Go: those of later versions of gRPC, and misspelled ones. They have no effect. At most
-// 64 are listed.
+// UnknownFields returns the paths of fields in a service config that neither this package nor
+// gRPC-Go knows: those of later versions of gRPC, and misspelled ones. They have no effect. At
+// most 64 are listed.
 func (ps *Policies) UnknownFields() []string { return slices.Clone(ps.unknown) }
 
 // newPolicies returns a Policies without entries.
@@ -151,9 +151,10 @@ type targetPolicies struct {
 	budget budget.Budget // of all rules that have no policy made by the user
 }
 
-// target returns the state for the target of cc, and marks it as used. Over the bound, a target
-// that was not used lately is forgotten; see retry.WithMaxDestinations for the budget that it gets
-// if it is used again. All connections to one target share the bound on attempts of the first.
+// target returns the state for the target of cc, and marks it as used. If there are more than
+// maxTargets, one that was not used lately is forgotten; see retry.WithMaxDestinations for the
+// budget that it gets if it is used again. All connections to a target share the
+// grpc.WithMaxCallAttempts of the first.
 func (ps *Policies) target(name string, cc *grpc.ClientConn) *targetPolicies {
 	if at, ok := ps.targets.Get(name); ok {
 		return at.Value
@@ -164,6 +165,8 @@ func (ps *Policies) target(name string, cc *grpc.ClientConn) *targetPolicies {
 	}).Value
 }
 
+// newTarget returns the state for a target. most is its limit on maxAttempts. drained means that
+// its budget starts empty.
 func (ps *Policies) newTarget(name string, most int, drained bool) *targetPolicies {
 	t := &targetPolicies{byName: ps.byName, budget: dest.NewBudget(ps.budget(), drained)}
 	shared := budget.Shared(t.budget)
@@ -187,7 +190,7 @@ func (t *targetPolicies) rule(method string) *rule {
 	return nil
 }
 
-// rule returns the entry's rule for one target.
+// rule returns the entry's rule for one target. most is the limit on maxAttempts.
 func (e *entry) rule(target string, most int, shared budget.Spec, opts []retry.Option) rule {
 	if e.policy != nil {
 		return rule{policy: e.policy}
@@ -226,7 +229,8 @@ func maxCallAttempts(cc *grpc.ClientConn) int {
 // which is never looked up.
 const fatal codeSet = 1
 
-// config returns the entry's rules. Without a retryPolicy or hedgingPolicy gRPC sends a call once.
+// config returns the retry.Config of the entry, without its budget. Without a retryPolicy or
+// hedgingPolicy gRPC sends a call once.
 func (e *entry) config(most int) retry.Config {
 	switch {
 	case e.Retry != nil:
@@ -247,8 +251,8 @@ func (e *entry) config(most int) retry.Config {
 	return retry.Config{MaxAttempts: 1}
 }
 
-// a6Backoff is the backoff of gRFC A6: min(initial * multiplier^(wait-1), max), and up to a fifth
-// more or less.
+// a6Backoff is the backoff of gRFC A6: min(initial * multiplier^(wait-1), max), with a jitter of
+// up to a fifth either way.
 type a6Backoff struct {
 	initial, max time.Duration
 	multiplier   float64

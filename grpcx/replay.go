@@ -13,12 +13,12 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// replayBuffer holds the caller's operations so far, to be replayed on the attempts to come.
+// replayBuffer holds the caller's operations so far, to repeat them on later attempts.
 type replayBuffer struct {
-	limit int
+	limit int              // of bytes
 	codec encoding.CodecV2 // sizes messages that are not of protobuf; nil: their size is unknown
 	ops   []func(grpc.ClientStream) error
-	bytes int
+	bytes int // the size of the messages in ops
 }
 
 // recordMessage records a message that was sent on a.
@@ -38,8 +38,9 @@ func (s *clientStream) recordMessage(a *streamAttempt, m any) verdict {
 	return s.record(a, func(st grpc.ClientStream) error { return st.SendMsg(kept) }, size)
 }
 
-// record records an operation that was done on a. A nil op cannot be replayed: a is the last
-// attempt. record returns opAgain if a has been replaced: then op is to be done on another.
+// record records an operation that was done on a. A nil op cannot be replayed: a becomes the last
+// attempt. record returns opAgain if a has been replaced: the operation must then be repeated on
+// another.
 func (s *clientStream) record(a *streamAttempt, op func(grpc.ClientStream) error, size int) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,8 +86,9 @@ func (b *replayBuffer) configure(opts []grpc.CallOption) {
 // prefix is the size of what gRPC puts before each message on the wire.
 const prefix = 5
 
-// size returns how many bytes a message takes on the wire. ok is false if that is not known. A
-// message that is the call's only one is the caller's own anyway, and takes no memory of ours.
+// size returns how many bytes a message takes on the wire; ok is false if that is unknown. The
+// only message of a call counts as empty rather than unknown: the caller keeps it anyway, so it
+// takes no memory of ours.
 func (b *replayBuffer) size(m any, many bool) (_ int, ok bool) {
 	if p, ok := m.(proto.Message); ok {
 		return prefix + proto.Size(p), true
@@ -102,9 +104,10 @@ func (b *replayBuffer) size(m any, many bool) (_ int, ok bool) {
 	return prefix + data.Len(), true
 }
 
+// drop forgets the operations: no attempt will need them.
 func (b *replayBuffer) drop() { b.ops = nil }
 
-// onto replays the operations on a new attempt. An error shows when the attempt is received from.
+// onto replays the operations on a new attempt. It ignores errors: receiving returns them.
 func (b *replayBuffer) onto(a *streamAttempt) {
 	for _, op := range b.ops {
 		if op(a.ClientStream) != nil {
@@ -113,9 +116,9 @@ func (b *replayBuffer) onto(a *streamAttempt) {
 	}
 }
 
-// snapshot returns a copy of a message, which its caller may use again for the next. One of
-// protobuf's old API goes through the codec, which knows what it is made of. Callers of SendMsg
-// must not modify other messages, and they are not copied.
+// snapshot returns a copy of a protobuf message, which the caller may reuse; one of protobuf's
+// old API is copied through the codec. Other messages are not copied: callers of SendMsg must not
+// modify them.
 func (b *replayBuffer) snapshot(m any) any {
 	switch m := m.(type) {
 	case proto.Message:

@@ -6,9 +6,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// emptyReply returns a reply of the same type that shares nothing with reply, or reply itself if
-// there can be no new one: then the attempts of a call that is not hedged write to the caller's
-// reply one after the other.
+// emptyReply returns a new reply of the same type that shares nothing with reply. If there can be
+// none, it returns reply itself: the attempts of a call that is not hedged then write to the
+// caller's reply one after the other.
 func emptyReply(reply any) (_ any, fresh bool) {
 	if m, ok := reply.(proto.Message); ok {
 		return m.ProtoReflect().New().Interface(), true
@@ -19,9 +19,9 @@ func emptyReply(reply any) (_ any, fresh bool) {
 	return reply, false
 }
 
-// blankReply returns an emptyReply for an attempt that runs beside others. It reports false for a
-// reply that is not of protobuf and has content before the call (the caller's defaults, something
-// its codec needs): a new reply would lack that or share it, so the call is not hedged.
+// blankReply returns an empty reply as the model for those of hedged attempts. It reports false
+// for a reply that is not of protobuf and has content before the call (the caller's defaults,
+// something its codec needs): a new reply would lack that or share it, so the call is not hedged.
 func blankReply(reply any) (_ any, fresh bool) {
 	_, isProto := reply.(proto.Message)
 	if v := reflect.ValueOf(reply); !isProto && v.Kind() == reflect.Pointer && (v.IsNil() || !v.Elem().IsZero()) {

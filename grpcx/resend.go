@@ -15,12 +15,12 @@ const (
 	pushbackKey      = "grpc-retry-pushback-ms"
 )
 
-// resendContext is the context of a resend whose caller sends no metadata. gRPC's key for metadata
-// is private, and metadata.NewOutgoingContext costs two allocations; so a context that has the
-// metadata and nothing else is shared by all calls, and asked first.
+// resendContext is the context of a resend whose caller sends no metadata. gRPC's key for
+// metadata is private, and metadata.NewOutgoingContext costs two allocations, so all calls share
+// contexts that hold the metadata alone, and Value asks one of them first.
 type resendContext struct {
 	drive.ResendContext
-	metadata context.Context
+	metadata context.Context // one of previous
 }
 
 func (c *resendContext) Value(key any) any {
@@ -30,8 +30,8 @@ func (c *resendContext) Value(key any) any {
 	return c.ResendContext.Value(key)
 }
 
-// previous holds, for the first few resends, contexts whose metadata is the number of attempts
-// sent before.
+// previous holds contexts whose outgoing metadata has the number of attempts sent before, by that
+// number.
 var previous = func() (ctxs [8]context.Context) {
 	for i := range ctxs {
 		md := metadata.Pairs(previousAttempts, strconv.Itoa(i)) // gRPC reads and copies it only
@@ -40,8 +40,8 @@ var previous = func() (ctxs [8]context.Context) {
 	return ctxs
 }()
 
-// resend returns a context whose outgoing metadata has the number of attempts sent before. It may
-// use c for that. The caller's metadata is not changed.
+// resend returns a context derived from ctx whose outgoing metadata has the number of attempts
+// sent before. The result may be c, which must be new. The caller's metadata is not changed.
 func (c *resendContext) resend(ctx context.Context, sent int) context.Context {
 	layer.Resent()
 	c.ResendContext = drive.ResendContext{Context: ctx, Attempt: sent + 1}

@@ -18,20 +18,20 @@ import (
 // maxAttempt bounds the attempt number that a client may claim.
 const maxAttempt = 1000
 
-// ServerOption sets up the server interceptors.
+// ServerOption configures the server interceptors.
 type ServerOption func(*serverConfig)
 
 type serverConfig struct {
-	longest time.Duration
+	longest time.Duration // that a handler may take; 0: no limit
 	attempt func(ctx context.Context, fullMethod string, attempt int)
 
 	budget  func(ctx context.Context, fullMethod string) *budget.Answers // of a call; nil: none
 	limiter *serve.Limiter                                               // nil: none
-	trusts  func(context.Context) bool
+	trusts  func(context.Context) bool                                   // nil: no caller is trusted
 }
 
-// WithMaxDeadline bounds how long a handler may take, whatever deadline the client gave, and if
-// it gave none. It panics if d is not above 0.
+// WithMaxDeadline bounds how long a handler may take, whether or not the client gave a deadline.
+// It panics if d is not above 0.
 func WithMaxDeadline(d time.Duration) ServerOption {
 	must(d > 0, "WithMaxDeadline: must be above 0")
 	return func(c *serverConfig) { c.longest = d }
@@ -117,7 +117,8 @@ func newServerConfig(opts []ServerOption) *serverConfig {
 	return c
 }
 
-// begin prepares a call for its handler, after which the caller must call h.end, or refuses it.
+// begin prepares h for the handler of a call, after which the caller must call h.end, or returns
+// the error that refuses the call.
 func (c *serverConfig) begin(ctx context.Context, method string, h *handling) error {
 	if c.attempt != nil {
 		c.attempt(ctx, method, IncomingAttempt(ctx))
@@ -159,9 +160,9 @@ func expired(ctx context.Context) bool { return ctx.Err() != nil || passed(ctx) 
 
 func doNotRetry() metadata.MD { return metadata.Pairs(pushbackKey, "-1") }
 
-// IncomingAttempt returns the number of the client's attempt that a server is handling, from 1:
-// one more than grpc-previous-rpc-attempts. A value that is negative or no number is ignored, and
-// one over 1,000 counts as 1,000. Of several values, from several layers of retries, the greatest
+// IncomingAttempt returns the number of the client's attempt that a server is handling, from 1 to
+// 1,000: one more than grpc-previous-rpc-attempts. A value that is not a number from 0 to 2^31-1
+// is ignored. Of several values, from several layers of retries, the greatest of the first eight
 // counts.
 func IncomingAttempt(ctx context.Context) int {
 	attempt := 1

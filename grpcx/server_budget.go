@@ -15,8 +15,8 @@ import (
 // WithRetryBudget charges a budget for each answer that a client would retry: any code but OK,
 // CANCELLED and those that the table in the package documentation rejects. When the budget has
 // nothing left, the answer has the trailer grpc-retry-pushback-ms: -1, which plain gRPC clients
-// obey too. An answer after the deadline is charged as well, and so is a call that panicked, for
-// an outer interceptor that recovers the panic.
+// obey too. An answer after the deadline is charged as well, and so is a panic, which an outer
+// interceptor may turn into an answer.
 //
 // All interceptors that are given the same Option value share one budget: pass it to the unary and
 // the stream interceptor. It also limits clients that make one call each, whose own budgets
@@ -27,9 +27,9 @@ func WithRetryBudget(f budget.Fleet) ServerOption {
 	return func(c *serverConfig) { c.budget = func(context.Context, string) *budget.Answers { return b } }
 }
 
-// WithRetryBudgetBy is as WithRetryBudget with a budget for each key of a call: its method, or a
-// tenant that its metadata names. The server keeps 1,024 budgets and forgets those that were not
-// used lately; of a key 256 bytes count.
+// WithRetryBudgetBy works as WithRetryBudget, with a budget for each key of a call: its method,
+// or a tenant that its metadata names. The server keeps 1,024 budgets and forgets those that were
+// not used lately. Only the first 256 bytes of a key count.
 func WithRetryBudgetBy(f budget.Fleet, key func(ctx context.Context, fullMethod string) string) ServerOption {
 	must(key != nil, "WithRetryBudgetBy: must not be nil")
 	bs := serve.NewBudgets("grpcx: WithRetryBudgetBy", f)
@@ -41,11 +41,11 @@ func WithRetryBudgetBy(f budget.Fleet, key func(ctx context.Context, fullMethod 
 // handling is one call that a server handles.
 type handling struct {
 	ctx     context.Context    // the handler's
-	cancel  context.CancelFunc // of ctx; nil: it has no end of its own
+	cancel  context.CancelFunc // of ctx; nil: WithMaxDeadline is not set
 	mark    *layer.Mark
 	budget  *budget.Answers // nil: none
-	request int64           // its number there
-	settled atomic.Bool     // its end there has come
+	request int64           // the call's number in budget
+	settled atomic.Bool     // budget.End was called
 	limiter *serve.Limiter  // nil: none
 }
 
@@ -70,11 +70,11 @@ func (h *handling) end(err error) (doNotRetry bool) {
 		return err != nil && h.mark.Spent()
 	}
 	code := codeOf(err)
-	invites := code != codes.OK && code != codes.Canceled && !answers.has(code)
+	retryable := code != codes.OK && code != codes.Canceled && !answers.has(code)
 	switch {
 	case err != nil && h.mark.Spent():
 		doNotRetry = true
-	case invites && h.ctx.Err() != context.Canceled:
+	case retryable && h.ctx.Err() != context.Canceled:
 		doNotRetry = !h.budget.Fail()
 	}
 	h.budget.End(h.request, code == codes.OK || answers.has(code))

@@ -15,13 +15,13 @@ import (
 
 // fields is a JSON object that is being read.
 type fields struct {
-	left    map[string]json.RawMessage
-	had     map[string]bool
-	bad     map[string]bool
-	errs    []error
-	unknown *[]string // paths of the fields that were not read, of the whole text
-	path    string    // of the object, with a dot
-	at      string    // of what is being read, in the object
+	left    map[string]json.RawMessage // fields not yet read
+	had     map[string]bool            // fields that were there, by name
+	bad     map[string]bool            // those of had whose value is wrong
+	errs    []error                    // of this object
+	unknown *[]string                  // paths of the fields that nothing reads, in the whole text
+	path    string                     // of the object, with a dot at the end
+	at      string                     // path in the object of what is being read
 }
 
 // readObject reads the fields of an object at path. A null is an object without fields, as in
@@ -37,15 +37,15 @@ func readObject(raw json.RawMessage, path string, unknown *[]string, read func(*
 	return read(&fields{left: left, had: map[string]bool{}, bad: map[string]bool{}, unknown: unknown, path: path})
 }
 
-// inner returns a function that reads an object inside this one, given one that reads its fields.
+// inner returns a function that reads an object inside this one. read reads that object's fields.
 func (o *fields) inner(read func(*fields) error) func(json.RawMessage) error {
 	return func(raw json.RawMessage) error { return readObject(raw, o.path+o.at+".", o.unknown, read) }
 }
 
 func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
-// find removes a field whose name is written in any case, as encoding/json and so gRPC-Go read
-// it. A field that is null counts as absent.
+// find removes a field and returns its value. Names match in any case, as in encoding/json, which
+// gRPC-Go uses. A field that is null counts as absent.
 func (o *fields) find(name string) (raw json.RawMessage, ok bool) {
 	for key, value := range o.left {
 		if !strings.EqualFold(key, name) {
@@ -123,8 +123,8 @@ func (o *fields) skip(names ...string) {
 	}
 }
 
-// end adds the fields that were not read to the unknown ones, and returns all mistakes. The number
-// of both is bounded.
+// end adds the fields that nothing has read to the unknown ones, and returns the object's
+// mistakes. The number of both is bounded.
 func (o *fields) end() error {
 	for _, err := range conf.Flatten(conf.Unknown(o.left)) {
 		f, ok := errors.AsType[*conf.FieldError](err)
@@ -135,8 +135,7 @@ func (o *fields) end() error {
 	return errors.Join(o.errs...)
 }
 
-// seconds is a time.Duration that JSON has as proto JSON writes one: seconds, with a fraction or
-// not, and an s.
+// seconds is a time.Duration in proto JSON: "0.25s".
 type seconds time.Duration
 
 // MarshalJSON writes a duration.
@@ -145,7 +144,7 @@ func (d seconds) MarshalJSON() ([]byte, error) {
 	return json.Marshal(strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "s")
 }
 
-// parseSeconds reads a duration. One that time.Duration cannot hold becomes the longest.
+// parseSeconds reads a duration. One that is too long for a time.Duration becomes the longest.
 func parseSeconds(raw json.RawMessage) (seconds, error) {
 	var text string
 	if json.Unmarshal(raw, &text) != nil {

@@ -27,18 +27,18 @@ const (
 // FromServiceConfig reads the policies of a gRPC service config
 // (https://github.com/grpc/grpc/blob/master/doc/service_config.md): methodConfig with its names
 // (a method, a service, or {} for all others), timeout, waitForReady, retryPolicy and
-// hedgingPolicy, and retryThrottling, which becomes one budget.GRPC a target for all its methods.
+// hedgingPolicy, and retryThrottling, which becomes one budget.GRPC per target for its methods.
 // Without retryThrottling they share the default budget, see [Policies.WithBudget].
 //
 // As in gRPC-Go, a maxAttempts above 5 means 5, or the grpc.WithMaxCallAttempts of the
-// first connection to a target, and a method with neither policy is sent once. Whoever
-// lists a code declares that the method may be sent again after it. A retryPolicy's
-// perAttemptRecvTimeout is the AttemptTimeout, and declares the same of a timeout.
+// first connection to a target, and a method with neither policy is sent once. To list a code is
+// to declare that the method may be sent again after it. A retryPolicy's perAttemptRecvTimeout is
+// the AttemptTimeout, and declares the same of a timeout.
 //
-// Names of fields are read in any case and null is a field that is not there, as in gRPC-Go; of a
-// tokenRatio three decimals count, as in gRFC A6. Fields
-// of gRPC that have nothing to do with retries (load balancing, health checks, message sizes) are
-// ignored, and so are unknown ones: [Policies.UnknownFields] lists these.
+// Names of fields are read in any case and null counts as absent, as in gRPC-Go. Three decimals
+// of maxTokens and tokenRatio count (gRFC A6). Fields of gRPC that have nothing to do with
+// retries (load balancing, health checks, message sizes) are ignored, and so are unknown ones:
+// [Policies.UnknownFields] lists these.
 //
 // The error lists every mistake with its path. opts apply to each policy, such as observers.
 func FromServiceConfig(config string, opts ...retry.Option) (*Policies, error) {
@@ -208,7 +208,7 @@ func codeList(into *codeSet) func(json.RawMessage) error {
 		}
 		var wrong []string
 		for _, name := range names {
-			c := codes.OK // of null; gRPC-Go takes both, to no effect
+			c := codes.OK // for null; gRPC-Go accepts null and OK, which have no effect
 			if !isNull(name) && c.UnmarshalJSON(bytes.ToUpper(name)) != nil {
 				wrong = append(wrong, fmt.Sprintf("%.40s", name))
 				continue

@@ -19,14 +19,14 @@ import (
 )
 
 // ServiceConfig writes the policies as a gRPC service config, for clients that do not use this
-// library. Policies from FromServiceConfig are written as they were read, without what is not
-// about retries (a loadBalancingConfig, message sizes). A retry.Policy is written as closely as
-// gRPC allows: UNAVAILABLE as its one code, MaxAttempts at most 5, the curve of its Backoff under
-// gRPC's own jitter, and the default budget as retryThrottling of 10 tokens and a ratio of 0.1. If
-// gRPC has no equivalent (an attempt timeout, MaxElapsed, a HintScope, hedging by a percentile,
-// another budget or curve, budgets that differ), the error names each. A hedgingPolicy applies to
-// every method of its name, also to those that are not declared idempotent: in gRPC it is that
-// declaration.
+// library. Policies from FromServiceConfig are written as they were read, without the fields that
+// are not about retries (a loadBalancingConfig, message sizes). A retry.Policy is written as
+// closely as gRPC allows: UNAVAILABLE as its one code, MaxAttempts at most 5, the curve of its
+// Backoff under gRPC's own jitter, and the default budget as retryThrottling of 10 tokens and a
+// ratio of 0.1. The error names everything that gRPC has no equivalent for: an attempt timeout,
+// MaxElapsed, a HintScope, hedging by a percentile, another budget or curve, budgets that differ.
+// A hedgingPolicy applies to every method of its name, also to those that are not declared
+// idempotent: in gRPC it is that declaration.
 func (ps *Policies) ServiceConfig() (string, error) {
 	var (
 		out  serviceConfig
@@ -84,8 +84,8 @@ func (n methodName) MarshalJSON() ([]byte, error) {
 	return json.Marshal(parts)
 }
 
-// convert sets the entry's retryPolicy or hedgingPolicy from a policy of the user's, and returns
-// its budget.
+// convert sets the entry's retryPolicy or hedgingPolicy from the Config of the user's policy, and
+// returns the budget to write.
 func (e *entry) convert(c retry.Config) (budget.Spec, error) {
 	n := min(c.MaxAttempts, defaultMaxAttempts)
 	if c.MaxAttempts == retry.Unlimited {
@@ -122,9 +122,9 @@ func (e *entry) convert(c retry.Config) (budget.Spec, error) {
 	return c.Budget, errors.Join(errs...)
 }
 
-// curve finds the exponential curve that a strategy has below its jitter.
+// curve returns the exponential curve of a strategy, without its jitter.
 func curve(s backoff.Strategy) (initial, top time.Duration, _ error) {
-	const never = time.Millisecond // gRPC has no backoff of 0
+	const shortest = time.Millisecond // gRPC has no backoff of 0
 	text, err := backoff.MarshalStrategy(s)
 	if err != nil {
 		return 0, 0, fmt.Errorf("gRPC has only exponential backoff, not %T", s)
@@ -141,7 +141,7 @@ func curve(s backoff.Strategy) (initial, top time.Duration, _ error) {
 		top, err2 := time.ParseDuration(v.Cap)
 		switch name {
 		case "none":
-			return never, never, nil
+			return shortest, shortest, nil
 		case "exponential", "full_jitter", "equal_jitter":
 			if err1 == nil && err2 == nil {
 				return base, top, nil
@@ -156,6 +156,7 @@ func curve(s backoff.Strategy) (initial, top time.Duration, _ error) {
 	return 0, 0, errors.New("gRPC has only exponential backoff")
 }
 
+// exportBudget returns a budget as retryThrottling, nil if it is unlimited.
 func exportBudget(s budget.Spec) (*throttlingJSON, error) {
 	switch b := s.(type) {
 	case nil, budget.Unlimited:

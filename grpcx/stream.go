@@ -34,9 +34,9 @@ type clientStream struct {
 	c        *client
 	p        *drive.Policy
 	r        *rule
-	ctx      context.Context // the caller's, with the rule's timeout
-	rpc      rpcinfo.Context // ctx
-	release  context.CancelFunc
+	ctx      context.Context    // the caller's, with the rule's timeout
+	rpc      rpcinfo.Context    // ctx points to it
+	release  context.CancelFunc // of the rule's timeout
 	desc     *grpc.StreamDesc
 	cc       *grpc.ClientConn
 	method   string
@@ -44,11 +44,12 @@ type clientStream struct {
 	opts     []grpc.CallOption // for every attempt
 	out      *outputs          // nil: none
 
-	// receiving is a lock. It is a channel because testing/synctest takes a goroutine that waits
-	// for a channel for idle, and the holder may be waiting for a backoff to pass.
+	// receiving is a lock. It is a channel because its holder may wait for a backoff to pass: in
+	// a test, synctest lets time pass while goroutines wait for a channel, but not while they
+	// wait for a mutex.
 	receiving chan struct{}
 	settled   atomic.Bool // cur and err are final
-	err       error       // what receiving returns after the end; nil: what cur's own stream returns
+	err       error       // what RecvMsg returns once settled; nil: what cur's own stream returns
 
 	// mu is never held across a call of a stream or of the caller's code; see unlock.
 	mu      sync.Mutex
@@ -58,7 +59,7 @@ type clientStream struct {
 	ops     int           // operations of the caller under way
 	pending *observations // for the observer, once mu is released
 	done    bool          // the call is over, with doneErr
-	called  bool          // the caller's OnFinish options have been called
+	called  bool          // unlock has called, or is calling, the caller's OnFinish options
 	doneErr error
 
 	// Only the goroutine that has claimed cur uses these.
@@ -73,13 +74,13 @@ func (c *client) stream(
 	opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	if layer.Nested() {
-		inner, call := layer.Begin(ctx)
-		defer call.End()
+		inner, nested := layer.Begin(ctx)
+		defer nested.End()
 		if inner != nil {
 			ctx = inner
 		}
 	}
-	ctx = sayCriticality(ctx)
+	ctx = withCriticality(ctx)
 	policy, r := c.rule(cc, method, opts)
 	s := &clientStream{
 		c: c, p: drive.Of(policy), r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
@@ -105,7 +106,7 @@ func (c *client) stream(
 // begin opens the first attempt that can be opened.
 func (s *clientStream) begin() error {
 	opened := false
-	defer func() { // a panic or runtime.Goexit in the streamer, or in what is a user's own
+	defer func() { // a panic or runtime.Goexit in the streamer, or in other code of the user's
 		if !opened {
 			s.call.Cancel(time.Now(), retry.ReasonCanceled)
 			s.release()
@@ -161,7 +162,7 @@ func (s *clientStream) send(a *streamAttempt, m any) (verdict, error) {
 	return s.refuse(a, err) // the message's fault: gRPC has ended the stream
 }
 
-// CloseSend ends what the caller sends.
+// CloseSend closes the sending side.
 func (s *clientStream) CloseSend() error {
 	if !s.settled.Load() {
 		defer s.enter()()
@@ -178,7 +179,7 @@ func (s *clientStream) CloseSend() error {
 	return s.cur.CloseSend()
 }
 
-// RecvMsg receives a message. Until the first it may take any number of attempts.
+// RecvMsg receives a message. The first may take any number of attempts.
 func (s *clientStream) RecvMsg(m any) error {
 	if !s.settled.Load() {
 		defer s.enter()()
@@ -213,15 +214,15 @@ func (s *clientStream) receive(a *streamAttempt, m any) (verdict, error) {
 	if s.claim(a) {
 		return opFailed, err
 	}
-	if cur, settled := s.wait(); settled && s.err == nil && cur == a { // its header settled the call, in Header
+	if cur, settled := s.wait(); settled && s.err == nil && cur == a { // Header settled the call on a
 		s.ended(err)
 		return opDone, err
 	}
 	return opAgain, nil
 }
 
-// ended releases what a stream holds once the caller sees its end. With gRPC-Go, onFinish has done
-// so; streams of other makes may not know OnFinish.
+// ended releases what a stream holds, once the caller has seen its end. With gRPC-Go, onFinish
+// has done so already; other streams may ignore grpc.OnFinish.
 func (s *clientStream) ended(err error) {
 	if err == nil {
 		return
@@ -266,7 +267,7 @@ func (s *clientStream) Trailer() metadata.MD { return s.commit().Trailer() }
 // not sent again, as with gRPC-Go.
 func (s *clientStream) Context() context.Context { return s.commit().ClientStream.Context() }
 
-// commit makes the present attempt the last, and returns it.
+// commit makes the present attempt the last, if the call is not settled, and returns it.
 func (s *clientStream) commit() (a *streamAttempt) {
 	done, _ := s.withRetry(func(present *streamAttempt) (verdict, error) {
 		s.mu.Lock()

@@ -24,18 +24,20 @@ type streamAttempt struct {
 	grpc.ClientStream
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
-	unfinished atomic.Bool   // it was given up before gRPC had finished it: its metadata is gRPC's to write
+	unfinished atomic.Bool   // it was given up before gRPC ended it: gRPC may still write its metadata
 	seen       metadata.MD   // its header, for the goroutine that receives
 	limit      time.Duration // the attempt timeout, 0 for none
-	left       time.Duration // of it
+	left       time.Duration // of limit
 
 	// Guarded by the stream's mu:
 	claimed bool          // a goroutine settles the call or replaces the attempt
 	over    chan struct{} // closed when the attempt is replaced or the call settled
-	ended   bool          // gRPC has finished it
+	ended   bool          // gRPC has called OnFinish, with endErr
 	endErr  error
 }
 
+// newAttempt returns the attempt that step asks for, not yet opened. waited is the wait before
+// it.
 func (s *clientStream) newAttempt(step call.Step, waited time.Duration) *streamAttempt {
 	a := &streamAttempt{limit: step.Timeout, left: step.Timeout, over: make(chan struct{})}
 	a.Attempt = retry.Attempt{Number: step.Attempt, Kind: step.Kind, Sent: time.Now(), Waited: waited}
@@ -68,14 +70,14 @@ func (a *streamAttempt) within(f func()) bool {
 	f()
 	inTime := timer.Stop()
 	if !inTime {
-		a.cancel(timeout.ErrAttempt) // the timer may still be about to
+		a.cancel(timeout.ErrAttempt) // the timer's goroutine may not have done it yet
 	}
-	a.left = max(1, a.left-time.Since(start))
+	a.left = max(1, a.left-time.Since(start)) // 0 would be no limit
 	return inTime
 }
 
-// lost returns errLost for an end that the server did not send: a server that ends a stream well
-// sends a header or a trailer.
+// lost returns err, or errLost for an io.EOF that the server did not send: a server that ends a
+// stream well sends a header or a trailer.
 func (a *streamAttempt) lost(header metadata.MD, err error) error {
 	if err != io.EOF || header != nil {
 		return err
@@ -86,8 +88,8 @@ func (a *streamAttempt) lost(header metadata.MD, err error) error {
 	return err
 }
 
-// late returns errTooLate for an answer that arrived together with the attempt's timeout: its
-// stream is cancelled.
+// late returns err, or errTooLate for an answer that arrived together with the attempt's timeout:
+// its stream is canceled.
 func (a *streamAttempt) late(err error) error {
 	if a.timedOut() && (err == nil || err != io.EOF && isLocal(status.Convert(err))) {
 		a.unfinished.Store(err == nil)
@@ -96,11 +98,11 @@ func (a *streamAttempt) late(err error) error {
 	return err
 }
 
-// errTooLate is the error of an attempt whose own timeout passed. gRPC takes that for the caller's
-// cancellation.
+// errTooLate is the error of an attempt whose own timeout passed, which gRPC reports as
+// CANCELLED.
 var errTooLate = status.Error(codes.DeadlineExceeded, context.DeadlineExceeded.Error())
 
-// failure returns an attempt's error: its timeout, if that is why it failed.
+// failure returns an attempt's error: that of its timeout, if that is why it failed.
 func (a *streamAttempt) failure(err error, o retry.Outcome) error {
 	switch {
 	case !a.timedOut() || o.Class == retry.Rejected || o.Class == retry.Canceled:
@@ -113,8 +115,7 @@ func (a *streamAttempt) failure(err error, o retry.Outcome) error {
 
 func (a *streamAttempt) timedOut() bool { return context.Cause(a.ctx) == timeout.ErrAttempt }
 
-// noStream is the stream of an attempt that could not be opened. The call is over, with an error
-// of its own.
+// noStream stands for the stream of an attempt that could not be opened, once the call is over.
 type noStream struct {
 	grpc.ClientStream
 	ctx context.Context

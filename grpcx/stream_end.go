@@ -7,14 +7,14 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// observations are the end of a call, for its policy's observer: the call is settled before the
-// observer sees it, so that the observer may use the stream.
+// observations holds what unlock passes to the policy's observer at the end of a call: the call
+// is settled first, so that the observer may use the stream.
 type observations struct {
 	attempt *retry.Attempt // the last, nil if the observer has seen it
 	err     error          // its error
 }
 
-// enter marks that an operation of the caller is under way, and returns what marks its end.
+// enter marks that an operation of the caller is under way. leave marks its end.
 func (s *clientStream) enter() (leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,8 +28,8 @@ func (s *clientStream) enter() (leave func()) {
 	}
 }
 
-// onFinish is called by gRPC when an attempt has ended, perhaps because the caller has left it to
-// its context or to closing the connection.
+// onFinish is called by gRPC when an attempt has ended, perhaps because the caller's context
+// ended or the connection was closed.
 func (s *clientStream) onFinish(a *streamAttempt, err error) {
 	a.cancel(nil)
 	s.mu.Lock()
@@ -93,8 +93,8 @@ func (s *clientStream) stop(a *streamAttempt, err error) {
 	s.settle(a)
 }
 
-// settleAfterPanic settles the call unless the claimant of a has settled it or replaced a: after a
-// panic or runtime.Goexit in a user's code, no goroutine may wait for that.
+// settleAfterPanic settles the call unless the claimant of a has settled it or replaced a: after
+// a panic or runtime.Goexit in a user's code, other goroutines would wait for that forever.
 func (s *clientStream) settleAfterPanic(a *streamAttempt) {
 	select {
 	case <-a.over:
@@ -109,7 +109,8 @@ func (s *clientStream) settleAfterPanic(a *streamAttempt) {
 	s.settle(a)
 }
 
-// settle requires that s.mu is held, and that the caller has claimed a.
+// settle makes cur and err final, and wakes the goroutines that wait for a. It requires that s.mu
+// is held, and that the caller has claimed a.
 func (s *clientStream) settle(a *streamAttempt) {
 	s.replay.drop()
 	s.settled.Store(true)
@@ -145,9 +146,9 @@ func (s *clientStream) conclude(last error) error {
 	return nil
 }
 
-// finish ends the call, and shows the caller what came with the final attempt: a goroutine that
-// has seen the end of the stream has called finish, or waited for mu. It requires that s.mu is
-// held.
+// finish ends the call with err, unless it is over, and fills the caller's outputs from the final
+// attempt. A goroutine that has seen the end of the stream has called finish, or waited for mu,
+// and so finds them filled. It requires that s.mu is held.
 func (s *clientStream) finish(err error) {
 	if s.done {
 		return

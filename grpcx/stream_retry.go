@@ -19,14 +19,14 @@ import (
 type verdict uint8
 
 const (
-	opDone   verdict = iota // it is done, and its error is the caller's
+	opDone   verdict = iota // done: the caller gets its error
 	opFailed                // the attempt failed with the error, and this goroutine has claimed it: replace it
 	opAgain                 // the attempt is no longer the call's, or the call is settled
 )
 
 // withRetry runs op on the call's attempt and, when an attempt is replaced, on the next. It
-// reports false if the call is settled before op is done: then op is for s.cur alone, whose
-// failures are the caller's. No lock is held while op runs.
+// reports false if the call is settled before op is done: then the operation belongs on s.cur,
+// whose error the caller gets. No lock is held while op runs.
 func (s *clientStream) withRetry(op func(a *streamAttempt) (verdict, error)) (done bool, _ error) {
 	for a, settled := s.wait(); !settled; a, settled = s.wait() {
 		switch v, err := op(a); v {
@@ -54,8 +54,8 @@ func (s *clientStream) wait() (a *streamAttempt, settled bool) {
 }
 
 // claim makes the caller the one that ends or replaces an attempt, and reports whether it is: a
-// sender and a receiver may find out at once. Whoever has claimed an attempt must settle the call
-// or replace the attempt.
+// sender and a receiver may see a failure at the same time. Whoever has claimed an attempt must
+// settle the call or replace the attempt.
 func (s *clientStream) claim(a *streamAttempt) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,8 +114,8 @@ func (s *clientStream) diagnose(a *streamAttempt) (verdict, error) {
 	return s.headless(a)
 }
 
-// headless ends an attempt that has ended without a header, and so without a message: well, or
-// with the error it returns.
+// headless handles an attempt that ended without a header, and so without a message. It settles
+// the call if the attempt ended well; otherwise it claims the attempt and returns its error.
 func (s *clientStream) headless(a *streamAttempt) (verdict, error) {
 	err := a.late(a.lost(nil, a.RecvMsg(&struct{}{})))
 	if err != nil && err != io.EOF {
@@ -129,9 +129,9 @@ func (s *clientStream) headless(a *streamAttempt) (verdict, error) {
 	return opAgain, nil
 }
 
-// refuse settles a call that the client itself ended over a message, whose error the sender
-// returns. If a goroutine that receives has found the stream ended before, the sender returns what
-// is wrong with the message all the same.
+// refuse settles a call whose stream the client itself ended because of a message. The sender
+// returns err, what is wrong with the message, even if a receiving goroutine has found the stream
+// ended before.
 func (s *clientStream) refuse(a *streamAttempt, err error) (verdict, error) {
 	if !s.claim(a) {
 		cur, _ := s.wait()
@@ -156,7 +156,7 @@ func (s *clientStream) refuse(a *streamAttempt, err error) (verdict, error) {
 // settles the call.
 func (s *clientStream) retry(a *streamAttempt, err error) {
 	defer s.settleAfterPanic(a)
-	e := ending{err: err, header: a.seen, trailer: metadata.MD{}, ended: a.timedOut(), reported: s.finished(a)}
+	e := ending{err: err, header: a.seen, trailer: metadata.MD{}, timedOut: a.timedOut(), reported: s.attemptEnded(a)}
 	if !a.unfinished.Load() {
 		e.trailer = a.Trailer()
 	}
@@ -168,9 +168,9 @@ func (s *clientStream) retry(a *streamAttempt, err error) {
 	s.replace(a, next, last)
 }
 
-// replace puts next in the place of an attempt that failed. If the call has stopped, with the
-// error last, next is an attempt that could not be opened, if there is one: it was the last, so
-// nothing of the one before is shown.
+// replace puts next in the place of an attempt that failed. If the call has stopped, last is its
+// last error, and a next that is not nil is an attempt that could not be opened: as the last one,
+// it hides the metadata of a.
 func (s *clientStream) replace(a, next *streamAttempt, last error) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -185,14 +185,15 @@ func (s *clientStream) replace(a, next *streamAttempt, last error) {
 	close(a.over)
 }
 
-// finished reports whether gRPC has reported an attempt's end, as it was asked to.
-func (s *clientStream) finished(a *streamAttempt) bool {
+// attemptEnded reports whether gRPC has called an attempt's OnFinish option.
+func (s *clientStream) attemptEnded(a *streamAttempt) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return a.ended
 }
 
-// outcome returns the outcome of a failed attempt. fixed is why there may be no further one.
+// outcome returns the outcome of a failed attempt. fixed is the reason why no other may follow,
+// or ReasonNone.
 func (s *clientStream) outcome(a *streamAttempt, e ending, fixed retry.Reason) retry.Outcome {
 	gaveUp := s.ctx.Err() != nil
 	var o retry.Outcome
@@ -209,10 +210,10 @@ func (s *clientStream) outcome(a *streamAttempt, e ending, fixed retry.Reason) r
 	return o
 }
 
-// open makes attempts until one is open, waits in between, and replays on it what was sent before.
-// before is the error of the attempt before, nil for the first: the call may yet stop with it. If
-// the call has stopped, open returns the last attempt that could not be opened, if any, and the
-// last attempt's error.
+// open makes attempts, with waits in between, until one is open, and replays on it what was sent
+// before. before is the error of the previous attempt, nil for the first: the call may stop with
+// it. If the call has stopped, open returns the last attempt that could not be opened, if any,
+// and the last attempt's error.
 func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 	last = before
 	returned := false
@@ -230,19 +231,19 @@ func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 		}
 		a = s.newAttempt(step, s.call.Report().Waited-waited)
 		if last = s.connect(a); last == nil {
-			a.within(func() { s.replay.onto(a) }) // a server that does not read holds up what fills its window
+			a.within(func() { s.replay.onto(a) }) // blocks if the server does not read
 			returned = true
 			return a, nil
 		}
 		a.cancel(nil)
-		e := ending{err: last, ended: a.timedOut(), reported: s.finished(a)}
+		e := ending{err: last, timedOut: a.timedOut(), reported: s.attemptEnded(a)}
 		o := s.outcome(a, e, retry.ReasonNone)
 		last = a.failure(last, o)
 		s.report(a, o, last)
 	}
 }
 
-// next waits for the next attempt to send, or for the end of the call.
+// next waits until an attempt is due or the call has ended, and returns the step.
 func (s *clientStream) next() call.Step {
 	now := time.Now()
 	for {
@@ -274,7 +275,7 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 		a.attempt.peer = new(peer.Peer)
 		opts = append(opts, grpc.Peer(a.attempt.peer))
 	}
-	opts = opts[:len(opts):len(opts)] // what appends to them gets memory of its own
+	opts = opts[:len(opts):len(opts)] // an interceptor's append must not write to our memory
 	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts...) })
 	if !inTime && err == nil {
 		err = errTooLate // opened, but its context has ended

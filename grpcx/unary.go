@@ -28,9 +28,10 @@ func (c *client) unary(
 			ctx = inner
 		}
 	}
-	ctx = sayCriticality(ctx)
+	ctx = withCriticality(ctx)
 	policy, r := c.rule(cc, method, opts)
 	p := drive.Of(policy)
+	// The first attempt needs nothing but the budget: send it without a unaryCall.
 	if p.Fast && r.timeout <= 0 && !c.strict && ctx.Err() == nil && !placement.InUse() {
 		first := new(firstAttempt)
 		if rest, out := r.split(first.room[:0], opts); out == nil {
@@ -49,15 +50,15 @@ func (c *client) unary(
 	return u.run(p)
 }
 
-// resume continues a call whose first attempt needed nothing around it but the budget, and failed:
-// a call that succeeds at once needs no unaryCall.
+// resume continues a call whose first attempt was sent without the driver, and failed. Most calls
+// succeed at once, and need no unaryCall.
 func (u *unaryCall) resume(p *drive.Policy, sent call.First, first *firstAttempt, err error) error {
 	u.first = attempt{received: first.received, reply: u.reply}
 	a := drive.Resume(u.ctx, p, u, drive.Options{Numbers: true}, sent, &u.first, err)
 	return u.end(p, &a)
 }
 
-// run makes a call whose attempts are all made by the driver.
+// run makes a call whose attempts are all sent by the driver.
 func (u *unaryCall) run(p *drive.Policy) error {
 	if u.r.timeout > 0 {
 		var cancel context.CancelFunc
@@ -76,16 +77,16 @@ func (u *unaryCall) run(p *drive.Policy) error {
 	return u.end(p, &a)
 }
 
-// unaryCall is one unary call, as drive.Work.
+// unaryCall implements drive.Work for one unary call.
 type unaryCall struct {
 	c       *client
 	r       *rule
 	ctx     context.Context
 	method  string
 	req     any
-	reply   any // the caller's
-	blank   any // what new replies are made of, if attempts run side by side: the caller's is being written to
-	hedge   bool
+	reply   any  // the caller's
+	blank   any  // the model for new replies if hedge: an attempt may be writing to reply
+	hedge   bool // attempts may run side by side
 	written bool // a message may have been written to reply; not set if hedge
 	cc      *grpc.ClientConn
 	invoker grpc.UnaryInvoker
@@ -104,10 +105,10 @@ type received struct {
 // trailer, so every attempt asks for it.
 func (r *received) ask(opts []grpc.CallOption) []grpc.CallOption {
 	opts = append(opts, grpc.Header(&r.header), grpc.Trailer(&r.trailer))
-	return opts[:len(opts):len(opts)] // what appends to them gets memory of its own
+	return opts[:len(opts):len(opts)] // an interceptor's append must not write to our memory
 }
 
-// firstAttempt is all that a call needs which succeeds at once, with room for its options.
+// firstAttempt holds what a call that succeeds at once needs: metadata, and room for its options.
 type firstAttempt struct {
 	received
 	room [4]grpc.CallOption
@@ -146,7 +147,7 @@ func (u *unaryCall) Send(ctx context.Context, number int, _ bool) (*attempt, err
 		a, ctx = &resent.attempt, resent.ctx.resend(ctx, number-1)
 		opts = append(resent.room[:0], opts...)
 	}
-	u.place(a, number)
+	u.setReply(a, number)
 	u.out.sending()
 	if u.out.wantsPeer() {
 		a.peer = new(peer.Peer)
@@ -158,10 +159,10 @@ func (u *unaryCall) Send(ctx context.Context, number int, _ bool) (*attempt, err
 	return a, u.invoker(ctx, u.method, u.req, a.reply, u.cc, a.ask(opts)...)
 }
 
-// place sets the reply that an attempt may write to. The first writes to the caller's. So do all
-// attempts of a call that is not hedged, as long as the reply can be emptied in between or nothing
-// was written to it. Others have a reply of their own.
-func (u *unaryCall) place(a *attempt, n int) {
+// setReply sets the reply that an attempt writes to. The first writes to the caller's. So do the
+// others if the call is not hedged, and either the reply can be reset or nothing was written to
+// it. Otherwise each has a reply of its own.
+func (u *unaryCall) setReply(a *attempt, n int) {
 	a.reply = u.reply
 	switch {
 	case n == 1:
@@ -174,7 +175,7 @@ func (u *unaryCall) place(a *attempt, n int) {
 		r.Reset()
 		return
 	}
-	if u.written { // else it may hold what its codec needs
+	if u.written { // if not, keep what the caller put into it: its codec may need that
 		a.reply, a.own = emptyReply(u.reply)
 	}
 }
@@ -185,9 +186,9 @@ func (u *unaryCall) Classify(_ context.Context, p *drive.Policy, r drive.Result[
 		return retry.Outcome{}
 	}
 	a := r.Value
-	e := ending{err: r.Err, header: a.header, trailer: a.trailer, ended: r.Ended, reported: a.reported}
+	e := ending{err: r.Err, header: a.header, trailer: a.trailer, timedOut: r.Ended, reported: a.reported}
 	if !u.c.strict {
-		e.reported = u.cc != nil // gRPC's own ClientConn; only interceptors behind could drop options
+		e.reported = u.cc != nil // a ClientConn sets the trailer, if no interceptor drops the option
 	}
 	if !u.hedge && !a.own && !e.messageless() {
 		u.written = true
@@ -212,8 +213,8 @@ func (u *unaryCall) Keep(a *attempt, cancel context.CancelFunc) *attempt {
 	return a
 }
 
-// end gives the caller the answer. The driver has joined all attempts, so no other goroutine
-// writes to the caller's reply.
+// end fills the caller's outputs and reply, and returns the call's error. The driver has joined
+// all attempts, so no other goroutine writes to the reply.
 func (u *unaryCall) end(p *drive.Policy, answer *drive.Answer[*attempt]) error {
 	a := answer.Value
 	if a == nil {
