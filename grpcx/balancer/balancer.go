@@ -35,7 +35,7 @@ func (builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balance
 	}
 }
 
-// lb is the balancer of one connection, and what its child takes for the connection.
+// lb is the balancer of one connection. It implements balancer.Balancer; ClientConn is gRPC's.
 type lb struct {
 	balancer.ClientConn
 	opts balancer.BuildOptions
@@ -45,7 +45,7 @@ type lb struct {
 	child balancer.Balancer
 	cfg   *lbConfig
 
-	current atomic.Pointer[conn] // the child's
+	current atomic.Pointer[conn] // what child was built with
 
 	mu       sync.Mutex // never held across a call of the child or of gRPC
 	backends map[*backend]struct{}
@@ -85,7 +85,7 @@ func (b *lb) UpdateClientConnState(s balancer.ClientConnState) error {
 	return b.child.UpdateClientConnState(s)
 }
 
-// configure makes the group anew if its configuration has changed.
+// configure replaces the group if its configuration has changed.
 func (b *lb) configure(old *lbConfig) {
 	next := b.cfg.setAside
 	if b.cfg.passive() {
@@ -136,8 +136,8 @@ func (b *lb) list(s resolver.State) {
 	}
 }
 
-// known returns the backend of an endpoint that is listed twice, or was before, or nil. It
-// requires that b.mu is held.
+// known returns the backend that an endpoint has already, in this list or in old, the one before;
+// nil if it has none. It requires that b.mu is held.
 func (b *lb) known(e resolver.Endpoint, old map[string]*backend) *backend {
 	for _, a := range e.Addresses {
 		if be := b.byAddr[a.Addr]; be != nil {
@@ -152,7 +152,7 @@ func (b *lb) known(e resolver.Endpoint, old map[string]*backend) *backend {
 	return nil
 }
 
-// add requires that b.mu is held.
+// add adds a backend. It requires that b.mu is held.
 func (b *lb) add(name string) *backend {
 	be := &backend{name: name}
 	if b.group != nil {
@@ -162,7 +162,8 @@ func (b *lb) add(name string) *backend {
 	return be
 }
 
-// sweep forgets a backend that is no more. It requires that b.mu is held.
+// sweep removes a backend that is neither listed nor has a SubConn. It requires that b.mu is
+// held.
 func (b *lb) sweep(be *backend) {
 	if be.listed || be.subConns > 0 {
 		return
@@ -234,7 +235,7 @@ func (c *conn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOpti
 		//lint:ignore SA1019 wrapped policies may still use it
 		listen = func(s balancer.SubConnState) { child.UpdateSubConnState(sc, s) }
 	}
-	opts.StateListener = func(s balancer.SubConnState) { // after Connect, and one at a time
+	opts.StateListener = func(s balancer.SubConnState) { // called after Connect, by one goroutine at a time
 		c.b.changed(sc, state, s.ConnectivityState)
 		state = s.ConnectivityState
 		listen(s)
@@ -255,7 +256,7 @@ func (c *conn) NewSubConn(addrs []resolver.Address, opts balancer.NewSubConnOpti
 	return sc, nil
 }
 
-// changed follows the state of a SubConn.
+// changed updates a backend for a change in the state of one of its SubConns.
 func (b *lb) changed(sc balancer.SubConn, was, is connectivity.State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -287,8 +288,9 @@ func (c *conn) UpdateState(s balancer.State) {
 	c.ClientConn.UpdateState(s)
 }
 
-// send reports an attempt to the group, and returns the event that follows, if any.
-func (b *lb) send(
+// reportSent reports an attempt to the group. counted is false if be is in no group; changed
+// reports whether an event follows, which is e.
+func (b *lb) reportSent(
 	call *placement.Call, now time.Time, be *backend,
 ) (a outlier.Attempt, e outlier.Event, counted, changed bool) {
 	b.mu.Lock()
@@ -300,8 +302,9 @@ func (b *lb) send(
 	return a, e, true, changed
 }
 
-// report reports the end of an attempt to the group, and publishes the events that follow.
-func (b *lb) report(call *placement.Call, now time.Time, a outlier.Attempt, r outlier.Result, took time.Duration) {
+// reportEnd reports the end of an attempt to the group, and publishes the event that follows, if
+// any.
+func (b *lb) reportEnd(call *placement.Call, now time.Time, a outlier.Attempt, r outlier.Result, took time.Duration) {
 	b.mu.Lock()
 	if b.group == nil {
 		b.mu.Unlock()
@@ -314,7 +317,7 @@ func (b *lb) report(call *placement.Call, now time.Time, a outlier.Attempt, r ou
 	}
 }
 
-// publish passes an event to the observer of the call whose attempt brought it.
+// publish passes an event to the log, and to the observer of the call whose attempt was decisive.
 func (b *lb) publish(call *placement.Call, e outlier.Event) {
 	//lint:ignore SA1019 BuildOptions may not be kept
 	e.Destination = b.ClientConn.Target()

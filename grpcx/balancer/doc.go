@@ -12,20 +12,19 @@
 //	{"loadBalancingConfig": [{"evenkeel": {"childPolicy": [{"round_robin": {}}], "setAside": {}}}]}
 //
 // The interceptors of package grpcx put a record of a call's attempts on their contexts as soon
-// as a connection of the process uses this policy. Calls without them are balanced too, and only
-// never know of earlier attempts.
+// as a connection of the process uses this policy. Calls without that record are balanced without
+// regard to earlier attempts.
 //
 // # Another backend
 //
 // The child policy picks. If it picks a backend that an earlier attempt of the call was sent to,
 // or one that is set aside, it is asked again, a bounded number of times: eight for each backend
-// that is ready, and 128 at most. What it picks in between is held until the choice is made, so
-// that a policy which counts requests (least_request) does not offer the same backend for being
-// idle, and is then handed back with an empty DoneInfo, as gRPC itself hands back a pick whose
-// connection is gone: counts are balanced, and no load report, error, or byte is recorded. If
-// nothing better was found the best of what was picked is used: a backend in use that the call
-// has tried before one that is set aside. With pick_first, or one backend that is ready, nothing
-// changes.
+// that is ready, and 128 at most. Its picks are held until the choice is made, so that a policy
+// which counts requests (least_request) does not offer the same backend again for being idle.
+// Those that are not used are then handed back with an empty DoneInfo, as gRPC itself hands back
+// a pick whose connection is gone: counts are balanced, and no load report, error, or byte is
+// recorded. If no pick was good, the best is used: a backend in use that the call has tried
+// before one that is set aside. With pick_first, or one backend that is ready, nothing changes.
 //
 // A status error from the child's picker ends the call (a drop, gRFC A50): it is passed on with
 // its code and message, and the interceptors do not send the attempt again.
@@ -38,7 +37,6 @@
 // hedge had overtaken it or the attempt's own timeout had passed. Latency is that of unary calls.
 // Only a call's first attempt is sent as a probe.
 //
-// A backend that is set aside, and taken back, is an outlier.Event for the observer of the call
-// whose attempt was decisive, if that is an outlier.Observer, and a line in gRPC's log at level
-// info.
+// When a backend is set aside or taken back, the observer of the call whose attempt was decisive
+// gets an outlier.Event, if it is an outlier.Observer, and gRPC's log a line at level info.
 package balancer

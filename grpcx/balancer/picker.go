@@ -22,12 +22,12 @@ type picker struct {
 // candidate holds a pick of the child. The lower its rank, the better.
 type candidate struct {
 	balancer.PickResult
-	backend *backend // nil: unknown, and taken as it is
+	backend *backend // nil: unknown; the pick is used as it is
 	rank    int
 }
 
-// avoided is the rank of a backend that is set aside. Lower ones count the attempts the call has
-// sent there.
+// avoided is added to the rank of a backend that is set aside. A backend's rank is otherwise the
+// number of attempts that the call has sent there.
 const avoided = 1 << 16
 
 // Pick implements balancer.Picker.
@@ -60,7 +60,7 @@ func (p *picker) again(
 	for ; tries > 0 && best.rank > least; tries-- {
 		res, err := p.child.Pick(info)
 		if err != nil {
-			break // the first pick was none, and stands
+			break // best stands
 		}
 		next := p.lb.judge(res, call, now)
 		if next.rank < best.rank {
@@ -84,8 +84,8 @@ func (b *lb) judge(res balancer.PickResult, call *placement.Call, now time.Time)
 	return c
 }
 
-// rank returns 0 for a backend that is to be probed and calls whose first attempt it is. It
-// requires that b.mu is held.
+// rank returns a backend's rank for an attempt of call. A backend that is due for a probe does
+// not count as set aside for a call's first attempt. It requires that b.mu is held.
 func (b *lb) rank(be *backend, call *placement.Call, now time.Time) int {
 	rank := call.Used(be)
 	if be.outlier == nil {
@@ -99,15 +99,15 @@ func (b *lb) rank(be *backend, call *placement.Call, now time.Time) int {
 }
 
 const (
-	triesEach = 8
-	triesMost = 128
+	triesEach = 8   // picks for each backend that is ready
+	triesMost = 128 // picks for an attempt
 )
 
 // least returns the lowest rank of the backends that are ready, and how often to try for it.
 func (b *lb) least(call *placement.Call, now time.Time) (rank, tries int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	rank = 2 * avoided
+	rank = 2 * avoided // above every backend's
 	for be := range b.backends {
 		if be.ready == 0 {
 			continue
@@ -125,39 +125,39 @@ func (b *lb) sent(ctx context.Context, call *placement.Call, now time.Time, c *c
 	if c.backend == nil {
 		return c.PickResult
 	}
-	attempt, e, counted, changed := b.send(call, now, c.backend)
+	attempt, e, counted, changed := b.reportSent(call, now, c.backend)
 	if call == nil && !counted {
 		return c.PickResult
 	}
 	done, a := c.Done, call.Sent(b, c.backend)
 	c.Done = func(info balancer.DoneInfo) {
 		if done != nil {
-			defer done(info) // also if who is told of an event panics
+			defer done(info) // also after a panic of the observer
 		}
 		b.done(ctx, call, a, now, attempt, info)
 	}
 	if changed {
-		told := false
-		defer func() {
-			if !told {
+		published := false
+		defer func() { // a panic of the observer
+			if !published {
 				c.Done(balancer.DoneInfo{})
 			}
 		}()
 		b.publish(call, e)
-		told = true
+		published = true
 	}
 	return c.PickResult
 }
 
-// done deals with the end of an attempt.
+// done records the end of an attempt.
 func (b *lb) done(
 	ctx context.Context, call *placement.Call, a *placement.Attempt, sent time.Time, attempt outlier.Attempt,
 	info balancer.DoneInfo,
 ) {
 	now := time.Now()
-	if info.Err == nil && !info.BytesReceived { // the connection was gone, and gRPC picks again
+	if info.Err == nil && !info.BytesReceived { // nothing was sent: the connection was gone, and gRPC picks again
 		call.Unsent(a)
-		b.report(call, now, attempt, outlier.Ignored, 0)
+		b.reportEnd(call, now, attempt, outlier.Ignored, 0)
 		return
 	}
 	overtaken := call.End(a, info.Err == nil)
@@ -165,7 +165,7 @@ func (b *lb) done(
 	if call != nil && call.Timed && (info.Err == nil || r == outlier.Overtaken) {
 		took = now.Sub(sent)
 	}
-	b.report(call, now, attempt, r, took)
+	b.reportEnd(call, now, attempt, r, took)
 }
 
 // result returns the evidence that the end of an attempt gives about its backend.
@@ -207,7 +207,8 @@ func (d drop) GRPCStatus() *status.Status { return status.Convert(d.error) }
 // Unwrap returns the picker's error.
 func (d drop) Unwrap() error { return d.error }
 
-// dropped marks an error with which gRPC ends the call whatever the connections are.
+// dropped marks a status error of the child's picker, with which gRPC ends the call. It returns
+// other errors as they are.
 func dropped(err error) error {
 	if err == balancer.ErrNoSubConnAvailable {
 		return err

@@ -29,13 +29,14 @@ import (
 type Fault struct {
 	// Delay comes first. A call whose context ends meanwhile fails with the context's status.
 	Delay time.Duration
-	// Code, unless it is OK, fails the call without asking the handler, with Message.
+	// Code, unless it is OK, fails the call without calling the handler, with Message, or
+	// "injected fault" if that is empty.
 	Code    codes.Code
 	Message string
 	// Header sends the response header before it fails, as a handler that had begun would.
 	Header bool
-	// AfterMessages lets the handler of a stream run, and fails its Send after so many messages. 0
-	// fails the call before the handler.
+	// AfterMessages lets the handler of a stream run, and fails its SendMsg after so many
+	// messages. If 0, the call fails before the handler runs.
 	AfterMessages int
 	// AfterHandler runs a unary call's handler and throws away its answer: the effect is there,
 	// the caller sees Code.
@@ -51,7 +52,8 @@ type Rule struct {
 	// Method is a full method name, "/package.Service/Method", or the beginning of one; empty for
 	// all.
 	Method string
-	// Share of the calls that suffer it, from 0 to 1. Script goes before it.
+	// Share is the part of the calls that suffer Fault, from 0 to 1. It is ignored if there is a
+	// Script.
 	Share float64
 	// Script, if it is not empty, has one entry for each call in turn (of those that Method
 	// matches), true if the call suffers Fault. Calls after its end do not.
@@ -59,13 +61,13 @@ type Rule struct {
 	Fault  Fault
 }
 
-// Injector holds the interceptors of a server that fails. It is safe for concurrent use.
+// Injector holds the server interceptors that inject faults. It is safe for concurrent use.
 type Injector struct {
 	mu    sync.Mutex
 	rand  *rand.Rand
 	rules []Rule
-	seen  []int // calls that each rule matched
-	hit   int
+	seen  []int // by rule: calls that its Method matched and no earlier rule hit
+	hit   int   // calls that suffered a fault
 }
 
 // New returns an Injector whose random choices come from seed. The first rule that hits a call
