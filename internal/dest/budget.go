@@ -16,8 +16,8 @@ func NewBudget(s budget.Spec, drained bool) budget.Budget {
 }
 
 // Spent returns a function that reports whether a budget of s has less to spend than a new one. A
-// budget that does not report its level counts as one that has. If s cannot make a drained
-// budget, it reports false.
+// budget that does not report its level counts as spent. If s cannot make a drained budget, the
+// function reports false.
 func Spent(s budget.Spec) func(budget.Budget) bool {
 	if _, ok := s.(budget.Drainer); !ok {
 		return func(budget.Budget) bool { return false }

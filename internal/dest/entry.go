@@ -10,8 +10,8 @@ type Entry[K comparable, V any] struct {
 	use   atomic.Uint32
 }
 
-// What a table knows of an entry's use. The first use after it was added does not count: that is
-// why it was added. So a name that is used once never outlives one that is used again and again.
+// States of an entry's use. The use for which it was added does not count, so that a name that is
+// used once never outlives one that is used again and again.
 const (
 	added     = iota // and not used yet
 	idle             // not used since the hand passed it
@@ -29,10 +29,10 @@ func Pinned[K comparable, V any](key K) *Entry[K, V] {
 // InUse reports whether the entry is marked as used already.
 func (e *Entry[K, V]) InUse() bool { return e.use.Load() == inUse }
 
-// Touch marks the entry as used and reports whether its table still has it. It costs a load while
-// the entry is in use.
+// Touch marks the entry as used and reports whether its table still has it. It only loads if the
+// entry is marked already: a store on each call would move the cache line from core to core.
 func (e *Entry[K, V]) Touch() bool {
-	return e.InUse() || e.mark() // a store on each call would pull the line from core to core
+	return e.InUse() || e.mark()
 }
 
 func (e *Entry[K, V]) mark() bool {
@@ -47,8 +47,8 @@ func (e *Entry[K, V]) mark() bool {
 	}
 }
 
-// forget marks the entry that the table's hand has reached, and reports whether it may
-// go; if not, it may unless it is used again before the hand comes back.
+// forget ages an entry that the table's hand has reached, one in use to idle and any other to
+// forgotten. It reports whether the entry is now forgotten.
 func (e *Entry[K, V]) forget() bool {
 	for {
 		use := e.use.Load()

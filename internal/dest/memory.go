@@ -1,6 +1,9 @@
 package dest
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 const (
 	// remembered bounds the forgotten keys that a table remembers, in multiples of its limit, or
@@ -9,19 +12,19 @@ const (
 	largest    = 1 << 14
 	// decay is how many forgotten entries the estimate of memory.lost goes back.
 	decay = 64
-	// tolerated is the share of forgotten entries whose bad state may be lost for good. A fifth
-	// bounds what forgetting can add to an outage: of five destinations that come back one starts
-	// as new, at twice more than its first attempt.
+	// tolerated is the share of forgotten keys whose bad state may be lost. At a fifth, one in
+	// five destinations that come back during an outage starts with a full budget, which pays for
+	// two retries.
 	tolerated = 0.2
 )
 
 // memory holds the keys that a table forgot while their values were in a bad state: the latest of
 // them, and once those are too many, that there were. The zero memory is empty.
 type memory struct {
-	keys   map[uint64]uint64 // hashes of keys, with the place in order of each
-	order  []uint64          // the same, a ring, with those that were recalled meanwhile
-	placed uint64            // how many were put into order so far
-	lost   float64           // of the latest entries that were forgotten, the share that pushed another key out of keys
+	keys   map[uint64]uint64 // from hash of key to its number in order
+	order  []uint64          // hashes, a ring; those that are not in keys were recalled
+	placed uint64            // how many were put into order so far; the number of the next
+	lost   float64           // share of the latest entries forgotten that pushed another key out of keys
 }
 
 // note remembers a key that is forgotten, if it was in a bad state.
@@ -33,7 +36,7 @@ func (m *memory) note(hash uint64, spent bool, limit int) {
 	m.lost += (pushed - m.lost) / decay
 }
 
-// push adds a key, and reports whether the oldest had to go for it.
+// push adds a key, and reports whether the oldest was lost for it.
 func (m *memory) push(hash uint64, limit int) (lost bool) {
 	if m.keys == nil {
 		m.keys = map[uint64]uint64{}
@@ -61,17 +64,18 @@ func (m *memory) drained(hash uint64) bool {
 	return ok || m.lost > tolerated
 }
 
-// recall forgets that a key was forgotten: it is back.
+// recall removes a key, which is in the table again.
 func (m *memory) recall(hash uint64) { delete(m.keys, hash) }
 
 func (m *memory) clone() memory {
 	c := *m
 	c.keys = maps.Clone(m.keys)
-	c.order = append([]uint64(nil), m.order...)
+	c.order = slices.Clone(m.order)
 	return c
 }
 
-// adopt puts what another table remembered before what this one does; limit is this one's.
+// adopt adds what another table remembered, as older than what m does. limit is that of m's
+// table.
 func (m *memory) adopt(old memory, limit int) {
 	mine := *m
 	*m = memory{lost: old.lost}

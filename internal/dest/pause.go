@@ -10,7 +10,7 @@ import (
 // one for each destination and key, in a bounded table. Looking costs an atomic load while nothing
 // is paused.
 type Pauses struct {
-	active atomic.Bool // latest may not have passed
+	active atomic.Bool // latest may be in the future
 	mu     sync.Mutex
 	latest time.Time // when the last of the waits ends
 	table  *Table[pauseKey, *pause]
@@ -22,7 +22,7 @@ type pauseKey struct{ destination, key string }
 type pause struct {
 	mu    sync.Mutex
 	until time.Time
-	asked time.Duration
+	asked time.Duration // its whole length
 }
 
 // NewPauses returns a table for at most limit waits.
@@ -55,7 +55,7 @@ func (p *Pause) Left(now time.Time, key string) (left, asked time.Duration) {
 	return max(0, min(e.Value.until.Sub(now), e.Value.asked)), e.Value.asked
 }
 
-// Set implements call.Pause. It makes no wait shorter.
+// Set implements call.Pause. It never shortens a wait.
 func (p *Pause) Set(now time.Time, key string, d time.Duration) {
 	until := now.Add(d)
 	e := p.all.table.GetOrAdd(pauseKey{p.destination, key}, func(*Entry[pauseKey, *pause], bool) *pause { return new(pause) })
@@ -72,7 +72,7 @@ func (p *Pause) Set(now time.Time, key string, d time.Duration) {
 	p.all.active.Store(true)
 }
 
-// lapsed reports whether the last of all waits is over, and then notes that none is active.
+// lapsed reports whether all waits are over, and if so clears active.
 func (ps *Pauses) lapsed(now time.Time) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

@@ -1,7 +1,7 @@
-// Package dest keeps what belongs to a destination (a host, a gRPC target, a name that the user
-// gives) in a bounded table. A table that is full forgets a destination that was not used lately,
-// by the clock algorithm, which is also known as second chance. It remembers for a while which of
-// those it forgot were in trouble, so that forgetting never gives a failing destination a new
+// Package dest keeps values for destinations (a host, a gRPC target, a name that the user gives)
+// in a bounded table. A table that is full forgets a destination that was not used lately, by the
+// clock algorithm, which is also known as second chance. It remembers for a while which of the
+// forgotten ones were in trouble, so that forgetting never gives a failing destination a new
 // start.
 package dest
 
@@ -19,14 +19,14 @@ type Table[K comparable, V any] struct {
 	spent   func(V) bool
 	buckets atomic.Pointer[[]bucket[K, V]] // a power of two of them; nil: none yet
 
-	mu     sync.Mutex     // held by who changes what follows, or buckets
+	mu     sync.Mutex     // guards the fields below, and changes of buckets
 	clock  []*Entry[K, V] // all entries, in the order in which the hand reaches them
 	hand   int            // the entry of clock that is looked at first when one has to go
 	memory memory
 }
 
-// bucket is the first of a chain of nodes. A node is never changed but for its next, so that a
-// reader who stands on one that was taken out finds the rest of the chain all the same.
+// bucket is a chain of nodes. Of a node only next ever changes, so a reader at a node that was
+// removed still finds the rest of the chain.
 type bucket[K comparable, V any] struct{ first atomic.Pointer[node[K, V]] }
 
 type node[K comparable, V any] struct {
@@ -34,13 +34,14 @@ type node[K comparable, V any] struct {
 	next atomic.Pointer[node[K, V]]
 }
 
-// New returns an empty table for at most limit keys, which must be positive. spent reports whether
-// a value that has to be forgotten is in a worse state than a new one would be; if nil, none is.
+// New returns an empty table for at most limit keys, which must be positive. spent reports
+// whether a value is in a worse state than a new one would be, when it is forgotten; if nil, none
+// is.
 func New[K comparable, V any](limit int, spent func(V) bool) *Table[K, V] {
 	return &Table[K, V]{limit: limit, spent: spent}
 }
 
-// seed is one for all tables: a copy must find what the original remembered.
+// seed is shared by all tables, so that a copy finds what the original remembered.
 var seed = maphash.MakeSeed()
 
 // Get returns the entry of a key and marks it as used.
@@ -63,10 +64,10 @@ func (t *Table[K, V]) find(key K, hash uint64) *Entry[K, V] {
 	return nil
 }
 
-// GetOrAdd returns the entry of a key and marks it as used, or adds the entry whose value create
-// makes. A full table forgets another one for it. drained says that the value must not start with
-// more than it may have left with: the table forgot this key in a bad state, or so many that it
-// does not know which. create is called with the table locked; e has its Key.
+// GetOrAdd returns the entry of a key and marks it as used, or adds one with the value that
+// create makes, for which a full table forgets another. drained means that the value must not
+// start with more than a spent one: the table forgot this key while it was spent, or may have,
+// and has forgotten too many to know. create is called with the table locked; e has its Key.
 func (t *Table[K, V]) GetOrAdd(key K, create func(e *Entry[K, V], drained bool) V) *Entry[K, V] {
 	if e, ok := t.Get(key); ok {
 		return e
@@ -84,7 +85,7 @@ func (t *Table[K, V]) GetOrAdd(key K, create func(e *Entry[K, V], drained bool) 
 	return e
 }
 
-// GetOrFill works as GetOrAdd in a table that forgets nothing: if it is full, ok is false.
+// GetOrFill works like GetOrAdd in a table that forgets nothing: if it is full, ok is false.
 func (t *Table[K, V]) GetOrFill(key K, create func(K) V) (e *Entry[K, V], ok bool) {
 	hash := maphash.Comparable(seed, key)
 	if e := t.find(key, hash); e != nil {
@@ -103,8 +104,8 @@ func (t *Table[K, V]) GetOrFill(key K, create func(K) V) (e *Entry[K, V], ok boo
 	return e, true
 }
 
-// Rejoin marks an entry as used that may have been forgotten, and returns the entry of its key:
-// itself, added again unless another one has been added for the key meanwhile.
+// Rejoin marks as used an entry that may have been forgotten, and returns the entry of its key:
+// e, added again if need be, or the entry that was added for the key since.
 func (t *Table[K, V]) Rejoin(e *Entry[K, V]) *Entry[K, V] {
 	if e.Touch() {
 		return e
@@ -123,15 +124,16 @@ func (t *Table[K, V]) Rejoin(e *Entry[K, V]) *Entry[K, V] {
 	return e
 }
 
-// All returns the entries, those first that would be forgotten first.
+// All returns the entries, in the order in which the hand reaches them.
 func (t *Table[K, V]) All() []*Entry[K, V] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Concat(t.clock[t.hand:], t.clock[:t.hand])
 }
 
-// Copy returns a table that remembers what t has forgotten, and has an entry for each of t's, or
-// for the last of them if there are more than limit, with the value that create makes.
+// Copy returns a table of limit keys that remembers what t has forgotten, and has t's entries
+// with the values that create makes of theirs. If there are more than limit, it forgets those
+// first in All.
 func (t *Table[K, V]) Copy(limit int, spent func(V) bool, create func(e *Entry[K, V], from V) V) *Table[K, V] {
 	next := New[K](limit, spent)
 	entries := t.All()
@@ -171,7 +173,7 @@ func (t *Table[K, V]) insert(e *Entry[K, V]) {
 }
 
 // evict forgets the first entry that was not used since the hand last passed it, and leaves the
-// hand there. Where all are in use all the time, that is any.
+// hand there. After two rounds without one it takes any.
 func (t *Table[K, V]) evict() *Entry[K, V] {
 	for passed := 0; ; passed++ {
 		e := t.clock[t.hand]
@@ -185,13 +187,13 @@ func (t *Table[K, V]) evict() *Entry[K, V] {
 	}
 }
 
-// note remembers an entry that is forgotten.
+// note remembers an entry that is being forgotten, if its value is spent.
 func (t *Table[K, V]) note(e *Entry[K, V], limit int) {
 	t.memory.note(e.hash, t.spent != nil && t.spent(e.Value), limit)
 }
 
-// grow doubles the buckets once there are as many entries. Readers may go on in the old ones: what
-// they miss there they look for again with the lock held.
+// grow doubles the buckets if there are more entries than buckets. Readers may still use the old
+// ones: a key that they miss there is looked up again under the lock.
 func (t *Table[K, V]) grow() {
 	size := 0
 	if old := t.buckets.Load(); old != nil {
