@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 )
 
-// balancers is how many balancers are in use in this process.
+// balancers counts the balancers in use in this process.
 var balancers atomic.Int64
 
 // Use notes that a balancer is in use from now on. Until then Start costs one atomic load.
@@ -26,7 +26,7 @@ func InUse() bool { return balancers.Load() > 0 }
 type Call struct {
 	context.Context
 	Observer any  // the policy's: it may be an outlier.Observer
-	Timed    bool // an attempt's end shows how long its backend took; not so for streams
+	Timed    bool // an attempt ends with its backend's answer; false for streams
 
 	mu       sync.Mutex
 	attempts []*Attempt
@@ -67,7 +67,7 @@ type Attempt struct {
 	overtaken bool
 }
 
-// most is how many attempts of a call are recorded: the first ones.
+// most is the number of a call's attempts that are recorded, the first ones.
 const most = 64
 
 // Sent records that an attempt is being sent to a backend. It returns nil if c is nil, or full.
@@ -88,7 +88,7 @@ func (c *Call) Sent(balancer, backend any) *Attempt {
 	return a
 }
 
-// Unsent undoes Sent: the connection was gone.
+// Unsent undoes Sent for an attempt that was not sent: the connection was gone.
 func (c *Call) Unsent(a *Attempt) {
 	if c == nil || a == nil {
 		return

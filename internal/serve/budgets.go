@@ -14,14 +14,13 @@ const (
 	maxKey  = 256 // bytes; keys that begin alike share a budget
 )
 
-// Budgets are the retry budgets of a server, one for each key.
+// Budgets holds the retry budgets of a server, one for each key.
 type Budgets struct {
-	fleet budget.Fleet
+	fleet budget.Fleet // describes each of them
 	keys  *dest.Table[string, *budget.Answers]
 }
 
-// NewBudget returns the budget that f describes. It panics if f is not valid, and says that option
-// is at fault.
+// NewBudget returns the budget that f describes. If f is not valid, it panics and names option.
 func NewBudget(option string, f budget.Fleet) *budget.Answers {
 	if err := f.Validate(); err != nil {
 		panic(option + ": " + err.Error())
@@ -29,14 +28,14 @@ func NewBudget(option string, f budget.Fleet) *budget.Answers {
 	return f.New()
 }
 
-// NewBudgets returns budgets that are as NewBudget would make them, and panics as that does.
+// NewBudgets returns budgets for keys, all as f describes. It panics as NewBudget does.
 func NewBudgets(option string, f budget.Fleet) *Budgets {
 	_ = NewBudget(option, f)
 	spent := func(a *budget.Answers) bool { return a.Level() < 1 }
 	return &Budgets{fleet: f, keys: dest.New[string](maxKeys, spent)}
 }
 
-// Of returns the budget of a key. Of those that were not used lately some are forgotten.
+// Of returns the budget of a key. Over maxKeys, a key that was not used lately is forgotten.
 func (b *Budgets) Of(key string) *budget.Answers {
 	key = key[:min(len(key), maxKey)]
 	if e, ok := b.keys.Get(key); ok {

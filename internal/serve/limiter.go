@@ -6,14 +6,14 @@ import (
 	"github.com/evenkeel-go/evenkeel/call"
 )
 
-// Limiter refuses requests while too many are in flight. The zero Limiter refuses none.
+// Limiter refuses requests while too many are in flight. Make one with NewLimiter.
 type Limiter struct {
 	limit    int64
 	inFlight atomic.Int64
 }
 
-// NewLimiter returns a Limiter of at most limit requests in flight. It panics if that makes no
-// sense, and says that option is at fault.
+// NewLimiter returns a Limiter of at most limit requests in flight. If limit is below 1, it
+// panics and names option.
 func NewLimiter(option string, limit int) *Limiter {
 	if limit < 1 {
 		panic(option + ": must be at least 1")
@@ -30,16 +30,16 @@ func (l *Limiter) Enter(attempt int, c call.Criticality) bool {
 	return false
 }
 
-// Leave ends what Enter let in.
+// Leave ends a request that Enter admitted.
 func (l *Limiter) Leave() { l.inFlight.Add(-1) }
 
-// shares are the parts of the limit, in percent, that are there for first attempts, from
-// call.Sheddable up. Resends have half: less than the first attempt of any call.
+// shares holds the percentages of the limit that first attempts may use, from call.Sheddable up.
 var shares = [...]int64{60, 70, 80, 100}
 
+// resendShare divides the shares for resends: they get less than the first attempt of any call.
 const resendShare = 2
 
-// Room returns how many requests may be in flight, this one included, for it to be handled: at
+// Room returns how many requests, this one included, may be in flight for it to be handled: at
 // least 1.
 func Room(limit int64, attempt int, c call.Criticality) int64 {
 	c = min(max(c, call.Sheddable), call.CriticalPlus)
@@ -50,9 +50,9 @@ func Room(limit int64, attempt int, c call.Criticality) int64 {
 	return max(room, 1)
 }
 
-// Incoming returns the criticality that the client of request r has named; "" means that it has
-// not. One that is not trusted may say that its call matters less than others, not more. A nil
-// trusts reports false for every caller.
+// Incoming returns the criticality that the client of request r has named, and whether it named
+// one; "" names none. A client that trusts does not report, or any if trusts is nil, may only
+// lower its call's criticality.
 func Incoming[R any](name string, trusts func(R) bool, r R) (c call.Criticality, said bool) {
 	if name == "" {
 		return call.Critical, false
