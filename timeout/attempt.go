@@ -5,6 +5,6 @@ package timeout
 // It is a context.DeadlineExceeded, and errors.Is finds it in the error of a call whose last
 // attempt ran out of its own time.
 //
-// A caller can be an attempt of another call, and its cause is then inherited: ask the caller's
-// context first.
+// A caller's context can be that of another call's attempt, whose cause is then inherited: check
+// the caller's context first.
 var ErrAttempt error = &deadlineError{"context deadline exceeded (evenkeel: attempt timeout)"}

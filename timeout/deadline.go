@@ -9,8 +9,7 @@ import (
 // keeps d to clean up or to answer in. context.Cause returns [ErrReserved] when the earlier
 // deadline has passed.
 //
-//   - Without a deadline on ctx, or with d <= 0, there is nothing to take from, and the deadline
-//     stays what it is.
+//   - Without a deadline on ctx, or with d <= 0, the context returned has ctx's deadline, if any.
 //   - With d or less left, the context returned has expired already, and ctx has not: work that
 //     needs it is not started, and there is still time to say so.
 //

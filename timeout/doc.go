@@ -1,9 +1,9 @@
 // Package timeout bounds attempts' durations, and computes what is left of a deadline.
 //
-// A timeout that is too short gives up work that was about to be answered, and each retry of it is
-// more load for a server that is slow already; one that is too long holds what the attempt holds.
-// [Percentile] takes it from the latency that is measured, given the share of attempts that may be
-// given up in vain. [Fixed] is a number.
+// A timeout that is too short gives up work that was about to be answered, and each retry of it
+// is more load for a server that is slow already; one that is too long holds memory and
+// connections for nothing. [Percentile] follows the latency that is measured, given the share of
+// attempts that may be given up in vain. [Fixed] is a number.
 //
 // Both describe a limit, as plain data that JSON can hold ([MarshalSpec], [UnmarshalSpec]). A
 // policy makes one of them for each destination, as its attempt timeout or as its hedge delay.

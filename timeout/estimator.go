@@ -7,29 +7,28 @@ import (
 	"time"
 )
 
-// An estimator is the Learner of a Percentile. Observations go to a histogram of atomic counters;
-// every now and then the goroutine that observes also works out the limit, which readers find in
-// one word. Nobody ever waits: who finds the work under way leaves it to the other.
+// An estimator is the Learner of a Percentile. Observations go to a histogram of atomic counters.
+// Now and then the goroutine that observes also computes the limit, which readers load as one
+// word. Nobody waits: while one goroutine computes it, others skip it.
 type estimator struct {
 	rules Percentile // with its defaults filled in
 
-	limit, usual atomic.Int64 // durations
-	base         atomic.Pointer[time.Time]
-	next         atomic.Int64 // when to work out the limit again, as time since base
-	busy         atomic.Bool  // guards what follows, but for window.add
+	limit, usual atomic.Int64              // durations
+	base         atomic.Pointer[time.Time] // now of the first observation
+	next         atomic.Int64              // when to compute the limit again, as time since base
+	busy         atomic.Bool               // guards the fields below, except for window.add
 
 	window  *window
 	buckets []tally                      // what the window held when last looked at
-	past    [perWindow + 1]time.Duration // the shortest limits of this and the last quarters of a window
-	ticked  time.Duration                // when this quarter began
+	past    [perWindow + 1]time.Duration // the shortest limit of each quarter of a window, this one first
+	ticked  time.Duration                // when this quarter began, as time since base
 }
 
-// longestRefresh is the time between two estimates, unless a short window wants them sooner. An
-// estimate takes microseconds, so this costs nothing, and it lets the limit follow a slowdown
-// closely.
+// longestRefresh is the time between two estimates, unless a short window needs them sooner. An
+// estimate takes microseconds, so it costs nothing, and the limit follows a slowdown closely.
 const longestRefresh = 100 * time.Millisecond
 
-// fewForMedian are answers enough to say what is usual; a median needs far fewer than a tail.
+// fewForMedian is the number of answers that a median needs, far fewer than a tail.
 const fewForMedian = 10
 
 func newEstimator(p Percentile) *estimator {
@@ -64,13 +63,13 @@ func (e *estimator) Observe(now time.Time, took time.Duration, answered bool) {
 	e.busy.Store(false)
 }
 
-// start makes the first now the beginning of time: what the caller's clock counts from is its own
-// affair.
+// start sets base to the first now. The caller's clock may count from any time.
 func (e *estimator) start(now time.Time) *time.Time {
 	e.base.CompareAndSwap(nil, &now)
 	return e.base.Load()
 }
 
+// refresh computes the limit. at is the time since base. It requires that busy is set.
 func (e *estimator) refresh(at time.Duration) {
 	e.next.Store(int64(add(at, min(longestRefresh, e.rules.Window/500))))
 	e.window.turn(at, e.rules.Window/perWindow, uint64(e.rules.WarmUp))
@@ -91,18 +90,20 @@ func (e *estimator) refresh(at time.Duration) {
 	e.limit.Store(int64(min(max(limit, e.rules.Floor), e.rules.Ceiling)))
 }
 
-// median returns the duration that half of the attempts do not exceed. If most were given up, all
-// that is known is that it is no shorter than this.
+// median returns the duration that half of the attempts do not exceed. If most were given up, it
+// is only a lower bound.
 func (e *estimator) median() time.Duration {
 	i, _ := quantile(e.buckets, 0.5)
 	return min(lowerEdge(i+1), e.rules.Ceiling)
 }
 
-// tail returns the latency that a share of Rate exceeds, of n samples. They are whole, so the
-// share is rounded to the nearest: rounded down, 1,999 samples would be held to half the rate.
-// Where the curve ends before, it is continued as a Pareto distribution of index 2 would be. Few
-// latencies have so heavy a tail, and what is short of the rate by little goes up by little. It
-// goes up at most to twice what has been tried: of what is beyond, nothing is known.
+// tail returns the latency that a share of Rate of n samples exceeds. The number of samples that
+// may exceed it is Rate*n rounded to the nearest: rounded down, 1,999 samples would be held to
+// half the rate.
+//
+// If the survival curve ends above that share, it is continued as a Pareto distribution of index
+// 2. Few latencies have so heavy a tail, and a curve that ends just above the rate is continued
+// by little: at most to twice the longest time tried, beyond which nothing is known.
 func (e *estimator) tail(n float64) time.Duration {
 	share := e.rules.Rate + 0.5/n
 	i, left := quantile(e.buckets, share)
@@ -114,8 +115,7 @@ func (e *estimator) tail(n float64) time.Duration {
 	return max(edge, time.Duration(tried*min(2, math.Sqrt(left/e.rules.Rate))))
 }
 
-// tick keeps the shortest limit of each quarter of a window, so that the limit can be held to its
-// growth since.
+// tick records the shortest limit of each quarter of a window, for mostGrown.
 func (e *estimator) tick(at time.Duration) {
 	if at-e.ticked < e.rules.Window/perWindow {
 		e.past[0] = min(e.past[0], e.Timeout())

@@ -36,7 +36,8 @@ func lowerEdge(i int) time.Duration {
 	return time.Duration(i-e<<subBits) << e << unitBits
 }
 
-// newHistogram distinguishes durations up to longest; longer ones share the last bucket.
+// newHistogram returns a histogram for durations up to longest; longer ones share the last
+// bucket.
 func newHistogram(longest time.Duration) histogram { return make(histogram, bucketOf(longest)+2) }
 
 func (h histogram) add(d time.Duration, answered bool) {

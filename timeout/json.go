@@ -9,7 +9,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// specs are the names in JSON.
+// specs holds each Spec by its name in JSON.
 var specs = conf.Set[Spec]{
 	"fixed":      Fixed(0),
 	"percentile": Percentile{},

@@ -9,14 +9,14 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Percentile is a limit that follows the latency of its destination: the user says how many
-// attempts may be given up although they would have been answered, and the limit is the latency
-// that few exceed. The idea, and the two traps it has (a p99.9 close to the median, and connection
-// set-up, which has to be part of what is measured), are those of the Amazon Builders' Library,
-// "Timeouts, retries, and backoff with jitter".
+// Percentile is a limit that follows the latency of its destination: the user sets the share of
+// attempts that may be given up although they would have been answered, and the limit is the
+// latency that no greater share exceeds. The idea, and the two traps it has (a p99.9 close to the
+// median, and connection set-up, which has to be part of what is measured), are those of the
+// Amazon Builders' Library, "Timeouts, retries, and backoff with jitter".
 //
-//   - It uses a sliding window, and WarmUp answers at least, however old. Before it has
-//     those it is the Ceiling.
+//   - It uses a sliding window, but at least WarmUp answers, however old. Until there are so many,
+//     it is the Ceiling.
 //   - An attempt that was given up has shown only that an answer takes longer than that. Such a
 //     censored sample moves its weight to the longer latencies seen, by the estimator of Kaplan
 //     and Meier (1958). Counting it as an answer would pull each limit below the one before it,

@@ -7,9 +7,9 @@ package timeout
 // holds a sample, and a share left above the one asked for.
 //
 // In each bucket the curve goes down by the share of those at risk (answered or given up no
-// earlier than there) that are answered in it. So who is given up takes the fate of those who were
-// given longer. Within a bucket answers count as the earlier, which can only lengthen the
-// estimate.
+// earlier than there) that are answered in it. So an attempt that was given up counts as if it
+// had gone on like those that were given longer. Within a bucket answers count as earlier than
+// the attempts given up, which can only lengthen the estimate.
 func quantile(buckets []tally, share float64) (bucket int, left float64) {
 	answered, censored := totals(buckets)
 	atRisk := answered + censored // whole numbers below 2^53: exact

@@ -16,7 +16,7 @@ const (
 type window struct {
 	slices [perWindow]histogram
 	active atomic.Uint32 // the slice that is added to; the next one is the oldest
-	began  time.Duration // when the active one did
+	began  time.Duration // when the active one began, as time since the estimator's base
 }
 
 func newWindow(longest time.Duration) *window {
@@ -29,9 +29,9 @@ func newWindow(longest time.Duration) *window {
 
 func (w *window) add(d time.Duration, answered bool) { w.slices[w.active.Load()].add(d, answered) }
 
-// turn forgets the slices that are out of the window, a slice being of age, as long as at least
-// keep answers are left. It waits for answers, not for samples: an hour in which all attempts are
-// given up leaves what was known before. A slice whose counters could overflow ends at once.
+// turn forgets the slices that are out of the window, as long as at least keep answers are left.
+// A slice lasts for age. It counts answers, not samples: an hour in which all attempts are given
+// up leaves what was known before. A slice whose counters could overflow ends at once.
 func (w *window) turn(now, age time.Duration, keep uint64) {
 	if answered, censored := w.slices[w.active.Load()].count(); answered+censored >= full {
 		w.next(now)
