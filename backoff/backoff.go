@@ -15,8 +15,8 @@ type Strategy interface {
 
 // Stateful is a Strategy that needs state within a call, as a cenkalti BackOff does. A policy
 // calls NewCall once for each call that fails at least once, and again after a wait that the
-// server asked for. It asks what that returns for the call's delays, from one goroutine at a time.
-// A negative delay from it means: stop.
+// server asked for. The Strategy that NewCall returns computes that call's delays, in one
+// goroutine at a time. A negative delay from it stops the call.
 type Stateful interface {
 	Strategy
 	NewCall() Strategy

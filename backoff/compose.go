@@ -7,12 +7,12 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// Cap makes the delays of another strategy that are above max into max. Put it inside of jitter,
-// Full(Cap(curve, max)): outside, all the delays above max become the same one. It panics if of is
-// nil or invalid, or max is not above 0.
+// Cap lowers the delays of another strategy that are above max to max. Put it inside of jitter,
+// Full(Cap(curve, max)): outside, all the delays above max become the same one. It panics if of
+// is nil or invalid, or max is not above 0.
 func Cap(of Strategy, max time.Duration) Strategy { return wrap(must("Cap", capped{of, max})) }
 
-// Floor makes the delays of another strategy that are below min into min. It panics if of is nil
+// Floor raises the delays of another strategy that are below min to min. It panics if of is nil
 // or invalid, or min is negative.
 func Floor(of Strategy, min time.Duration) Strategy { return wrap(must("Floor", floored{of, min})) }
 

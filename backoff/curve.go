@@ -63,8 +63,8 @@ func (e exponential) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	return doubled(e.Base, e.Cap, wait)
 }
 
-// doubled returns min(cap, base * 2^(wait-1)) without an overflow on the way. A shift that is too
-// far, or a wait below 1, has to be sorted out first: Go panics at a negative shift.
+// doubled returns min(cap, base * 2^(wait-1)) without overflow. The bounds of wait and shift
+// matter: Go panics at a negative shift.
 func doubled(base, cap time.Duration, wait int) time.Duration {
 	shift := uint(max(wait, 1) - 1)
 	if base > cap>>min(shift, 63) {
@@ -89,8 +89,7 @@ func (f fibonacci) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	return b
 }
 
-// unit returns u as a number in [0, 1), as the caller promised: NaN and negative
-// numbers are 0, and from 1 up it is the greatest number below 1.
+// unit returns u limited to [0, 1). NaN and negative numbers become 0.
 func unit(u float64) float64 {
 	const below1 = 1 - 0x1p-53
 	if u >= 0 && u <= below1 {
@@ -102,8 +101,8 @@ func unit(u float64) float64 {
 	return 0
 }
 
-// part returns d*u, never above d: u is below 1 by 2^-53 at least, which outweighs what a d above
-// 2^53 is rounded up by.
+// part returns d*u, and never more than d: u is below 1 by 2^-53 at least, which outweighs the
+// rounding up of a d above 2^53.
 func part(d time.Duration, u float64) time.Duration { return time.Duration(float64(d) * u) }
 
 // saturated returns the duration nearest to f, which is not negative and may be more than a

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Every calls run once in each period, at the [Phase] of key, until ctx is done, and returns then.
-// The error is ctx's own, and its cause as well where it has another.
+// Every calls run once in each period, at the [Phase] of key, until ctx is done. It returns ctx's
+// error, wrapped together with the cause if that is another.
 //
 // The slots lie on a grid from the Unix epoch, so they do not drift, however long run takes, and a
 // restart does not move them: the first run is in the next slot, not at once. Runs never overlap:
@@ -16,10 +16,10 @@ import (
 // skips the slots that it covers. When the system's clock is set, the slot after the next follows
 // it.
 //
-// A run that fails is repeated in its next slot. If its error says how long to wait, as a
-// *retry.Error does (RetryAfter), that is the first slot after so long, or after ten periods if
-// that is sooner. The ctx of run is that of Every. Every panics if period is not above 0. A panic
-// in run is not recovered.
+// A run that fails is repeated in its next slot. If its error has a method RetryAfter, as a
+// *retry.Error does, that is the first slot after so long, or after ten periods if that is
+// sooner. Every passes ctx to run. It panics if period is not above 0. It does not recover a
+// panic in run.
 func Every(ctx context.Context, key string, period time.Duration, run func(ctx context.Context) error) error {
 	phase := Phase(key, period)
 	timer := time.NewTimer(period)
@@ -28,7 +28,7 @@ func Every(ctx context.Context, key string, period time.Duration, run func(ctx c
 	for last := time.Duration(-1); ; {
 		now := time.Duration(time.Now().UnixNano())
 		wait := pause + untilSlot(now+pause, phase, period)
-		if now+wait == last { // the timer was a little early by the system's clock
+		if now+wait == last { // the timer fired a little early by the system's clock
 			wait += period
 		}
 		last = now + wait

@@ -2,7 +2,7 @@ package backoff
 
 import "github.com/evenkeel-go/evenkeel/internal/conf"
 
-// strategies are the names in JSON.
+// strategies holds a strategy of each kind by its name in JSON.
 var strategies = conf.Set[Strategy]{
 	"none":                none{},
 	"constant":            constant(0),

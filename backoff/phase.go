@@ -8,10 +8,10 @@ import (
 
 // Phase returns the place of key within period, from 0 up to but not including period. The same
 // key and period give the same place in every process and every version of this package, and keys
-// are spread evenly. With a host's name for key, each host of a fleet gets its own slot for
-// periodic work, and what runs there can be foretold; with the name of the work in it too, as in
-// "host7/refresh", one host's different works are apart as well. It panics if period is not above
-// 0.
+// are spread evenly. With a host's name as the key, each host of a fleet gets its own slot for
+// periodic work, and the time of its runs is known in advance; with the name of the work in it
+// too, as in "host7/refresh", different work of one host gets different slots. It panics if
+// period is not above 0.
 func Phase(key string, period time.Duration) time.Duration {
 	if period <= 0 {
 		panic(fmt.Sprintf("backoff.Phase: period: must be above 0, not %v", period))

@@ -1,16 +1,16 @@
 package backoff
 
-// A negative delay, which only a Stateful may give, passes through every wrapper of this package:
-// it means stop.
+// Every wrapper in this package passes on a negative delay, which only a Stateful may return: it
+// means stop.
 
-// wrapper is a strategy made of another one.
+// wrapper is a strategy that changes the delays of another.
 type wrapper interface {
 	Strategy
 	inner() Strategy
 	over(Strategy) Strategy // the same wrapper around another strategy
 }
 
-// wrap returns w as it is, or as a Stateful if what it wraps is one.
+// wrap returns w as it is, or as a Stateful if the strategy inside is one.
 func wrap(w wrapper) Strategy {
 	if _, ok := w.inner().(Stateful); ok {
 		return stateful{w}
@@ -18,13 +18,14 @@ func wrap(w wrapper) Strategy {
 	return w
 }
 
-// stateful hands NewCall on to the strategy inside. Only wrappers of a Stateful pay for the value
-// that each call then needs.
+// stateful makes a wrapper of a Stateful a Stateful. Other wrappers need no new value for each
+// call.
 type stateful struct{ wrapper }
 
 func (s stateful) NewCall() Strategy { return s.over(s.inner().(Stateful).NewCall()) }
 
-// IsPermanent hands on what package backoff/cenkalti knows of errors, for package retry.
+// IsPermanent reports whether the strategy inside, if it is of package backoff/cenkalti, takes
+// err for permanent. Package retry calls it.
 func (s stateful) IsPermanent(err error) bool {
 	known, ok := s.inner().(interface{ IsPermanent(error) bool })
 	return ok && known.IsPermanent(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/conf"
 )
 
-// must panics with the constructor's and the argument's name if s is nonsense, as
+// must returns s. It panics with the constructor's and the argument's name if s is invalid, as
 // regexp.MustCompile does.
 func must[S Strategy](constructor string, s S) S {
 	if err := conf.Spelled(Validate(s)); err != nil {
@@ -19,8 +19,9 @@ func must[S Strategy](constructor string, s S) S {
 }
 
 // Validate reports every mistake in a strategy of this package, nested ones included, joined by
-// errors.Join. Only one that was read from somewhere can have any: the constructors panic. A
-// strategy from elsewhere is asked for its own Validate() error, if it has one; nil is a mistake.
+// errors.Join. Constructors panic at mistakes, so only a strategy that was decoded can have any.
+// For a strategy from elsewhere it calls Validate() error, if there is such a method; nil is a
+// mistake.
 func Validate(s Strategy) error {
 	if s == nil {
 		return errors.New("must be a strategy, not nil")
@@ -31,7 +32,7 @@ func Validate(s Strategy) error {
 	return nil
 }
 
-// validRange reports unless 0 < base <= cap.
+// validRange returns an error unless 0 < base <= cap.
 func validRange(baseName string, base, cap time.Duration) error {
 	return errors.Join(
 		conf.Check(base > 0, baseName, "must be above 0, not %v", base),

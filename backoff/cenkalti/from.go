@@ -9,17 +9,17 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 )
 
-// From makes a strategy of what newBackOff returns: a BackOff of its own for each call, since a
-// BackOff keeps the state of one call and is not safe for concurrent use. It is Reset before the
-// first delay, as backoff.Retry does, and after a wait that the server asked for. A call whose
-// BackOff says Stop, or any negative delay, ends there; the policy's MaxAttempts holds as well. A
-// BackOff draws its own random numbers.
+// From returns a strategy that waits as the BackOffs of newBackOff do. Each call gets a BackOff
+// of its own, since a BackOff keeps the state of one call and is not safe for concurrent use. It
+// is Reset before the first delay, as backoff.Retry does, and after a wait that the server asked
+// for. A call whose BackOff returns Stop, or any negative delay, ends there; the policy's
+// MaxAttempts holds as well. A BackOff draws its own random numbers.
 //
-// The strategy is a backoff.Stateful. A driver that does not know about that gets the delay that a
-// new BackOff would have come to, and for Stop the longest duration there is.
+// The strategy is a backoff.Stateful. A driver that does not know about that gets the delay that
+// a new BackOff would return for the same wait, and for Stop the longest duration there is.
 //
-// A policy with such a strategy also takes backoff.Permanent for what it is, as by [Classify],
-// unless it has a classifier of its own.
+// A policy with such a strategy also honors backoff.Permanent, as [Classify] does, unless it has
+// a classifier of its own.
 //
 // newBackOff must be safe for concurrent use, and never return the same BackOff twice. From calls
 // it once to see that it works, and panics if it is nil or returns nil.
@@ -41,11 +41,12 @@ func (m *maker) NewCall() backoff.Strategy {
 	return &call{backOff: b}
 }
 
-// IsPermanent lets a policy with this strategy, or with one made of it, know the library's mark.
+// IsPermanent reports whether err is the library's mark, for policies with this strategy or one
+// that wraps it.
 func (m *maker) IsPermanent(err error) bool { return IsPermanent(err) }
 
-// farthest bounds Delay, which starts over each time. The library's own BackOffs are at their
-// longest by then.
+// farthest bounds the waits that Delay repeats to reach the one it is asked for. The library's
+// own BackOffs are at their longest by then.
 const farthest = 100
 
 func (m *maker) Delay(wait int, _ time.Duration, _ float64) time.Duration {
@@ -60,10 +61,10 @@ func (m *maker) Delay(wait int, _ time.Duration, _ float64) time.Duration {
 	return d
 }
 
-// call is one call's BackOff, with the wait that it was last asked for.
+// call is one call's BackOff.
 type call struct {
 	backOff cenkalti.BackOff
-	wait    int
+	wait    int // the latest that Delay was called for
 }
 
 func (c *call) Delay(wait int, _ time.Duration, _ float64) time.Duration {

@@ -15,9 +15,9 @@ func IsPermanent(err error) bool {
 	return ok
 }
 
-// Classify works as retry.Classify for operations that still use backoff.Permanent: to it, that is
-// what retry.Permanent is. A policy that waits as [From] says does so by itself; others are given
-// it by retry.WithClassifier.
+// Classify works as retry.Classify does, but treats backoff.Permanent like retry.Permanent, for
+// operations that still use it. A policy whose strategy is of [From] does so by itself; pass it
+// to others by retry.WithClassifier.
 func Classify(err error) retry.Outcome {
 	o := retry.Classify(err)
 	if o.Class == retry.Transient && IsPermanent(err) {

@@ -10,11 +10,11 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 )
 
-// Option changes what To makes.
+// Option configures the BackOff that To makes.
 type Option func(*adapter)
 
-// MaxAttempts makes the BackOff say Stop once n attempts are made: n-1 delays, then Stop. Without
-// it there is no end, as with a BackOff of the library's own. It counts attempts, where
+// MaxAttempts makes the BackOff return Stop once n attempts are made: n-1 delays, then Stop.
+// Without it there is no end, as with a BackOff of the library's own. It counts attempts, where
 // backoff.WithMaxRetries counts the ones after the first: MaxAttempts(3) is WithMaxRetries(b, 2).
 // It panics if n is below 1.
 func MaxAttempts(n int) Option {
@@ -33,9 +33,9 @@ func WithRand(random func() float64) Option {
 	return func(a *adapter) { a.random = random }
 }
 
-// To makes a BackOff that waits as s says. Like every BackOff it belongs to one call at a time and
-// is not safe for concurrent use; Reset, with which backoff.Retry begins, makes it ready for the
-// next call. It panics if s is nil or invalid.
+// To returns a BackOff that waits as s does. Like every BackOff it belongs to one call at a time
+// and is not safe for concurrent use; Reset, with which backoff.Retry begins, makes it ready for
+// the next call. It panics if s is nil or invalid.
 func To(s backoff.Strategy, opts ...Option) cenkalti.BackOff {
 	if err := backoff.Validate(s); err != nil {
 		panic(fmt.Sprintf("cenkalti.To: s: %v", err))
