@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-// FieldError is one mistake in one field. Path uses Go names, or JSON's (see Spelled), outermost
+// FieldError is one mistake in one field. Path has Go names, or JSON's (see Spelled), outermost
 // first.
 type FieldError struct {
 	Path []string
@@ -30,8 +30,8 @@ func Errorf(field, format string, args ...any) error {
 	return &FieldError{Path: []string{field}, Msg: fmt.Sprintf(format, args...)}
 }
 
-// Check returns nil if ok, and else the error of Errorf. Conditions say what is right, so that NaN
-// meets none of them.
+// Check returns nil if ok, and otherwise the error of Errorf. Callers pass as ok what must hold,
+// and not its opposite, so that NaN is an error.
 func Check(ok bool, field, format string, args ...any) error {
 	if ok {
 		return nil
@@ -39,16 +39,16 @@ func Check(ok bool, field, format string, args ...any) error {
 	return Errorf(field, format, args...)
 }
 
-// In puts field in front of the path of every mistake in err; nil stays nil.
-// An error that is no FieldError becomes one.
+// In puts field in front of the path of every mistake in err; nil stays nil. An error that is not
+// a FieldError becomes one.
 func In(field string, err error) error {
 	return each(err, func(e *FieldError) {
 		e.Path = append([]string{field}, e.Path...)
 	})
 }
 
-// Spelled turns the path of every mistake in err into JSON's spelling: MaxAttempts becomes
-// max_attempts. An error that is no FieldError becomes one.
+// Spelled changes the path of every mistake in err to JSON's spelling: MaxAttempts becomes
+// max_attempts. An error that is not a FieldError becomes one.
 func Spelled(err error) error {
 	return each(err, func(e *FieldError) {
 		path := make([]string, len(e.Path))
@@ -59,12 +59,12 @@ func Spelled(err error) error {
 	})
 }
 
-// each lets change work on a copy of every mistake in err.
+// each calls change with a copy of every mistake in err, and returns these joined.
 func each(err error, change func(*FieldError)) error {
 	var all []error
 	for _, e := range Flatten(err) {
 		fe := FieldError{Msg: e.Error()}
-		if inner, ok := e.(*FieldError); ok { // not errors.As: what was wrapped around it would be lost
+		if inner, ok := e.(*FieldError); ok { // not errors.As, which would lose what wraps it
 			fe = *inner
 		}
 		change(&fe)
@@ -75,8 +75,8 @@ func each(err error, change func(*FieldError)) error {
 
 var joined = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
 
-// Flatten lists the errors that errors.Join put together, however deeply. Other errors with
-// several below them have a text of their own and stay whole.
+// Flatten returns the errors that errors.Join put together, however deeply. Other errors that
+// wrap several have a text of their own, and are not split.
 func Flatten(err error) []error {
 	if err == nil {
 		return nil
@@ -108,8 +108,8 @@ func Snake(name string) string {
 	return b.String()
 }
 
-// shown returns a name from the input as an error may show it: bounded, and quoted unless it is a
-// plain name.
+// shown returns a name from the input for an error's text: bounded in length, and quoted unless
+// it is of letters, digits and underscores.
 func shown(name string) string {
 	const most = 64
 	plain := func(r rune) bool {

@@ -16,12 +16,12 @@ import (
 // last).
 func Object(data []byte) (map[string]json.RawMessage, error) { return object(data, mustBeObject) }
 
-// object reads an object; what is what data must be.
+// object reads an object. what states what data must be, for the error.
 func object(data []byte, what string) (map[string]json.RawMessage, error) {
 	if err := syntax(data, what); err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(data)) // it finds no more mistakes
+	dec := json.NewDecoder(bytes.NewReader(data)) // syntax has found every mistake
 	if t, _ := dec.Token(); t != json.Delim('{') {
 		return nil, errors.New(what)
 	}
@@ -39,13 +39,12 @@ func object(data []byte, what string) (map[string]json.RawMessage, error) {
 	return fields, nil
 }
 
-// MostErrors bounds the mistakes that are named of one list or object: a text of a megabyte that
-// is wrong all over would be an error of twenty.
+// MostErrors bounds the mistakes that are named of one list or object: for a megabyte of text
+// that is wrong all over, the error would have twenty.
 const MostErrors = 64
 
-// Unknown reports each field that was not read.
-//
-// known are the names of the fields that there are, for one that is close.
+// Unknown reports each field that was not read. known lists the names that there are: the error
+// suggests one that is close.
 func Unknown(fields map[string]json.RawMessage, known ...string) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -78,16 +77,15 @@ func Duration(raw []byte) (time.Duration, error) {
 	return 0, errors.New(`must be a duration like "250ms"`)
 }
 
-// IsDuration reports whether t is time.Duration or a type made of it. Reflection cannot tell one
-// made of int64 from one made of time.Duration, so configuration has no named int64 that is
-// something else.
+// IsDuration reports whether t is time.Duration or any named int64: reflection does not show
+// which of these are made of time.Duration. So configuration has no named int64 that is something
+// else.
 func IsDuration(t reflect.Type) bool {
 	return t == reflect.TypeFor[time.Duration]() ||
 		t.Kind() == reflect.Int64 && t.PkgPath() != "" && t.ConvertibleTo(reflect.TypeFor[time.Duration]())
 }
 
-// plain reads a number, a string or a truth value. null, which encoding/json takes for "leave it",
-// is refused.
+// plain reads a number, a string or a bool. It refuses null, which encoding/json would ignore.
 func plain(raw []byte, dst reflect.Value) error {
 	null := bytes.Equal(bytes.TrimSpace(raw), []byte("null"))
 	if null || json.Unmarshal(raw, dst.Addr().Interface()) != nil {

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// maxDepth bounds the nesting of a value of a set inside another: configuration may come from a
+// maxDepth bounds the nesting of a set's values inside each other: configuration may come from a
 // stranger.
 const maxDepth = 16
 
 // Set is an open set of plain structs (or named durations) that JSON knows by name, each with its
-// defaults: {"full_jitter": {"base": "50ms", "cap": "20s"}}. An empty set of fields may be written
-// as the bare name, "adaptive"; a named duration is written as its value, {"fixed": "250ms"}. A
-// value with a method Validate() error is asked once it is read.
+// defaults: {"full_jitter": {"base": "50ms", "cap": "20s"}}. A struct with all its defaults may be
+// written as the bare name, "adaptive", and a named duration as its value: {"fixed": "250ms"}. If
+// a value has a method Validate() error, it is called once the value is read.
 type Set[T any] map[string]T
 
 // Marshal writes v by its name, without the fields that have their default. A value whose type is
@@ -42,6 +42,7 @@ func (s Set[T]) marshal(v T, depth int) ([]byte, error) {
 	return nil, fmt.Errorf("%T has no name in JSON", v)
 }
 
+// encode writes one value, without the fields of a struct that are equal to those of defaults.
 func (s Set[T]) encode(v, defaults reflect.Value, depth int) (json.RawMessage, error) {
 	switch {
 	case v.Type() == reflect.TypeFor[T]():
@@ -158,20 +159,20 @@ func (s Set[T]) decode(body []byte, dst reflect.Value, depth int) error {
 	return errors.Join(unread, Unknown(fields, known...), invalid(dst, unread))
 }
 
-// invalid returns the error of v's own Validate, in JSON's spelling, except for fields in unread:
-// it can only say of them that they are not set.
+// invalid returns the error of v's own Validate, in JSON's spelling, except for the fields that
+// have an error in unread: these were not set.
 func invalid(v reflect.Value, unread error) error {
 	checked, ok := v.Interface().(interface{ Validate() error })
 	if !ok {
 		return nil
 	}
-	known := map[string]bool{}
+	failed := map[string]bool{}
 	for _, e := range Flatten(unread) {
-		known[e.(*FieldError).Path[0]] = true
+		failed[e.(*FieldError).Path[0]] = true
 	}
 	var errs []error
 	for _, e := range Flatten(Spelled(checked.Validate())) {
-		if path := e.(*FieldError).Path; len(path) == 0 || !known[path[0]] {
+		if path := e.(*FieldError).Path; len(path) == 0 || !failed[path[0]] {
 			errs = append(errs, e)
 		}
 	}

@@ -14,7 +14,8 @@ const (
 	mustBeName   = "must be a name, or an object with one name as its key"
 )
 
-// syntax reports what is wrong with data as JSON text, and where. what is what it must be.
+// syntax returns an error if data is not JSON, with the place. what states what data must be, for
+// the error.
 func syntax(data []byte, what string) error {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
@@ -47,7 +48,7 @@ func place(data []byte, at int) (line, column int) {
 	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }
 
-// Nearest returns the known name that somebody meant who wrote name, or "".
+// Nearest returns the known name that is closest to name, or "" if none is close.
 func Nearest(name string, known []string) string {
 	if len(name) > 64 {
 		return ""
@@ -62,8 +63,8 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// distance returns how many letters must be added, left out, replaced or swapped with their
-// neighbor to make b of a.
+// distance returns how many bytes must be added, removed, replaced or swapped with their neighbor
+// to make b of a.
 func distance(a, b string) int {
 	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
