@@ -12,8 +12,8 @@ import (
 type Config struct {
 	Failures int           // failures in a row that set a backend aside at the earliest; 0 means 5
 	Excess   float64       // how far its share of failures must lie above its siblings', from 0 to 1; 0 means 0.2
-	Slower   float64       // how many times as long as its siblings it must take, and 5 ms more; 0 means 5
-	MaxShare float64       // of the backends that may be set aside, but always one of several; 0 means 0.5
+	Slower   float64       // how many times as long as its siblings it must take, and at least 5 ms longer; 0 means 5
+	MaxShare float64       // the part of the backends that may be set aside, at least one of several; 0 means 0.5
 	Base     time.Duration // how long a backend is set aside at first; 0 means a second
 	Max      time.Duration // the longest it is; 0 means a minute, or Base if that is more
 }
@@ -52,7 +52,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// duration returns how long a backend is set aside for the given time in a row, from 1.
+// duration returns how long a backend is set aside for the times-th time in a row, from 1.
 func (c *Config) duration(times int) time.Duration {
 	d := c.Base
 	for range times - 1 {

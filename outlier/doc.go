@@ -1,6 +1,6 @@
 // Package outlier decides which of several backends to set aside because their recent attempts
-// fail, or take, far more than those of their siblings. It follows gRFC A50 and Envoy's outlier
-// detection in what it is for, and differs in how:
+// fail far more often, or take far longer, than those of their siblings. Its purpose is that of
+// gRFC A50 and of Envoy's outlier detection. It differs in this:
 //
 //   - It evaluates when an attempt is sent or ends, and has neither a timer nor a goroutine. The
 //     time is passed in.

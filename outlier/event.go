@@ -46,7 +46,7 @@ func (c Cause) String() string {
 	return "unknown"
 }
 
-// Event is a backend being set aside or taken back.
+// Event records that a backend was set aside or taken back.
 type Event struct {
 	Destination string // of the calls: the gRPC target, or the host that Endpoints stand for
 	Backend     string // its address or base URL
@@ -58,10 +58,10 @@ type Event struct {
 // Observer is implemented by a retry.Observer that records backends being set aside and
 // taken back.
 type Observer interface {
-	// BackendChanged records an event, with the context of the call whose attempt was decisive. It
-	// must be quick, must not use that call (its stream or response), and must not panic: gRPC
+	// BackendChanged records an event, with the context of the call whose attempt was decisive.
+	// It must be quick, must not use that call (its stream or response), and must not panic: gRPC
 	// calls it from within that call, with the stream locked, and if the call was canceled on a
-	// goroutine of its own, where a panic ends the process. On other goroutines a panic goes
-	// through to the caller, and what was counted for the attempt is released.
+	// goroutine of its own, where a panic ends the process. On other goroutines a panic reaches
+	// the caller, and the attempt is no longer counted as under way.
 	BackendChanged(ctx context.Context, e Event)
 }

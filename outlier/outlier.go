@@ -7,13 +7,13 @@ import (
 // Group is a set of backends that do the same work. Make one with New.
 type Group struct {
 	cfg    Config
-	start  time.Time // of the first report
-	n      int
-	aside  int
-	recent window // of all that are not set aside
-	good   uint64 // attempts of these, ever
-	bad    uint64
-	open   int // attempts under way to these that are timed
+	start  time.Time // when the epoch of windows was 0
+	n      int       // backends
+	aside  int       // backends that are set aside
+	recent window    // attempts of all that are not set aside
+	good   uint64    // successes of these, ever
+	bad    uint64    // failures of these, ever
+	open   int       // attempts under way to these that are timed
 }
 
 // Backend is one backend's record in a Group. Make one with Add.
@@ -23,18 +23,18 @@ type Backend struct {
 	recent window
 
 	streak     int    // failures in a row
-	streakGood uint64 // what the group had when the streak began
-	streakBad  uint64
-	overtaken  int // attempts of the streak that a hedge overtook
+	streakGood uint64 // group.good when the streak began
+	streakBad  uint64 // group.bad when the streak began
+	overtaken  int    // attempts of the streak that a hedge overtook
 
 	open      int       // attempts under way that are timed
-	quiet     time.Time // when the first of these was sent, or the backend answered last
-	quietGood uint64    // what the group had then
-	quietBad  uint64
-	quietOwn  int // failures of its own since
+	quiet     time.Time // when the first of these was sent, or the backend succeeded last
+	quietGood uint64    // group.good then
+	quietBad  uint64    // group.bad then
+	quietOwn  int       // its own failures since then
 
 	aside bool
-	cause Cause
+	cause Cause     // of the latest time it was set aside
 	times int       // how often in a row it was set aside
 	first time.Time // when it was last set aside by a rule
 	since time.Time // when it was last set aside by a rule or a probe
@@ -76,12 +76,12 @@ func (g *Group) withdraw(b *Backend) {
 	b.recent = window{epoch: epoch}
 }
 
-// State is the traffic that a backend may receive now.
+// State describes the traffic that a backend may receive.
 type State uint8
 
 const (
 	InUse State = iota // any attempt
-	Due                // a probe: one attempt, which Probe announces
+	Due                // one attempt, the probe
 	Aside              // nothing while another backend is in use
 )
 
@@ -100,11 +100,11 @@ func (b *Backend) State(now time.Time) State {
 type Attempt struct {
 	backend *Backend
 	sent    time.Time
-	timed   bool // until it is reported
+	timed   bool // it counts in open until it is reported
 	probe   bool
 }
 
-// Send notes that an attempt is being sent to b, and returns the event that follows, if one does.
+// Send notes that an attempt is being sent to b, and returns the event that follows, if changed.
 // Every attempt must be reported once. A backend whose state is Due gets it as its probe. timed
 // reports whether the time until the attempt's end is how long b let its caller wait.
 func (g *Group) Send(now time.Time, b *Backend, timed bool) (a Attempt, e Event, changed bool) {
@@ -116,7 +116,7 @@ func (g *Group) Send(now time.Time, b *Backend, timed bool) (a Attempt, e Event,
 		return a, Event{}, false
 	}
 	if b.open == 0 {
-		b.hear(now)
+		b.resetQuiet(now)
 	}
 	b.open++
 	if !b.aside {
@@ -128,12 +128,12 @@ func (g *Group) Send(now time.Time, b *Backend, timed bool) (a Attempt, e Event,
 	return a, g.setAside(now, b, Latency), true
 }
 
-// hear notes that b has answered, or has had nothing to answer.
-func (b *Backend) hear(now time.Time) {
+// resetQuiet starts b's silence anew: b has succeeded, or had nothing to answer until now.
+func (b *Backend) resetQuiet(now time.Time) {
 	b.quiet, b.quietGood, b.quietBad, b.quietOwn = now, b.group.good, b.group.bad, 0
 }
 
-// silence is how long a backend must have answered nothing at least: hiccups are shorter.
+// silence is the shortest time without an answer that counts: hiccups are shorter.
 const silence = 100 * time.Millisecond
 
 // silent reports whether b has answered none of its attempts for so long that the answers would
@@ -163,7 +163,7 @@ const (
 	Overtaken               // a later attempt of the same call was quicker
 )
 
-// Report counts an attempt that has ended, and returns the event that follows, if one does. Took
+// Report counts an attempt that has ended, and returns the event that follows, if changed. took
 // is how long the backend let its caller wait, 0 if that is unknown.
 func (g *Group) Report(now time.Time, a Attempt, r Result, took time.Duration) (e Event, changed bool) {
 	b := a.backend
@@ -199,6 +199,7 @@ func (g *Group) most() int {
 	return max(1, int(g.cfg.MaxShare*float64(g.n)))
 }
 
+// roll moves the windows of g and b to now.
 func (g *Group) roll(now time.Time, b *Backend) {
 	if g.start.IsZero() {
 		g.start = now
@@ -208,13 +209,14 @@ func (g *Group) roll(now time.Time, b *Backend) {
 	b.recent.roll(epoch)
 }
 
+// count adds an attempt's result to the records of g and b.
 func (g *Group) count(now time.Time, b *Backend, r Result, took time.Duration) {
 	var one counts
 	if r == Succeeded {
 		one.good = 1
 		g.good++
 		b.streak, b.overtaken = 0, 0
-		b.hear(now)
+		b.resetQuiet(now)
 	} else {
 		one.bad = 1
 		b.quietOwn++
@@ -235,7 +237,7 @@ func (g *Group) count(now time.Time, b *Backend, r Result, took time.Duration) {
 	b.recent.cur.add(one, 1)
 }
 
-// outlier returns the rule by which b stands out after an attempt, or 0.
+// outlier returns the rule by which b is an outlier after an attempt, or 0.
 func (g *Group) outlier(b *Backend, r Result, took time.Duration) Cause {
 	if r != Succeeded && b.streak >= g.cfg.Failures {
 		good, bad := int(g.good-b.streakGood), int(g.bad-b.streakBad)-b.streak
@@ -258,9 +260,10 @@ func (g *Group) outlier(b *Backend, r Result, took time.Duration) Cause {
 	return 0
 }
 
-// forget is how long a backend must be in use for it to have been set aside once less.
+// forget is the time in use after which a backend counts as set aside once less.
 const forget = 2 * span
 
+// setAside sets b aside, and returns the event.
 func (g *Group) setAside(now time.Time, b *Backend, cause Cause) Event {
 	g.withdraw(b)
 	g.aside++
@@ -273,7 +276,7 @@ func (g *Group) setAside(now time.Time, b *Backend, cause Cause) Event {
 	return Event{Backend: b.name, Change: SetAside, Cause: cause, For: b.until.Sub(now)}
 }
 
-// extend sets a backend aside for the next time in a row.
+// extend sets the time for which b is aside from now, one more time in a row.
 func (g *Group) extend(now time.Time, b *Backend) {
 	if b.times < 64 {
 		b.times++
@@ -282,8 +285,8 @@ func (g *Group) extend(now time.Time, b *Backend) {
 	b.until = now.Add(g.cfg.duration(b.times))
 }
 
-// reportAside deals with attempts of a backend that is set aside: its probes, and what was sent
-// because all are.
+// reportAside handles the end of an attempt of a backend that is set aside: a probe, or an
+// attempt that was sent before, or while all backends were set aside.
 func (g *Group) reportAside(now time.Time, a Attempt, r Result, took time.Duration) (e Event, changed bool) {
 	b := a.backend
 	probe := a.probe && a.sent.Equal(b.probe)
@@ -297,7 +300,7 @@ func (g *Group) reportAside(now time.Time, a Attempt, r Result, took time.Durati
 		}
 	case r == Succeeded:
 		b.aside, b.back, b.probe = false, now, time.Time{}
-		b.hear(now)
+		b.resetQuiet(now)
 		g.aside--
 		g.open += b.open
 		return Event{Backend: b.name, Change: TakenBack, Cause: b.cause, For: now.Sub(b.first)}, true

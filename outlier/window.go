@@ -8,14 +8,15 @@ import (
 // span is how long one half of a window lasts.
 const span = 5 * time.Second
 
-// counts are the attempts of some time, and the logarithms of the latencies of those that were
-// timed.
+// counts holds numbers of attempts, and sums over the logarithms of the latencies of those that
+// were timed.
 type counts struct {
 	good, bad int
 	timed     int
-	sum, sq   float64
+	sum, sq   float64 // of the logarithms and of their squares
 }
 
+// add adds o, or subtracts it if sign is -1.
 func (c *counts) add(o counts, sign int) {
 	c.good += sign * o.good
 	c.bad += sign * o.bad
@@ -24,13 +25,13 @@ func (c *counts) add(o counts, sign int) {
 	c.sq += float64(sign) * o.sq
 }
 
-// window has the counts of the last five to ten seconds.
+// window counts attempts of the last five to ten seconds, in two spans.
 type window struct {
-	epoch     int64
-	cur, prev counts
+	epoch     int64  // the number of the span of cur
+	cur, prev counts // of that span and the one before
 }
 
-// roll drops what is too old. A time before the window's own counts as that.
+// roll moves the window to the span epoch. It does not move back.
 func (w *window) roll(epoch int64) {
 	switch {
 	case epoch <= w.epoch:
@@ -61,12 +62,12 @@ func (c counts) without(o counts) counts {
 	return c
 }
 
-// significant is the z-score that a difference must have. Every failure is another look at the
-// same figures, so it is above what one look would need.
+// significant is the z-score that a difference must have. Each failure tests the same figures
+// again, so it is above what a single test would need.
 const significant = 4
 
-// worse reports whether bad of n attempts are more than otherBad of otherN by more than excess
-// and chance.
+// worse reports whether the share bad of n lies above otherBad of otherN by at least excess, and
+// by more than chance.
 func worse(bad, n, otherBad, otherN int, excess float64) bool {
 	if n <= 0 || otherN <= 0 {
 		return false
@@ -83,11 +84,11 @@ func worse(bad, n, otherBad, otherN int, excess float64) bool {
 const (
 	enough = 20                   // attempts for a rate or a mean
 	spare  = 5 * time.Millisecond // what a slow backend takes more than its siblings, at least
-	steady = .1                   // the least spread of a logarithm that is assumed
+	steady = .1                   // the least standard deviation of logarithms that is assumed
 )
 
-// slower reports whether the latencies of c have a geometric mean above that of o by more than
-// the factor, a spare and chance.
+// slower reports whether the latencies of c have a geometric mean that is long beside that of o,
+// by more than chance.
 func (c counts) slower(o counts, factor float64) bool {
 	if c.timed < enough || o.timed < enough {
 		return false
@@ -97,14 +98,15 @@ func (c counts) slower(o counts, factor float64) bool {
 	if !long(m1, m2, factor) {
 		return false
 	}
-	spread := func(c counts, n, m float64) float64 { return max(steady*steady, c.sq/n-m*m) }
-	return m1-m2 >= significant*math.Sqrt(spread(c, n1, m1)/n1+spread(o, n2, m2)/n2)
+	variance := func(c counts, n, m float64) float64 { return max(steady*steady, c.sq/n-m*m) }
+	return m1-m2 >= significant*math.Sqrt(variance(c, n1, m1)/n1+variance(o, n2, m2)/n2)
 }
 
-// long reports whether the logarithm of one latency lies that far above another's.
+// long reports whether a latency is factor times another and at least spare above it. m and than
+// are their logarithms.
 func long(m, than, factor float64) bool {
 	return m >= than+math.Log(factor) && math.Exp(m) >= math.Exp(than)+spare.Seconds()
 }
 
-// logarithm returns that of a latency in seconds.
+// logarithm returns the natural logarithm of d in seconds, of a microsecond at least.
 func logarithm(d time.Duration) float64 { return math.Log(max(d, time.Microsecond).Seconds()) }
