@@ -30,24 +30,23 @@ const (
 // unknown is the name of a value outside its enumeration.
 const unknown = "unknown"
 
-// The names of the enumerations, by value, and last that of all values outside.
+// The names of the enumerations, indexed by value. The last is for all other values.
 var (
 	reasonNames = names(retry.Reason.String)
 	classNames  = names(retry.Class.String)
 	kindNames   = names(budget.Kind.String)
 )
 
-// Of attempts that were canceled the label says who canceled them: an impatient caller, his
-// deadline or another attempt of the same call. These two are no classes, and stand behind their
-// names.
+// labelNames has the names of the classes, and after them two labels for canceled attempts:
+// another attempt of the call won, or the caller's deadline had passed.
 var (
 	labelNames    = append(slices.Clip(classNames), "lost_race", "deadline")
-	lostRace      = len(classNames)
-	deadline      = len(classNames) + 1
+	lostRace      = len(classNames)     // in labelNames
+	deadline      = len(classNames) + 1 // in labelNames
 	savedByNumber = []string{"2", "3", "4", "5+"}
 )
 
-// label returns where the label of an attempt's class stands among the labelNames.
+// label returns the index in labelNames of an attempt's label.
 func label(a *retry.Attempt) int {
 	switch {
 	case a.Outcome.Class != retry.Canceled:
@@ -59,6 +58,7 @@ func label(a *retry.Attempt) int {
 	return index(a.Outcome.Class, classNames)
 }
 
+// names returns the names of an enumeration's values, and unknown at the end.
 func names[E ~uint8](name func(E) string) (all []string) {
 	for e := E(0); ; e++ {
 		all = append(all, name(e))

@@ -33,13 +33,13 @@ func (o *observer) BackendChanged(ctx context.Context, e outlier.Event) {
 	}
 }
 
-// backend counts a change. There are few: the attributes are made each time.
+// backend counts a change. Changes are few, so the attributes are made each time.
 func (m *metrics) backend(ctx context.Context, e outlier.Event) {
 	attrs := []attribute.KeyValue{
 		backendChangeKey.String(e.Change.String()), backendCauseKey.String(e.Cause.String()),
 	}
 	switch m.dests.get(e.Destination) {
-	case m.dests.own: // also if none is distinguished
+	case m.dests.own: // no name, or WithMaxDestinations(0)
 	case m.dests.other:
 		attrs = append(attrs, destinationKey.String(other))
 	default:

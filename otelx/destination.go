@@ -29,13 +29,13 @@ type destination struct {
 	refused, refusedLate []metric.AddOption // by the budget: at once, after a wait
 
 	level  []metric.ObserveOption
-	budget atomic.Pointer[leveler] // of the policy whose call ended last
+	budget atomic.Pointer[leveler] // of the call that ended last
 }
 
 // leveler is a budget that can report its level.
 type leveler struct {
 	budget.Leveler
-	comparable bool
+	comparable bool // == does not panic
 }
 
 func newDestination(attrs ...attribute.KeyValue) *destination {
@@ -66,20 +66,21 @@ func newDestination(attrs ...attribute.KeyValue) *destination {
 	return d
 }
 
-// watch keeps the budget of a call that has ended. A reload may have replaced it.
+// watch keeps the budget of a call that has ended for observe. A reload may have replaced the
+// budget.
 func (d *destination) watch(r retry.Report) {
 	now, ok := r.Budget.(budget.Leveler)
 	if !ok {
 		return
 	}
 	was := d.budget.Load()
-	if was != nil && was.comparable && was.Leveler == now { // of different types they are unequal, whatever they are
+	if was != nil && was.comparable && was.Leveler == now { // if now's type is another, == is false and does not panic
 		return
 	}
 	d.budget.Store(&leveler{now, reflect.ValueOf(now).Comparable()})
 }
 
-// destinations are distinguished by the attribute evenkeel.destination, up to a number.
+// destinations holds the destinations that evenkeel.destination distinguishes, up to a number.
 type destinations struct {
 	own   *destination                      // of policies that For did not make, or of all if none is distinguished
 	other *destination                      // of those that are too many
@@ -106,10 +107,10 @@ func (ds *destinations) get(name string) *destination {
 }
 
 func newNamed(name string) *destination {
-	return newDestination(destinationKey.String(strings.ToValidUTF8(name, "\uFFFD"))) // what exporters insist on
+	return newDestination(destinationKey.String(strings.ToValidUTF8(name, "\uFFFD"))) // exporters require valid UTF-8
 }
 
-// observe reports the levels of the budgets that are distinguished.
+// observe reports the level of each destination's budget, but not of those under other.
 func (ds *destinations) observe(_ context.Context, to metric.Float64Observer) error {
 	if ds.own != ds.other {
 		ds.own.observe(to)

@@ -1,6 +1,6 @@
 // Package otelx reports a policy's calls and attempts as OpenTelemetry metrics and traces. It
-// depends on the OpenTelemetry API only. Providers are passed in; without one that signal is off,
-// and the global ones are used only with WithGlobals.
+// depends on the OpenTelemetry API only. A signal is off unless its provider is passed in, or is
+// the global one and WithGlobals is given.
 //
 //	observer, err := otelx.NewObserver(otelx.WithMeterProvider(mp), otelx.WithTracerProvider(tp))
 //	policy, err := retry.New(retry.Config{}, retry.WithObserver(observer))
@@ -36,7 +36,7 @@
 //	    are no [budget.Leveler] are left out. Where two policies have a destination of the same name
 //	    it is that of the call which ended last.
 //
-// gRPC's (gRFC A96), recorded once a call made through grpcx, and for no other:
+// gRPC's (gRFC A96), recorded once per call made through grpcx, and for no other calls:
 //
 //	name                                  type       unit                 buckets
 //	grpc.client.call.retries              histogram  {retry}              1, 2, 3, 4, 5
@@ -45,11 +45,11 @@
 //	grpc.client.call.retry_delay          histogram  s                    0 to 100: gRFC A66's
 //
 // All four have the attributes grpc.method and grpc.target. Zero is never recorded. Transparent
-// retries are attempts that a live connection handed back and that were sent again for nothing;
-// those that gRPC-Go makes by itself, below the interceptors, are not seen here. gRPC-Go 1.85
-// records none of the four. Once another version does, or where gRPC's own retries are on as well,
-// leave ours out by WithoutGRPCMetrics, or each call is counted twice. Buckets are advice, which a
-// view overrides.
+// retries are attempts that a live connection handed back and that were resent at no cost to the
+// budget; those that gRPC-Go makes by itself, below the interceptors, are not seen here. gRPC-Go
+// 1.85 records none of the four. Once another version does, or where gRPC's own retries are on as
+// well, turn ours off by WithoutGRPCMetrics, or each call is counted twice. The buckets are only
+// advice: a view overrides them.
 //
 // # Attributes
 //

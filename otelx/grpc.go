@@ -11,18 +11,19 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// maxRPCs bounds the pairs of method and target. Both are fixed by the program, so few come near.
+// maxRPCs bounds the pairs of method and target. Both are fixed by the program, so few programs
+// come near.
 const maxRPCs = 1000
 
-// grpcMetrics are those of gRFC A96 for retries and hedges, recorded once a call. A count of zero
-// is not recorded, nor is a delay: gRPC's own implementations see to that.
+// grpcMetrics holds the metrics of gRFC A96 for retries and hedges, recorded once per call. As in
+// gRPC's own implementations, neither a count nor a delay of zero is recorded.
 type grpcMetrics struct {
 	retries     metric.Int64Histogram
 	transparent metric.Int64Histogram
 	hedges      metric.Int64Histogram
 	delay       metric.Float64Histogram
 	rpcs        *dest.Table[rpcinfo.Info, []metric.RecordOption]
-	other       []metric.RecordOption // those that are too many
+	other       []metric.RecordOption // for pairs above maxRPCs
 }
 
 func newGRPCMetrics(in *instruments) *grpcMetrics {
@@ -41,7 +42,7 @@ func newGRPCMetrics(in *instruments) *grpcMetrics {
 	}
 }
 
-// record does nothing for a call that is no RPC.
+// record records the metrics of a call if it is an RPC.
 func (m *grpcMetrics) record(ctx context.Context, r retry.Report) {
 	info, ok := rpcinfo.From(ctx)
 	if !ok {

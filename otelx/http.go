@@ -16,8 +16,8 @@ import (
 //	httpx.NewTransport(otelhttp.NewTransport(nil, otelhttp.WithClientTrace(otelx.ClientTrace)), policy)
 //
 // The *httptrace.ClientTrace that it returns has no hooks. To have others as well, call it in a
-// function of your own and return theirs. With otelhttp outside of httpx the span is the call's,
-// and gets no count.
+// function of your own and return theirs. With otelhttp outside of httpx the span is that of the
+// call, and gets no count.
 func ClientTrace(ctx context.Context) *httptrace.ClientTrace {
 	if count, ok := ResendCount(ctx); ok {
 		trace.SpanFromContext(ctx).SetAttributes(count)
@@ -26,9 +26,9 @@ func ClientTrace(ctx context.Context) *httptrace.ClientTrace {
 }
 
 // ResendCount returns the attribute http.request.resend_count (int; 1 on the first resend) of the
-// attempt that is made on ctx, for instrumentation other than otelhttp. There is none on a first
-// attempt, nor on an operation's: a request that an operation of retry.Do makes is sent for the
-// first time whichever attempt of the operation makes it.
+// attempt that is made on ctx, for instrumentation other than otelhttp. First attempts have none,
+// and neither have attempts of operations: a request made by an operation of retry.Do is sent for
+// the first time, whichever attempt of the operation makes it.
 func ResendCount(ctx context.Context) (count attribute.KeyValue, ok bool) {
 	n, _ := ctx.Value(layer.Resend{}).(int)
 	return resendCountKey.Int(n - 1), n > 1

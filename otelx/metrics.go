@@ -9,13 +9,13 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// latencyBuckets are gRPC's for durations in seconds (gRFC A66).
+// latencyBuckets has gRPC's bucket boundaries for durations, in seconds (gRFC A66).
 var latencyBuckets = []float64{
 	0, .00001, .00005, .0001, .0003, .0006, .0008, .001, .002, .003, .004, .005, .006, .008, .01, .013, .016, .02, .025,
 	.03, .04, .05, .065, .08, .1, .13, .16, .2, .25, .3, .4, .5, .65, .8, 1, 2, 5, 10, 20, 50, 100,
 }
 
-// metrics are evenkeel's own instruments, and gRPC's.
+// metrics holds evenkeel's own instruments, and gRPC's.
 type metrics struct {
 	calls    metric.Int64Counter
 	attempts metric.Int64Counter

@@ -12,8 +12,8 @@ const scope = "github.com/evenkeel-go/evenkeel/otelx"
 
 // NewObserver makes an observer for retry.WithObserver; one may serve any number of policies. A
 // signal whose provider is not passed in is off, so without options it does nothing. It is safe
-// for concurrent use and has nothing to close. The error names every option that is wrong, or is
-// the provider's, which refused an instrument.
+// for concurrent use and has nothing to close. The error names every wrong option, or is that of
+// a provider which refused to make an instrument.
 func NewObserver(opts ...Option) (retry.Observer, error) {
 	c, err := newConfig(opts)
 	if err != nil {
@@ -37,8 +37,8 @@ func NewObserver(opts ...Option) (retry.Observer, error) {
 
 type observer struct {
 	metrics *metrics // nil: off
-	events  bool     // on the caller's span
-	tracer  tracer   // of attempt spans; nil: off
+	events  bool     // add events to the caller's span
+	tracer  tracer   // for attempt spans; nil: off
 }
 
 // AttemptDone implements retry.Observer.

@@ -16,7 +16,7 @@ import (
 // destination.
 const defaultMaxDestinations = 70
 
-// Option sets up an Observer.
+// Option configures an Observer.
 type Option func(*config) error
 
 type config struct {
@@ -51,8 +51,8 @@ func WithTracerProvider(tp trace.TracerProvider) Option {
 	}
 }
 
-// WithGlobals reads each provider that is not passed in from otel.GetMeterProvider and
-// otel.GetTracerProvider. They may be set later than the Observer is made.
+// WithGlobals uses otel.GetMeterProvider and otel.GetTracerProvider for the providers that are not
+// passed in. The global providers may be set after the Observer is made.
 func WithGlobals() Option {
 	return func(c *config) error {
 		c.globals = true
@@ -61,9 +61,9 @@ func WithGlobals() Option {
 }
 
 // WithAttemptSpans makes a span of each attempt, a child of the caller's. It is for retry.Do and
-// DoValue, whose attempts nothing else may trace: otelhttp and otelgrpc make a span an attempt
+// DoValue, whose attempts nothing else may trace: otelhttp and otelgrpc make a span per attempt
 // themselves. The span is made when the attempt has ended, with the times at which it began and
-// ended; what the attempt itself traced is its sibling. It needs a TracerProvider.
+// ended; spans that were made within the attempt are its siblings. It needs a TracerProvider.
 func WithAttemptSpans() Option {
 	return func(c *config) error {
 		c.attemptSpans = true
@@ -71,9 +71,9 @@ func WithAttemptSpans() Option {
 	}
 }
 
-// WithoutGRPCMetrics leaves out the four metrics that have gRPC's own names (gRFC A96), for a
-// program whose gRPC records them itself: a call would be in both. gRPC-Go 1.85 records none of
-// them.
+// WithoutGRPCMetrics leaves out the four metrics that have gRPC's own names (gRFC A96). Use it in
+// a program whose gRPC records them itself, where each call would be counted twice. gRPC-Go 1.85
+// records none of them.
 func WithoutGRPCMetrics() Option {
 	return func(c *config) error {
 		c.withoutGRPC = true
@@ -81,9 +81,9 @@ func WithoutGRPCMetrics() Option {
 	}
 }
 
-// WithMaxDestinations bounds how many destinations are told apart by the attribute
-// evenkeel.destination, 70 unless told; those that come later are "other". With 0 the attribute is
-// left out, and evenkeel.budget.level with it.
+// WithMaxDestinations bounds how many destinations the attribute evenkeel.destination
+// distinguishes, 70 by default; later ones are "other". With 0 the attribute and
+// evenkeel.budget.level are left out.
 func WithMaxDestinations(n int) Option {
 	return func(c *config) error {
 		if n < 0 {

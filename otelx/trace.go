@@ -14,8 +14,9 @@ import (
 
 type tracer = trace.Tracer
 
-// attemptEvents records on the caller's span that a resend had to wait, or was a hedge. The
-// event has the time at which it happened, not the end of the attempt, at which it is reported.
+// attemptEvents records on the caller's span that a resend had to wait, or was a hedge. The event
+// has the time at which that happened, which is before the end of the attempt, when it is
+// reported.
 func attemptEvents(ctx context.Context, a retry.Attempt) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -71,5 +72,5 @@ func attemptSpan(ctx context.Context, t tracer, a retry.Attempt) {
 	span.End(at(a.Sent.Add(a.Took)))
 }
 
-// at sets the time of an event, a span's beginning or its end.
+// at returns an option that sets the time of an event, or of the start or end of a span.
 func at(t time.Time) trace.SpanEventOption { return trace.WithTimestamp(t) }
