@@ -12,8 +12,8 @@ import (
 // Engineering, chapter 21 (https://sre.google/sre-book/handling-overload/): it refuses even first
 // attempts, at random, with probability max(0, (requests - K*accepts) / (requests + 1)) over the
 // last two minutes. Requests counts all attempts, including those that were refused; accepts
-// counts those that ended Alive. An attempt that ended None is not counted. The budget in Retries
-// decides on retries and hedges.
+// counts those that ended Alive. An attempt that ended None or Unsent is not counted. The budget
+// in Retries decides on retries and hedges.
 type ClientThrottle struct {
 	K       float64       // 0 means 2; between 1 and 1000: lower refuses more
 	Window  time.Duration // 0 means 2m; between 1s and 1h
@@ -59,8 +59,8 @@ type clientThrottle struct {
 	lately  // a sums requests, b accepts
 }
 
-// Allow counts a first attempt, and reports whether it may be sent; Begin must follow exactly when
-// it may.
+// Allow counts a first attempt, and reports whether it may be sent. Begin must be called if and
+// only if it may.
 func (b *clientThrottle) Allow(now time.Time, u float64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,9 +70,10 @@ func (b *clientThrottle) Allow(now time.Time, u float64) bool {
 	return u >= refuse
 }
 
+// refusal returns the probability with which a first attempt is refused.
 func (b *clientThrottle) refusal() float64 {
-	// What is not counted after all may have left the window before it was taken back: hence the
-	// 0.
+	// End takes back what is not counted, and may do so after the window has dropped it: hence
+	// the 0.
 	requests, accepts := float64(max(b.window.sum.a, 0)), float64(b.window.sum.b)
 	return max(0, (requests-b.k*accepts)/(requests+1))
 }
@@ -97,7 +98,7 @@ func (b *clientThrottle) End(now time.Time, p Permit, e Evidence) {
 	}
 }
 
-// Level returns the level of Retries' budget, or 1 if that is no Leveler.
+// Level returns the level of Retries' budget, or 1 if it is not a Leveler.
 func (b *clientThrottle) Level() float64 {
 	if l, ok := b.retries.(Leveler); ok {
 		return l.Level()

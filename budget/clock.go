@@ -12,15 +12,15 @@ type steadyClock struct {
 	read   time.Time     // the latest reading
 	passed time.Duration // since the first one
 	behind time.Duration // how far the clock was set back, less what it has gone forward since
-	leaps  int           // how often it has leapt forward since
+	leaps  int           // leaps forward since then that reduced behind
 }
 
 const (
 	// tardy is how much earlier than the one before a reading may be because its caller was
-	// delayed. What goes forward by more at once is a leap.
+	// delayed. A reading that is later by more than this is a leap.
 	tardy = time.Second
-	// corrections is how many leaps a clock that was set back may need to be set right again.
-	// After as many the clock counts as right, and rarely read.
+	// corrections is the number of leaps that may correct a clock that was set back. After that
+	// many the clock counts as right, but seldom read.
 	corrections = 3
 )
 
@@ -47,5 +47,5 @@ func (c *steadyClock) at(now time.Time) time.Duration {
 	return c.passed
 }
 
-// capped adds durations that are not negative, without overflow.
+// capped returns a+b without overflow; neither is negative.
 func capped(a, b time.Duration) time.Duration { return a + min(b, math.MaxInt64-a) }

@@ -19,9 +19,9 @@ import (
 type Concurrency struct {
 	Ratio float64 // retries to attempts; 0 means 0.2; at most 1
 	Min   int     // retries that are always allowed; 0 means 3; negative means none
-	// Interval, if it is set, lets Ratio be of the attempts sent in the last so much time, in
-	// place of those in flight: Envoy's budget_interval, which it has since 2026. Retries are
-	// still counted while they are in flight. At least 100ms; at most 1h.
+	// Interval, if it is set, makes Ratio a part of the attempts sent within it, in place of
+	// those in flight, as Envoy's budget_interval does. Retries are still counted while they are
+	// in flight. At least 100ms; at most 1h.
 	Interval time.Duration
 }
 

@@ -10,12 +10,12 @@ type intervalConcurrency struct {
 	drain
 	lately       // a sums attempts
 	ratio, least float64
-	retries      atomic.Int64 // in flight; increased under the lock of lately
+	retries      atomic.Int64 // in flight; increased only under lately's lock
 }
 
 func (b *intervalConcurrency) limit(sum counts) float64 { return max(b.ratio*float64(sum.a), b.least) }
 
-// affords counts the retry that it allows.
+// affords reports whether one more retry is allowed, and counts it if so.
 func (b *intervalConcurrency) affords(sum counts) bool {
 	if b.empty.Load() || float64(b.retries.Load()) >= b.limit(sum) {
 		return false

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Drainer is implemented by a Spec that can also make an empty budget. A policy uses it for a
 // destination that it forgot (retry.WithMaxDestinations) while its budget was partly used up: a
-// full one would pay for the same outage again. The Spec of Shared is no Drainer, because its
+// full one would pay for the same outage again. The Spec of Shared is not a Drainer, because its
 // budget is never forgotten.
 type Drainer interface {
 	// NewDrained returns a budget that affords no retry and no hedge, and whose level, if it
@@ -12,19 +12,21 @@ type Drainer interface {
 	NewDrained() Budget
 }
 
-// drain keeps a budget empty until something succeeds. The zero drain does not. Budgets embed it.
+// drain keeps a budget empty until an attempt succeeds. The zero drain does not. Budgets embed
+// it.
 type drain struct{ empty atomic.Bool }
 
+// close makes the budget empty.
 func (d *drain) close() { d.empty.Store(true) }
 
-// open opens the budget again if an attempt has ended with e.
+// open opens the budget again if e, the end of an attempt, is Alive.
 func (d *drain) open(e Evidence) {
 	if e == Alive && d.empty.Load() {
 		d.empty.Store(false)
 	}
 }
 
-// drained closes a new budget.
+// drained returns b, a new budget, empty.
 func drained(b Budget) Budget {
 	b.(interface{ close() }).close()
 	return b
@@ -51,8 +53,8 @@ func (r Ratio) NewDrained() Budget { return drained(r.New()) }
 // NewDrained returns what New does, empty until an attempt succeeds.
 func (t TokenBucket) NewDrained() Budget { return drained(t.New()) }
 
-// NewDrained returns what New does, with the budget of Retries drained. First attempts are let
-// through as by a new one.
+// NewDrained returns what New does, with the budget of Retries drained. It does not refuse first
+// attempts.
 func (c ClientThrottle) NewDrained() Budget {
 	b := c.New().(*clientThrottle)
 	if d, ok := c.retries().(Drainer); ok {

@@ -15,8 +15,8 @@ import (
 // false. This limits even the retries of clients that make one call each, whose own budgets
 // cannot.
 //
-// A Fleet is no [Spec], because the retry that a server allows may go to another server, or never
-// be sent: a grant is not ended, and nothing waits. The rule has two parts:
+// A Fleet is not a [Spec], because the retry that a server allows may go to another server, or
+// never be sent: a grant is not ended, and nothing waits. The rule has two parts:
 //
 //   - A success adds Ratio to a bucket of at most Burst retries, and a grant takes 1. A new
 //     server starts with a full bucket.
@@ -31,8 +31,9 @@ type Fleet struct {
 	Open  int     // how many grants may be open in an idle server; 0 means 2; at most 1e6
 }
 
-// openShare is how many of the requests in hand may be open grants. When every tenth fails, twice
-// as many as usually fail together: a grant is open for about as long as a request takes.
+// openShare is the number of requests under way for each grant that may be open. When every tenth
+// request fails, twice as many as usual may fail together: a grant is open for about as long as a
+// request takes.
 const openShare = 5
 
 // Validate reports every field that is out of its range.
@@ -72,14 +73,14 @@ type Answers struct {
 	ratio, full int64 // in millionths of a retry
 	least       int64 // grants that may be open
 
-	began atomic.Int64 // requests
-	ended atomic.Int64 // of these
-	quiet atomic.Bool  // the bucket is full and nothing is open, so that a success changes nothing
+	began atomic.Int64 // requests so far
+	ended atomic.Int64 // of these, the ones that have ended
+	quiet atomic.Bool  // the bucket is full and no grant is open, so that a success changes nothing
 
 	mu     sync.Mutex
 	tokens int64 // in millionths of a retry
-	open   int64 // grants that no success has answered
-	since  int64 // the number of the last request that had begun at the first of these
+	open   int64 // grants that are open
+	since  int64 // the number of the last request that had begun when the first of these was made
 }
 
 // Begin counts an incoming request, and returns its number, which must be passed to End.
@@ -119,13 +120,13 @@ func (a *Answers) Fail() bool {
 	return true
 }
 
-// affords reports whether one more grant is affordable. It requires that a.mu is held.
+// affords reports whether one more retry may be granted. It requires that a.mu is held.
 func (a *Answers) affords() bool {
-	inHand := a.began.Load() - a.ended.Load()
-	return a.tokens >= micro && a.open < a.least+inHand/openShare
+	underWay := a.began.Load() - a.ended.Load()
+	return a.tokens >= micro && a.open < a.least+underWay/openShare
 }
 
-// Level returns how much of the bucket is left, from 0 to 1, and 0 while nothing is granted.
+// Level returns how much of the bucket is left, from 0 to 1, and 0 while no retry is granted.
 func (a *Answers) Level() float64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()

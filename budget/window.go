@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// lately counts what was sent in the last so many slots of time. Budgets embed it.
+// lately counts attempts in a sliding window of time. Budgets embed it.
 type lately struct {
 	mu     sync.Mutex
 	window window
@@ -20,7 +20,8 @@ func (l *lately) count(now time.Time, a, b int64) {
 	l.window.add(a, b)
 }
 
-// admit adds to the current slot if the sums afford it, and returns a permit of that slot.
+// admit adds to the current slot if affords allows it for the sums, and returns a permit of that
+// slot.
 func (l *lately) admit(now time.Time, a, b int64, affords func(counts) bool) (Permit, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -32,7 +33,8 @@ func (l *lately) admit(now time.Time, a, b int64, affords func(counts) bool) (Pe
 	return l.window.permit(), true
 }
 
-// takeBack subtracts what admit added, from the slot of the permit.
+// takeBack subtracts what admit added, from the permit's slot. It ignores the permit of a first
+// attempt.
 func (l *lately) takeBack(now time.Time, p Permit, a, b int64) {
 	slot, paid := paidIn(p)
 	if !paid {
@@ -44,15 +46,15 @@ func (l *lately) takeBack(now time.Time, p Permit, a, b int64) {
 	l.window.addAt(slot, -a, -b)
 }
 
-// sums returns the sums of now.
+// sums returns the sums as of now.
 func (l *lately) sums() counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.window.present()
 }
 
-// window sums two counts over the last so many slots of time; the current slot is one of them. Its
-// owner locks it, and moves it to the present before all else.
+// window sums two counts over the latest slots of time, the current one included. Its owner locks
+// it, and calls move first.
 type window struct {
 	slot  time.Duration
 	slots []counts
@@ -67,7 +69,7 @@ func newWindow(length time.Duration, slots int) window {
 	return window{slot: max(length/time.Duration(slots), 1), slots: make([]counts, slots)}
 }
 
-// move drops what is too old.
+// move makes the slot of now the current one, and drops slots that are too old.
 func (w *window) move(now time.Time) {
 	to := int64(w.clock.at(now) / w.slot)
 	n := int64(len(w.slots))
@@ -85,9 +87,9 @@ func (w *window) move(now time.Time) {
 	}
 }
 
-// present returns the sums as of now for a Level, which has no time argument, and changes nothing.
-// It reads the clock if the latest time that the window was given may be from the same clock: a
-// simulation's is years away.
+// present returns the sums as of now for a Level, which has no time argument, and changes
+// nothing. It reads the clock unless the latest time passed to the window is that of another
+// clock, as in a simulation: such times are years away.
 func (w window) present() counts {
 	now := time.Now()
 	if age := now.Sub(w.clock.read); age > 0 && age < 30*24*time.Hour {
@@ -104,7 +106,7 @@ func (w *window) at(slot int64) *counts {
 
 func (w *window) add(a, b int64) { w.addAt(w.last, a, b) }
 
-// addAt adds to a slot of the past, unless it is forgotten already.
+// addAt adds to a slot, unless it was dropped.
 func (w *window) addAt(slot, a, b int64) {
 	if slot <= w.last-int64(len(w.slots)) || slot > w.last {
 		return
@@ -116,8 +118,8 @@ func (w *window) addAt(slot, a, b int64) {
 	w.sum.b += b
 }
 
-// permit remembers the current slot; paidIn is that slot, or false for the permit of a first
-// attempt.
+// permit returns a permit that holds the current slot.
 func (w *window) permit() Permit { return Permit(w.last)<<1 | 1 }
 
+// paidIn returns the slot that a permit holds, or false for the permit of a first attempt.
 func paidIn(p Permit) (int64, bool) { return int64(p) >> 1, p&1 != 0 }
