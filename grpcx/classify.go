@@ -150,8 +150,8 @@ var answers = newCodeSet(
 	codes.OutOfRange, codes.Unimplemented, codes.DataLoss, codes.Unauthenticated,
 )
 
-// refused reports whether err has one of these codes. gRPC-Go takes none of them for the end of a
-// context, so a call whose context has ended had its answer before it noticed that.
+// refused reports whether err has one of these codes. gRPC-Go makes none of them from the end of
+// a context, so the attempt was answered even if its context has ended since.
 func refused(err error) bool {
 	st, ours := statusOf(err)
 	return !ours && answers.has(st.Code())

@@ -21,7 +21,7 @@ import (
 // All interceptors that are given the same Option value share one budget: pass it to the unary and
 // the stream interceptor. It also limits clients that make one call each, whose own budgets
 // cannot. It costs a call that succeeds about 20 ns. A stream has succeeded when it sends its
-// first message, because no client repeats it after that.
+// header or first message, because no client repeats it after that.
 func WithRetryBudget(f budget.Fleet) ServerOption {
 	b := serve.NewBudget("grpcx: WithRetryBudget", f)
 	return func(c *serverConfig) { c.budget = func(context.Context, string) *budget.Answers { return b } }

@@ -192,8 +192,8 @@ func (s *clientStream) attemptEnded(a *streamAttempt) bool {
 	return a.ended
 }
 
-// outcome returns the outcome of a failed attempt. fixed is the reason why no other may follow,
-// or ReasonNone.
+// outcome returns the outcome of a failed attempt. Once the caller has given up, only a server's
+// refusal counts. fixed is the reason why no other attempt may follow, or ReasonNone.
 func (s *clientStream) outcome(a *streamAttempt, e ending, fixed retry.Reason) retry.Outcome {
 	gaveUp := s.ctx.Err() != nil
 	var o retry.Outcome
