@@ -86,10 +86,7 @@ func (c *client) stream(
 		c: c, p: drive.Of(policy), r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
 		receiving: make(chan struct{}, 1), replay: replayBuffer{limit: c.replay},
 	}
-	if s.r.wait != nil {
-		s.opts = append(s.opts, grpc.WaitForReady(*s.r.wait))
-	}
-	s.opts, s.out = splitOptions(s.opts, opts)
+	s.opts, s.out = r.split(nil, opts)
 	s.replay.configure(s.opts)
 	if s.r.timeout > 0 {
 		s.ctx, s.release = context.WithTimeout(ctx, s.r.timeout)
