@@ -60,7 +60,7 @@
 // # Load balancers and credentials
 //
 // A load balancer may drop a pick by returning a status (gRFC A54). gRPC-Go then fails the
-// attempt, and interceptors are not told why nothing was sent. This package recognizes a drop by
+// attempt, and interceptors cannot see why nothing was sent. This package recognizes a drop by
 // any code but UNAVAILABLE, and by the texts of xDS, RLS and grpclb. The UNAVAILABLE of any other
 // balancer looks like a refused connection, and is retried: your own balancer should drop picks
 // with retry.Permanent of its status, or with another code.

@@ -119,7 +119,7 @@ type attempt struct {
 	received
 	reply    any
 	own      bool       // reply is not the caller's
-	reported bool       // gRPC has called OnFinish, if it was asked to
+	reported bool       // gRPC has called OnFinish, which only WithStrictIdempotency asks for
 	peer     *peer.Peer // nil unless the caller asks
 }
 

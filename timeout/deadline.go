@@ -10,8 +10,8 @@ import (
 // deadline has passed.
 //
 //   - Without a deadline on ctx, or with d <= 0, the context returned has ctx's deadline, if any.
-//   - With d or less left, the context returned has expired already, and ctx has not: work that
-//     needs it is not started, and there is still time to say so.
+//   - With d or less left, the context returned has expired already, and ctx has not: work on
+//     it is not started, and there is still time to answer.
 //
 // As with context.WithDeadline, cancel ends the context returned; call it as soon as the work is
 // done.

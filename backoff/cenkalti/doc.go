@@ -5,5 +5,5 @@
 //     WithContext and WithMaxRetries; only the line that makes the BackOff changes.
 //  2. [From] lets a retry.Policy wait as a BackOff does, and understand backoff.Permanent.
 //     backoff.Retry becomes retry.Do, which adds the budget, deadlines and reasons.
-//  3. A strategy and retry.Permanent take their places, and this package goes.
+//  3. A strategy and retry.Permanent replace From and backoff.Permanent, and this package.
 package cenkalti

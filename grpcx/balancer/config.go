@@ -26,8 +26,8 @@ type Config struct {
 }
 
 // DialOption makes a connection use the policy, unless its resolver returns a service config. It
-// is a grpc.WithDefaultServiceConfig, of which a connection has one: an application with a config
-// of its own adds the entry that ServiceConfig shows to that.
+// uses grpc.WithDefaultServiceConfig, of which a connection has one: if your application has a
+// config of its own, add to it the entry that ServiceConfig shows.
 //
 // It panics as ServiceConfig does.
 func DialOption(c Config) grpc.DialOption { return grpc.WithDefaultServiceConfig(ServiceConfig(c)) }

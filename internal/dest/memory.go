@@ -10,7 +10,7 @@ const (
 	// of largest if that is less. A key takes some 30 bytes.
 	remembered = 8
 	largest    = 1 << 14
-	// decay is how many forgotten entries the estimate of memory.lost goes back.
+	// decay is the number of forgotten entries that memory.lost averages over.
 	decay = 64
 	// tolerated is the share of forgotten keys whose bad state may be lost. At a fifth, one in
 	// five destinations that come back during an outage starts with a full budget, which pays for
