@@ -18,34 +18,37 @@ import (
 type call struct {
 	t           *Transport
 	req         *http.Request // the caller's
-	key         string        // the Idempotency-Key to add
+	key         string        // the Idempotency-Key to add; "": none
 	idempotent  bool
-	declared    bool   // by WithIdempotentPaths
-	criticality string // what to say of it; "": nothing
+	declared    bool   // idempotent by WithIdempotentPaths
+	criticality string // the X-Criticality to add; "": none
 	once        bool   // the policy never retries
 	placed      bool   // the context of every attempt has a record for endpoints.Transport
 	bodies      bodies
 	shadows     shadows
-	seen        *sighting                     // by the latest attempt, if it is watched
-	hooks       context.Context               // has the caller's ClientTrace for attempts side by side; nil: none
-	sent        *http.Request                 // as the latest attempt, unless attempts run side by side; nil: as req
 	watch       *cancelWatch                  // nil: none
-	failed      atomic.Pointer[retry.Failure] // the latest, if a hook wants to know
-	login       *login                        // nil: a 401 is an answer as any other
-	first       additions                     // of the first attempt
+	failed      atomic.Pointer[retry.Failure] // the latest one, for WithBeforeAttempt
+	login       *login                        // nil: a 401 is not renewed
+	first       additions                     // to the first attempt
+	refused     atomic.Uint64                 // bit n is set if the Expect of attempt n was refused
 
-	timed     bool               // the latest attempt has a context of its own
-	stop      context.CancelFunc // ends that of the latest attempt; nil: it is not ours
-	unexpects atomic.Uint64      // a bit for each of the first attempts whose Expect was refused
+	// If attempts may run side by side, hooks has the caller's ClientTrace for them (nil: none).
+	// Otherwise the other fields describe the latest attempt.
+	hooks  context.Context
+	traced *connTrace         // nil: its connections are not traced
+	sent   *http.Request      // nil: none was sent
+	ownCtx bool               // it has a context of its own, for its timeout or for a classifier
+	stop   context.CancelFunc // ends the context that it has for a classifier; nil: there is none
 }
 
-// additions has room for what an attempt adds to the request.
+// additions holds what an attempt adds to the request, in one allocation.
 type additions struct {
-	attempt [1]string
-	left    [1]string
+	attempt [1]string // the value of X-Retry-Attempt
+	left    [1]string // the value of Request-Timeout
 	ctx     drive.ResendContext
 }
 
+// newCall returns the state of a call that has sent nothing.
 func (t *Transport) newCall(req *http.Request, p *drive.Policy) *call {
 	c := &call{t: t, req: req, once: p.MaxAttempts == 1}
 	if t.addsKey && wantsKey(req) {
@@ -66,7 +69,8 @@ func (t *Transport) newCall(req *http.Request, p *drive.Policy) *call {
 	return c
 }
 
-// options returns how the call's attempts are made. A hedged call's bodies are read side by side.
+// options returns the driver's options. If the call may be hedged, options prepares its bodies
+// and trace hooks for attempts side by side.
 func (c *call) options(p *drive.Policy) drive.Options {
 	if c.bodies.shared = p.Hedges() && c.hedgeable(); c.bodies.shared {
 		c.hooks = serialized(c.req.Context())
@@ -74,7 +78,8 @@ func (c *call) options(p *drive.Policy) drive.Options {
 	return drive.Options{Hedge: c.bodies.shared, Opening: true, Numbers: true, PauseKey: c.pauseKey(p)}
 }
 
-// pauseKey returns what WithHintKey's function does. If that panics, the request's body is closed.
+// pauseKey returns the key of WithHintKey's function. If the function panics, the request's body
+// is closed.
 func (c *call) pauseKey(p *drive.Policy) (key string) {
 	if c.t.hintKey == nil || p.Pause == nil {
 		return ""
@@ -98,7 +103,7 @@ func (c *call) hedgeable() bool {
 
 var errNothing = errors.New("httpx: the base RoundTripper returned neither a response nor an error")
 
-// normalize enforces the RoundTripper contract: a response or an error, not both, and not neither.
+// normalize enforces the RoundTripper contract: exactly one of a response and an error.
 func normalize(resp *http.Response, err error) (*http.Response, error) {
 	switch {
 	case err == nil && resp == nil:
@@ -112,10 +117,10 @@ func normalize(resp *http.Response, err error) (*http.Response, error) {
 	return resp, nil
 }
 
-// Send makes one attempt. Its response names the caller's request, as it does when that was sent
-// itself: the context of the copy ends with the body, and its headers are no other call's.
+// Send makes one attempt. The response's Request is the caller's, even if a copy was sent: the
+// copy's context ends with the body, and its headers belong to this attempt alone.
 func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Response, error) {
-	if !timed { // else it might time out before it is sent
+	if !timed { // an attempt timeout might end before await does
 		if err := c.login.await(ctx); err != nil {
 			return nil, err
 		}
@@ -138,11 +143,11 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 	return resp, err
 }
 
-// Classify returns an attempt's outcome, and whether it may be sent again.
+// Classify returns an attempt's outcome. Forbidden is set if the request cannot be sent again.
 func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*http.Response]) retry.Outcome {
 	resp, err := r.Value, r.Err
 	o := retry.Outcome{Class: retry.Timeout}
-	if !r.Ended {
+	if !r.Ended { // until Classify returns, the classifier may read the body
 		defer c.peekable(ctx, resp).hide(resp)
 	}
 	switch {
@@ -150,7 +155,7 @@ func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*ht
 		o = retry.Outcome{Class: retry.Rejected}
 	case err != nil && c.canceled():
 		o = retry.Outcome{Class: retry.Canceled}
-	case err != nil && r.Ended:
+	case err != nil && r.Ended: // Timeout
 	case c.t.classify != nil:
 		o = c.t.classify(c.req, resp, err)
 	default:
@@ -164,13 +169,13 @@ func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*ht
 		o = c.login.correct(ctx, r.Attempt, resp, o)
 	}
 	o = c.hinted(o, resp)
-	if r.Ended && resp != nil { // it came too late to be read, but what it says about retrying counts
+	if r.Ended && resp != nil { // it came too late to be used, but its hints count
 		o = retry.Outcome{Class: retry.Timeout, Forbidden: o.Forbidden, After: o.After}
 	}
 	o = drive.Limit(o, c.idempotent)
 	switch {
 	case !retryable(o):
-	case c.once: // nothing is kept to send again, also not for what a live connection hands back
+	case c.once: // no body is kept, not even for what a live connection hands back
 		o.Forbidden = retry.ReasonMaxAttempts
 	case !c.bodies.hold():
 		o.Forbidden = retry.ReasonNotReplayable
@@ -178,6 +183,7 @@ func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*ht
 	return o
 }
 
+// retryable reports whether an outcome permits another attempt.
 func retryable(o retry.Outcome) bool {
 	switch o.Class {
 	case retry.Transient, retry.Throttled, retry.Timeout, retry.Unprocessed:
@@ -186,12 +192,12 @@ func retryable(o retry.Outcome) bool {
 	return false
 }
 
-// Status returns the status line's code, in words.
+// Status returns "HTTP 503", for example, or "" without a response.
 func (c *call) Status(resp *http.Response, _ error) string {
 	if resp == nil {
 		return ""
 	}
-	switch resp.StatusCode { // those that are common cost no allocation
+	switch resp.StatusCode { // common codes need no allocation
 	case http.StatusOK:
 		return "HTTP 200"
 	case http.StatusTooManyRequests:
@@ -216,12 +222,12 @@ func (c *call) Discard(resp *http.Response, _ error) {
 	c.bodies.cut()
 }
 
-// Keep hands the attempt's context to its response.
+// Keep has cancel called when the response's body is done.
 func (c *call) Keep(resp *http.Response, cancel context.CancelFunc) *http.Response {
 	return keep(resp, cancel)
 }
 
-// finish returns what a RoundTripper returns.
+// finish returns the response or error of a call that has stopped.
 func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 	c.bodies.end()
 	resp, stopped := a.Value, a.Stopped
@@ -242,7 +248,7 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 	}
 	c.awaitCancel()
 	if h, ok := stopped.Last.(*hookError); ok && !stopped.Bare() {
-		stopped.Last = h.err // the text says which attempt it was
+		stopped.Last = h.err // the *retry.Error has the number of attempts
 	}
 	switch {
 	case stopped.Last != nil && (c.once || knownByType(stopped.Last)):
@@ -253,9 +259,9 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 	return nil, a.Error()
 }
 
-// knownByType reports whether net/http looks at the error's own type, so that it must not be
-// wrapped: http.Client says "server gave HTTP response to HTTPS client" for one, and
-// http.Transport goes on after the other.
+// knownByType reports whether net/http compares the error without unwrapping it, so that it must
+// not be wrapped: http.Client replaces a tls.RecordHeaderError with "server gave HTTP response to
+// HTTPS client", and http.Transport continues after ErrSkipAltProtocol.
 func knownByType(err error) bool {
 	if _, ok := err.(tls.RecordHeaderError); ok {
 		return true

@@ -18,13 +18,14 @@ import (
 // body closes it.
 type bodies struct {
 	req    *http.Request
-	record *recording // of a body without GetBody
+	record *recording // of a body without GetBody; nil: none
 
-	mu     sync.Mutex // GetBody is not called twice at a time
+	mu     sync.Mutex // held during GetBody, and guards what follows
 	reader *replay    // of the attempt under way
 	fences []*fence   // of the attempt under way; of all, if they run side by side
 	over   bool       // no further attempt will be made
 
+	// These are set before the first attempt.
 	fenced bool // each body is behind a fence
 	shared bool // attempts run side by side
 }
@@ -45,6 +46,7 @@ func (b *bodies) init(req *http.Request, limit int, once bool) {
 // guarded reports whether an attempt is kept from reading on when it is over.
 func (b *bodies) guarded() bool { return b.fenced || b.record != nil }
 
+// none reports whether the request has no body.
 func (b *bodies) none() bool { return b.req.Body == nil || b.req.Body == http.NoBody }
 
 // copies reports whether attempts can each read a copy of their own at the same time.
@@ -69,12 +71,13 @@ func (b *bodies) next(attempt int) (io.ReadCloser, error) {
 	return nil, nil
 }
 
-// again returns a new copy for the GetBody of a fenced attempt, and leaves the others as they are:
-// net/http sends some requests twice by itself, and what signs a request reads a copy first.
+// again returns another copy of the body; it is used as the GetBody of a fenced attempt. It
+// leaves other copies open: net/http sends some requests twice by itself, and a signer reads a
+// copy before the attempt is sent.
 func (b *bodies) again() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.over {
+	if b.over { // there is no later attempt that a copy could disturb
 		return b.req.GetBody()
 	}
 	return b.copy()
@@ -82,7 +85,7 @@ func (b *bodies) again() (io.ReadCloser, error) {
 
 var errNoCopy = errors.New("neither a body nor an error")
 
-// copy returns another body by GetBody.
+// copy returns another body from GetBody. It requires that b.mu is held.
 func (b *bodies) copy() (io.ReadCloser, error) {
 	if b.req.GetBody == nil {
 		return nil, &bodyError{errNoCopy}
@@ -97,6 +100,7 @@ func (b *bodies) copy() (io.ReadCloser, error) {
 	return b.fence(body), nil
 }
 
+// fence puts a fence in front of body if the call needs fences. It requires that b.mu is held.
 func (b *bodies) fence(body io.ReadCloser) io.ReadCloser {
 	if !b.fenced || body == http.NoBody {
 		return body
@@ -146,14 +150,14 @@ func (b *bodies) end() {
 	}
 }
 
-// unused closes the body of a call that sent nothing.
+// unused closes the body of a call that sent nothing, after end, which closes a recording.
 func (b *bodies) unused() {
 	if b.record == nil && !b.none() {
 		b.req.Body.Close()
 	}
 }
 
-// broke reports whether an attempt failed because its body did.
+// broke reports whether an attempt failed with err because its body did.
 func (b *bodies) broke(err error) bool {
 	if is[*bodyError](err) {
 		return true
@@ -171,17 +175,18 @@ func (e *bodyError) Unwrap() error { return e.err }
 
 // inMemory reports whether the request's GetBody is one that http.NewRequest makes for a
 // bytes.Buffer, bytes.Reader or strings.Reader: its copies share nothing that changes, and no
-// fence is needed. This is the common case, and the one that has to be free: looking at the Body
-// itself costs 11 ns, comparing the function's code 2.
+// fence is needed. To compare the function's code costs 2 ns in this common case; to inspect the
+// Body costs 11.
 func inMemory(req *http.Request) bool {
-	return req.GetBody != nil && slices.Contains(copiesOf[:], reflect.ValueOf(req.GetBody).Pointer())
+	return req.GetBody != nil && slices.Contains(memoryCopies[:], reflect.ValueOf(req.GetBody).Pointer())
 }
 
-// copiesOf are those functions.
-var copiesOf = [...]uintptr{
+// memoryCopies holds the code pointers of those functions.
+var memoryCopies = [...]uintptr{
 	getBodyOf(bytes.NewBufferString("x")), getBodyOf(bytes.NewReader([]byte("x"))), getBodyOf(strings.NewReader("x")),
 }
 
+// getBodyOf returns the code pointer of the GetBody that http.NewRequest makes for body.
 func getBodyOf(body io.Reader) uintptr {
 	req, err := http.NewRequest(http.MethodPost, "http://localhost", body)
 	if err != nil {
@@ -194,13 +199,13 @@ var errCut = errors.New("httpx: the attempt that reads this body is over")
 
 // fence stands between an attempt and its body. GetBody often rewinds one file instead of opening
 // another, and a response may arrive while the upload is still running: without a fence the old
-// attempt would read away bytes of the next.
+// attempt would take bytes from the next.
 type fence struct {
 	body   io.ReadCloser
-	failed atomic.Bool // Read returned an error
+	failed atomic.Bool // a Read failed before Close
 	closed atomic.Bool
 	mu     sync.Mutex // held during Read
-	over   bool
+	over   bool       // guarded by mu; Reads fail
 }
 
 func (f *fence) Read(p []byte) (int, error) {

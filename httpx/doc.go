@@ -7,10 +7,11 @@
 //
 // # What a Transport does
 //
-// It sends the caller's own request, or a copy if it has to add a header, a timeout or a body.
-// After a failure that a retry may help with, it waits for the policy's backoff, or for as long as
-// the server asks, and sends a copy. [Classify] has the table of failures and of the headers that
-// it reads; [WithClassifier] replaces it, and [WithBodyPeek] lets it read the beginning of bodies.
+// A Transport sends the caller's own request, or a copy if it has to add a header, a timeout or a
+// body. After a failure that a retry may help with, it waits for the policy's backoff, or for as
+// long as the server asks, and sends a copy. [Classify] has the table of failures and of the
+// headers that it reads; [WithClassifier] replaces it, and [WithBodyPeek] lets it read the
+// beginning of bodies.
 //
 // Each host and port has its own budget and latency estimate; [WithDestination] chooses another
 // key. [WithPolicyFunc] chooses the policy of each request; use it to reload policies as well.
@@ -18,8 +19,8 @@
 // A call that stops without success returns the last response with its body open and a nil error.
 // Without a response it returns an error that wraps the last attempt's. For a response,
 // [ReportFrom] of resp.Request.Context() returns why the call stopped, and [AttemptsFrom] how many
-// attempts were sent. The observer of [retry.WithObserver] is called for every attempt. A policy
-// of MaxAttempts 1 returns what the base returns.
+// attempts were sent. The observer of [retry.WithObserver] is called for every attempt. If the
+// policy's MaxAttempts is 1, a call returns what the base returns.
 //
 // # Credentials
 //
@@ -35,8 +36,8 @@
 // an Idempotency-Key or X-Idempotency-Key header, [WithIdempotencyKey], a path of
 // [WithIdempotentPaths], or [retry.WithIdempotency] on its context, which overrides the others.
 //
-// Only declared requests are hedged. If the method alone declares one, it must be a safe method,
-// PUT or DELETE. CONNECT and Upgrade are never hedged.
+// Only declared requests are hedged; if the method alone declares one, the method must be safe,
+// PUT or DELETE. CONNECT, Upgrade and requests with trailers are never hedged.
 //
 // net/http itself repeats some requests, when a kept connection turns out to be closed. This
 // package does not see these repeats, and no budget counts them.
@@ -54,9 +55,10 @@
 // the call may be hedged, GetBody must return independent copies, as its contract says. A
 // RoundTripper below may call the GetBody of its request, to sign or hash a copy.
 //
-// When net/http closes a body during a Read, because the server gave up the request, that Read
-// returns. If only closing the source can end the Read (a pipe without a writer), the source is
-// closed, and the call ends with that attempt.
+// If net/http closes a body without GetBody during a Read, because the server gave up the request,
+// the body can be sent again only if that Read returns within 10 ms. Otherwise the source is
+// closed, which ends the Read (of a pipe without a writer, say), and the call ends with that
+// attempt.
 //
 // # Time
 //
@@ -74,10 +76,10 @@
 //
 // The body of a response that is not the call's answer is read to its end, up to 64 KiB and for at
 // most 100 ms, so that its connection can be reused. If net/http decompresses that body, it is
-// read only over HTTP/1 directly above an http.Transport, and otherwise closed, because nothing
-// could end a Read that waits for the gzip header. A hedge that loses is canceled, which closes
-// its connection over HTTP/1: a client that hedges often should use HTTP/2. Each redirect is a
-// call of its own.
+// read only with [WithBodyPeek] or over HTTP/1 directly above an http.Transport, and otherwise
+// closed, because nothing could end a Read that waits for the gzip header. A hedge that loses is
+// canceled, which closes its connection over HTTP/1: a client that hedges often should use HTTP/2.
+// Each redirect is a call of its own.
 //
 // The httptrace.ClientTrace of a request's context gets the events of all attempts. In a hedged
 // call its hooks run one at a time, so a hook must not wait for another attempt.
@@ -89,5 +91,6 @@
 // (X-Should-Retry: false) if the handler fails after a call further down exhausted its retries.
 // That call has to use the request's context, over HTTP or gRPC.
 //
-// Package fault makes clients and servers fail on purpose, for tests.
+// Package endpoints spreads requests over several servers. Package fault makes clients and servers
+// fail on purpose, for tests.
 package httpx

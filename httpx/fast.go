@@ -29,7 +29,7 @@ func (t *Transport) fast(req *http.Request, p *drive.Policy) bool {
 	case req.URL != nil && req.URL.Scheme == "https" && !Idempotent(req):
 		return false // a trace shows whether a failed attempt had a connection, see trace.go
 	case req.Cancel != nil: //lint:ignore SA1019 see cancel.go
-		_, timed := ctx.Deadline() // watchCancel does not watch beside a deadline either
+		_, timed := ctx.Deadline() // with a deadline watchCancel does not watch either
 		return timed
 	}
 	return true

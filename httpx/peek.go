@@ -284,7 +284,7 @@ func hasBody(code int) bool {
 // body, or at a deadline.
 func (c *call) ends(ctx context.Context) bool {
 	_, deadline := ctx.Deadline()
-	return deadline || c.timed || c.bodies.shared
+	return deadline || c.ownCtx || c.bodies.shared
 }
 
 // hide ends the classifier's look at the answer's body.

@@ -21,15 +21,15 @@ const (
 	headerCriticality = "X-Criticality"
 )
 
-// request returns what is sent as an attempt: the caller's own request if nothing is to be
-// changed, else a copy with a header map of its own. own says that ctx is not the caller's. body
-// is nil if the request's own is to be sent.
+// request returns the request to send as an attempt: the caller's own if nothing is to be
+// changed, or else a copy, whose header map is cloned before it is changed. own reports whether
+// ctx differs from the caller's context. body replaces the request's Body unless it is nil.
 func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadCloser) *http.Request {
 	left, timed := c.t.timeLeft(ctx, c.req)
 	resend := attempt > 1 && !c.t.quiet
 	hedged := c.bodies.shared
 	if attempt == 1 && !own && !hedged && !timed && c.key == "" && c.criticality == "" && body == nil {
-		return c.req // ctx is its own: compared with it, some would panic
+		return c.req // ctx is its context; to compare the two might panic
 	}
 	req, added := c.outgoing(ctx, attempt, own || hedged || c.watch != nil)
 	if body != nil {
@@ -40,8 +40,8 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	}
 	switch {
 	case req.Header == nil:
-		return req // the base refuses it, and says so
-	case hedged || c.t.before != nil: // many bases set a header although they must not: attempts side by side share not even the values
+		return req // the base returns an error
+	case hedged || c.t.before != nil: // a hook, or a base that should not, may change even the values
 		req.Header = cloneHeader(req.Header, http.Header.Clone)
 	case !timed && !resend && c.key == "" && c.criticality == "" && !c.dropsExpect():
 		return req
@@ -65,8 +65,7 @@ func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadC
 	return req
 }
 
-// cloneHeader returns clone(h), quicker for the many requests that have no header of their own
-// yet.
+// cloneHeader returns clone(h). It is faster for the many requests that have no header.
 func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header {
 	if len(h) == 0 {
 		return http.Header{}
@@ -74,8 +73,8 @@ func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header
 	return clone(h)
 }
 
-// outgoing returns a copy of the caller's request for an attempt, and room for what is added to
-// it. own says that ctx is not the caller's.
+// outgoing returns a copy of the caller's request for an attempt, and where to store what is
+// added to it. own reports whether ctx differs from the caller's context.
 func (c *call) outgoing(ctx context.Context, attempt int, own bool) (*http.Request, *additions) {
 	added := &c.first
 	switch {
@@ -90,16 +89,17 @@ func (c *call) outgoing(ctx context.Context, attempt int, own bool) (*http.Reque
 	return &plain, added
 }
 
-// timeLeft returns the value of Request-Timeout for an attempt at req that is sent now on ctx. An
-// attempt timeout is not in it: that bounds the wait for the headers only, and the server would
-// cut the body short. What the caller says itself stays if it is shorter.
+// timeLeft returns the value of Request-Timeout for an attempt at req that is sent now on ctx,
+// and reports whether to set it. An attempt timeout does not count: it bounds only the wait for
+// the headers, and the server would cut the body short. A shorter Request-Timeout that the caller
+// has set stays.
 func (t *Transport) timeLeft(ctx context.Context, req *http.Request) (string, bool) {
 	if t.quiet || opensTunnel(req.Method, req.Header) {
 		return "", false
 	}
 	left, ok := timeout.Left(ctx)
 	if !ok || left == 0 {
-		return "", false // too late: the base says so
+		return "", false // the deadline has passed: the base returns an error
 	}
 	if said := first(req.Header, headerTimeout); said != "" {
 		if own, ok := parseTimeout(said); ok && own < left {

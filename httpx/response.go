@@ -6,34 +6,36 @@ import (
 	"net/http"
 )
 
-// ownContext is a context of an attempt's own, for a Transport that may have to end the Read of a
-// response's body: of one that a classifier looks at, or that stalls.
+// ownContext holds the functions that end a context of an attempt's own. An attempt has one if
+// the Transport may have to end a Read of the response's body: for a classifier, or because it
+// stalls.
 type ownContext struct {
-	stop   context.CancelFunc      // nil: the attempt has none, because nothing needs it
-	giveUp context.CancelCauseFunc // stop with a cause, for a body that stalls; nil: it may
+	stop   context.CancelFunc      // nil: the attempt has no such context
+	giveUp context.CancelCauseFunc // stop with a cause, for a body that stalls; nil: it may stall
 }
 
-// ownContext returns the context to send an attempt on.
+// ownContext returns the context to send an attempt on, and how to end it.
 func (c *call) ownContext(ctx context.Context, timed bool) (context.Context, ownContext) {
 	var own ownContext
-	looks := !timed && !c.bodies.shared && len(c.t.answers.statuses) > 0 && c.t.answers.limit > 0
+	peeks := !timed && !c.bodies.shared && len(c.t.answers.statuses) > 0 && c.t.answers.limit > 0
 	switch {
 	case c.t.idle > 0 && !opensTunnel(c.req.Method, c.req.Header):
 		idle, giveUp := context.WithCancelCause(ctx)
 		ctx, own = idle, ownContext{func() { giveUp(nil) }, giveUp}
-	case looks:
+	case peeks:
 		ctx, own.stop = context.WithCancel(ctx)
 	}
 	if !c.bodies.shared {
-		c.timed, c.stop = timed || looks, nil
-		if looks {
+		c.ownCtx, c.stop = timed || peeks, nil
+		if peeks {
 			c.stop = own.stop
 		}
 	}
 	return ctx, own
 }
 
-// exchange sends an attempt to the base. The response keeps a context of the attempt's own.
+// exchange sends an attempt to the base. A context of the attempt's own lives until the
+// response's body is done.
 func (c *call) exchange(req *http.Request, attempt int, own ownContext) (resp *http.Response, err error) {
 	if own.stop != nil {
 		defer func() { // also after a panic
@@ -57,8 +59,8 @@ func (c *call) exchange(req *http.Request, attempt int, own ownContext) (resp *h
 	return resp, err
 }
 
-// keep hands the context of the attempt that answers to its response: it ends when the body is
-// closed or read to its end, and not before.
+// keep returns resp with a body that calls cancel when it is closed or a Read of it fails. It
+// calls cancel at once if there is no body.
 func keep(resp *http.Response, cancel context.CancelFunc) *http.Response {
 	if resp == nil || resp.Body == nil || resp.Body == http.NoBody {
 		cancel()
@@ -101,7 +103,7 @@ type heldConn struct {
 	io.Writer
 }
 
-// CloseWrite closes the sending side, as that of net/http's own connection does.
+// CloseWrite closes the sending side, as net/http's own connection does.
 func (c *heldConn) CloseWrite() error {
 	if w, ok := c.ReadCloser.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()

@@ -74,7 +74,7 @@ func (c *call) correct(attempt int, resp *http.Response, err error, o retry.Outc
 	case o.Forbidden != retry.ReasonNone:
 	case o.Class == retry.Transient && refusedTunnel(c.t.base, c.req, err):
 		o.Class = retry.Unprocessed
-	case c.unexpected(attempt, resp, o):
+	case c.expectRefused(attempt, resp, o):
 		o = retry.Outcome{Class: retry.Unprocessed, Alive: true}
 	case resp == nil || resp.StatusCode < http.StatusBadRequest || !c.shadows.possible(attempt):
 	case o.Class != retry.Transient && (o.Class != retry.Rejected || !o.Alive):

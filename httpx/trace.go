@@ -11,19 +11,19 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// sighting records what an attempt's httptrace.ClientTrace has seen.
-type sighting struct {
+// connTrace records whether an attempt asked for a connection and got one.
+type connTrace struct {
 	httptrace.ClientTrace
-	asked  atomic.Bool // for a connection
-	had    atomic.Bool // a connection
-	reader *replay     // of the request's body, or nil
+	asked  atomic.Bool
+	got    atomic.Bool
+	reader *replay // of the request's body; nil: it is not recorded
 }
 
 // watch returns a context with s as its ClientTrace.
-func (s *sighting) watch(ctx context.Context) context.Context {
+func (s *connTrace) watch(ctx context.Context) context.Context {
 	s.GetConn = func(string) { s.asked.Store(true) }
 	s.GotConn = func(httptrace.GotConnInfo) {
-		s.had.Store(true)
+		s.got.Store(true)
 		if s.reader != nil {
 			s.reader.reopen()
 		}
@@ -31,9 +31,9 @@ func (s *sighting) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &s.ClientTrace)
 }
 
-// unsent reports whether the attempt, which is over, has got no connection. A base that does not
-// say when it asks for one proves nothing.
-func (s *sighting) unsent() bool { return s != nil && s.asked.Load() && !s.had.Load() }
+// unsent reports whether the attempt, which is over, asked for a connection and got none. It is
+// false for a base that does not call GetConn.
+func (s *connTrace) unsent() bool { return s != nil && s.asked.Load() && !s.got.Load() }
 
 // trace returns the context to send an attempt on, and reports whether that is not ctx. It watches
 // connections only where they can decide something: whether an attempt that timed out, or failed
@@ -45,12 +45,12 @@ func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
 	case c.bodies.shared:
 		return &tracedContext{ctx, c.hooks}, true
 	}
-	c.seen = nil
+	c.traced = nil
 	if !timed && c.bodies.record == nil && !c.handshakes() {
 		return ctx, false
 	}
-	c.seen = &sighting{reader: c.bodies.reader}
-	return c.seen.watch(ctx), true
+	c.traced = &connTrace{reader: c.bodies.reader}
+	return c.traced.watch(ctx), true
 }
 
 // handshakes reports whether it matters if an attempt failed in its TLS handshake: then nothing
@@ -62,7 +62,7 @@ func (c *call) handshakes() bool {
 // proven returns the outcome o of an attempt that failed with err, Unprocessed if the trace shows
 // that no connection was had. A proxy's answer to CONNECT is sorted by its status instead.
 func (c *call) proven(o retry.Outcome, err error) retry.Outcome {
-	if o.Class != retry.Transient && o.Class != retry.Timeout || !c.seen.unsent() {
+	if o.Class != retry.Transient && o.Class != retry.Timeout || !c.traced.unsent() {
 		return o
 	}
 	if _, answered := connectStatus(c.req, err); !answered {

@@ -60,8 +60,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // nested makes a call that may be inside an attempt of another one, such as a retry.Do. It reports
-// the call's end to that attempt. If that attempt is a resend, it hides its number, so that the
-// call's own first attempt does not look like a resend.
+// the call's end to that attempt. If that attempt is a resend, nested hides its number, so that
+// the call's own first attempt does not look like a resend.
 func (t *Transport) nested(req *http.Request) (*http.Response, error) {
 	ctx, inner := layer.Begin(req.Context())
 	defer inner.End()
@@ -87,7 +87,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	c := t.newCall(req, p)
 	ctx, watch := c.watchCancel()
 	defer watch.end()
-	if placement.InUse() { // a balancer below records on ctx where each attempt went
+	if placement.InUse() { // a balancer below records in ctx where each attempt goes
 		ctx, c.placed = placement.Start(ctx, p.Observer, true), true
 	}
 	a := drive.Run(ctx, p, c, c.options(p))
