@@ -122,16 +122,16 @@ func classifyAnswer(req *http.Request, resp *http.Response, now func() time.Time
 	if req != nil && req.Method == http.MethodConnect {
 		return withHints(classifyConnect(resp.StatusCode), resp, now)
 	}
-	o, said := classifyStatus(resp.StatusCode), bodySays(resp)
+	o, body := classifyStatus(resp.StatusCode), parseBody(resp)
 	switch {
-	case said.spent == spent, said.spent == vague && said.wait == 0 && waitAsked(resp.Header, true, now) == 0:
+	case body.spent == spent, body.spent == vague && body.wait == 0 && waitAsked(resp.Header, true, now) == 0:
 		o = retry.Outcome{Class: retry.Rejected, Alive: true}
-	case isForNow(resp, now):
+	case isTemporary(resp, now):
 		o = retry.Outcome{Class: retry.Throttled}
 	}
 	o = withHints(o, resp, now)
 	if o.Class != retry.Rejected && o.After == 0 {
-		o.After = said.wait
+		o.After = body.wait
 	}
 	return o
 }

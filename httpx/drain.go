@@ -10,17 +10,18 @@ import (
 )
 
 const (
-	// drainBytes is how much of a failed response is read to save its connection; setting up
-	// another costs a round trip or three, the time it takes to read about so much.
+	// drainBytes is how much of a failed response is read to save its connection. Setting up
+	// another costs one to three round trips, about as long as reading this much.
 	drainBytes = 64 << 10
 	// drainTime is how long that may take. It runs during the wait before the next attempt.
 	drainTime = 100 * time.Millisecond
 )
 
-// drain drains the response of an attempt that is over. Over HTTP/2 the Close of a response waits
-// for a Read of the request's body, and one that is recorded is left to the next attempt.
+// drain drains the response of an attempt that is over. It does not wait for long: over HTTP/2 the
+// Close of a response waits for a Read of the request's body, and a Read of a recorded body may go
+// on until the next attempt.
 func (c *call) drain(resp *http.Response) {
-	abort := c.abortion(resp)
+	abort := c.aborter(resp)
 	if c.bodies.record == nil || resp.ProtoMajor < 2 {
 		drain(resp, abort)
 		return
@@ -46,8 +47,8 @@ func closedWithin(d time.Duration, c <-chan struct{}) bool {
 }
 
 // drain reads a response's body to its end, so that its connection can be used again, and closes
-// it. An endless or stalled body is given up, and its connection with it. abort, which may be nil,
-// breaks the connection.
+// it. An endless or stalled body is given up, and its connection with it. abort ends a Read of the
+// body; nil means that nothing does.
 func drain(resp *http.Response, abort func()) {
 	body := resp.Body
 	if p, ok := body.(*peekBody); ok && p.reading() { // it has stalled
@@ -75,12 +76,12 @@ func drain(resp *http.Response, abort func()) {
 	}
 }
 
-// draining is a body that is being drained, all in one piece.
+// draining reads up to left bytes of a body until giveUp is called.
 type draining struct {
 	body    io.ReadCloser
 	left    int
-	over    atomic.Bool
-	closing sync.WaitGroup // giveUp, once it has begun
+	over    atomic.Bool    // set by giveUp
+	closing sync.WaitGroup // done when giveUp is
 }
 
 // Read implements io.Reader.
@@ -88,7 +89,7 @@ func (d *draining) Read(p []byte) (int, error) {
 	if d.left < 0 || d.over.Load() {
 		return 0, io.EOF
 	}
-	n, err := d.body.Read(p[:min(len(p), d.left+1)]) // one more, to see that there is no more
+	n, err := d.body.Read(p[:min(len(p), d.left+1)]) // one more than left, to see the end
 	d.left -= n
 	return n, err
 }
@@ -99,9 +100,9 @@ func (d *draining) giveUp() {
 	d.body.Close() // unblocks the Read
 }
 
-// drainCompressed drains a body that net/http decompresses. Its Close waits for a Read that waits
-// for the gzip header (Go 1.26), so only abort ends the Read if the server stalls there. Without
-// abort such a body must not be read.
+// drainCompressed drains a body that net/http decompresses. The body's Close waits for a Read that
+// waits for the gzip header (Go 1.26), so only abort ends the Read if the server stalls there.
+// Without abort such a body must not be read.
 func drainCompressed(body io.ReadCloser, abort func()) {
 	drained := make(chan struct{})
 	go func() {
@@ -111,14 +112,14 @@ func drainCompressed(body io.ReadCloser, abort func()) {
 	}()
 	if !closedWithin(drainTime, drained) {
 		abort()
-		closedWithin(drainTime, drained) // it always is; if not, the call goes on all the same
+		closedWithin(drainTime, drained) // abort ends the Read; if it does not, the call goes on
 	}
 }
 
-// abortion returns what breaks the connection that a response of the attempt sent last is read
-// from, or ends its stream; nil if nothing does. Over HTTP/2 a stream costs no connection, and
-// attempts side by side have contexts of their own.
-func (c *call) abortion(resp *http.Response) func() {
+// aborter returns a function that ends a Read of the latest attempt's response by breaking its
+// connection or ending its context, or nil if nothing does. Over HTTP/2 nothing has to, since
+// Close costs no connection; attempts of a hedged call have contexts of their own.
+func (c *call) aborter(resp *http.Response) func() {
 	if c.stop != nil {
 		return c.stop
 	}

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// serverClock reads the times in a response's header by the clock of the server that wrote them.
+// serverClock parses the times in a response's header by the clock of the server that wrote them.
 type serverClock struct {
 	header http.Header
 	local  func() time.Time
 }
 
-// now returns the server's time. That is the response's Date, plus the time that a cache has held
-// it since (Age), or the local time if there is no Date.
+// now returns the server's time: the response's Date plus its Age, for which a cache has held it,
+// or the local time if there is no Date.
 func (c serverClock) now() time.Time {
 	t, err := http.ParseTime(first(c.header, "Date"))
 	if err != nil {
@@ -26,8 +26,8 @@ func (c serverClock) now() time.Time {
 func (c serverClock) until(t time.Time) time.Duration { return min(max(t.Sub(c.now()), 0), maxWait) }
 
 const (
-	// epoch is how long a wait has to be at least to be a time since 1970: as a wait it would be
-	// 31 years, as a time it is in 2001.
+	// epoch is the least wait that is taken for a time since 1970: as a wait it would be 31 years,
+	// as a time it is in 2001.
 	epoch = 1_000_000_000 * time.Second
 	// epochMillis is the number of seconds from which on such a time is in milliseconds: in
 	// seconds the year would be 5138, in milliseconds it is 1973.
@@ -36,9 +36,8 @@ const (
 	epochEnd = 1000 * epochMillis
 )
 
-// parseValue reads a wait in any form that servers use: a number of units or, if that is as long
-// as from, of the time since 1970; a Go duration, "6m0s"; a date of HTTP's (RFC 9110, section
-// 10.2.3) or RFC 3339's.
+// parseValue parses a wait in any form that servers use: those of parseWait, a Go duration
+// ("6m0s"), or a date as in HTTP (RFC 9110, section 10.2.3) or RFC 3339.
 func (c serverClock) parseValue(v string, unit, from time.Duration) (time.Duration, bool) {
 	if v == "" {
 		return 0, false
@@ -56,9 +55,9 @@ func (c serverClock) parseValue(v string, unit, from time.Duration) (time.Durati
 	return c.until(t), true
 }
 
-// parseWait reads a number of units: the wait from now or, if that is as long as from, the time
-// since 1970 until when to wait. Such a time is in seconds or milliseconds, so that with other
-// units there is none.
+// parseWait parses a number of units: how long to wait or, if that is from or longer, the time
+// since 1970 until which to wait. Such a time is in seconds or milliseconds; in other units every
+// number is a wait.
 func (c serverClock) parseWait(v string, unit, from time.Duration) (time.Duration, bool) {
 	n, ok := parseDecimal(v)
 	if !ok {
@@ -76,7 +75,7 @@ func (c serverClock) parseWait(v string, unit, from time.Duration) (time.Duratio
 	return c.until(time.UnixMilli(n.whole)), true
 }
 
-// parseDuration reads a Go duration without a sign, at most maxWait.
+// parseDuration parses a Go duration without a sign and returns at most maxWait. v is not empty.
 func parseDuration(v string) (time.Duration, bool) {
 	if v[0] != '.' && (v[0] < '0' || v[0] > '9') {
 		return 0, false
@@ -88,7 +87,7 @@ func parseDuration(v string) (time.Duration, bool) {
 	return min(d, maxWait), true
 }
 
-// parseTime reads a date. RFC 3339's may leave out the seconds, as Jira's do, but not the zone.
+// parseTime parses a date. One in RFC 3339 may omit the seconds, as Jira does, but not the zone.
 func parseTime(v string) (time.Time, bool) {
 	if t, err := http.ParseTime(v); err == nil {
 		return t, true

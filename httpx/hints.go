@@ -10,10 +10,10 @@ import (
 
 const (
 	headerShouldRetry = "X-Should-Retry"
-	// statusOverloaded is Anthropic's and Amazon Bedrock's, and registered nowhere.
+	// statusOverloaded is used by Anthropic and Amazon Bedrock, and registered nowhere.
 	statusOverloaded = 529
-	// maxWait bounds what a server can ask for before retry.Config.MaxHint does: no arithmetic
-	// overflows with it.
+	// maxWait bounds what a server can ask for, before retry.Config.MaxHint does, so that no
+	// arithmetic overflows.
 	maxWait = 365 * 24 * time.Hour
 	// maxAge is the greatest Age that counts (RFC 9111, section 1.2.2).
 	maxAge = 1 << 31 * time.Second
@@ -21,13 +21,13 @@ const (
 	maxHeader = 256
 )
 
-// hintHeader is a header that asks for a wait, in units unless its value has its own.
+// hintHeader is a header that asks for a wait, in units unless its value has a unit of its own.
 type hintHeader struct {
 	name string
 	unit time.Duration
 }
 
-// waitHeaders are read in this order, after those of WithHintHeader. A single one decides.
+// waitHeaders are read in this order, after those of WithHintHeader. The first valid one counts.
 var waitHeaders = []hintHeader{
 	{"Retry-After-Ms", time.Millisecond},
 	{"X-Ms-Retry-After-Ms", time.Millisecond},
@@ -35,14 +35,14 @@ var waitHeaders = []hintHeader{
 	{"Retry-After", time.Second},
 }
 
-// WithHintHeader reads the wait that a server asks for from a header of another name, before
-// those that [Classify] knows. Its value is a number of units, perhaps with a fraction; or has a
-// unit of its own, as a Go duration ("1m30s"), a date of HTTP's, or one of RFC 3339's; or, if unit
-// is a second or a millisecond, is a time since 1970. A malformed one counts as absent. It counts
-// wherever Retry-After would: after all that may be sent again, and it makes a 403 or 413 one of
-// them. Of several such headers the one given first goes first.
+// WithHintHeader reads the wait that a server asks for from another header, before those that
+// [Classify] knows. Its value is a number of units, perhaps with a fraction, a Go duration
+// ("1m30s"), or a date as in HTTP or RFC 3339; if unit is a second or a millisecond, it may be a
+// time since 1970. A malformed one counts as absent. The header counts wherever Retry-After does:
+// after each answer that may be sent again, which a 403 or 413 with it is. Of several such headers
+// the one given first goes first.
 //
-// It panics if name is no header's, or unit is not within a nanosecond and a day.
+// It panics if name is no header's, or if unit is not from a nanosecond to a day.
 func WithHintHeader(name string, unit time.Duration) Option {
 	must(isToken(name), "WithHintHeader: name must be a header's, not %q", name)
 	must(unit > 0 && unit <= 24*time.Hour, "WithHintHeader: unit must be within 1ns and 24h, not %v", unit)
@@ -65,7 +65,7 @@ func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry
 	case "false":
 		if o.Class != retry.Rejected || resp.StatusCode >= http.StatusInternalServerError {
 			o.Forbidden = retry.ReasonNoRetry
-			o.After = waitAsked(resp.Header, limited, now) // for a loop that makes such calls
+			o.After = waitAsked(resp.Header, limited, now) // for a caller that makes the call again
 		}
 		return o
 	case "true":
@@ -88,16 +88,16 @@ func shouldRetry(h http.Header) string {
 	return strings.ToLower(v)
 }
 
-// mayBeForNow reports whether a refusal with a status may hold only for now, if it asks for a wait
-// (RFC 9110, section 15.5.14, has that of 413).
-func mayBeForNow(code int) bool {
+// mayBeTemporary reports whether a refusal with a status is temporary if it asks for a wait (for
+// 413 see RFC 9110, section 15.5.14).
+func mayBeTemporary(code int) bool {
 	return code == http.StatusForbidden || code == http.StatusRequestEntityTooLarge
 }
 
-// isForNow reports whether a refusal holds only for now: it asks for a wait or, with 403, a limit
-// is used up.
-func isForNow(resp *http.Response, now func() time.Time) bool {
-	if !mayBeForNow(resp.StatusCode) {
+// isTemporary reports whether a refusal is temporary: it asks for a wait or, with 403, a limit is
+// used up.
+func isTemporary(resp *http.Response, now func() time.Time) bool {
+	if !mayBeTemporary(resp.StatusCode) {
 		return false
 	}
 	_, asks := serverClock{resp.Header, now}.parseFirst(waitHeaders)
@@ -121,8 +121,8 @@ func bounded(v string) string {
 	return strings.TrimSpace(v)
 }
 
-// waitAsked returns how long the server asks the client to wait, or 0 if it does not ask, or not
-// any more. The headers of rate limits count only if limited.
+// waitAsked returns how long the server asks the client to wait, or 0 if it does not, or if the
+// time has passed. The headers of rate limits count only if limited.
 func waitAsked(h http.Header, limited bool, now func() time.Time) time.Duration {
 	clock := serverClock{h, now}
 	if d, ok := clock.parseFirst(waitHeaders); ok || !limited {
@@ -131,7 +131,7 @@ func waitAsked(h http.Header, limited bool, now func() time.Time) time.Duration 
 	return clock.limitWait()
 }
 
-// parseFirst reads the first of the named headers that makes sense.
+// parseFirst reads the first of these headers that is valid.
 func (c serverClock) parseFirst(names []hintHeader) (time.Duration, bool) {
 	for _, h := range names {
 		if d, ok := c.parseValue(first(c.header, h.name), h.unit, epoch); ok {
@@ -141,7 +141,8 @@ func (c serverClock) parseFirst(names []hintHeader) (time.Duration, bool) {
 	return 0, false
 }
 
-// hinted returns the outcome o of an attempt with what the headers of WithHintHeader say.
+// hinted returns the outcome o of an attempt with the wait that a header of WithHintHeader asks
+// for.
 func (c *call) hinted(o retry.Outcome, resp *http.Response) retry.Outcome {
 	if resp == nil || o.Class == retry.Success || o.Class == retry.Canceled || len(c.t.hints) == 0 {
 		return o
@@ -150,7 +151,7 @@ func (c *call) hinted(o retry.Outcome, resp *http.Response) retry.Outcome {
 	if !ok {
 		return o
 	}
-	if mayBeForNow(resp.StatusCode) && o.Class == retry.Rejected && o.Alive && c.req.Method != http.MethodConnect &&
+	if mayBeTemporary(resp.StatusCode) && o.Class == retry.Rejected && o.Alive && c.req.Method != http.MethodConnect &&
 		shouldRetry(resp.Header) != "false" {
 		o = retry.Outcome{Class: retry.Throttled}
 	}

@@ -18,9 +18,9 @@ import (
 //
 // The silence of an event stream means nothing, so bodies of text/event-stream and
 // multipart/x-mixed-replace are left alone unless they are named in streams as well. So are
-// CONNECT and what answers an Upgrade.
+// CONNECT and upgraded connections.
 //
-// It panics if d is not positive, or streams has another name.
+// It panics if d is not positive, or streams has a name other than these two.
 func WithBodyIdleTimeout(d time.Duration, streams ...string) Option {
 	must(d > 0, "WithBodyIdleTimeout: must be positive, not %v", d)
 	for _, s := range streams {
@@ -32,8 +32,8 @@ func WithBodyIdleTimeout(d time.Duration, streams ...string) Option {
 // eventStreams are the media types of bodies that may be silent for any time.
 var eventStreams = []string{"text/event-stream", "multipart/x-mixed-replace"}
 
-// boundIdle lets giveUp, which may be nil, end the attempt's context when the response's body
-// stalls or is done, and reports whether it does.
+// boundIdle has giveUp end the attempt's context when the response's body stalls or is done. It
+// reports false if the body has no idle timeout, as when giveUp is nil.
 func (c *call) boundIdle(resp *http.Response, giveUp context.CancelCauseFunc) bool {
 	if giveUp == nil || resp == nil || resp.Body == nil || resp.Body == http.NoBody ||
 		resp.StatusCode == http.StatusSwitchingProtocols || c.mayBeSilent(resp) {
@@ -54,14 +54,14 @@ type idleBody struct {
 	body    io.ReadCloser
 	limit   time.Duration
 	cancel  context.CancelCauseFunc
-	stalled atomic.Bool
+	stalled atomic.Bool // set by stall
 
-	mu      sync.Mutex
+	mu      sync.Mutex  // guards what follows
 	timer   *time.Timer // runs stall; nil: no Read yet
 	reading bool
-	resting bool          // nobody waits for the Read
-	since   time.Time     // when somebody began to wait for it
-	left    time.Duration // from then
+	resting bool          // nobody waits for the Read: the timer is stopped
+	since   time.Time     // when the timer was started
+	left    time.Duration // until stall, at since
 	closed  bool
 }
 
@@ -85,6 +85,7 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// arm starts the timeout of a Read.
 func (b *idleBody) arm() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,7 +106,8 @@ func (b *idleBody) start() {
 	b.timer.Reset(b.left)
 }
 
-// rest stops the timer while a Read goes on that nobody waits for, or lets it run on.
+// rest(true) stops the timer while nobody waits for a Read that goes on; rest(false) restarts it
+// with the time that was left.
 func (b *idleBody) rest(on bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -122,7 +124,7 @@ func (b *idleBody) rest(on bool) {
 	}
 }
 
-// disarm reports whether the Read that armed the timer returned in time.
+// disarm stops the timer and reports whether the Read that armed it returned in time.
 func (b *idleBody) disarm() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -130,9 +132,9 @@ func (b *idleBody) disarm() bool {
 	return b.timer == nil || b.timer.Stop() || !b.stalled.Load()
 }
 
-// stall gives up the body. The end of the attempt's context ends its Read, and also one that waits
-// for the header of gzip, for which Close would wait. A base that does not heed the context has to
-// heed Close.
+// stall gives up the body. Canceling the attempt's context ends its Read, even one that waits for
+// the gzip header, for which Close would wait. If the base ignores the context, Close ends the
+// Read.
 func (b *idleBody) stall() {
 	b.stalled.Store(true)
 	b.cancel(os.ErrDeadlineExceeded)

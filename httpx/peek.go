@@ -11,36 +11,36 @@ import (
 )
 
 const (
-	// peekBytes is how much of a body a classifier sees unless WithPeekLimits says otherwise.
+	// peekBytes is how much of a body a classifier sees without WithPeekLimits.
 	peekBytes = 64 << 10
-	// peekTime is how long that may take to come.
+	// peekTime is how long a classifier waits for it.
 	peekTime = 100 * time.Millisecond
-	// maxPeek bounds what WithPeekLimits may ask for: it is held in memory for each answer.
+	// maxPeek bounds the bytes of WithPeekLimits, which are held in memory for each answer.
 	maxPeek = 16 << 20
 )
 
-// peekRules say which bodies a classifier may look at.
+// peekRules say which bodies a classifier may read ahead.
 type peekRules struct {
-	statuses []int         // of the answers
-	limit    int           // bytes of a body; 0: no body is looked at
-	patience time.Duration // with a body
+	statuses []int         // of WithBodyPeek
+	limit    int           // bytes of a body; 0: no body is read
+	patience time.Duration // how long to wait for them
 }
 
-// WithBodyPeek lets the classifier look at the beginning of the bodies of answers with these
-// statuses, by [PeekBody]: of 200, for an API that says so there if it failed. The caller still
-// gets the whole body. [Classify] itself looks for what it knows there: a quota that is used up,
-// and google.rpc.RetryInfo. Without this option it does so in the JSON of 429 alone.
+// WithBodyPeek lets the classifier call [PeekBody] on answers with these statuses, such as 200
+// from an API that reports failures in the body. The caller still gets the whole body. [Classify]
+// looks in JSON bodies for a used-up quota and for the wait that the server asks for; without this
+// option only in those of 429.
 //
-// The first look waits until the body has come to its end or to the limit of bytes, but no longer
-// than 100 milliseconds; [WithPeekLimits] changes both. So list no status whose bodies are long or
-// slow. A look that took too long goes on beside the caller, and net/http fills in the trailers as
-// it reads the body's end: read Response.Trailer after that only. Event streams are never looked
-// at, nor are an upgraded connection, the answer to HEAD, or 204 and 304.
+// The first PeekBody waits for the end of the body or for 64 KiB of it, but no longer than 100
+// milliseconds; [WithPeekLimits] changes both. So list no status whose bodies are long or slow.
+// After that time the body is still read ahead in the background, and net/http sets the trailers
+// when it reaches the end: use Response.Trailer only after Read has returned io.EOF. Event streams
+// are never read ahead, nor are an upgraded connection, the answer to HEAD, or 204 and 304.
 //
-// Each attempt gets a context of its own, which costs a few allocations: it ends a compressed body
-// that does not come and is not wanted any more.
+// Each attempt gets a context of its own, which costs a few allocations, to end a Read of a
+// compressed body that stalls.
 //
-// It panics if there is no status, or one is not within 200 and 999, or has no body.
+// It panics if there is no status, or if one is not from 200 to 999 or has no body.
 func WithBodyPeek(statuses ...int) Option {
 	must(len(statuses) > 0, "WithBodyPeek: there must be a status")
 	for _, code := range statuses {
@@ -66,7 +66,7 @@ func WithPeekLimits(bytes int, wait time.Duration) Option {
 // classifier, for a status that [WithBodyPeek] does not list, for an event stream and the like,
 // for a coding that it does not know, and if nothing came in time. A second call returns the same.
 //
-// Here the caller is given the whole body all the same, from its first byte.
+// The caller still gets the whole body, from its first byte.
 func PeekBody(resp *http.Response) []byte {
 	if resp == nil {
 		return nil
@@ -77,33 +77,32 @@ func PeekBody(resp *http.Response) []byte {
 	return nil
 }
 
-// peekBody is the body of an answer of which a classifier may see the beginning, and which is then
-// the caller's. It reads ahead on a goroutine, because no Read can be given up: what a Read brings
-// after the classifier has stopped waiting is the caller's, too.
+// peekBody is the body of an answer whose beginning a classifier may read before the caller does.
+// It reads ahead on a goroutine, because a Read cannot be given up: what it returns after the
+// classifier has stopped waiting is kept for the caller.
 type peekBody struct {
-	body  io.ReadCloser
-	limit int
-	wait  time.Duration
-	// coding is the Content-Encoding. plain says that net/http has removed it.
-	coding string
-	plain  bool
-	length int64 // of the body; 0 or less: unknown
-	over   <-chan struct{}
-	stop   func() // ends a Read of a plain body; nil: nothing does
+	body   io.ReadCloser
+	limit  int // bytes
+	wait   time.Duration
+	coding string          // the Content-Encoding
+	plain  bool            // net/http has removed the coding
+	length int64           // of the body; 0 or less: unknown
+	over   <-chan struct{} // closed when the attempt's context ends
+	stop   func()          // ends a Read of a plain body; nil: nothing does
 
-	looked bool
-	seen   []byte // what the classifier sees
-	ahead  chan struct{}
+	looked bool          // look was called
+	seen   []byte        // what look returned
+	ahead  chan struct{} // closed when reading ahead is done; nil: it has not begun
 
-	mu     sync.Mutex
-	kept   []byte // read ahead, and not yet by the caller
-	err    error  // what reading ahead came to
-	enough bool   // read no further ahead
+	mu     sync.Mutex // guards what follows
+	kept   []byte     // read ahead, and not yet by the caller
+	err    error      // ended reading ahead
+	enough bool       // read no further ahead
 	closed bool
-	panics any // what a Read ahead panicked with
+	panics any // recovered from a Read ahead, for the caller's Read
 }
 
-// look returns what a classifier sees, which it waits for once.
+// look returns the beginning of the body. Only the first call reads ahead and waits.
 func (b *peekBody) look() []byte {
 	if b.looked || b.limit == 0 {
 		return b.seen
@@ -126,7 +125,7 @@ func (b *peekBody) look() []byte {
 	return b.seen
 }
 
-// readAhead reads until there is enough, or limit bytes.
+// readAhead reads limit bytes, or until keep reports false.
 func (b *peekBody) readAhead(limit int) {
 	defer close(b.ahead)
 	defer func() {
@@ -148,7 +147,7 @@ func (b *peekBody) readAhead(limit int) {
 	}
 }
 
-// keep remembers what a Read ahead came to, and reports whether there is to be another.
+// keep stores the result of a Read ahead, and reports whether to read on.
 func (b *peekBody) keep(p []byte, err error, panics any) (more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -173,16 +172,16 @@ func (b *peekBody) Read(p []byte) (int, error) {
 	return b.body.Read(p)
 }
 
-// rest keeps a Read ahead that nobody waits for from being taken for one that waits
-// ([WithBodyIdleTimeout]).
+// rest(true) stops the timeout of [WithBodyIdleTimeout] while nobody waits for a Read ahead;
+// rest(false) restarts it.
 func (b *peekBody) rest(on bool) {
 	if body, ok := b.body.(*idleBody); ok {
 		body.rest(on)
 	}
 }
 
-// fromKept answers a Read with what was read ahead, if it can. Of a closed body nothing can be
-// read, as the body itself says.
+// fromKept answers a Read with what was read ahead, if it can. After Close the body's own Read
+// returns the error.
 func (b *peekBody) fromKept(p []byte) (n int, err error, done bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -223,7 +222,7 @@ func (b *peekBody) Close() error {
 	select {
 	case err := <-closed:
 		return err
-	case <-timer.C: // the context, which is about to end, does the rest
+	case <-timer.C: // the Read ends with the attempt's context
 		return nil
 	}
 }
@@ -241,9 +240,10 @@ func (b *peekBody) reading() bool {
 	}
 }
 
-// peekable gives the answer's body to a classifier that wants to look at it, or returns nil.
+// peekable replaces the answer's body by one that a classifier may read ahead, and returns that.
+// It returns nil if the classifier must not.
 func (c *call) peekable(ctx context.Context, resp *http.Response) *peekBody {
-	if resp == nil || !c.t.answers.looksAt(c.req, resp, c.once) {
+	if resp == nil || !c.t.answers.allow(c.req, resp, c.once) {
 		return nil
 	}
 	p := &peekBody{
@@ -252,7 +252,7 @@ func (c *call) peekable(ctx context.Context, resp *http.Response) *peekBody {
 		limit: c.t.answers.limit, wait: c.t.answers.patience,
 	}
 	if p.plain {
-		p.coding, p.stop = "", c.abortion(resp)
+		p.coding, p.stop = "", c.aborter(resp)
 		if p.stop == nil && !c.ends(ctx) {
 			return nil
 		}
@@ -261,11 +261,11 @@ func (c *call) peekable(ctx context.Context, resp *http.Response) *peekBody {
 	return p
 }
 
-// looksAt reports whether an answer's body may decide. once says that it decides nothing unasked:
-// the call is never repeated.
-func (r *peekRules) looksAt(req *http.Request, resp *http.Response, once bool) bool {
+// allow reports whether a classifier may read an answer's body. Without WithBodyPeek it may not if
+// the call is never repeated (once).
+func (r *peekRules) allow(req *http.Request, resp *http.Response, once bool) bool {
 	if resp.StatusCode != http.StatusTooManyRequests && len(r.statuses) == 0 || r.limit == 0 {
-		return false // of nearly all answers
+		return false // as for nearly all answers
 	}
 	byDefault := resp.StatusCode == http.StatusTooManyRequests && isJSON(resp.Header) && !once
 	if !byDefault && !slices.Contains(r.statuses, resp.StatusCode) {
@@ -287,7 +287,7 @@ func (c *call) ends(ctx context.Context) bool {
 	return deadline || c.ownCtx || c.bodies.shared
 }
 
-// hide ends the classifier's look at the answer's body.
+// hide ends the classifier's access to the answer's body.
 func (b *peekBody) hide(resp *http.Response) {
 	switch {
 	case b == nil || resp.Body != io.ReadCloser(b):

@@ -12,7 +12,7 @@ import (
 )
 
 // decompress returns the beginning of a body, no more than limit bytes, or nil if its coding is
-// unknown. What it does not understand, or what is missing, ends it.
+// unknown. It stops at data that is malformed or incomplete.
 func decompress(raw []byte, coding string, limit int) []byte {
 	if len(raw) == 0 {
 		return nil
@@ -25,7 +25,7 @@ func decompress(raw []byte, coding string, limit int) []byte {
 	case "gzip", "x-gzip":
 		r, err = gzip.NewReader(bytes.NewReader(raw))
 	case "deflate":
-		// The format is zlib's (RFC 9110, section 8.4.1.2), but some servers send what zlib wraps.
+		// The format is zlib's (RFC 9110, section 8.4.1.2), but some servers send raw DEFLATE.
 		if r, err = zlib.NewReader(bytes.NewReader(raw)); err != nil {
 			r, err = flate.NewReader(bytes.NewReader(raw)), nil
 		}
@@ -50,8 +50,8 @@ func isJSON(h http.Header) bool {
 	return t == "application/json" || t == "text/json" || strings.HasSuffix(t, "+json")
 }
 
-// isStream reports whether a body is a conversation: events that come as they happen, or what an
-// upgrade leaves of the connection.
+// isStream reports whether a body may go on for any time: a stream of events or messages, or an
+// upgraded connection.
 func isStream(resp *http.Response) bool {
 	if _, ok := resp.Body.(io.Writer); ok {
 		return true

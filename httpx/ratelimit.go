@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// limit holds what a response says of one rate limit. An API has several, and names its headers by
-// the limit: X-RateLimit-Reset-Tokens, anthropic-ratelimit-requests-reset.
+// limit holds what a response says of one rate limit. An API may have several, and names the
+// headers by them: X-RateLimit-Reset-Tokens, anthropic-ratelimit-requests-reset.
 type limit struct {
-	name  string // the headers' name without the word for what they say
-	left  string // what is left; "": unknown
-	reset time.Duration
-	timed kind // what reset is from; noKind: it is unknown
+	name  string        // the headers' name without the word of kinds
+	left  string        // the value of the header for what is left; "": unknown
+	reset time.Duration // until there is more
+	timed kind          // of the header that reset is from; noKind: reset is unknown
 }
 
-// used reports whether the limit says that nothing is left. A value may have parameters, "0;w=60".
+// used reports whether nothing is left of the limit. The value may have parameters, "0;w=60".
 func (l limit) used() bool {
 	number, _, _ := strings.Cut(l.left, ";")
 	number, _, _ = strings.Cut(number, ",")
@@ -25,8 +25,8 @@ func (l limit) used() bool {
 	return ok && n == decimal{}
 }
 
-// resets notes when a limit has more again. A number of seconds goes before a time, for which the
-// clocks have to agree.
+// resets sets when a limit has more again. The greater kind counts, and of one kind the longer
+// time.
 func (l *limit) resets(k kind, in time.Duration) {
 	if k == l.timed {
 		in = max(in, l.reset)
@@ -37,37 +37,38 @@ func (l *limit) resets(k kind, in time.Duration) {
 }
 
 const (
-	// maxLimits is how many limits of a response are told apart.
+	// maxLimits is how many limits of a response are read.
 	maxLimits = 16
-	// maxLists is how many lines of a RateLimit are read.
+	// maxLists is how many RateLimit headers of a response are read.
 	maxLists = 8
 )
 
-// limitWait returns how long to wait for a limit that a server has: the longest wait of those that
-// are used up or, if there is none, of those that do not say how much is left.
+// limitWait returns how long to wait for the server's rate limits. RateLimit goes first. Of the
+// other limits the longest wait of those that are used up counts or, if there is none, of those
+// that do not say how much is left.
 func (c serverClock) limitWait() time.Duration {
 	if d, ok := c.policyWait(); ok {
 		return d
 	}
 	var known, unknown time.Duration
-	any := false
+	found := false
 	for _, l := range c.limits() {
 		switch {
 		case l.timed == noKind:
 		case l.used():
-			known, any = max(known, l.reset), true
+			known, found = max(known, l.reset), true
 		case l.left == "":
 			unknown = max(unknown, l.reset)
 		}
 	}
-	if any {
+	if found {
 		return known
 	}
 	return unknown
 }
 
 // policyWait returns the longest wait of the policies of RateLimit that have nothing left, or do
-// not say.
+// not say how much.
 func (c serverClock) policyWait() (wait time.Duration, ok bool) {
 	for _, p := range c.policies() {
 		if p.timed && !p.some {
@@ -104,7 +105,7 @@ func (c serverClock) limits() (limits []limit) {
 		case kind == remaining:
 			l.left = v
 		default:
-			from := maxWait // what is longer than a year is a time: for some it has always been one
+			from := maxWait // a year or more is a time since 1970
 			if kind == wait {
 				from = epoch
 			}
@@ -116,7 +117,7 @@ func (c serverClock) limits() (limits []limit) {
 	return limits
 }
 
-// find returns the limit of a name, new if there is room for it, or nil.
+// find returns the limit with a name, which it adds if needed, or nil if there is no room.
 func find(limits *[]limit, name string) *limit {
 	i := slices.IndexFunc(*limits, func(l limit) bool { return l.name == name })
 	if i < 0 {
@@ -128,18 +129,18 @@ func find(limits *[]limit, name string) *limit {
 	return &(*limits)[i]
 }
 
-// kind names what a header says of a rate limit.
+// kind classifies what a header says of a rate limit.
 type kind uint8
 
 const (
 	noKind    kind = iota
 	remaining      // how much is left
-	reset          // when there is more: a number of seconds, or a time
-	wait           // a number of seconds
+	reset          // when there is more: a number of seconds, or a time, for which clocks must agree
+	wait           // when there is more: a number of seconds, and so greater than reset
 )
 
-// splitLimit splits the name of a header into that of its limit and what it says of it. The word
-// for that stands anywhere behind "ratelimit": X-RateLimit-Remaining-Tokens and
+// splitLimit splits the name of a header into the name of its limit and its kind. The word of
+// kinds may be anywhere after "ratelimit": X-RateLimit-Remaining-Tokens,
 // anthropic-ratelimit-tokens-remaining.
 func splitLimit(name string) (of string, k kind) {
 	if !strings.Contains(name, "imit") { // most headers
@@ -158,7 +159,7 @@ func splitLimit(name string) (of string, k kind) {
 	return "", noKind
 }
 
-// kinds are the words, the longer before those that they begin with.
+// kinds has the words in the names of headers, each before its own prefixes.
 var kinds = []struct {
 	word string
 	kind kind
@@ -171,9 +172,9 @@ var kinds = []struct {
 	{"-next", reset},
 }
 
-// policy holds what one item of RateLimit says of a limit.
+// policy holds one item of RateLimit.
 type policy struct {
-	none, some bool // is left
+	none, some bool // whether nothing, or something, is left; both false: unknown
 	reset      time.Duration
 	timed      bool // reset is known
 }
@@ -210,14 +211,14 @@ func (c serverClock) parsePolicy(item string) (p policy) {
 	return p
 }
 
-// isDictionary reports whether a line of RateLimit begins with a key of the older form.
+// isDictionary reports whether a RateLimit header has the older form.
 func isDictionary(line string) bool {
 	key, _, _ := strings.Cut(line, "=")
 	return slices.Contains([]string{"limit", "remaining", "reset"}, strings.TrimSpace(key))
 }
 
-// splitUnquoted yields the parts of a structured field (RFC 9651) between separators that are in
-// no string.
+// splitUnquoted yields the parts of a structured field (RFC 9651) between separators outside of
+// strings.
 func splitUnquoted(v string, separator byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		start, quoted := 0, false

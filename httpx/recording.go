@@ -12,21 +12,21 @@ import (
 // limit for the attempts that follow.
 type recording struct {
 	source io.ReadCloser
-	limit  int
-	users  atomic.Int32 // the readers in use, and the call; with the last one the source is closed
-	closed atomic.Bool  // the source
+	users  atomic.Int32 // the call and the readers in use; the source is closed with the last one
+	closed atomic.Bool  // the source was closed
 
 	reading chan struct{} // holds one during source.Read; a Mutex would stop synctest's clock
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
+	limit   int        // bytes; 0 after release
 	kept    []byte     // what was read, from the beginning; nil once over
-	over    bool       // more than limit was read: the reader goes on, and there will be no other
-	held    bool       // another attempt is being decided on: keep all, and no more than limit
-	final   bool       // the call is over: there will be no other reader
-	broken  bool       // the source was closed under a Read, which has lost what would have come
+	over    bool       // more than limit was read: no other reader can follow
+	held    bool       // another attempt is being decided on: keep all, and read no more than limit
+	final   bool       // the call is over: no other reader will follow
+	broken  bool       // the source was closed during a Read, which may have lost data
 	waiting int        // Reads that wait for the source, of all readers
-	decided *sync.Cond // held, or whether a reader is stopped or shut, has changed
-	err     error      // that source.Read returned
+	decided *sync.Cond // signals a change of held, or of a reader's stopped or shut
+	err     error      // returned by the latest source.Read
 }
 
 func newRecording(source io.ReadCloser, limit int) *recording {
@@ -39,12 +39,12 @@ func newRecording(source io.ReadCloser, limit int) *recording {
 // replay is one attempt's reader of a recording. mu guards its fields.
 type replay struct {
 	*recording
-	at      int         // how far it has read, as long as that is kept
-	stopped bool        // its attempt is over
-	shut    bool        // closed
+	at      int         // bytes of kept that it has read
+	stopped bool        // by stop: its attempt is over
+	shut    bool        // by Close, until reopen
 	left    bool        // no longer one of the recording's users
 	blocked int         // its Reads that wait for the source
-	grace   *time.Timer // calls expire
+	grace   *time.Timer // calls expire; nil: not running
 }
 
 // readGrace is how long a Read may take to return after its reader was closed before the source is
@@ -72,8 +72,8 @@ func (r *recording) hold() bool {
 	return r.held
 }
 
-// release ends the call's use of the recording: no further reader will be opened. It does not wait
-// for a Read, as the Close of some sources does.
+// release ends the call's use of the recording: no further reader will be opened. The Close of
+// some sources waits for a Read; release does not.
 func (r *recording) release() {
 	r.mu.Lock()
 	r.held, r.final, r.limit = false, true, 0
@@ -102,7 +102,7 @@ func (r *replay) Read(p []byte) (int, error) {
 		return n, err
 	}
 	defer r.end()
-	r.reading <- struct{}{} // an earlier attempt may be in source.Read: what it gets is kept
+	r.reading <- struct{}{} // an earlier attempt may be in source.Read; its data is kept
 	defer func() { <-r.reading }()
 	r.mu.Lock()
 	n, err, done := r.fromKept(p)
@@ -115,8 +115,7 @@ func (r *replay) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// begin answers a Read without the source, or counts it as one that waits for the source until
-// end.
+// begin answers a Read without the source, or counts it among those that wait for the source.
 func (r *replay) begin(p []byte) (n int, err error, done bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,6 +131,7 @@ func (r *replay) begin(p []byte) (n int, err error, done bool) {
 	return n, err, done
 }
 
+// end removes a Read from those that wait for the source.
 func (r *replay) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,7 +141,7 @@ func (r *replay) end() {
 	}
 }
 
-// fromKept answers a Read without the source, if it can.
+// fromKept answers a Read without the source, if it can. It requires that r.mu is held.
 func (r *replay) fromKept(p []byte) (n int, err error, done bool) {
 	switch {
 	case r.stopped:
@@ -154,22 +154,22 @@ func (r *replay) fromKept(p []byte) (n int, err error, done bool) {
 		return 0, r.err, true
 	case r.broken || r.shut && r.unrepeatable():
 		return 0, errBodyClosed, true
-	case r.held && len(r.kept) >= r.limit: // closed
+	case r.held && len(r.kept) >= r.limit: // closed, or held meanwhile
 		return 0, errCut, true
 	}
 	return 0, nil, len(p) == 0
 }
 
-// awaitDecision holds back an attempt that has answered while it still uploads: what goes beyond
-// the limit could be neither kept, if there is another attempt, nor lost.
+// awaitDecision makes an attempt that was answered during its upload wait at the limit until it is
+// decided whether there is another attempt, which would need what can no longer be kept.
 func (r *replay) awaitDecision() {
 	for r.held && r.at >= len(r.kept) && len(r.kept) >= r.limit && !r.stopped && !r.shut {
 		r.decided.Wait()
 	}
 }
 
-// keep remembers what the source gave. A reader that was stopped meanwhile has read on behalf of
-// the next.
+// keep stores what the source returned. If the reader was stopped meanwhile, the data is for the
+// next one.
 func (r *replay) keep(p []byte, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -188,13 +188,13 @@ func (r *replay) keep(p []byte, err error) {
 // unrepeatable reports whether no attempt can come after this one.
 func (r *recording) unrepeatable() bool { return r.over || r.final }
 
-// Close ends this attempt's use of the body. A Read under way returns, at the cost of a later
-// attempt if the source has to be closed for that. An attempt that has been answered lets it go on
-// for the next.
+// Close ends this attempt's use of the body. It makes a Read under way return, if need be by
+// closing the source, which excludes a later attempt. But if the attempt has been answered, the
+// Read goes on for the next one.
 //
-// The body can be read all the same until the attempt is over, and waits no longer than readGrace:
-// net/http closes the body of a request that found its connection unusable, and then sends that
-// very request on another (see reopen).
+// Until the attempt is over, a body that is complete so far can still be read, but no Read waits
+// longer than readGrace: net/http closes the body of a request that found its connection unusable,
+// and then sends that same request on another (see reopen).
 func (r *replay) Close() error {
 	r.mu.Lock()
 	r.shut = true
@@ -214,7 +214,7 @@ func (r *replay) Close() error {
 	return nil
 }
 
-// reopen is called when the attempt has got a connection, perhaps not its first.
+// reopen undoes Close. It is called when the attempt gets a connection, perhaps not its first.
 func (r *replay) reopen() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -228,6 +228,7 @@ func (r *replay) reopen() {
 	}
 }
 
+// setGrace has expire called after readGrace. It requires that r.mu is held.
 func (r *replay) setGrace() {
 	if r.grace == nil {
 		r.grace = time.AfterFunc(readGrace, r.expire)
@@ -241,7 +242,7 @@ func (r *replay) stopGrace() {
 	}
 }
 
-// expire closes the source under a Read that does not return.
+// expire closes the source to end a Read that does not return.
 func (r *replay) expire() {
 	r.mu.Lock()
 	r.grace = nil
@@ -268,7 +269,8 @@ func (r *replay) stop() {
 	}
 }
 
-// leave reports whether this was the last user of the source.
+// leave removes r from the recording's users and reports whether it was the last. It requires that
+// r.mu is held.
 func (r *replay) leave() bool {
 	if r.left {
 		return false
@@ -277,7 +279,7 @@ func (r *replay) leave() bool {
 	return r.users.Add(-1) == 0
 }
 
-// broke reports whether the source failed.
+// broke reports whether the source failed during this attempt.
 func (r *replay) broke() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
