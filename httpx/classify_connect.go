@@ -9,8 +9,9 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// classifyConnect sorts the status of 400 and above that answers a CONNECT. Where a gateway could
-// not reach the other side there is no tunnel, so nothing was sent through it.
+// classifyConnect returns the outcome of a CONNECT that was answered with a status of 400 or
+// above. If a gateway could not reach the other side there is no tunnel, so nothing was sent
+// through it.
 func classifyConnect(code int) retry.Outcome {
 	switch {
 	case code < http.StatusInternalServerError:
@@ -25,8 +26,8 @@ func isGatewayFailure(code int) bool {
 	return code == http.StatusBadGateway || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout
 }
 
-// classifyRefusedTunnel sorts an error that has the text of a proxy's answer to the CONNECT of
-// http.Transport. The proxy answers, which says nothing of the destination.
+// classifyRefusedTunnel returns the outcome of an error with the text of a proxy's answer to the
+// CONNECT of http.Transport. It is not Alive, because the proxy answered, not the destination.
 func classifyRefusedTunnel(code int) retry.Outcome {
 	if code < http.StatusInternalServerError || classifyStatus(code).Class == retry.Rejected {
 		return retry.Outcome{Class: retry.Rejected}
@@ -34,9 +35,8 @@ func classifyRefusedTunnel(code int) retry.Outcome {
 	return retry.Outcome{Class: retry.Transient}
 }
 
-// refusedTunnel reports whether err shows that a proxy had no tunnel for base, so that the
-// request was not sent. What makes the text proof is that the error comes from http.Transport
-// itself.
+// refusedTunnel reports whether err shows that a proxy had no tunnel for base, so that the request
+// was not sent. Its text is proof only if it comes from http.Transport itself.
 func refusedTunnel(base http.RoundTripper, req *http.Request, err error) bool {
 	if _, ok := base.(*http.Transport); !ok || err == nil {
 		return false
@@ -45,9 +45,8 @@ func refusedTunnel(base http.RoundTripper, req *http.Request, err error) bool {
 	return ok && isGatewayFailure(code)
 }
 
-// connectStatus returns the status that a proxy answered with to the CONNECT that http.Transport
-// sends before a request to an https URL. The error for it is made by errors.New of the reason
-// phrase.
+// connectStatus returns the status of a proxy's answer to the CONNECT that http.Transport sends
+// before a request to an https URL. Its error is errors.New of the reason phrase.
 func connectStatus(req *http.Request, err error) (code int, ok bool) {
 	if req != nil && (req.URL == nil || req.URL.Scheme != "https") {
 		return 0, false
@@ -64,8 +63,7 @@ func connectStatus(req *http.Request, err error) (code int, ok bool) {
 
 var plainError = reflect.TypeOf(errors.New(""))
 
-// reasonPhrases has the status of each reason phrase, in lower case, that a tunnel is refused
-// with.
+// reasonPhrases has the status of each reason phrase, in lower case, of 300 and above.
 var reasonPhrases = func() map[string]int {
 	phrases := map[string]int{ // those of nginx and Apache that differ from the registered ones
 		"moved temporarily": 302, "not allowed": 405, "request time-out": 408, "request entity too large": 413,

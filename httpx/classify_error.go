@@ -16,11 +16,11 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// classifyFailure sorts an error. A mark of [retry.Permanent] or [retry.After] goes before what
-// the error itself says; neither shows that the server works.
+// classifyFailure returns the outcome of an error. A mark of [retry.Permanent] or [retry.After]
+// overrides what the error itself says; neither shows that the server works.
 func classifyFailure(req *http.Request, err error) retry.Outcome {
 	marked := retry.Classify(err)
-	if marked.Class == retry.Rejected { // as also a *retry.Error: only one layer retries
+	if marked.Class == retry.Rejected { // also for a *retry.Error: only one layer retries
 		return retry.Outcome{Class: retry.Rejected}
 	}
 	var o retry.Outcome
@@ -33,13 +33,13 @@ func classifyFailure(req *http.Request, err error) retry.Outcome {
 		if o.Class == retry.Rejected {
 			o.Class = retry.Transient
 		}
-		o.Alive = false // what a live connection hands back is repeated at once
+		o.Alive = false // Alive and Unprocessed together would be repeated at once
 		o.After = min(marked.After, maxWait)
 	}
 	return o
 }
 
-// classifyError sorts what a RoundTripper failed with. The order matters: an error to do with a
+// classifyError returns the outcome of a RoundTripper's error. The order matters: an error of a
 // connection is often wrapped in one that says only where it happened.
 func classifyError(err error) retry.Outcome {
 	if e, ok := errors.AsType[streamError](err); ok {
@@ -55,7 +55,7 @@ func classifyError(err error) retry.Outcome {
 		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
 	case starts(err, canceled):
 		return retry.Outcome{Class: retry.Canceled}
-	case refusedByUs(err), slices.ContainsFunc(refused, func(s string) bool { return strings.Contains(err.Error(), s) }):
+	case isPermanent(err), slices.ContainsFunc(refused, func(s string) bool { return strings.Contains(err.Error(), s) }):
 		return retry.Outcome{Class: retry.Rejected}
 	case neverSent(err) || starts(err, notConnected):
 		return retry.Outcome{Class: retry.Unprocessed}
@@ -67,9 +67,9 @@ func classifyError(err error) retry.Outcome {
 	return retry.Outcome{Class: retry.Transient}
 }
 
-// refusedForLong returns the outcome of a request that the server refused again and again while
-// net/http repeated it by itself, for a minute and eight times. It is safe to repeat, but a sign
-// of overload, so that another attempt is paid for.
+// refusedForLong returns the outcome of a request that the server refused each of the eight times
+// that net/http sent it within a minute. It is safe to repeat, but a sign of overload, so another
+// attempt is paid for.
 func refusedForLong() retry.Outcome {
 	return retry.Outcome{Class: retry.Unprocessed, Evidence: budget.Overloaded}
 }
@@ -78,7 +78,7 @@ func refusedForLong() retry.Outcome {
 // text identifies them. The tests produce most with net/http itself, to notice a change there.
 var (
 	// repeated begins the error of a stream that the server's GOAWAY left unprocessed, or that
-	// found no room on its connection. net/http has repeated such a request by itself.
+	// found no room on its connection, after net/http has repeated the request by itself.
 	repeated = []string{
 		"http2: Transport received Server's graceful shutdown GOAWAY",
 		"http2: client conn not usable",
@@ -93,7 +93,7 @@ var (
 		"http: server closed idle connection", "http2: client connection lost", "http2: client conn is closed",
 		"http2: client connection force closed via ClientConn.Close", goAwayAndClosed,
 	}
-	// refused is in errors of requests that are wrong, and of answers that stay the same.
+	// refused is in the errors of invalid requests, and of answers that would stay the same.
 	refused = []string{
 		"unsupported protocol scheme", "http2: unsupported scheme", "http: no Host in request URL",
 		"http: nil Request.URL", "http: nil Request.Header", "net/http: invalid header ", "net/http: invalid trailer ",
@@ -101,7 +101,7 @@ var (
 		"http: Request.ContentLength=", "http: ContentLength=", "request body larger than specified content length",
 		"net/http: server response headers exceeded ", "response header list larger than advertised limit",
 		"can't write control character in Request.URL", "http: server gave HTTP response to HTTPS client",
-		"Proxy Authentication Required", // of an answer to CONNECT there is only the status text
+		"Proxy Authentication Required", // a proxy's answer to CONNECT, of which only the reason phrase is left
 	}
 	// notConnected begins errors that come before the request is written.
 	notConnected = []string{"net/http: TLS handshake timeout", "http2: client conn could not be established"}
@@ -113,8 +113,8 @@ var ended = []error{
 	syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
 }
 
-// cannotRepeat begins the text in which net/http wraps an error after which it could not repeat
-// the request.
+// cannotRepeat begins the text with which net/http wraps an error when it could not repeat the
+// request.
 const cannotRepeat = "http2: Transport: cannot retry err ["
 
 // wasHandedBack reports whether the request was not processed, the connection works, and nothing
@@ -124,29 +124,28 @@ func wasHandedBack(err error) bool {
 		return true
 	}
 	for ; err != nil; err = errors.Unwrap(err) {
-		if why, ok := strings.CutPrefix(err.Error(), cannotRepeat); ok {
-			return strings.Contains(why, "; REFUSED_STREAM") || starts(errors.New(why), repeated)
+		if inner, ok := strings.CutPrefix(err.Error(), cannotRepeat); ok {
+			return strings.Contains(inner, "; REFUSED_STREAM") || starts(errors.New(inner), repeated)
 		}
 	}
 	return false
 }
 
-// starts reports whether the text of err, or of one that it wraps, is one of net/http's. What
-// proves that a request was not processed has to stand at the beginning: further on texts quote
-// URLs and what the server sent.
-func starts(err error, any []string) bool {
+// starts reports whether the text of err, or of an error that it wraps, begins with one of texts.
+// Only the beginning is proof: further on, errors quote URLs and what the server sent.
+func starts(err error, texts []string) bool {
 	for ; err != nil; err = errors.Unwrap(err) {
 		text := err.Error()
-		if slices.ContainsFunc(any, func(s string) bool { return strings.HasPrefix(text, s) }) {
+		if slices.ContainsFunc(texts, func(s string) bool { return strings.HasPrefix(text, s) }) {
 			return true
 		}
 	}
 	return false
 }
 
-// refusedByUs reports whether the request was refused on this side of the connection, for good:
-// the certificate is not trusted, the URL makes no sense, there is no such host.
-func refusedByUs(err error) bool {
+// isPermanent reports whether another attempt would fail the same way: a certificate is not
+// trusted, the two sides do not agree on TLS, the URL is invalid, there is no such host.
+func isPermanent(err error) bool {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
 	}
@@ -160,12 +159,13 @@ func refusedByUs(err error) bool {
 		is[url.EscapeError](err) || is[url.InvalidHostError](err)
 }
 
+// is reports whether err is, or wraps, an E.
 func is[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok
 }
 
-// neverSent reports whether no connection was had to send the request on.
+// neverSent reports whether there was no connection to send the request on.
 func neverSent(err error) bool {
 	if is[*net.DNSError](err) {
 		return true
@@ -174,14 +174,13 @@ func neverSent(err error) bool {
 	return ok && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect")
 }
 
-// lostConnection reports whether err says that an established connection ended under the request:
-// it was reset or closed, or one side gave it up. That there was a connection, an EOF alone does
-// not prove.
+// lostConnection reports whether err says that the connection ended during the request: it was
+// reset or closed, or one side gave it up. An EOF may also come before there is a connection.
 func lostConnection(err error) bool {
 	if passes, ok := tlsAlert(err); ok {
 		return passes
 	}
-	if timedOut(err) && !errors.Is(err, syscall.ETIMEDOUT) { // TCP's word for a peer that is gone
+	if timedOut(err) && !errors.Is(err, syscall.ETIMEDOUT) { // ETIMEDOUT means that TCP gave up the peer
 		return false
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
@@ -190,6 +189,7 @@ func lostConnection(err error) bool {
 	return slices.ContainsFunc(ended, func(end error) bool { return errors.Is(err, end) }) || starts(err, lost)
 }
 
+// timedOut reports whether err, or an error that it wraps, is a timeout.
 func timedOut(err error) bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -198,8 +198,8 @@ func timedOut(err error) bool {
 	return ok && t.Timeout()
 }
 
-// passing lists the TLS alerts that may not come again: something went wrong on the way or in the
-// server. All others mean that the two sides do not agree on certificates, versions or names.
+// passing lists the TLS alerts that may not come again: something went wrong on the network or in
+// the server. All others mean that the two sides do not agree on certificates, versions or names.
 var passing = []tls.AlertError{
 	10, // unexpected_message
 	20, // bad_record_mac
@@ -222,7 +222,7 @@ func tlsAlert(err error) (passes, ok bool) {
 		if !ok {
 			return false, false
 		}
-		err = op.Err // of a connection to a proxy, that to the proxy
+		err = op.Err // the error of a proxy's connection has an OpError inside
 		if err != nil && (op.Op == "remote error" || op.Op == "local error") {
 			text := err.Error()
 			return slices.ContainsFunc(passing, func(a tls.AlertError) bool { return a.Error() == text }), true

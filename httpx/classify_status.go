@@ -19,7 +19,7 @@ import (
 //	403 that asks for a wait,    Throttled     as 429
 //	or has a used-up limit
 //	413 that asks for a wait     Throttled     as 429
-//	417                          Rejected      once, without its Expect: see below
+//	417                          Rejected      once, without its Expect (see below)
 //	501, 505, 506, 507, 508,     Rejected      no
 //	510, 511
 //	another 5xx                  Transient     as 500 (RFC 9110, section 15)
@@ -57,9 +57,9 @@ import (
 //	marked by retry.After        as without    no sooner than it says
 //	                             the mark
 //
-// The h2 rows hold for a stream that is reset and for a GOAWAY. A reset says nothing of whether
-// the request was read: net/http keeps to itself that nothing was written, and repeats such a
-// request by itself on a connection that it had used before.
+// The h2 rows hold for a stream that is reset and for a GOAWAY. A lost connection does not show
+// whether the server read the request: net/http does not report that nothing was written. If the
+// connection had been used before, it repeats such a request by itself.
 //
 // A [Transport] also sees by httptrace whether an attempt had a connection, if the attempt has a
 // timeout or a body without GetBody, or if the request is not idempotent and its scheme is https.
@@ -68,41 +68,43 @@ import (
 // failed with internal_error.
 //
 // Of a proxy's answer to its own CONNECT, [http.Transport] returns nothing but the reason phrase,
-// as the error's text. Classify knows those that servers send ("Forbidden", "Bad Gateway"); with
-// another phrase the error is any other. "Bad Gateway" and the like are Transient here, because a
-// RoundTripper of somebody else's may have made the text of an answer to the request itself; a
-// [Transport] whose base is an http.Transport takes them as Unprocessed. To decide by the status
-// instead, return an error marked by [retry.Permanent] from
-// http.Transport.OnProxyConnectResponse.
+// as the error's text. Classify knows those that servers send ("Forbidden", "Bad Gateway"); an
+// error with another phrase is in the row "any other". "Bad Gateway" and the like are Transient
+// here, because another RoundTripper may have made the text from an answer to the request itself;
+// a [Transport] whose base is an http.Transport takes them as Unprocessed. To decide by the status
+// instead, return an error marked by [retry.Permanent] from http.Transport.OnProxyConnectResponse.
 //
-// What the server says comes first. X-Should-Retry: false forbids another attempt after a status
-// of 408, 425, 429 or 5xx, and after a 403 or 413 as in the table; true makes a Rejected answer of
-// 400 or above Transient. Stripe-Should-Retry is read if there is none. The wait it asks for is,
-// in this order, Retry-After-Ms, X-Ms-Retry-After-Ms and X-Amz-Retry-After (milliseconds),
-// Retry-After (seconds) and, after 429, 503, 529 and 403, RateLimit and the headers of rate
-// limits: those whose name has RateLimit or Rate-Limit in it and ends with, or goes on after,
-// Remaining, Reset, Reset-After or Next. Of several limits those that are used up count
-// (X-RateLimit-Remaining-Tokens: 0), and of these the longest wait. Any of them may be a number
-// with a fraction, a Go duration (6m0s), a date of HTTP's or of RFC 3339's, or a time since 1970:
-// a wait of 10^9 seconds or more is one, in seconds or milliseconds. [WithHintHeader] adds other
-// names. What is malformed or negative counts as absent, and no wait is longer than a year.
+// Headers about retrying override the status. X-Should-Retry: false forbids another attempt after
+// a status of 408, 425, 429 or 5xx, and after a 403 or 413 as in the table; true makes a Rejected
+// answer of 400 or above Transient. Stripe-Should-Retry is read if there is no X-Should-Retry.
 //
-// Some APIs say it in the body alone. Of a 429 with JSON, and of the statuses of [WithBodyPeek],
-// the beginning of the body is looked at for the codes of quotas that no wait within a call
-// renews (insufficient_quota) and, if no header asks for a wait, for google.rpc.RetryInfo,
-// retry_after (seconds) and retry_after_ms. The classifier of another API finds the same bytes
-// with [PeekBody].
+// The wait that the server asks for is the first valid one of Retry-After-Ms, X-Ms-Retry-After-Ms
+// and X-Amz-Retry-After (milliseconds), Retry-After (seconds) and, after 429, 503, 529 and 403,
+// RateLimit and the headers of rate limits: those whose name has RateLimit or Rate-Limit in it and
+// ends with, or goes on after, Remaining, Reset, ResetTime, Reset-After, Retry-After or Next. Of
+// several limits those that are used up count (X-RateLimit-Remaining-Tokens: 0), and of these the
+// longest wait. A wait may be a number with a fraction and, outside of RateLimit, a Go duration
+// (6m0s) or a date as in HTTP or RFC 3339. A number of 10^9 seconds or more is a time since 1970,
+// in seconds or milliseconds; in Reset, ResetTime and Next so is a year or more. [WithHintHeader]
+// adds other names. What is malformed or negative counts as absent, and no wait is longer than a
+// year.
 //
-// A [Transport] sends a request whose Expect was refused (417) again without it, at once and for
-// nothing.
+// Some APIs say this in the body alone. If the body of a 429, or of a status of 400 or above that
+// [WithBodyPeek] lists, is JSON, Classify reads its beginning for the codes of quotas that no wait
+// within a call renews (insufficient_quota) and, if no header asks for a wait, for
+// google.rpc.RetryInfo, retry_after (seconds) and retry_after_ms. A classifier for another API
+// gets the same bytes from [PeekBody].
 //
-// To an attempt that is not the first, an answer may be due to another attempt of the same call.
-// A [Transport] takes 409 and 425 to a request with an Idempotency-Key as Throttled then, from a
-// server that works: the first is still being handled. A refusal of a request that has effects
-// (404 to DELETE, 412 to PUT) does not beat an attempt under way, and is marked in the report
+// If a request's Expect was refused (417), a [Transport] sends the request again without it, at
+// once and free of charge.
+//
+// The answer to a resend may be due to another attempt of the same call. A [Transport] then takes
+// 409 and 425 to a request with an idempotency key as Throttled and Alive: the first attempt is
+// still being handled. A refusal of a request that has effects (404 to DELETE, 412 to PUT) does
+// not end the call while another attempt is under way, and is marked in the report
 // (retry.Error.Shadow).
 //
-// req is a request of the call and may be nil; exactly one of resp and err must not be.
+// req may be nil; exactly one of resp and err must be non-nil.
 func Classify(req *http.Request, resp *http.Response, err error) retry.Outcome {
 	if err != nil {
 		return classifyFailure(req, err)
@@ -117,7 +119,8 @@ func Classify(req *http.Request, resp *http.Response, err error) retry.Outcome {
 	return o
 }
 
-// classifyAnswer sorts a response of 400 and above by its status and by what else it says.
+// classifyAnswer returns the outcome of a response of 400 or above by its status, headers and
+// body.
 func classifyAnswer(req *http.Request, resp *http.Response, now func() time.Time) retry.Outcome {
 	if req != nil && req.Method == http.MethodConnect {
 		return withHints(classifyConnect(resp.StatusCode), resp, now)
@@ -136,7 +139,7 @@ func classifyAnswer(req *http.Request, resp *http.Response, now func() time.Time
 	return o
 }
 
-// classifyStatus sorts a status of 400 and above.
+// classifyStatus returns the outcome of a status of 400 or above.
 func classifyStatus(code int) retry.Outcome {
 	switch code {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, statusOverloaded:

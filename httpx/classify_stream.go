@@ -15,9 +15,9 @@ const (
 	http11IsRequired = 0xd
 )
 
-// streamError has the shape of net/http's own error for an HTTP/2 stream that was reset, which is
-// not exported. That one lets itself be copied by errors.As into any struct with the same fields,
-// so that golang.org/x/net/http2 need not be imported to see the code.
+// streamError has the fields of net/http's unexported error for an HTTP/2 stream that was reset.
+// errors.As copies that error into any struct with the same fields, so the code can be read
+// without importing golang.org/x/net/http2.
 type streamError struct {
 	StreamID uint32
 	Code     uint32
@@ -26,7 +26,8 @@ type streamError struct {
 
 func (e streamError) Error() string { return "http2: stream error" }
 
-// classifyStream sorts a stream that was reset. net/http has repeated a refused one by itself.
+// classifyStream returns the outcome of a stream that was reset with an error code. net/http has
+// repeated a refused one by itself.
 func classifyStream(code uint32) retry.Outcome {
 	switch code {
 	case refusedStream: // RFC 9113, section 8.7: closed before any processing
@@ -41,8 +42,8 @@ func classifyStream(code uint32) retry.Outcome {
 
 const (
 	// goAwayAbove begins the error of a connection's first stream, if the server's GOAWAY has an
-	// error and says that the stream was not processed. The code's name is the rest. net/http
-	// repeats others after such a GOAWAY.
+	// error code and says that the stream was not processed. The code's name is the rest. net/http
+	// repeats other streams after such a GOAWAY.
 	goAwayAbove = "http2: Transport received GOAWAY from server ErrCode:"
 	// goAwayAndClosed begins the error of a stream that the server may have processed: it closed
 	// the connection after a GOAWAY. The code's name follows, and what the server wrote comes
@@ -50,14 +51,14 @@ const (
 	goAwayAndClosed = "http2: server sent GOAWAY and closed the connection; "
 )
 
-// goAwayCodes has the codes whose meaning goes before that of the GOAWAY they came in, by their
-// names in errors.
+// goAwayCodes has the codes that matter more than whether the GOAWAY left the stream unprocessed,
+// by their names in errors.
 var goAwayCodes = map[string]uint32{
 	"ENHANCE_YOUR_CALM": enhanceYourCalm, "INADEQUATE_SECURITY": insecure, "HTTP_1_1_REQUIRED": http11IsRequired,
 }
 
-// classifyGoAway sorts an error that net/http made of a GOAWAY by the code in its text. It reports
-// false for any other error.
+// classifyGoAway returns the outcome of an error that net/http made of a GOAWAY, by the code in
+// its text. It reports false for any other error.
 func classifyGoAway(err error) (retry.Outcome, bool) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		text := err.Error()

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// decimal is a number of a header that is not negative, exact to the billionth.
+// decimal is a number from a header, exact to the billionth and never negative.
 type decimal struct {
 	whole      int64 // at most maxWhole
 	billionths int64 // of one, below 1e9
 }
 
-// maxWhole stands for all numbers that are larger.
+// maxWhole replaces all larger numbers.
 const maxWhole = 1e17
 
-// parseDecimal reads digits with at most one point, "1.5", so neither signs nor exponents.
+// parseDecimal parses digits with at most one point, "1.5": neither signs nor exponents.
 func parseDecimal(v string) (decimal, bool) {
 	whole, fraction, _ := strings.Cut(v, ".")
 	if whole == "" && fraction == "" || !isDigits(whole) || !isDigits(fraction) {
@@ -44,7 +44,7 @@ func (n decimal) times(unit time.Duration) time.Duration {
 	high, low := bits.Mul64(uint64(n.billionths), uint64(unit))
 	fraction, _ := bits.Div64(high, low, 1e9) // less than unit
 	d := time.Duration(n.whole)*unit + time.Duration(fraction)
-	if d < 0 { // the sum of two positive numbers
+	if d < 0 { // overflow
 		return math.MaxInt64
 	}
 	return d

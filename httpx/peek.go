@@ -28,8 +28,8 @@ type peekRules struct {
 
 // WithBodyPeek lets the classifier call [PeekBody] on answers with these statuses, such as 200
 // from an API that reports failures in the body. The caller still gets the whole body. [Classify]
-// looks in JSON bodies for a used-up quota and for the wait that the server asks for; without this
-// option only in those of 429.
+// looks in the JSON of statuses of 400 and above for a used-up quota and for the wait that the
+// server asks for; without this option only in that of 429.
 //
 // The first PeekBody waits for the end of the body or for 64 KiB of it, but no longer than 100
 // milliseconds; [WithPeekLimits] changes both. So list no status whose bodies are long or slow.
@@ -87,7 +87,7 @@ type peekBody struct {
 	coding string          // the Content-Encoding
 	plain  bool            // net/http has removed the coding
 	length int64           // of the body; 0 or less: unknown
-	over   <-chan struct{} // closed when the attempt's context ends
+	over   <-chan struct{} // closed when the call's context ends
 	stop   func()          // ends a Read of a plain body; nil: nothing does
 
 	looked bool          // look was called
