@@ -59,7 +59,7 @@ func (t *Transport) newCall(req *http.Request, p *drive.Policy) *call {
 	}
 	c.idempotent = c.key != "" || Idempotent(req)
 	if !c.idempotent {
-		c.declared = t.paths.declare(req)
+		c.declared = t.paths.declares(req)
 		c.idempotent = c.declared
 	}
 	if t.credentials != nil && !c.once {

@@ -13,23 +13,24 @@ import (
 // prepare as well. previous is the latest failure of the call, nil if no attempt has failed. To
 // hash the body, read a copy from req.GetBody; to change the body, wrap it.
 //
-// An error of prepare ends the call: no retry helps, and it says nothing of the destination. The
-// attempt counts, although it was not sent. Attempts of a hedged call call prepare side by side.
-// Given more than once, each is called, in order.
+// An error of prepare ends the call: a retry would not help, and the error says nothing about the
+// destination. The attempt counts, although it was not sent. In a hedged call several attempts may
+// call prepare at the same time. If the option is given more than once, each prepare is called, in
+// order.
 func WithBeforeAttempt(prepare func(req *http.Request, previous *retry.Failure) error) Option {
 	must(prepare != nil, "WithBeforeAttempt: must not be nil")
 	return func(o *options) { o.before = append(o.before, prepare) }
 }
 
-// Failed implements drive.Follower.
+// Failed records a failure for WithBeforeAttempt. It implements drive.Follower.
 func (c *call) Failed(f retry.Failure) {
 	if c.t.before != nil {
 		c.failed.Store(new(f))
 	}
 }
 
-// prepare calls the hooks of WithBeforeAttempt for an attempt that is about to be sent. A request
-// that is not sent has its body closed.
+// prepare calls the hooks of WithBeforeAttempt for an attempt that is about to be sent. If one
+// fails, prepare closes the attempt's body.
 func (c *call) prepare(req *http.Request, attempt int) error {
 	if c.t.before == nil {
 		return nil
@@ -63,7 +64,7 @@ func (c *call) prepare(req *http.Request, attempt int) error {
 	return nil
 }
 
-// hookError is the error of a hook, which ends the call.
+// hookError wraps the error of a hook, which ends the call.
 type hookError struct {
 	err     error
 	attempt int

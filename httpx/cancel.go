@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// This file is for the deprecated Request.Cancel, which http.Client.Timeout still works through.
+// This file handles the deprecated Request.Cancel, which http.Client.Timeout still uses.
 
 // canceled reports whether the caller gave up by Request.Cancel.
 func (c *call) canceled() bool {
 	select {
 	case <-c.req.Cancel: //lint:ignore SA1019 see above
 		if c.watch != nil {
-			c.watch.cancel(errCanceled) // it may not have seen it yet, and the call's error is to say so
+			c.watch.cancel(errCanceled) // the watch may not have run yet
 		}
 		return true
 	default:
@@ -28,9 +28,9 @@ var errCanceled = errors.New("httpx: Request.Cancel is closed")
 // cancelWatch cancels a context when Request.Cancel is closed.
 type cancelWatch struct {
 	cancel   context.CancelCauseFunc
-	kept     bool
-	over     chan struct{}
-	watching sync.WaitGroup
+	kept     bool           // the response's body cancels the context
+	over     chan struct{}  // closed by end
+	watching sync.WaitGroup // for the goroutine
 }
 
 // watchCancel returns the context of the call, which ends when Request.Cancel is closed: the base

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// formatTimeout returns d as a Request-Timeout: decimal seconds, "89.999s", never more than there
-// is. They are whole milliseconds or, of less than one, whole microseconds.
+// formatTimeout returns d as a Request-Timeout: decimal seconds, "89.999s", rounded down to a
+// millisecond or, if d is shorter than one, to a microsecond. It is never less than a microsecond.
 func formatTimeout(d time.Duration) string {
 	unit := time.Millisecond
 	if d < unit {
@@ -22,7 +22,7 @@ func formatTimeout(d time.Duration) string {
 
 // opensTunnel reports whether a request with that method and header asks for a connection of its
 // own: CONNECT, or an Upgrade to another protocol than HTTP, as for a WebSocket. Its deadline is
-// that of the handshake, and says nothing of how long the conversation may go on.
+// that of the handshake, not of the conversation after it.
 func opensTunnel(method string, h http.Header) bool {
 	if method == http.MethodConnect {
 		return true

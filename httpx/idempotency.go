@@ -10,11 +10,11 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// Idempotent reports whether a request may have its effect twice: what retry.WithIdempotency
-// declared on its context; else whether IANA's registry has its method as idempotent, or it has
-// an Idempotency-Key or X-Idempotency-Key. PRI, which is no method of a request (RFC 9113,
-// section 3.4), never is. As in net/http the key's presence in the map counts: a nil slice makes
-// a request idempotent and sends no header.
+// Idempotent reports whether a request may have its effect twice. If retry.WithIdempotency on its
+// context does not decide that, the request is idempotent if its method is by IANA's registry, or
+// if it has an Idempotency-Key or X-Idempotency-Key. PRI, which is no method of a request (RFC
+// 9113, section 3.4), never is. As in net/http the key's presence in the map counts: a nil slice
+// makes a request idempotent and sends no header.
 func Idempotent(req *http.Request) bool {
 	if req.Method == methodPRI {
 		return false
@@ -29,15 +29,15 @@ func Idempotent(req *http.Request) bool {
 }
 
 // mayHedge reports whether two attempts of an idempotent request may be made at the same time.
-// With a method that has effects two may get in each other's way, as the two halves of a MOVE do,
-// so that only PUT and DELETE are hedged unasked. A tunnel begins a conversation, which is not
-// repeated to see who answers first. Trailers are filled in by the body as it is read, all in the
-// one map of the request.
-func mayHedge(req *http.Request, named bool) bool {
+// declared is set if an option declares the request idempotent. Two attempts with a method that
+// has effects may interfere, as those of a MOVE do, so if nothing but the method declares the
+// request, only PUT and DELETE of such methods are hedged. A tunnel begins a conversation, which
+// must not begin twice. Trailers are set while the body is read, in the one map of the request.
+func mayHedge(req *http.Request, declared bool) bool {
 	switch {
 	case opensTunnel(req.Method, req.Header) || req.Trailer != nil:
 		return false
-	case named || hasKey(req) || declaredIdempotency(req) == retry.Idempotent:
+	case declared || hasKey(req) || declaredIdempotency(req) == retry.Idempotent:
 		return true
 	}
 	return isSafe(req.Method) || req.Method == http.MethodPut || req.Method == http.MethodDelete
@@ -50,7 +50,7 @@ func declaredIdempotency(req *http.Request) retry.Idempotency {
 	return retry.Idempotency(layer.Declared(req.Context()))
 }
 
-// isSafe reports whether a method asks for nothing but an answer, by IANA's HTTP Method Registry
+// isSafe reports whether a method is safe, that is, has no effects, by IANA's HTTP Method Registry
 // (of 2026-06-17).
 func isSafe(method string) bool {
 	switch method {
@@ -61,7 +61,7 @@ func isSafe(method string) bool {
 	return false
 }
 
-// isRepeatable reports whether a method has effects, but the same ones if it is repeated: it is
+// isRepeatable reports whether a method has effects, but no others if it is repeated: it is
 // idempotent and not safe by the same registry.
 func isRepeatable(method string) bool {
 	switch method {
@@ -74,6 +74,7 @@ func isRepeatable(method string) bool {
 	return false
 }
 
+// hasKey reports whether a request has an idempotency key.
 func hasKey(req *http.Request) bool {
 	if _, ok := req.Header[headerKey]; ok {
 		return true
@@ -82,7 +83,7 @@ func hasKey(req *http.Request) bool {
 	return ok
 }
 
-// wantsKey reports whether an Idempotency-Key would make the request idempotent.
+// wantsKey reports whether WithIdempotencyKey adds a key to the request.
 func wantsKey(req *http.Request) bool {
 	return (req.Method == http.MethodPost || req.Method == http.MethodPatch) && !hasKey(req) &&
 		declaredIdempotency(req) != retry.NotIdempotent

@@ -15,22 +15,23 @@ import (
 
 // WithIdempotentPaths declares requests that may have their effect twice, by patterns of
 // [http.ServeMux]: "POST /search", "POST /v1/{kind}/search", "POST api.example.com/batch/". They
-// are retried and hedged as a PUT is. A pattern without a method is for all methods. The path has
+// are retried and hedged like a PUT. A pattern without a method is for all methods. The path has
 // to be clean, as for a ServeMux ("/a//b" is not). A host stands for all its ports, in capitals or
 // not. [retry.WithIdempotency] on a request's context goes before this. Given more than once, all
 // are declared.
 //
-// It panics if a pattern is no pattern or finds no request, and names each that is wrong.
+// It panics if a pattern is invalid or matches no request, and names each such pattern.
 func WithIdempotentPaths(patterns ...string) Option {
 	ps, err := newPaths(patterns)
 	must(err == nil, "WithIdempotentPaths: %v", err)
 	return func(o *options) { o.paths = append(o.paths, ps...) }
 }
 
-// paths find requests by patterns. Those that conflict in one ServeMux, which must know which of
-// two is meant, are in several.
+// paths holds the patterns of WithIdempotentPaths. Patterns that conflict in one ServeMux, which
+// must choose between them, are in several.
 type paths []*http.ServeMux
 
+// newPaths returns the paths of the patterns, or an error that names each invalid one.
 func newPaths(patterns []string) (ps paths, _ error) {
 	var wrong []string
 	if len(patterns) == 0 {
@@ -42,7 +43,7 @@ func newPaths(patterns []string) (ps paths, _ error) {
 		host := strings.TrimLeft(before[len(method):], " \t")
 		err := ps.add(p[:len(before)-len(host)] + strings.Trim(strings.ToLower(host), "[]") + p[len(before):])
 		_, _, noPort := net.SplitHostPort(host)
-		switch { // what a ServeMux takes, although it finds no request by it
+		switch { // a ServeMux accepts what matches no request
 		case err != nil:
 		case strings.ContainsFunc(method, unicode.IsLower):
 			err = fmt.Errorf("the method must be in capitals, not %s", method)
@@ -59,7 +60,7 @@ func newPaths(patterns []string) (ps paths, _ error) {
 	return ps, nil
 }
 
-// add adds a pattern to the first ServeMux that takes it, or to another.
+// add adds a pattern to the first ServeMux that accepts it, or to a new one.
 func (ps *paths) add(pattern string) error {
 	for _, mux := range *ps {
 		if handle(mux, pattern) == nil {
@@ -71,7 +72,7 @@ func (ps *paths) add(pattern string) error {
 	return handle(mux, pattern)
 }
 
-// handle adds a pattern to mux, or returns why that panics.
+// handle adds a pattern to mux. It returns the panic of mux.Handle as an error.
 func handle(mux *http.ServeMux, pattern string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -87,13 +88,13 @@ type declared struct{}
 
 func (declared) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
-// declare reports whether a pattern declares that a request may have its effect twice.
-func (ps paths) declare(req *http.Request) bool {
+// declares reports whether a pattern declares a request idempotent.
+func (ps paths) declares(req *http.Request) bool {
 	switch {
 	case len(ps) == 0 || req.URL == nil || req.Method == methodPRI || req.Method == http.MethodConnect:
 		return false
 	case declaredIdempotency(req) != retry.Undeclared:
-		return false // Idempotent has the last word
+		return false // as Idempotent reports
 	}
 	at := url.URL{Host: strings.ToLower(cmp.Or(req.Host, req.URL.Host))}
 	asked := &http.Request{Method: cmp.Or(req.Method, http.MethodGet), Host: at.Hostname(), URL: req.URL}

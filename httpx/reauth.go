@@ -17,22 +17,22 @@ import (
 // each attempt, or for a RoundTripper below that does.
 //
 // One renewal is made at a time for each host and port, and all calls that are answered 401 wait
-// for it as long as their contexts go on; an attempt that was sent before the latest renewal is
-// sent again without another. Hedges of such a call wait for it as well, unless attempts have a
-// timeout. If the context of the call that makes the renewal ends, a call that waits makes it
-// instead. The call's context is renew's: bound it there. renew may look at the response, but must
-// neither read nor close its body. A request that renew sends through the same Transport under
-// that context is not itself reauthenticated.
+// for it until their contexts end; an attempt that was sent before the latest renewal is sent
+// again without another. Hedges of such a call wait for it as well, unless attempts have a
+// timeout. If the context of the call that makes the renewal ends, a waiting call makes it
+// instead. ctx is the context of the call, so renew has to set a timeout of its own. renew may use
+// the response, but must neither read nor close its body. A request that renew sends through the
+// same Transport under ctx is not itself reauthenticated.
 //
-// A call is sent again for a 401 once; a second one is the caller's, and so is the first if renew
-// returns an error, or the response has X-Should-Retry: false. After a renewal that failed, or did
-// not help, there is none for a second, and for twice as long each time up to a minute, unless a
-// request is answered with less than 400.
+// A call is sent again for a 401 once. The caller gets the second 401, and the first if renew
+// returns an error or the response has X-Should-Retry: false. After a renewal that failed or did
+// not help, renew is not called for a second, and then for twice as long each time up to a minute,
+// until a request is answered with a status below 400.
 //
-// A 401 shows that the destination works, and that the request was not handled, so that it is sent
-// again whatever its method if its body can be (otherwise renew is called for the calls to come).
-// That is a retry as others are: it counts, waits its backoff, and is paid for from the budget. A
-// policy of MaxAttempts 1 never calls renew.
+// A 401 shows that the destination works and that the request was not handled, so it is sent again
+// whatever its method, if its body can be (otherwise renew is called for later calls). That is a
+// retry like others: it counts, waits for its backoff, and is paid for from the budget. Under a
+// policy with MaxAttempts 1, renew is never called.
 func WithReauth(renew func(ctx context.Context, resp *http.Response) error) Option {
 	must(renew != nil, "WithReauth: must not be nil")
 	return func(o *options) {
@@ -52,8 +52,8 @@ type credentials struct {
 	hosts *dest.Table[string, *credential]
 }
 
-// login returns what a call needs to be reauthenticated, or nil if it is made to renew credentials
-// itself: it would wait for itself.
+// login returns what a call needs to be reauthenticated, or nil if renew makes the call, which
+// would wait for itself.
 func (cs *credentials) login(req *http.Request) *login {
 	if req.URL == nil || req.Context().Value(renewing{cs}) != nil {
 		return nil
@@ -65,20 +65,19 @@ func (cs *credentials) login(req *http.Request) *login {
 // renewing is the key of a context under which credentials are renewed.
 type renewing struct{ *credentials }
 
-// login holds what a call has of one host's credentials.
+// login is a call's state of reauthentication.
 type login struct {
 	*credentials
 	*credential
-	to    atomic.Uint64 // the version that this call waited for; 0: none
+	to    atomic.Uint64 // the version that the call was sent again for; 0: none
 	asked atomic.Bool   // an attempt was answered 401
 
 	sentMu sync.Mutex
-	sent   []uint64 // the versions under which attempts were sent, by their numbers
+	sent   []uint64 // sent[n-1] is the version under which attempt n was sent
 }
 
-// await puts off an attempt until there are newer credentials, if they are being renewed because
-// another attempt of the call was answered 401: so would this one. It returns why the attempt is
-// not to be sent any more.
+// await delays an attempt during a renewal if another attempt of the call was answered 401, as
+// this one would be. It returns an error if ctx ends first.
 func (l *login) await(ctx context.Context) error {
 	if l == nil || !l.asked.Load() {
 		return nil
@@ -97,8 +96,8 @@ func (l *login) await(ctx context.Context) error {
 	}
 }
 
-// sending notes under which version of the credentials an attempt is sent, or under an earlier
-// one.
+// sending records the version of the credentials under which an attempt is sent. If they are
+// renewed at this moment, that may be the version before.
 func (l *login) sending(attempt int) {
 	if l == nil {
 		return
@@ -117,8 +116,8 @@ func (l *login) sentUnder(attempt int) uint64 {
 	return l.sent[attempt-1]
 }
 
-// correct returns the outcome o of an attempt, Unprocessed if it was answered 401 and there are
-// newer credentials now than when it was sent.
+// correct returns the outcome o of an attempt, or Unprocessed if it was answered 401 and there are
+// newer credentials than those it was sent with.
 func (l *login) correct(ctx context.Context, attempt int, resp *http.Response, o retry.Outcome) retry.Outcome {
 	sent := l.sentUnder(attempt)
 	switch {
@@ -150,20 +149,20 @@ type credential struct {
 	version atomic.Uint64 // how often they were renewed
 	doubted atomic.Bool   // pause is not 0
 
-	mu     sync.Mutex
+	mu     sync.Mutex    // guards what follows
 	flight *renewal      // under way; nil: none
-	pause  time.Duration // after a renewal that was of no use
-	until  time.Time     // there is no other until then
+	pause  time.Duration // after the latest renewal that failed or did not help; 0: none
+	until  time.Time     // when pause ends
 }
 
 // renewal is one renewal. failed may be read once done is closed.
 type renewal struct {
 	done   chan struct{}
-	failed bool // and not because whoever made it gave up
+	failed bool // and not because the context of the call that made it ended
 }
 
-// newer returns a version of the credentials that is not sent, and makes it by renew or waits for
-// it if there is none. It reports false if there is to be none.
+// newer returns a version of the credentials other than sent. If there is none it calls renew, or
+// waits for a renewal under way. It reports false if that fails, or if there is a pause.
 func (c *credential) newer(ctx context.Context, sent uint64, renew func() error) (uint64, bool) {
 	for {
 		c.mu.Lock()
@@ -193,7 +192,7 @@ func (c *credential) newer(ctx context.Context, sent uint64, renew func() error)
 	}
 }
 
-// lead makes a renewal, for all calls that wait for it.
+// lead calls renew for all calls that wait for f.
 func (c *credential) lead(ctx context.Context, f *renewal, renew func() error) (v uint64, ok bool) {
 	gaveUp := false
 	defer func() { // also after a panic or runtime.Goexit in renew
@@ -214,7 +213,7 @@ func (c *credential) lead(ctx context.Context, f *renewal, renew func() error) (
 	return 0, err == nil
 }
 
-// refused notes that a request was answered 401 although its credentials had just been renewed.
+// refused records that a request was answered 401 although its credentials had just been renewed.
 func (c *credential) refused(sent uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -223,14 +222,14 @@ func (c *credential) refused(sent uint64) {
 	}
 }
 
-// rest puts the next renewal off. It requires that c.mu is held.
+// rest starts or doubles the pause before the next renewal. It requires that c.mu is held.
 func (c *credential) rest() {
 	c.pause = min(max(firstRenewPause, 2*c.pause), lastRenewPause)
 	c.until = time.Now().Add(c.pause)
 	c.doubted.Store(true)
 }
 
-// accepted notes that a request sent under a version was not answered 401.
+// accepted ends the pause after a request sent under the latest version was answered below 400.
 func (c *credential) accepted(sent uint64) {
 	if !c.doubted.Load() {
 		return

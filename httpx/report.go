@@ -10,8 +10,8 @@ import (
 
 type reportKey struct{}
 
-// ReportFrom returns why a call stopped that ended with a response, but without success:
-// attempts, reason and history. ctx is that of the response's request.
+// ReportFrom returns why a call that ended with a response, but without success, stopped:
+// attempts, reason and history. ctx is the context of the response's request.
 //
 //	resp, err := client.Do(req)
 //	if err == nil {
@@ -29,16 +29,15 @@ func ReportFrom(ctx context.Context) (*retry.Error, bool) {
 	return e, ok
 }
 
-// report puts e on the context of the response's request, which is a copy: the caller's is not
-// changed.
+// report puts e on the context of the response's request, or of sent if it has none. It replaces
+// that request by a copy: the caller's is not changed.
 func report(resp *http.Response, sent *http.Request, e *retry.Error) {
 	sent = cmp.Or(resp.Request, sent)
 	resp.Request = sent.WithContext(context.WithValue(sent.Context(), reportKey{}, e))
 }
 
-// reportBelow returns the report of a Transport below this one, which has retried already, or
-// nil. A report that the request came with is that of an earlier call: the request was made with
-// its response's context.
+// reportBelow returns the report of a Transport below this one, which has retried already, or nil.
+// A report that req itself carries is of an earlier call, from whose response req has its context.
 func reportBelow(req *http.Request, resp *http.Response) *retry.Error {
 	if resp.Request == nil {
 		return nil
@@ -85,7 +84,7 @@ func AttemptsFrom(resp *http.Response) int {
 }
 
 // count puts the number of attempts on the response's request, which it replaces by a copy: the
-// caller's is not changed. A first attempt that answers needs none.
+// caller's is not changed. A number of 1 need not be stored.
 func (c *call) count(resp *http.Response, n int) {
 	if n <= 1 {
 		return

@@ -11,8 +11,8 @@ import (
 // A second copy of a request that has effects may be refused because of the first: a DELETE whose
 // first answer was lost is answered 404, because the first attempt did delete, and a POST with an
 // Idempotency-Key 409, because the first is still being handled. Such an answer is the shadow of
-// another attempt of the same call. It says nothing against that one, so it does not beat it
-// while it is under way, and the call's report says what it may be (retry.Error.Shadow).
+// another attempt of the same call. It does not end the call while the other attempt is under way,
+// and the call's report marks it (retry.Error.Shadow).
 
 // mayBeShadow reports whether resp may refuse a second copy of req because the first had its
 // effect:
@@ -40,7 +40,7 @@ func mayBeShadow(req *http.Request, resp *http.Response) bool {
 	return false
 }
 
-// removes reports whether what a request names may be gone after it.
+// removes reports whether a request may remove what it names.
 func removes(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodDelete, "MOVE", "REBIND", "UNBIND", "UNLINK", "UNLOCK":
@@ -55,20 +55,20 @@ func mayBeInProgress(code int) bool {
 	return code == http.StatusConflict || code == http.StatusTooEarly
 }
 
-// shadows counts a call's attempts, to see whether an answer may be the shadow of one.
+// shadows counts a call's attempts, to decide whether an answer may be the shadow of one.
 type shadows struct {
 	sent        atomic.Int32
 	unprocessed atomic.Int32 // of those, the ones that provably never reached the application
 }
 
-// possible reports whether an attempt is not the first, and another may have had an effect.
+// possible reports whether an attempt is a resend and another attempt may have had an effect.
 func (s *shadows) possible(attempt int) bool {
 	return attempt > 1 && s.sent.Load()-1 > s.unprocessed.Load()
 }
 
-// correct returns the outcome o of an attempt, corrected for what only its call knows: that a
-// proxy had no tunnel for the request, that a server refused no more than its Expect, and that an
-// answer may be the shadow of another attempt.
+// correct returns the outcome o of an attempt, corrected for what only its call knows: whether a
+// proxy had no tunnel for the request, whether a server refused nothing but its Expect, and
+// whether an answer may be the shadow of another attempt.
 func (c *call) correct(attempt int, resp *http.Response, err error, o retry.Outcome) retry.Outcome {
 	switch {
 	case o.Forbidden != retry.ReasonNone:
@@ -78,7 +78,7 @@ func (c *call) correct(attempt int, resp *http.Response, err error, o retry.Outc
 		o = retry.Outcome{Class: retry.Unprocessed, Alive: true}
 	case resp == nil || resp.StatusCode < http.StatusBadRequest || !c.shadows.possible(attempt):
 	case o.Class != retry.Transient && (o.Class != retry.Rejected || !o.Alive):
-	case c.keyed() && mayBeInProgress(resp.StatusCode): // from a server that works
+	case c.keyed() && mayBeInProgress(resp.StatusCode): // the first attempt is still being handled
 		return withHints(retry.Outcome{Class: retry.Throttled, Alive: true, Shadow: true}, resp, time.Now)
 	default:
 		o.Shadow = mayBeShadow(c.req, resp)

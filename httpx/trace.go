@@ -35,9 +35,9 @@ func (s *connTrace) watch(ctx context.Context) context.Context {
 // false for a base that does not call GetConn.
 func (s *connTrace) unsent() bool { return s != nil && s.asked.Load() && !s.got.Load() }
 
-// trace returns the context to send an attempt on, and reports whether that is not ctx. It watches
-// connections only where they can decide something: whether an attempt that timed out, or failed
-// in a TLS handshake, was sent.
+// trace returns the context to send an attempt on, and reports whether that differs from ctx. It
+// watches connections only where they matter: to decide whether an attempt that timed out, or
+// failed in a TLS handshake, was sent, and to reopen a recorded body.
 func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
 	switch {
 	case c.bodies.shared && c.hooks == nil, c.once:
@@ -53,14 +53,15 @@ func (c *call) trace(ctx context.Context, timed bool) (context.Context, bool) {
 	return c.traced.watch(ctx), true
 }
 
-// handshakes reports whether it matters if an attempt failed in its TLS handshake: then nothing
-// was sent, and the request can be sent again whatever its method.
+// handshakes reports whether it matters that an attempt failed in its TLS handshake: nothing was
+// sent then, so the request can be sent again although it is not idempotent.
 func (c *call) handshakes() bool {
 	return !c.idempotent && c.req.URL != nil && c.req.URL.Scheme == "https"
 }
 
-// proven returns the outcome o of an attempt that failed with err, Unprocessed if the trace shows
-// that no connection was had. A proxy's answer to CONNECT is sorted by its status instead.
+// proven returns the outcome o of an attempt that failed with err, or Unprocessed if the trace
+// shows that it got no connection. The outcome of a proxy's answer to CONNECT depends on its
+// status.
 func (c *call) proven(o retry.Outcome, err error) retry.Outcome {
 	if o.Class != retry.Transient && o.Class != retry.Timeout || !c.traced.unsent() {
 		return o
@@ -71,8 +72,8 @@ func (c *call) proven(o retry.Outcome, err error) retry.Outcome {
 	return o
 }
 
-// serialized returns a context with the caller's ClientTrace as attempts side by side share it,
-// one hook at a time, or nil if ctx has none.
+// serialized returns a context with the ClientTrace of ctx for attempts side by side, whose hooks
+// run one at a time, or nil if ctx has no ClientTrace.
 func serialized(ctx context.Context) context.Context {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace == nil {
@@ -96,7 +97,7 @@ func serialized(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(context.Background(), &copied)
 }
 
-// tracedContext replaces the trace of a Context: WithClientTrace would add to it.
+// tracedContext replaces the ClientTrace of a Context; httptrace.WithClientTrace would call both.
 type tracedContext struct {
 	context.Context
 	trace context.Context
