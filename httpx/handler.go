@@ -21,19 +21,19 @@ import (
 //   - CONNECT and Upgrade (a WebSocket) get no deadline: it would be that of the handshake, and
 //     cut off the conversation after it.
 //   - [Attempt] returns which attempt the client says this is.
-//   - If a call made under the request's context, over HTTP or gRPC or by retry.Do, was spent
+//   - If a call made under the request's context, over HTTP or gRPC or by retry.Do, was given up
 //     (out of attempts or budget, or asked not to retry), and next then fails with 5xx or 429, the
 //     answer says X-Should-Retry: false, so that only one layer of a stack retries. next need
 //     only pass the context on.
 //   - With [WithRetryBudget] the server pays for each answer that invites a retry, and says
 //     X-Should-Retry: false when it cannot.
-//   - X-Criticality says how important the request is. It goes on the context, from which the
-//     client's side sends it on, and decides with [WithLoadShedding] what is refused first. Unless
-//     [WithTrust] says that the client is believed, it counts for at most CRITICAL.
+//   - X-Criticality says how important the request is. It is put on the context, from which a
+//     Transport sends it on, and decides with [WithLoadShedding] what is refused first. Without
+//     [WithTrust] it counts as CRITICAL at most.
 //
 // The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and
 // io.ReaderFrom if the one below does, and is transparent for http.ResponseController. Handler
-// panics if an option makes no sense, with the option's name.
+// panics if next or an option is nil.
 func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
 	must(next != nil, "Handler: nil handler")
 	h := &handler{next: next, max: defaultMaxTimeout}
@@ -49,11 +49,11 @@ func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
 type handler struct {
 	next     http.Handler
 	max      time.Duration
-	observed []func(*http.Request, int)
+	observed []func(*http.Request, int) // of OnAttempt
 
 	budget  func(*http.Request) *budget.Answers // of a request; nil: none
 	limiter *serve.Limiter                      // nil: none
-	trusts  func(*http.Request) bool
+	trusts  func(*http.Request) bool            // nil: no request
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +93,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tidy(r, inner)
 }
 
-// serve lets the next handler answer inner, which is r on a context of ours.
+// serve calls the next handler with inner, a copy of r with another context, and charges the
+// budget.
 func (h *handler) serve(w *writer, r, inner *http.Request) {
 	if h.budget == nil {
 		h.next.ServeHTTP(wrapWriter(w), inner)
@@ -118,9 +119,8 @@ func tidy(r, inner *http.Request) {
 	}
 }
 
-// refuse answers a request that next is not called for. Of the statuses for a deadline that has
-// passed, 408 would ask for a retry and 503 would report overload; 504 says that time ran out on
-// the way, as it did.
+// refuse answers a request that next is not called for. After a passed deadline status is 504: 408
+// would ask for a retry, and 503 would report overload.
 func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set(headerShouldRetry, "false")
 	http.Error(w, text, status)
@@ -150,6 +150,7 @@ func parseAttempt(h http.Header) int {
 	return min(n+1, maxAttempt)
 }
 
+// parseCount parses a whole number, of which it returns at most maxAttempt.
 func parseCount(v string) (int, bool) {
 	n, ok := parseDecimal(v)
 	if !ok || !isDigits(v) {

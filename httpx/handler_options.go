@@ -8,8 +8,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/internal/serve"
 )
 
-// defaultMaxTimeout is far more than any request should take, and little enough for a timer not
-// to be a leak.
+// defaultMaxTimeout is longer than any request should take, and short enough for a timer not to be
+// a leak.
 const defaultMaxTimeout = 24 * time.Hour
 
 // HandlerOption configures a Handler. It panics if its arguments are invalid.
@@ -23,9 +23,9 @@ func WithMaxTimeout(d time.Duration) HandlerOption {
 	return func(h *handler) { h.max = d }
 }
 
-// OnAttempt calls observe with each request that comes in, before anything else happens to it,
-// and which attempt of its call it is, from 1. observe must be safe for concurrent use, and
-// quick. Given more than once, each is called.
+// OnAttempt calls observe with each request that comes in, before anything else happens to it, and
+// with its attempt number, from 1. observe must be quick and safe for concurrent use. If the
+// option is given more than once, each observe is called.
 func OnAttempt(observe func(r *http.Request, attempt int)) HandlerOption {
 	must(observe != nil, "OnAttempt: must not be nil")
 	return func(h *handler) { h.observed = append(h.observed, observe) }

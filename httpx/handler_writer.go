@@ -12,14 +12,14 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// writer adds "do not retry" to the header of an answer that fails after a call below was spent,
-// or whose retry the server's budget does not afford.
+// writer adds "do not retry" to the header of a failure if a call below was given up, or if the
+// server's budget cannot pay for the retry.
 type writer struct {
 	http.ResponseWriter
 	mark    *layer.Mark
 	ctx     context.Context // the client's: done once the client has given up
 	budget  *budget.Answers // nil: none
-	request int64           // its number there
+	request int64           // returned by budget.Begin
 	decided bool            // the answer's header was written, or cannot change any more
 }
 
@@ -36,15 +36,16 @@ func (w *writer) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// begin is called before a body is written, which is an answer of 200 if there was none.
+// begin is called before the body is written. Without a WriteHeader before that, the status is
+// 200.
 func (w *writer) begin() {
 	if !w.decided {
 		w.decide(http.StatusOK)
 	}
 }
 
-// decide adds "do not retry" to the header of an answer with this status, if it must say so. For
-// the budget the request ends here: what streams for hours is not in hand for as long.
+// decide adds "do not retry" to the header of an answer with this status if needed. For the budget
+// the request ends here, so that one that streams for hours does not count as under way.
 func (w *writer) decide(code int) {
 	w.decided = true
 	o := retry.Outcome{Alive: true}
@@ -60,13 +61,13 @@ func (w *writer) decide(code int) {
 	}
 }
 
-// unaffordable reports whether an answer invites a retry for which the budget has nothing left; if
-// it has, it pays.
+// unaffordable reports whether an answer invites a retry that the budget cannot pay for. It
+// charges the budget if it can.
 func (w *writer) unaffordable(o retry.Outcome) bool {
 	switch {
 	case w.budget == nil || o.Class == retry.Rejected:
 		return false
-	case w.Header().Get(headerShouldRetry) == "false": // the handler has said so
+	case w.Header().Get(headerShouldRetry) == "false": // by the handler
 		return false
 	case w.ctx.Err() == context.Canceled: // the client has given up
 		return false
@@ -74,8 +75,8 @@ func (w *writer) unaffordable(o retry.Outcome) bool {
 	return !w.budget.Fail()
 }
 
-// end is called when the handler has returned, or panicked: then what recovers it may still answer
-// with 500.
+// end is called when the handler has returned or panicked. An outer handler that recovers a panic
+// may still answer with 500.
 func (w *writer) end(panicked bool) {
 	switch {
 	case w.decided:
@@ -86,19 +87,19 @@ func (w *writer) end(panicked bool) {
 	}
 }
 
-// ReadFrom keeps what the writer below can do for io.Copy (sendfile).
+// ReadFrom lets io.Copy use the ReadFrom of the writer below (sendfile).
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 	w.begin()
 	return io.Copy(w.ResponseWriter, r) // uses its ReadFrom, if there is one
 }
 
-// WriteString keeps what the writer below can do for io.WriteString (no copy).
+// WriteString lets io.WriteString use the WriteString of the writer below, which needs no copy.
 func (w *writer) WriteString(s string) (int, error) {
 	w.begin()
 	return io.WriteString(w.ResponseWriter, s)
 }
 
-// FlushError returns the error of a Flush to http.ResponseController, which would lose it.
+// FlushError flushes for http.ResponseController, which gets no error from Flush.
 func (w *writer) FlushError() error {
 	err := http.NewResponseController(w.ResponseWriter).Flush()
 	if err == nil {
@@ -110,7 +111,7 @@ func (w *writer) FlushError() error {
 // Unwrap returns the writer below, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// flusher makes a writer an http.Flusher, as the writer below is.
+// flusher makes a writer an http.Flusher, like the writer below.
 type flusher struct{ w *writer }
 
 // Flush begins an answer of 200 if there was none.
@@ -119,10 +120,10 @@ func (f flusher) Flush() {
 	f.w.ResponseWriter.(http.Flusher).Flush()
 }
 
-// hijacker makes a writer an http.Hijacker, as the writer below is.
+// hijacker makes a writer an http.Hijacker, like the writer below.
 type hijacker struct{ w *writer }
 
-// Hijack ends the request for the budget, as an answer does: a WebSocket may go on for hours.
+// Hijack ends the request for the budget, as decide does: a WebSocket may go on for hours.
 func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := h.w.ResponseWriter.(http.Hijacker).Hijack()
 	if err == nil {
@@ -131,8 +132,8 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// wrapWriter returns wrapped as a writer that implements what the one below does. HTTP/1's can be
-// flushed and hijacked, HTTP/2's flushed and pushed to, and http.TimeoutHandler's only pushed to.
+// wrapWriter returns wrapped with the optional interfaces of the writer below. That of HTTP/1 is a
+// Flusher and Hijacker, that of HTTP/2 a Flusher and Pusher, that of http.TimeoutHandler a Pusher.
 func wrapWriter(wrapped *writer) http.ResponseWriter {
 	w := wrapped.ResponseWriter
 	_, flushes := w.(http.Flusher)

@@ -17,21 +17,21 @@ type options struct {
 	destination func(*http.Request) string
 	classify    func(*http.Request, *http.Response, error) retry.Outcome // nil: Classify
 	before      []func(*http.Request, *retry.Failure) error
-	credentials *credentials // nil: a 401 is an answer as any other
+	credentials *credentials // nil: a 401 is not renewed
 	hintKey     func(*http.Request) string
-	paths       paths // declared idempotent
-	idle        time.Duration
-	idleStreams []string
-	buffer      int
-	addsKey     bool
-	quiet       bool
-	hints       []hintHeader // go before waitHeaders
+	paths       paths         // declared idempotent
+	idle        time.Duration // limits a Read of a response's body; 0: no limit
+	idleStreams []string      // the event streams that idle is for
+	buffer      int           // bytes of a request body without GetBody that are kept
+	addsKey     bool          // add an Idempotency-Key
+	quiet       bool          // add no other header
+	hints       []hintHeader  // read before waitHeaders
 	answers     peekRules
 }
 
-// must panics unless the arguments of an option are as they must be.
-func must(hold bool, format string, args ...any) {
-	if !hold {
+// must panics with a formatted text unless a condition on an argument is true.
+func must(ok bool, format string, args ...any) {
+	if !ok {
 		text := fmt.Sprintf("httpx: "+format, args...)
 		panic(text)
 	}
@@ -39,46 +39,45 @@ func must(hold bool, format string, args ...any) {
 
 // WithPolicyFunc makes choose pick the policy of each request, by method or path for example, or
 // to swap policies in a running program: keep the current one in an atomic.Pointer and make the
-// next with Policy.Reload, which keeps budgets and latencies. nil from choose means the policy
-// that NewTransport was given. The destination's own state is chosen after that, so choose must
-// return the same policy for the same rules, not a new one for each request. It is called once a
-// call, by any number of goroutines at a time.
+// next with Policy.Reload, which keeps budgets and latencies. If choose returns nil, the policy of
+// NewTransport is used. Each policy has the state of its destinations, so choose must return the
+// same policy for the same rules, not a new one for each request. It is called once per call, and
+// must be safe for concurrent use.
 func WithPolicyFunc(choose func(*http.Request) *retry.Policy) Option {
 	must(choose != nil, "WithPolicyFunc: must not be nil")
 	return func(o *options) { o.choose = choose }
 }
 
-// WithDestination chooses the key of a request's budget and latency estimate; without it that is
-// the host and port in the URL. The policy limits the number of keys (retry.WithMaxDestinations),
-// so do not return whole URLs. The empty key is the policy's own destination. name is called once
-// per call, and must be safe for concurrent use.
+// WithDestination chooses the key of a request's budget and latency estimate; without it the key
+// is the host and port in the URL. The policy limits the number of keys
+// (retry.WithMaxDestinations), so do not return whole URLs. The empty key is the policy's own
+// destination. name is called once per call, and must be safe for concurrent use.
 func WithDestination(name func(*http.Request) string) Option {
 	must(name != nil, "WithDestination: must not be nil")
 	return func(o *options) { o.destination = name }
 }
 
-// WithClassifier replaces [Classify]. classify is called for every response, and for every error
-// that is not due to the caller's context or the attempt's timeout, by any number of goroutines
-// at a time. It must neither read nor close the body, but [WithBodyPeek] lets it look at what is
-// in it; it is called once an attempt.
-// Call Classify in it to change only some rows of the table, and to keep the marks of
-// [retry.Permanent] and [retry.After] on errors. (retry.WithClassifier, which sorts the errors of
-// Do, has no effect here.)
+// WithClassifier replaces [Classify]. classify is called once for each attempt that returns a
+// response, or an error that is not due to the caller's context, the attempt's timeout, a body or
+// a hook. It must be safe for concurrent use, and must neither read nor close the body, but see
+// [WithBodyPeek]. Call Classify in it to change only some rows of the table, and to keep the marks
+// of [retry.Permanent] and [retry.After] on errors. (retry.WithClassifier, which classifies the
+// errors of Do, has no effect here.)
 //
-// What it returns is limited after that: a request that is not idempotent is not repeated unless
-// it was Unprocessed, and a body that cannot be replayed is not. A 4xx that it has as Rejected
-// and Alive, or as Transient, may still be taken as due to another attempt of the call, as
-// Classify says, or for now, by a header of [WithHintHeader].
+// Whatever it returns, a request that is not idempotent is repeated only if it was Unprocessed,
+// and never if its body cannot be replayed. If it returns Rejected and Alive, or Transient, for a
+// 4xx, the answer may still count as due to another attempt of the call, as Classify's doc
+// explains, or as temporary because of a header of [WithHintHeader].
 func WithClassifier(classify func(*http.Request, *http.Response, error) retry.Outcome) Option {
 	must(classify != nil, "WithClassifier: must not be nil")
 	return func(o *options) { o.classify = classify }
 }
 
 // WithBodyBuffer keeps up to limit bytes of a request body that has no GetBody, so that it can be
-// replayed. A longer body is streamed, never held in memory, and cannot be replayed once more
-// than limit bytes were read of it. Bodies with GetBody are not buffered. Without this option
-// (limit 0) a body without GetBody is replayed only if nothing was read of it, as when the
-// connection was refused. Such requests are not hedged.
+// replayed. A longer body is streamed, and cannot be replayed once more than limit bytes were read
+// of it. Bodies with GetBody are not buffered. Without this option (limit 0) a body without
+// GetBody is replayed only if nothing was read of it, as when the connection was refused. Requests
+// with such a body are not hedged.
 func WithBodyBuffer(limit int) Option {
 	must(limit >= 0, "WithBodyBuffer: must not be negative, not %d", limit)
 	return func(o *options) { o.buffer = limit }
@@ -92,8 +91,8 @@ func WithBodyBuffer(limit int) Option {
 // get none. A redirect is a call of its own, so with a key of its own.
 func WithIdempotencyKey() Option { return func(o *options) { o.addsKey = true } }
 
-// WithoutHeaders sends neither Request-Timeout nor X-Retry-Attempt, for servers that refuse what
-// they do not know.
+// WithoutHeaders sends no Request-Timeout, X-Retry-Attempt or X-Criticality, for servers that
+// refuse headers that they do not know.
 func WithoutHeaders() Option { return func(o *options) { o.quiet = true } }
 
 // WithHintKey limits a server's wait to the requests with the same key, such as a tenant or an API

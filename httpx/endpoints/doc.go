@@ -1,6 +1,6 @@
 // Package endpoints spreads the HTTP requests for one host over several servers: base URLs, or
-// the addresses of a name. Below a httpx.Transport each attempt of a call goes to another server
-// than the attempts before it, and servers that fail or lag behind are set aside (see package
+// the addresses of a name. Below an httpx.Transport each attempt of a call goes to another server
+// than the attempts before it, and servers that fail or are slow are set aside (see package
 // outlier):
 //
 //	servers := endpoints.New("orders.internal", endpoints.DNS("orders.internal"), endpoints.Config{
@@ -21,16 +21,16 @@
 // TLS server name, and path prefix; its Host header is the URL's unless Request.Host names
 // another host than Request.URL. It goes through the proxy of Config.Base.
 //
-// Response.Request is the caller's request. An http.Client therefore follows relative redirects,
-// and absolute ones to the name, by way of New's host again, where each is a new call that may go
-// to any server. A Location that names the base URL the response came from is rewritten to the
-// host; other hosts are left. A cookie jar keeps cookies under the host: one whose Domain names a
-// base URL is refused by the jar.
+// Response.Request is the caller's request. An http.Client therefore sends relative redirects, and
+// absolute ones to the host, through the Transport again; each is a new call that may go to any
+// server. A Location that names the base URL the response came from is rewritten to the host;
+// other hosts are left. A cookie jar keeps cookies under the host, and refuses one whose Domain
+// names a base URL.
 //
 // When an endpoint leaves the list its idle connections are closed and requests under way go on.
-// CloseIdleConnections closes those of all endpoints. Nothing needs to be closed: there is no
-// goroutine but one during a lookup, which is ended after ten seconds. A Config.Base without an
-// IdleConnTimeout gets one of 90 seconds in its clones.
+// CloseIdleConnections closes those of all endpoints. A Transport need not be closed: its only
+// goroutine is that of a lookup, whose context ends after ten seconds. If Config.Base has no
+// IdleConnTimeout, its clones have one of 90 seconds.
 //
 // # Lookups
 //

@@ -70,12 +70,12 @@ type Transport struct {
 	cfg     Config
 	base    *http.Transport
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows, and the endpoints
 	list   []*endpoint
 	group  *outlier.Group
 	looked time.Time // when the last lookup began
 	lookup *lookup   // nil: none is under way
-	sent   uint64    // attempts
+	sent   uint64    // number of attempts
 }
 
 // endpoint is one server of the list.
@@ -84,16 +84,16 @@ type endpoint struct {
 	name    string
 	rt      *http.Transport
 	outlier *outlier.Backend // nil: never set aside
-	current int              // of the smooth weighted round robin
+	current int              // the current weight of the smooth weighted round robin
 	open    int              // requests under way
 	last    uint64           // the number of the latest attempt
 	gone    bool             // from the list
 }
 
-// New spreads the requests for a host, as their URLs have it: "orders.internal" for any port,
-// "orders.internal:8080" for that port alone.
+// New returns a Transport that spreads the requests for a host, as their URLs have it:
+// "orders.internal" for any port, "orders.internal:8080" for that port alone.
 //
-// It panics if an argument makes no sense, with its name.
+// It panics if an argument is invalid, and names it.
 func New(host string, resolve Resolver, cfg Config) *Transport {
 	switch {
 	case host == "":
@@ -126,13 +126,13 @@ func New(host string, resolve Resolver, cfg Config) *Transport {
 	return t
 }
 
-// serves reports whether requests for a URL are spread.
+// serves reports whether requests for a URL go to the endpoints.
 func (t *Transport) serves(u *url.URL) bool {
 	return u != nil && u.Opaque == "" &&
 		(strings.EqualFold(u.Host, t.host) || strings.EqualFold(u.Hostname(), t.host))
 }
 
-// RoundTrip sends a request to one of the endpoints. req is never changed.
+// RoundTrip sends a request to one of the endpoints. It does not modify req.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !t.serves(req.URL) {
 		return t.base.RoundTrip(req)
@@ -147,7 +147,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	s := t.pick(placement.From(ctx), time.Now())
 	var resp *http.Response
 	reported, kept := false, false
-	defer func() { // an error; or a panic or runtime.Goexit in the body, a trace's hook or who is told of events
+	defer func() { // after an error, or a panic or runtime.Goexit in the body, a trace hook or an observer
 		if kept {
 			return
 		}
@@ -191,11 +191,11 @@ type sent struct {
 	call    *placement.Call
 	attempt *placement.Attempt
 	counted outlier.Attempt
-	event   outlier.Event // that followed from sending it, if changed
+	event   outlier.Event // caused by sending it; valid if changed
 	changed bool
 }
 
-// done deals with what an attempt came to: its headers, or its error.
+// done ends an attempt that returned a response or an error.
 func (t *Transport) done(ctx context.Context, s sent, resp *http.Response, err error) {
 	failed := err != nil || sick(resp.StatusCode)
 	overtaken := s.call.End(s.attempt, !failed)
@@ -213,7 +213,7 @@ func (t *Transport) done(ctx context.Context, s sent, resp *http.Response, err e
 	}
 }
 
-// end reports an attempt, and publishes what follows.
+// end reports the result of an attempt to the group, and publishes the event that follows.
 func (t *Transport) end(ctx context.Context, s sent, r outlier.Result, took time.Duration) {
 	if s.outlier == nil {
 		return
@@ -226,7 +226,7 @@ func (t *Transport) end(ctx context.Context, s sent, r outlier.Result, took time
 	}
 }
 
-// publish passes an event to Config.OnChange and the observer of the call whose attempt brought
+// publish passes an event to Config.OnChange and to the observer of the call whose attempt caused
 // it.
 func (t *Transport) publish(ctx context.Context, call *placement.Call, e outlier.Event) {
 	e.Destination = t.host

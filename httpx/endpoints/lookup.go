@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// lookup is one that is under way.
+// lookup is a lookup under way.
 type lookup struct {
 	over chan struct{}
-	err  error // once over is closed
+	err  error // set before over is closed
 }
 
 // ready waits until there is a list, and has it refreshed when it is too old.
@@ -49,7 +49,7 @@ func (t *Transport) refresh(age time.Duration) *lookup {
 	return t.lookup
 }
 
-// run makes a lookup. A failed one is repeated soon.
+// run makes a lookup.
 func (t *Transport) run(l *lookup) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
@@ -65,7 +65,7 @@ func (t *Transport) run(l *lookup) {
 // errExited is the error of a lookup whose Resolver did not return.
 var errExited = errors.New("the resolver called runtime.Goexit")
 
-// conclude applies the result of a lookup.
+// conclude applies the result of a lookup. After a failure the next one is due soon.
 func (t *Transport) conclude(l *lookup, found []Endpoint, err error) {
 	t.mu.Lock()
 	var left []*endpoint
@@ -85,8 +85,8 @@ func (t *Transport) conclude(l *lookup, found []Endpoint, err error) {
 	}
 }
 
-// replace makes what was found the list and returns the endpoints that left it, but for those that
-// release closes. It requires that t.mu is held.
+// replace makes what was found the list and returns the endpoints that left it, without those in
+// use, whose connections release closes. It requires that t.mu is held.
 func (t *Transport) replace(found []Endpoint) (left []*endpoint) {
 	old := map[string]*endpoint{}
 	for _, e := range t.list {
@@ -133,6 +133,7 @@ func (e Endpoint) name() string {
 	return e.Addr
 }
 
+// add returns a new endpoint, which it adds to the group.
 func (t *Transport) add(name string, f Endpoint) *endpoint {
 	e := &endpoint{Endpoint: f, name: name, rt: t.base.Clone()}
 	if t.group != nil {
@@ -152,7 +153,7 @@ func (e *endpoint) redirectDials(base *http.Transport) {
 	if _, ok := base.TLSNextProto["h2"]; ok { // HTTP/2 is on, and a DialContext would turn it off
 		e.rt.ForceAttemptHTTP2 = true
 	}
-	if _, ok := e.rt.TLSNextProto["h2"]; ok { // by x/net/http2, with one pool for all clones
+	if _, ok := e.rt.TLSNextProto["h2"]; ok { // set by x/net/http2: one pool for all clones
 		e.rt.TLSNextProto = nil
 	}
 	e.rt.Proxy = nil

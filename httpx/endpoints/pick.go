@@ -13,12 +13,12 @@ import (
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
-// avoided is the rank of an endpoint that is set aside. Lower ones count the attempts the call
-// has sent there.
+// avoided is added to the rank of an endpoint that is set aside. Otherwise the rank is the number
+// of attempts that the call has sent there.
 const avoided = 1 << 16
 
-// pick chooses the endpoint of an attempt: of those with the lowest rank, the one whose turn it
-// is.
+// pick records an attempt at an endpoint: one that is due for a probe if this is the call's first
+// attempt, or else of those with the lowest rank the one whose turn it is.
 func (t *Transport) pick(call *placement.Call, now time.Time) sent {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -102,8 +102,8 @@ func (t *Transport) release(e *endpoint) {
 	}
 }
 
-// count lets a request end with its response's body if requests are counted, and with its headers
-// otherwise.
+// count ends a request with its response's body if the policy needs the number of requests under
+// way, and at once otherwise.
 func (t *Transport) count(e *endpoint, resp *http.Response) {
 	if t.cfg.Policy != LeastRequests || resp.StatusCode == http.StatusSwitchingProtocols ||
 		resp.Body == nil || resp.Body == http.NoBody {
@@ -113,7 +113,7 @@ func (t *Transport) count(e *endpoint, resp *http.Response) {
 	resp.Body = &countedBody{ReadCloser: resp.Body, end: sync.OnceFunc(func() { t.release(e) })}
 }
 
-// countedBody ends a request when it has been read or is closed.
+// countedBody calls end when it has been read or is closed.
 type countedBody struct {
 	io.ReadCloser
 	end func()

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// send sends a request to the endpoint. The response names req.
+// send sends a request to the endpoint. The response's Request is req.
 func (e *endpoint) send(req *http.Request) (*http.Response, error) {
 	if e.URL == nil {
 		return e.rt.RoundTrip(req)
@@ -25,7 +25,7 @@ func (e *endpoint) send(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// target returns the URL below the base URL for one below the host.
+// target returns the URL below the base URL for a URL of the host.
 func (e *endpoint) target(u *url.URL) *url.URL {
 	out := *u
 	out.Scheme, out.Host = e.URL.Scheme, e.URL.Host
@@ -37,7 +37,7 @@ func (e *endpoint) target(u *url.URL) *url.URL {
 	return &out
 }
 
-// prefix returns the base URL's path as it goes over the wire, without a slash at the end.
+// prefix returns the base URL's path, escaped and without a slash at the end.
 func (e *endpoint) prefix() string { return strings.TrimSuffix(e.URL.EscapedPath(), "/") }
 
 func slashed(path string) string {
@@ -80,7 +80,7 @@ func (e *endpoint) relocate(h http.Header, named *url.URL) {
 			return
 		}
 		to.RawPath = slashed(rest)
-		if strings.HasPrefix(rest, "//") { // alone it would read as another host
+		if strings.HasPrefix(rest, "//") { // without a host, // would begin one
 			to.Scheme, to.Host = named.Scheme, named.Host
 		}
 	}

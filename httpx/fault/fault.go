@@ -20,20 +20,22 @@ import (
 
 // Fault describes one request's failure. The zero value lets the request through.
 type Fault struct {
-	// Latency passes first, or what the request's context leaves of it.
+	// Latency passes first, or less if the request's context ends. A Transport that refuses does
+	// not wait.
 	Latency time.Duration
-	// Status, if not 0, is answered in place of what is below, with Header and Body.
+	// Status, if not 0, is answered with Header and Body in place of the wrapped Handler or
+	// RoundTripper.
 	Status int
 	Header http.Header
 	Body   string
 	// Reset breaks the connection before there is an answer. A Transport reads the request's body
 	// first, as if it had been sent, and fails with syscall.ECONNRESET in a *net.OpError.
 	Reset bool
-	// Refuse fails with syscall.ECONNREFUSED before anything is sent. A Handler, which is past
-	// that, resets.
+	// Refuse fails with syscall.ECONNREFUSED before anything is sent. A Handler, for which it is
+	// too late, resets.
 	Refuse bool
-	// Partial, if not 0, breaks the answer's body off after so many bytes, -1 for none; the reader
-	// sees io.ErrUnexpectedEOF. The Content-Length stays.
+	// Partial, if not 0, breaks the answer's body off after that many bytes, or before the first
+	// if negative; the reader gets io.ErrUnexpectedEOF. The Content-Length stays.
 	Partial int
 }
 
@@ -41,8 +43,8 @@ type Fault struct {
 // must neither change the request nor read its body.
 type Plan func(*http.Request) Fault
 
-// Script returns a Plan of the given faults, one a request in the order in which requests arrive,
-// and none after the last.
+// Script returns a Plan of the given faults, one per request in the order in which requests
+// arrive, and none after the last.
 func Script(faults ...Fault) Plan {
 	var next atomic.Int64
 	return func(*http.Request) Fault {
@@ -60,9 +62,9 @@ type Rule struct {
 	Fault
 }
 
-// Random draws the fault of each request, at most one of the rules; with the rest of the
+// Random returns a Plan that draws at most one of the rules for each request; with the rest of the
 // probability nothing happens. The same seed draws the same faults in the same order. It panics if
-// the probabilities make no sense.
+// a probability is not from 0 to 1, or if their sum is above 1.
 func Random(seed uint64, rules ...Rule) Plan {
 	sum := 0.0
 	for i, r := range rules {

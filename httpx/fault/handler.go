@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// Handler puts the faults of a plan in front of next. It panics if either is nil. A Reset closes
-// the connection of an HTTP/1 request with a TCP reset, and resets the stream of an HTTP/2
-// request.
+// Handler returns a handler that puts the faults of a plan in front of next. It panics if either
+// is nil. A Reset closes the connection of an HTTP/1 request with a TCP reset, and resets the
+// stream of an HTTP/2 request.
 func Handler(next http.Handler, plan Plan) http.Handler {
 	if next == nil || plan == nil {
 		panic("fault: Handler: nil handler or plan")
@@ -39,7 +39,7 @@ func Handler(next http.Handler, plan Plan) http.Handler {
 	})
 }
 
-// reset breaks the connection, unless that is HTTP/2's: then it resets the stream.
+// reset breaks the connection or, over HTTP/2, resets the stream.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -51,7 +51,7 @@ func reset(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// partialWriter breaks the connection after left bytes of the body, which have been flushed.
+// partialWriter flushes left bytes of the body and then breaks the connection.
 type partialWriter struct {
 	http.ResponseWriter
 	left int
@@ -67,5 +67,5 @@ func (w *partialWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap returns the wrapped writer to http.ResponseController.
+// Unwrap returns the wrapped writer, for http.ResponseController.
 func (w *partialWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Transport puts the faults of a plan in front of base, or of http.DefaultTransport if it is nil.
-// It panics if plan is nil.
+// Transport returns a RoundTripper that puts the faults of a plan in front of base, or of
+// http.DefaultTransport if base is nil. It panics if plan is nil.
 func Transport(base http.RoundTripper, plan Plan) http.RoundTripper {
 	if plan == nil {
 		panic("fault: Transport: nil plan")
@@ -54,14 +54,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return f.cut(req, resp), nil
 }
 
-// CloseIdleConnections is forwarded to the base, if that has it.
+// CloseIdleConnections calls the base's CloseIdleConnections, if it has that method.
 func (t *transport) CloseIdleConnections() {
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-// broken returns a connection's error as package net makes it.
+// broken returns the error that package net makes for a broken connection.
 func broken(op, call string, errno syscall.Errno) error {
 	return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
 }
@@ -112,7 +112,7 @@ func (f *Fault) answer(req *http.Request) *http.Response {
 	}
 }
 
-// cut breaks a response's body off, if the fault says so and it has one.
+// cut returns resp with a body that breaks off if Partial is set.
 func (f *Fault) cut(req *http.Request, resp *http.Response) *http.Response {
 	none := resp.Body == nil || req.Method == http.MethodHead || resp.StatusCode == http.StatusSwitchingProtocols
 	if f.Partial != 0 && !none {
