@@ -40,8 +40,8 @@ func opensTunnel(method string, h http.Header) bool {
 	return false
 }
 
-// deadlineHeaders are the headers in which a request may say how much time it has, each with its
-// parser. The keys are spelled as http.Header has them.
+// deadlineHeaders are the headers in which a request may send its timeout, each with its parser.
+// The names are canonical.
 var deadlineHeaders = [...]struct {
 	name  string
 	parse func(string) (time.Duration, bool)
@@ -55,8 +55,7 @@ var deadlineHeaders = [...]struct {
 // maxValues is how many values of one header are read.
 const maxValues = 4
 
-// requestTimeout returns how long a request says that it may take, the shortest if it says
-// several; it may be 0 or less.
+// requestTimeout returns the shortest timeout in a request's headers, which may be 0 or less.
 func requestTimeout(h http.Header) (left time.Duration, ok bool) {
 	for _, header := range deadlineHeaders {
 		values := h[header.name]
@@ -69,7 +68,7 @@ func requestTimeout(h http.Header) (left time.Duration, ok bool) {
 	return left, ok
 }
 
-// parseTimeout reads decimal seconds, "1.5s" or "1.5", or any other Go duration.
+// parseTimeout parses decimal seconds, "1.5s" or "1.5", or any other Go duration.
 func parseTimeout(v string) (time.Duration, bool) {
 	if d, ok := parseSigned(strings.TrimSuffix(v, "s"), time.Second); ok {
 		return d, true
@@ -78,7 +77,7 @@ func parseTimeout(v string) (time.Duration, bool) {
 	return d, err == nil
 }
 
-// parseMillis reads whole milliseconds.
+// parseMillis parses whole milliseconds.
 func parseMillis(v string) (time.Duration, bool) {
 	if strings.Contains(v, ".") {
 		return 0, false
@@ -93,7 +92,7 @@ func parseEnvoyMillis(v string) (time.Duration, bool) {
 	return d, ok && d != 0
 }
 
-// parseSigned reads a decimal number of units, with or without a minus.
+// parseSigned parses a decimal number of units, with or without a minus sign.
 func parseSigned(v string, unit time.Duration) (time.Duration, bool) {
 	digits, negative := strings.CutPrefix(v, "-")
 	n, ok := parseDecimal(digits)
@@ -111,7 +110,7 @@ var grpcUnits = map[byte]time.Duration{
 	'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
 }
 
-// parseGRPCTimeout reads one to eight digits and a unit (the gRPC protocol over HTTP/2).
+// parseGRPCTimeout parses one to eight digits and a unit (the gRPC protocol over HTTP/2).
 func parseGRPCTimeout(v string) (time.Duration, bool) {
 	last := len(v) - 1
 	if last < 1 || last > 8 || !isDigits(v[:last]) || grpcUnits[v[last]] == 0 {

@@ -13,7 +13,7 @@ const (
 	// drainBytes is how much of a failed response is read to save its connection. Setting up
 	// another costs one to three round trips, about as long as reading this much.
 	drainBytes = 64 << 10
-	// drainTime is how long that may take. It runs during the wait before the next attempt.
+	// drainTime is how long draining may take. It runs during the wait before the next attempt.
 	drainTime = 100 * time.Millisecond
 )
 

@@ -16,11 +16,11 @@ import (
 //     another Go duration), X-Envoy-Expected-Rq-Timeout-Ms (where 0 means none), Grpc-Timeout or
 //     Connect-Timeout-Ms, the shortest if there are several. It is put on the context, at most
 //     [WithMaxTimeout] away. What is malformed counts as absent.
-//   - A request whose time is up, which says 0 or less, is answered with 504 Gateway Timeout and
+//   - A request with 0 or less time left is answered with 504 Gateway Timeout and
 //     X-Should-Retry: false, and next is not called: nobody waits for the answer any more.
 //   - CONNECT and Upgrade (a WebSocket) get no deadline: it would be that of the handshake, and
 //     cut off the conversation after it.
-//   - [Attempt] returns which attempt the client says this is.
+//   - [Attempt] returns the attempt number that the client sent.
 //   - If a call made under the request's context, over HTTP or gRPC or by retry.Do, was given up
 //     (out of attempts or budget, or asked not to retry), and next then fails with 5xx or 429, the
 //     answer says X-Should-Retry: false, so that only one layer of a stack retries. next need
@@ -140,8 +140,8 @@ func Attempt(ctx context.Context) int {
 // maxAttempt bounds the attempt number that a client may claim.
 const maxAttempt = 1_000_000
 
-// parseAttempt reads X-Retry-Attempt, which counts from 1, or grpc-previous-rpc-attempts, which
-// counts from 0.
+// parseAttempt parses X-Retry-Attempt, which counts from 1, or grpc-previous-rpc-attempts, which
+// counts from 0. It returns 1 without either.
 func parseAttempt(h http.Header) int {
 	if n, ok := parseCount(first(h, headerAttempt)); ok {
 		return max(n, 1)

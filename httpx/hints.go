@@ -39,7 +39,7 @@ var waitHeaders = []hintHeader{
 // [Classify] knows. Its value is a number of units, perhaps with a fraction, a Go duration
 // ("1m30s"), or a date as in HTTP or RFC 3339; if unit is a second or a millisecond, it may be a
 // time since 1970. A malformed one counts as absent. The header counts wherever Retry-After does:
-// after each answer that may be sent again, which a 403 or 413 with it is. Of several such headers
+// after each failure that may be retried, and it makes a 403 or 413 one. Of several such headers
 // the one given first goes first.
 //
 // It panics if name is no header's, or if unit is not from a nanosecond to a day.
@@ -56,7 +56,7 @@ const tokenChars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 // isToken reports whether a header can have the name.
 func isToken(name string) bool { return name != "" && strings.Trim(name, tokenChars) == "" }
 
-// withHints adds to the outcome of a response of 400 and above what the server says about
+// withHints returns the outcome o of a response of 400 or above with the server's hints about
 // retrying.
 func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry.Outcome {
 	limited := classifyStatus(resp.StatusCode).Class == retry.Throttled ||
@@ -79,7 +79,8 @@ func withHints(o retry.Outcome, resp *http.Response, now func() time.Time) retry
 	return o
 }
 
-// shouldRetry returns what the server says about another attempt, in lower case.
+// shouldRetry returns the value of X-Should-Retry or, without it, of Stripe-Should-Retry, in lower
+// case.
 func shouldRetry(h http.Header) string {
 	v := first(h, headerShouldRetry)
 	if v == "" {
@@ -142,7 +143,7 @@ func (c serverClock) parseFirst(names []hintHeader) (time.Duration, bool) {
 }
 
 // hinted returns the outcome o of an attempt with the wait that a header of WithHintHeader asks
-// for.
+// for, which makes a 403 or 413 Throttled.
 func (c *call) hinted(o retry.Outcome, resp *http.Response) retry.Outcome {
 	if resp == nil || o.Class == retry.Success || o.Class == retry.Canceled || len(c.t.hints) == 0 {
 		return o

@@ -179,7 +179,7 @@ type policy struct {
 	timed      bool // reset is known
 }
 
-// policies reads RateLimit in both forms of its draft (draft-ietf-httpapi-ratelimit-headers): a
+// policies parses RateLimit in both forms of its draft (draft-ietf-httpapi-ratelimit-headers): a
 // list of policies, `"default";r=0;t=30`, and before version 8 a dictionary of one,
 // `limit=100, remaining=0, reset=30`. A list may be spread over several lines.
 func (c serverClock) policies() (all []policy) {
@@ -196,7 +196,7 @@ func (c serverClock) policies() (all []policy) {
 	return all
 }
 
-// parsePolicy reads the parameters of one policy.
+// parsePolicy parses the parameters of one policy.
 func (c serverClock) parsePolicy(item string) (p policy) {
 	for param := range splitUnquoted(item, ';') {
 		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")

@@ -46,7 +46,7 @@ const (
 	lastRenewPause  = time.Minute
 )
 
-// credentials are those of all hosts of a Transport.
+// credentials holds the state of renewals for all hosts of a Transport.
 type credentials struct {
 	renew func(context.Context, *http.Response) error
 	hosts *dest.Table[string, *credential]
@@ -144,7 +144,7 @@ func (l *login) correct(ctx context.Context, attempt int, resp *http.Response, o
 	return retry.Outcome{Class: retry.Unprocessed, Evidence: budget.Alive, After: o.After}
 }
 
-// credential holds what is known of the credentials for one host.
+// credential holds the state of renewals for one host.
 type credential struct {
 	version atomic.Uint64 // how often they were renewed
 	doubted atomic.Bool   // pause is not 0

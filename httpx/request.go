@@ -21,15 +21,16 @@ const (
 	headerCriticality = "X-Criticality"
 )
 
-// request returns the request to send as an attempt: the caller's own if nothing is to be
-// changed, or else a copy, whose header map is cloned before it is changed. own reports whether
-// ctx differs from the caller's context. body replaces the request's Body unless it is nil.
+// request returns the request to send as an attempt: the caller's own if nothing is to be changed,
+// or else a copy, whose header map is cloned before it is changed. own is set if ctx has more than
+// the caller's context (to compare the two might panic), or if a hook needs a copy. body replaces
+// the request's Body unless it is nil.
 func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadCloser) *http.Request {
 	left, timed := c.t.timeLeft(ctx, c.req)
 	resend := attempt > 1 && !c.t.quiet
 	hedged := c.bodies.shared
 	if attempt == 1 && !own && !hedged && !timed && c.key == "" && c.criticality == "" && body == nil {
-		return c.req // ctx is its context; to compare the two might panic
+		return c.req // at most Request.Cancel also ends ctx, and the base watches that itself
 	}
 	req, added := c.outgoing(ctx, attempt, own || hedged || c.watch != nil)
 	if body != nil {
@@ -73,8 +74,8 @@ func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header
 	return clone(h)
 }
 
-// outgoing returns a copy of the caller's request for an attempt, and where to store what is
-// added to it. own reports whether ctx differs from the caller's context.
+// outgoing returns a copy of the caller's request for an attempt, and where to store what is added
+// to it. own is set if ctx may differ from the caller's context.
 func (c *call) outgoing(ctx context.Context, attempt int, own bool) (*http.Request, *additions) {
 	added := &c.first
 	switch {

@@ -17,6 +17,7 @@ type ownContext struct {
 // ownContext returns the context to send an attempt on, and how to end it.
 func (c *call) ownContext(ctx context.Context, timed bool) (context.Context, ownContext) {
 	var own ownContext
+	// The context of a timed attempt, or of one in a hedged call, ends in any case.
 	peeks := !timed && !c.bodies.shared && len(c.t.answers.statuses) > 0 && c.t.answers.limit > 0
 	switch {
 	case c.t.idle > 0 && !opensTunnel(c.req.Method, c.req.Header):

@@ -19,8 +19,7 @@ import (
 //
 //	409, 412, 423, 428   to any method that has effects
 //	404, 410             to DELETE, MOVE, REBIND, UNBIND, UNLINK, UNLOCK, and without a key to
-//	                     methods that may remove as well as do anything else (POST, PATCH,
-//	                     those that are not registered)
+//	                     methods that may do anything (POST, PATCH, unregistered ones)
 //	403, 405             to MKCOL, MKCALENDAR, MKACTIVITY, MKWORKSPACE, MKREDIRECTREF
 func mayBeShadow(req *http.Request, resp *http.Response) bool {
 	if isSafe(req.Method) {
@@ -58,7 +57,7 @@ func mayBeInProgress(code int) bool {
 // shadows counts a call's attempts, to decide whether an answer may be the shadow of one.
 type shadows struct {
 	sent        atomic.Int32
-	unprocessed atomic.Int32 // of those, the ones that provably never reached the application
+	unprocessed atomic.Int32 // those of sent that provably never reached the application
 }
 
 // possible reports whether an attempt is a resend and another attempt may have had an effect.
