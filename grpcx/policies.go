@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -77,15 +78,13 @@ func NewPolicies(byName map[string]*retry.Policy) (*Policies, error) {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		key, ok := methodKey(name)
-		switch {
-		case !ok:
-			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), mustBeAMethod))
-		case byName[name] == nil:
-			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), "must not be nil"))
-		}
-		if _, twice := ps.byName[key]; ok && twice {
-			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), "named twice, with and without a slash or *"))
-		}
+		_, twice := ps.byName[key]
+		field := strconv.Quote(name)
+		errs = append(errs,
+			conf.Check(ok, field, mustBeAMethod),
+			conf.Check(!ok || byName[name] != nil, field, "must not be nil"),
+			conf.Check(!ok || !twice, field, "named twice, with and without a slash or *"),
+		)
 		ps.byName[key] = len(ps.entries)
 		ps.entries = append(ps.entries, entry{Names: []methodName{methodName(key)}, policy: byName[name]})
 	}

@@ -91,15 +91,10 @@ func (e *entry) convert(c retry.Config) (budget.Spec, error) {
 	if c.MaxAttempts == retry.Unlimited {
 		n = defaultMaxAttempts
 	}
-	var errs []error
-	if c.AttemptTimeout != nil {
-		errs = append(errs, conf.Errorf("AttemptTimeout", "gRPC has none"))
-	}
-	if c.MaxElapsed > 0 && n > 1 {
-		errs = append(errs, conf.Errorf("MaxElapsed", "gRPC has none"))
-	}
-	if c.HintScope == "destination" {
-		errs = append(errs, conf.Errorf("HintScope", "gRPC has only that of the call"))
+	errs := []error{
+		conf.Check(c.AttemptTimeout == nil, "AttemptTimeout", "gRPC has none"),
+		conf.Check(c.MaxElapsed == 0 || n == 1, "MaxElapsed", "gRPC has none"),
+		conf.Check(c.HintScope != "destination", "HintScope", "gRPC has only that of the call"),
 	}
 	if n == 1 {
 		if throttle, ok := c.Budget.(budget.ClientThrottle); ok { // the one that refuses first attempts

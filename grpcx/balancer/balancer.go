@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/balancer/base"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/grpclog"
 	"google.golang.org/grpc/resolver"
@@ -181,16 +182,8 @@ func (b *lb) ResolverError(err error) {
 		return
 	}
 	b.ClientConn.UpdateState(balancer.State{
-		ConnectivityState: connectivity.TransientFailure, Picker: failing{err},
+		ConnectivityState: connectivity.TransientFailure, Picker: base.NewErrPicker(err),
 	})
-}
-
-// failing is the picker before the resolver has found anything.
-type failing struct{ err error }
-
-// Pick implements balancer.Picker.
-func (f failing) Pick(balancer.PickInfo) (balancer.PickResult, error) {
-	return balancer.PickResult{}, f.err
 }
 
 // UpdateSubConnState implements balancer.Balancer. gRPC does not call it: every SubConn has a
