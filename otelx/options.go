@@ -31,11 +31,8 @@ type config struct {
 // WithMeterProvider turns metrics on and sets their provider.
 func WithMeterProvider(mp metric.MeterProvider) Option {
 	return func(c *config) error {
-		if mp == nil {
-			return conf.Errorf("WithMeterProvider", "must not be nil")
-		}
 		c.meters = mp
-		return nil
+		return conf.Check(mp != nil, "WithMeterProvider", "must not be nil")
 	}
 }
 
@@ -43,11 +40,8 @@ func WithMeterProvider(mp metric.MeterProvider) Option {
 // and, with WithAttemptSpans, spans made by tp.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(c *config) error {
-		if tp == nil {
-			return conf.Errorf("WithTracerProvider", "must not be nil")
-		}
 		c.tracers = tp
-		return nil
+		return conf.Check(tp != nil, "WithTracerProvider", "must not be nil")
 	}
 }
 
@@ -86,11 +80,8 @@ func WithoutGRPCMetrics() Option {
 // evenkeel.budget.level are left out.
 func WithMaxDestinations(n int) Option {
 	return func(c *config) error {
-		if n < 0 {
-			return conf.Errorf("WithMaxDestinations", "must not be negative, not %d", n)
-		}
 		c.maxDestinations = n
-		return nil
+		return conf.Check(n >= 0, "WithMaxDestinations", "must not be negative, not %d", n)
 	}
 }
 

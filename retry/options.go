@@ -19,11 +19,8 @@ type Option func(*rules) error
 // context, by any number of goroutines at a time.
 func WithClassifier(classify func(error) Outcome) Option {
 	return func(r *rules) error {
-		if classify == nil {
-			return conf.Errorf("WithClassifier", "must not be nil")
-		}
 		r.classifier = classify
-		return nil
+		return conf.Check(classify != nil, "WithClassifier", "must not be nil")
 	}
 }
 
@@ -61,11 +58,8 @@ func WithObserver(o Observer) Option {
 // 1) and be safe for concurrent use; one with a seed makes a simulation repeatable.
 func WithRand(random func() float64) Option {
 	return func(r *rules) error {
-		if random == nil {
-			return conf.Errorf("WithRand", "must not be nil")
-		}
 		r.random = random
-		return nil
+		return conf.Check(random != nil, "WithRand", "must not be nil")
 	}
 }
 
@@ -91,10 +85,7 @@ func WithSwitch(off *atomic.Bool) Option {
 // names for this. If an outage exceeds even that, every new name starts without retries.
 func WithMaxDestinations(n int) Option {
 	return func(r *rules) error {
-		if n < 1 {
-			return conf.Errorf("WithMaxDestinations", "must be at least 1, not %d", n)
-		}
 		r.maxDests = n
-		return nil
+		return conf.Check(n >= 1, "WithMaxDestinations", "must be at least 1, not %d", n)
 	}
 }
