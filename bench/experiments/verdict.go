@@ -38,17 +38,14 @@ func tallyOf(rows []Row) (t Tally) {
 func (p Performed) Tally() Tally { return tallyOf(p.Rows) }
 
 // Sum returns the tally of all experiments but those that measure the speed of the machine.
-func Sum(all []Performed) (t Tally) {
+func Sum(all []Performed) Tally {
+	var rows []Row
 	for _, p := range all {
 		if !p.Machine {
-			c := p.Tally()
-			t.Published += c.Published
-			t.Agree += c.Agree
-			t.Bars += c.Bars
-			t.Hold += c.Hold
+			rows = append(rows, p.Rows...)
 		}
 	}
-	return t
+	return tallyOf(rows)
 }
 
 func (t Tally) String() string {
