@@ -17,7 +17,6 @@ import (
 type fields struct {
 	left    map[string]json.RawMessage // fields not yet read
 	had     map[string]bool            // fields that were there, by name
-	bad     map[string]bool            // those of had whose value is wrong
 	errs    []error                    // of this object
 	unknown *[]string                  // paths of the fields that nothing reads, in the whole text
 	path    string                     // of the object, with a dot at the end
@@ -34,7 +33,7 @@ func readObject(raw json.RawMessage, path string, unknown *[]string, read func(*
 	if err != nil {
 		return err
 	}
-	return read(&fields{left: left, had: map[string]bool{}, bad: map[string]bool{}, unknown: unknown, path: path})
+	return read(&fields{left: left, had: map[string]bool{}, unknown: unknown, path: path})
 }
 
 // inner returns a function that reads an object inside this one. read reads that object's fields.
@@ -68,7 +67,6 @@ func (o *fields) optional(name string, read func(json.RawMessage) error) {
 	}
 	o.had[name], o.at = true, name
 	if err := read(raw); err != nil {
-		o.bad[name] = true
 		o.errs = append(o.errs, conf.In(name, err))
 	}
 }

@@ -160,10 +160,7 @@ func readRetry(o *fields) (*retrySpec, error) {
 	o.required("maxBackoff", above0(&r.Max))
 	o.positive("backoffMultiplier", &r.Multiplier)
 	o.optional("perAttemptRecvTimeout", above0(&r.PerAttempt))
-	o.required("retryableStatusCodes", codeList(&r.Codes))
-	if r.Codes == 0 && o.had["retryableStatusCodes"] && !o.bad["retryableStatusCodes"] {
-		o.errs = append(o.errs, conf.Errorf("retryableStatusCodes", "must not be empty"))
-	}
+	o.required("retryableStatusCodes", codeList(&r.Codes, 1))
 	return r, o.end()
 }
 
@@ -177,7 +174,7 @@ func readHedge(o *fields) (*hedgeSpec, error) {
 		}
 		return err
 	})
-	o.optional("nonFatalStatusCodes", codeList(&h.NonFatal))
+	o.optional("nonFatalStatusCodes", codeList(&h.NonFatal, 0))
 	return h, o.end()
 }
 
@@ -200,11 +197,15 @@ func above0(into *seconds) func(json.RawMessage) error {
 	}
 }
 
-func codeList(into *codeSet) func(json.RawMessage) error {
+// codeList reads a list of at least so many status codes.
+func codeList(into *codeSet, least int) func(json.RawMessage) error {
 	return func(raw json.RawMessage) error {
 		var names []json.RawMessage
 		if json.Unmarshal(raw, &names) != nil || names == nil {
 			return errors.New("must be a list of status codes")
+		}
+		if len(names) < least {
+			return errors.New("must not be empty")
 		}
 		var wrong []string
 		for _, name := range names {
