@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -20,11 +21,11 @@ import (
 func CheckMethods(names ...string) error {
 	var errs []error
 	for _, name := range names {
-		if key, ok := methodKey(name); !ok {
-			errs = append(errs, conf.Errorf(fmt.Sprintf("%q", name), mustBeAMethod))
-		} else if err := checkKey(key); err != nil {
-			errs = append(errs, conf.In(fmt.Sprintf("%q", name), err))
+		err := errors.New(mustBeAMethod)
+		if key, ok := methodKey(name); ok {
+			err = checkKey(key)
 		}
+		errs = append(errs, conf.In(strconv.Quote(name), err))
 	}
 	return prefixed(errs)
 }
@@ -34,9 +35,7 @@ func CheckMethods(names ...string) error {
 func (ps *Policies) CheckMethods() error {
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(ps.byName)) {
-		if err := checkKey(key); err != nil {
-			errs = append(errs, conf.In(fmt.Sprintf("%q", strings.Trim(key, "/")), err))
-		}
+		errs = append(errs, conf.In(strconv.Quote(strings.Trim(key, "/")), checkKey(key)))
 	}
 	return prefixed(errs)
 }

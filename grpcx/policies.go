@@ -1,6 +1,7 @@
 package grpcx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -121,12 +122,7 @@ func newPolicies(opts []retry.Option) *Policies {
 }
 
 // budget returns the spec of a target's budget.
-func (ps *Policies) budget() budget.Spec {
-	if ps.throttle == nil {
-		return budget.Adaptive{}
-	}
-	return ps.throttle
-}
+func (ps *Policies) budget() budget.Spec { return cmp.Or[budget.Spec](ps.throttle, budget.Adaptive{}) }
 
 // methodKey returns the key by which a name is looked up.
 func methodKey(name string) (key string, ok bool) {

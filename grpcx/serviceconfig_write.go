@@ -1,6 +1,7 @@
 package grpcx
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -162,13 +163,7 @@ func exportBudget(s budget.Spec) (*throttlingJSON, error) {
 		}
 		return &throttlingJSON{10, 0.1}, nil
 	case budget.GRPC:
-		if b.MaxTokens == 0 {
-			b.MaxTokens = 10
-		}
-		if b.TokenRatio == 0 {
-			b.TokenRatio = 0.1
-		}
-		return &throttlingJSON{b.MaxTokens, b.TokenRatio}, nil
+		return &throttlingJSON{cmp.Or(b.MaxTokens, 10), cmp.Or(b.TokenRatio, 0.1)}, nil
 	}
 	return nil, conf.Errorf("Budget", "gRPC has only its own retryThrottling, not %T", s)
 }

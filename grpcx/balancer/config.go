@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,9 +38,7 @@ func DialOption(c Config) grpc.DialOption { return grpc.WithDefaultServiceConfig
 // It panics if SetAside is not valid or ChildConfig is not JSON. A child policy that is not
 // registered is an error of grpc.NewClient.
 func ServiceConfig(c Config) string {
-	if c.Child == "" {
-		c.Child = roundrobin.Name
-	}
+	c.Child = cmp.Or(c.Child, roundrobin.Name)
 	if c.ChildConfig == nil {
 		c.ChildConfig = json.RawMessage("{}")
 	}

@@ -9,6 +9,7 @@
 package fault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -214,11 +215,7 @@ func (f Fault) trailer() metadata.MD {
 func PushbackAfter(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func (f Fault) err() error {
-	message := f.Message
-	if message == "" {
-		message = "injected fault"
-	}
-	st := status.New(f.Code, message)
+	st := status.New(f.Code, cmp.Or(f.Message, "injected fault"))
 	if f.RetryInfo > 0 {
 		if with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(f.RetryInfo)}); err == nil {
 			st = with
