@@ -46,12 +46,7 @@ func (c ClientThrottle) New() Budget {
 }
 
 // retries returns the Spec of the budget that pays for retries.
-func (c ClientThrottle) retries() Spec {
-	if c.Retries == nil {
-		return Adaptive{}
-	}
-	return c.Retries
-}
+func (c ClientThrottle) retries() Spec { return cmp.Or[Spec](c.Retries, Adaptive{}) }
 
 type clientThrottle struct {
 	retries Budget
