@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -227,12 +228,7 @@ func pivotLines(t *table, metrics []Metric, name string, columns []string, cells
 	t.add(theirs...)
 }
 
-func (m Metric) label() string {
-	if m.Label != "" {
-		return m.Label
-	}
-	return m.Name
-}
+func (m Metric) label() string { return cmp.Or(m.Label, m.Name) }
 
 func (m Metric) text(row Row) string {
 	v, ok := row.Metrics[m.Name]

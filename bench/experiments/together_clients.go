@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -60,9 +61,7 @@ func (s *crowdSim) at(t float64, k crowdKind, slot, gen uint32) {
 // gather runs a crowd on a policy.
 func gather(cfg retry.Config, c crowd, seed uint64) *gathered {
 	c.burst, c.leg = max(c.burst, 1), max(c.leg, 0.001)
-	if c.to == 0 {
-		c.to = c.seconds
-	}
+	c.to = cmp.Or(c.to, c.seconds)
 	s := &crowdSim{crowd: c, cfg: cfg, rng: rand.New(rand.NewPCG(seed, 42))}
 	s.got.begun, s.got.succeeded = make([]int, int(c.seconds)+1), make([]int, int(c.seconds)+1)
 	s.underWay = make([][]uint32, c.clients)
@@ -137,10 +136,7 @@ func (s *crowdSim) weigh() {
 
 // process returns a new process's rules: its own budget and limits.
 func (s *crowdSim) process() *crowdRules {
-	spec := s.cfg.Budget
-	if spec == nil {
-		spec = budget.Adaptive{}
-	}
+	spec := cmp.Or[budget.Spec](s.cfg.Budget, budget.Adaptive{})
 	r := &crowdRules{Rules: call.Rules{
 		MaxAttempts: s.cfg.MaxAttempts, Backoff: s.cfg.Backoff, ThrottledBackoff: s.cfg.ThrottledBackoff,
 		MaxHint: s.cfg.MaxHint, Budget: spec.New(), Rand: s.rng.Float64,

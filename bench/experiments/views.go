@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -208,12 +209,7 @@ func numeric(v any) float64 {
 	return 0
 }
 
-func (v view) seriesKind() string {
-	if v.series == "" {
-		return "policy"
-	}
-	return v.series
-}
+func (v view) seriesKind() string { return cmp.Or(v.series, "policy") }
 
 func (v view) seriesName(row Row, m Metric) string {
 	switch kind := v.seriesKind(); {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -190,12 +191,8 @@ func (s Scenario) withDefaults() Scenario {
 		_, end := s.trigger()
 		s.Duration = end + defaultDuration
 	}
-	if s.Drain == 0 {
-		s.Drain = defaultDrain
-	}
-	if s.Server.Window == 0 {
-		s.Server.Window = time.Second
-	}
+	s.Drain = cmp.Or(s.Drain, defaultDrain)
+	s.Server.Window = cmp.Or(s.Server.Window, time.Second)
 	for _, d := range []*time.Duration{&s.Server.Window, &s.Deadline, &s.Duration, &s.Drain, &s.Server.Slowdown} {
 		*d = min(*d, longest)
 	}
