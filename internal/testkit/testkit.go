@@ -3,6 +3,7 @@
 package testkit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,15 +25,9 @@ var ErrDown = errors.New("down")
 // otherwise.
 func Always(t testing.TB, cfg retry.Config, opts ...retry.Option) *retry.Policy {
 	t.Helper()
-	if cfg.Backoff == nil {
-		cfg.Backoff = backoff.Constant(time.Second)
-	}
-	if cfg.ThrottledBackoff == nil {
-		cfg.ThrottledBackoff = backoff.Constant(10 * time.Second)
-	}
-	if cfg.Budget == nil {
-		cfg.Budget = budget.Unlimited{}
-	}
+	cfg.Backoff = cmp.Or(cfg.Backoff, backoff.Constant(time.Second))
+	cfg.ThrottledBackoff = cmp.Or(cfg.ThrottledBackoff, backoff.Constant(10*time.Second))
+	cfg.Budget = cmp.Or[budget.Spec](cfg.Budget, budget.Unlimited{})
 	p, err := retry.New(cfg, append([]retry.Option{Known()}, opts...)...)
 	require.NoError(t, err)
 	return p
