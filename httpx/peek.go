@@ -33,9 +33,9 @@ type peekRules struct {
 //
 // The first PeekBody waits for the end of the body or for 64 KiB of it, but no longer than 100
 // milliseconds; [WithPeekLimits] changes both. So list no status whose bodies are long or slow.
-// After that time the body is still read ahead in the background, and net/http sets the trailers
-// when it reaches the end: use Response.Trailer only after Read has returned io.EOF. Event streams
-// are never read ahead, nor are an upgraded connection, the answer to HEAD, or 204 and 304.
+// A Read that takes longer goes on in the background and, at the end of the body, sets the
+// trailers: use Response.Trailer only after Read has returned io.EOF. Event streams are never read
+// ahead, nor are an upgraded connection, the answer to HEAD, or 204 and 304.
 //
 // Each attempt gets a context of its own, which costs a few allocations, to end a Read of a
 // compressed body that stalls.
@@ -50,8 +50,8 @@ func WithBodyPeek(statuses ...int) Option {
 	return func(o *options) { o.answers.statuses = append(o.answers.statuses, statuses...) }
 }
 
-// WithPeekLimits sets how many bytes of a body are read before the classifier is called, counted
-// before and after decompression, and how long to wait for them. The defaults are 64 KiB and 100
+// WithPeekLimits sets how many bytes of a body the first [PeekBody] reads, counted before and
+// after decompression, and how long it waits for them. The defaults are 64 KiB and 100
 // milliseconds. With 0 bytes no body is read, not even that of 429.
 //
 // It panics if bytes is negative or above 16 MiB, or wait is not positive.
@@ -63,8 +63,9 @@ func WithPeekLimits(bytes int, wait time.Duration) Option {
 
 // PeekBody returns the beginning of an answer's body to a classifier, decompressed (gzip,
 // deflate), and no more than the limit of [WithPeekLimits]. It returns nil outside of a
-// classifier, for a status that [WithBodyPeek] does not list, for an event stream and the like,
-// for a coding that it does not know, and if nothing came in time. A second call returns the same.
+// classifier, for a status that [WithBodyPeek] does not list (but for the JSON of a 429), for an
+// event stream and the like, for a coding that it does not know, and if nothing came in time. A
+// second call returns the same.
 //
 // The caller still gets the whole body, from its first byte.
 func PeekBody(resp *http.Response) []byte {
