@@ -247,6 +247,7 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 		c.bodies.unused()
 	}
 	c.awaitCancel()
+	c.overdue(a)
 	if h, ok := stopped.Last.(*hookError); ok && !stopped.Bare() {
 		stopped.Last = h.err // the *retry.Error has the number of attempts
 	}

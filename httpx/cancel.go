@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/evenkeel-go/evenkeel/internal/drive"
+	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 // This file handles the deprecated Request.Cancel, which http.Client.Timeout still uses.
@@ -92,4 +95,16 @@ func (c *call) awaitCancel() {
 	if cancel != nil && c.req.Context().Err() == context.DeadlineExceeded {
 		closedWithin(cancelGrace, cancel)
 	}
+}
+
+// overdue puts the context's error in the place of net/http's error for a closed Request.Cancel,
+// if the deadline has passed as well. http.Client.Timeout causes both at once, and without a
+// RoundTripper in between the client returns the context's.
+func (c *call) overdue(a *drive.Answer[*http.Response]) {
+	cancel := c.req.Cancel //lint:ignore SA1019 see above
+	if cancel == nil || a.Stopped.Reason != retry.ReasonDeadline || a.Err == nil || !starts(a.Err, canceled) {
+		return
+	}
+	a.Err = context.DeadlineExceeded
+	a.Stopped.Last = a.Err
 }

@@ -180,6 +180,7 @@ func TestTiming_ClientTimeoutSpansAllAttempts(t *testing.T) {
 			start := time.Now()
 			_, err := c.Get("http://pipe/")
 			require.ErrorContains(t, err, "Client.Timeout exceeded")
+			require.ErrorContains(t, err, "context deadline exceeded") // as without a RoundTripper of ours
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.True(t, err.(interface{ Timeout() bool }).Timeout())
 			require.Equal(t, time.Second, time.Since(start).Truncate(100*time.Millisecond))
@@ -196,6 +197,7 @@ func TestTiming_ClientTimeoutErrorUnderEveryPolicy(t *testing.T) {
 				c.Timeout = time.Second
 				_, err := c.Get("http://pipe/")
 				require.ErrorContains(t, err, "Client.Timeout exceeded", name)
+				require.ErrorContains(t, err, "context deadline exceeded", name)
 			})
 		}
 	}
