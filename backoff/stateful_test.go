@@ -65,7 +65,7 @@ type marked struct{ twice }
 
 func (marked) IsPermanent(err error) bool { return err == errors.ErrUnsupported }
 
-func TestAMarkOfPermanentErrorsPassesThroughComposition(t *testing.T) {
+func TestStrategy_PermanentMarkPassesThroughComposition(t *testing.T) {
 	type knows interface{ IsPermanent(error) bool }
 	for _, around := range []func(backoff.Strategy) backoff.Strategy{
 		backoff.Full,

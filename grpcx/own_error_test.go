@@ -86,7 +86,7 @@ func TestOwnError_AttemptTimeoutIsNotCancellation(t *testing.T) {
 
 // As with gRPC-Go, what the server answered is the call's status although its context has ended
 // since: a refusal that was there in time is no cancellation.
-func TestOwnError_ARefusalOutlivesTheContext(t *testing.T) {
+func TestOwnError_RefusalOutlivesContext(t *testing.T) {
 	no := status.Error(codes.PermissionDenied, "no")
 	declared := grpcx.WithIdempotentMethods(unaryCall, duplexCall)
 	for name, interceptor := range map[string]grpc.UnaryClientInterceptor{

@@ -92,7 +92,7 @@ func (refusingMeter) Int64Histogram(name string, _ ...metric.Int64HistogramOptio
 	return nil, fmt.Errorf("%s: %w", name, errDown)
 }
 
-func TestEveryInstrumentThatTheProviderRefusesIsNamed(t *testing.T) {
+func TestNew_NamesEachRefusedInstrument(t *testing.T) {
 	o, err := otelx.NewObserver(otelx.WithMeterProvider(refusing{}))
 	require.Nil(t, o)
 	require.ErrorIs(t, err, errDown)

@@ -238,7 +238,7 @@ func TestClientTrace_OnePerAttempt(t *testing.T) {
 		"httptrace.WithClientTrace writes to what it is given")
 }
 
-func TestAnAttemptSpanHasTheStatusThatTheServerAnswered(t *testing.T) {
+func TestTrace_AttemptSpanHasStatus(t *testing.T) {
 	tr := newTracer()
 	o := observer(t, otelx.WithTracerProvider(tr), otelx.WithAttemptSpans())
 	for _, status := range []string{"HTTP 503", ""} {

@@ -25,7 +25,7 @@ func program(t *testing.T, name string, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, file, args...)
 }
 
-func TestStdoutShowsSpansEventsAndMetrics(t *testing.T) {
+func TestStdout_ShowsSpansEventsAndMetrics(t *testing.T) {
 	t.Parallel()
 	text, err := program(t, "stdout").CombinedOutput()
 	require.NoError(t, err, "%s", text)
@@ -42,7 +42,7 @@ func TestStdoutShowsSpansEventsAndMetrics(t *testing.T) {
 	}
 }
 
-func TestPrometheusScrapesTheProgram(t *testing.T) {
+func TestPrometheus_ScrapesProgram(t *testing.T) {
 	t.Parallel()
 	cmd := program(t, "prometheus", "-for=1h") // until the scrape
 	stdout, err := cmd.StdoutPipe()
@@ -96,7 +96,7 @@ func requireSample(t *testing.T, page string, wanted []string) {
 	require.Fail(t, "no such sample", "%v in:\n%s", wanted, page)
 }
 
-func TestPrometheusEndsByItself(t *testing.T) {
+func TestPrometheus_Ends(t *testing.T) {
 	t.Parallel()
 	text, err := program(t, "prometheus", "-for=1ms").CombinedOutput()
 	require.NoError(t, err, "%s", text)

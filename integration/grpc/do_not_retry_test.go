@@ -35,7 +35,7 @@ const (
 	http-after-response set-status 200 if { status 503 504 }`
 )
 
-func TestProxiesRecipesAreTheDocumentedOnes(t *testing.T) {
+func TestProxies_RecipesAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/wire-format.md")
 	require.NoError(t, err)
 	for _, recipe := range []string{nginxRecipe, haproxyRecipe} {
@@ -83,7 +83,7 @@ backend out
 	return listen
 }
 
-func TestProxiesAnswersOfTheirOwnSayDoNotRetry(t *testing.T) {
+func TestProxies_OwnAnswersSayDoNotRetry(t *testing.T) {
 	for _, proxy := range []string{"nginx", "haproxy"} {
 		t.Run(proxy, func(t *testing.T) {
 			_, err := client(t, behind(t, proxy, backend(t))).EmptyCall(t.Context(), &testgrpc.Empty{})

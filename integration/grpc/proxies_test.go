@@ -159,7 +159,7 @@ func failures(ctx context.Context, c testgrpc.TestServiceClient, calls, parallel
 // it hands back unprocessed is sent again for as long as other calls are answered. The same calls
 // without evenkeel show that the fault is there: gRPC-Go alone fails one call in ten of 8 in
 // parallel, and nearly all of 400.
-func TestNginxClosingConnectionsUnderLoadHardlySurfaces(t *testing.T) {
+func TestNginx_ClosesConnectionsUnderLoad(t *testing.T) {
 	for _, parallel := range []int{8, 16, 400} {
 		t.Run(fmt.Sprint(parallel), func(t *testing.T) {
 			addr := nginx(t, 5)
@@ -174,7 +174,7 @@ func TestNginxClosingConnectionsUnderLoadHardlySurfaces(t *testing.T) {
 	}
 }
 
-func TestNginxStreams(t *testing.T) {
+func TestNginx_Streams(t *testing.T) {
 	p := retry.Must(retry.New(retry.Config{MaxAttempts: 10})) // the slower the machine, the more often it meets a GOAWAY
 	c := client(t, nginx(t, 5), grpcx.DialOptions(p)...)
 	for range 100 {
@@ -185,7 +185,7 @@ func TestNginxStreams(t *testing.T) {
 
 // A backend that is down behind nginx: 502, which gRPC takes as UNAVAILABLE. nginx says the same
 // if it has lost a reply, so that only a declared method is sent again.
-func TestNginxWithoutABackend(t *testing.T) {
+func TestNginx_NoBackend(t *testing.T) {
 	listen, dir := freeAddress(t), t.TempDir()
 	start(t, listen, fmt.Sprintf(`
 daemon off;
@@ -235,7 +235,7 @@ backend out
 
 // Reloads of haproxy under load: the old process says goodbye on its connections, a new one takes
 // over the port. The calls go on until the last reload is done.
-func TestHaproxyReloadsUnderLoadHardlySurface(t *testing.T) {
+func TestHaproxy_ReloadsUnderLoad(t *testing.T) {
 	listen, to := freeAddress(t), backend(t)
 	running := haproxy(t, listen, to)
 	p := retry.Must(retry.New(retry.Config{}))

@@ -32,7 +32,7 @@ func network(t *testing.T) *toxi.Proxy {
 
 // gRPC-Go dials again after its own backoff, a second at first and then longer: the call goes on
 // until it does.
-func TestToxiproxyAConnectionThatIsCutIsRetried(t *testing.T) {
+func TestToxiproxy_CutConnectionRetried(t *testing.T) {
 	proxy := network(t)
 	p := retry.Must(retry.New(retry.Config{
 		MaxAttempts: retry.Unlimited, Backoff: backoff.Constant(50 * time.Millisecond), Budget: budget.Unlimited{},
@@ -48,7 +48,7 @@ func TestToxiproxyAConnectionThatIsCutIsRetried(t *testing.T) {
 
 // A network that swallows everything: the attempt timeout ends each attempt, and the call goes
 // through once it heals.
-func TestToxiproxyABlackHoleIsTimedOutAndRetried(t *testing.T) {
+func TestToxiproxy_BlackHoleTimedOut(t *testing.T) {
 	proxy := network(t)
 	p := retry.Must(retry.New(retry.Config{
 		MaxAttempts: retry.Unlimited, Backoff: backoff.Constant(10 * time.Millisecond), AttemptTimeout: timeout.Fixed(200 * time.Millisecond),
@@ -69,7 +69,7 @@ func TestToxiproxyABlackHoleIsTimedOutAndRetried(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestToxiproxyResetsWithoutEndStopAtMaxAttempts(t *testing.T) {
+func TestToxiproxy_ResetsStopAtMaxAttempts(t *testing.T) {
 	proxy := network(t)
 	_, err := proxy.Toxics.AddToxicJson(strings.NewReader(`{"name": "reset", "type": "reset_peer", "attributes": {"timeout": 0}}`))
 	require.NoError(t, err)

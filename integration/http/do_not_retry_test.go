@@ -28,7 +28,7 @@ const (
 	http-after-response set-header X-Should-Retry false if { status ge 500 } !{ var(txn.answered) -m bool }`
 )
 
-func TestProxiesRecipesAreTheDocumentedOnes(t *testing.T) {
+func TestProxies_RecipesAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/wire-format.md")
 	require.NoError(t, err)
 	for _, recipe := range []string{nginxMap, nginxHeader, haproxyRules} {
@@ -97,7 +97,7 @@ backend out
 	}
 }
 
-func TestProxiesAnswersOfTheirOwnSayDoNotRetry(t *testing.T) {
+func TestProxies_OwnAnswersSayDoNotRetry(t *testing.T) {
 	stuck := make(chan struct{})
 	alive := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

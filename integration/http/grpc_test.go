@@ -18,7 +18,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/httpx"
 )
 
-func TestGRPCsServeHTTPWorksBehindAHandler(t *testing.T) {
+func TestHandler_GRPCsServeHTTP(t *testing.T) {
 	g := grpc.NewServer()
 	checks := &checker{Server: health.NewServer()}
 	healthpb.RegisterHealthServer(g, checks)

@@ -89,7 +89,7 @@ func ownHost() string {
 	return fmt.Sprintf("127.%d.%d.%d", 1+pid>>16&0x7f, pid>>8&0xff, 1+pid&0x7f)
 }
 
-func TestNginx503WithRetryAfter(t *testing.T) {
+func TestNginx_RetryAfter(t *testing.T) {
 	address := nginx(t, `server { listen LISTEN;
 		location / { add_header Retry-After $http_after always; return 503; }
 	}`)
@@ -143,7 +143,7 @@ func TestNginx503WithRetryAfter(t *testing.T) {
 	})
 }
 
-func TestNginx429ByLimitReqIsThrottledAndRetried(t *testing.T) {
+func TestNginx_LimitReqIsThrottled(t *testing.T) {
 	address := nginx(t, `limit_req_zone $server_name zone=z:1m rate=60r/m;
 	server { listen LISTEN; server_name one; limit_req zone=z; limit_req_status 429;
 		location / { try_files /big =404; }
@@ -162,7 +162,7 @@ func TestNginx429ByLimitReqIsThrottledAndRetried(t *testing.T) {
 	}
 }
 
-func TestNginx444HangsUpAndTheCallEnds(t *testing.T) {
+func TestNginx_HangUpEndsCall(t *testing.T) {
 	address := nginx(t, `server { listen LISTEN; return 444; }`)
 	for method, attempts := range map[string]int{http.MethodGet: 3, http.MethodPost: 1} {
 		w := &watch{}
@@ -198,9 +198,9 @@ func pay(c *http.Client, url string, calls int, body func(string) io.Reader) (fa
 	return failures
 }
 
-// TestNginxKeepaliveRequestsUnderParallelPOST has a proxy that ends each HTTP/2 connection with a
+// TestNginx_KeepaliveRequestsUnderParallelPOST has a proxy that ends each HTTP/2 connection with a
 // GOAWAY after a few requests. Each POST must get through, and have its effect once.
-func TestNginxKeepaliveRequestsUnderParallelPOST(t *testing.T) {
+func TestNginx_KeepaliveRequestsUnderParallelPOST(t *testing.T) {
 	var mu sync.Mutex
 	effects := map[string]int{}
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -244,7 +244,7 @@ func TestNginxKeepaliveRequestsUnderParallelPOST(t *testing.T) {
 	}
 }
 
-func TestNginxDripOutlivesTheAttemptTimeout(t *testing.T) {
+func TestNginx_DripOutlivesAttemptTimeout(t *testing.T) {
 	address := nginx(t, `server { listen LISTEN; location / { limit_rate 12k; } }`)
 	cfg := quick()
 	cfg.AttemptTimeout = timeout.Fixed(5 * time.Second) // for the header; the body takes seven seconds

@@ -106,7 +106,7 @@ func send(t testing.TB, c *http.Client, method, url, body string) (*http.Respons
 	return resp, string(got), err
 }
 
-func TestToxicLatencyIsCutByTheAttemptTimeoutAndTheRetryWins(t *testing.T) {
+func TestToxic_LatencyCutByAttemptTimeout(t *testing.T) {
 	p := behindProxy(t, echo)
 	p.add("latency", `{"latency":60000}`)
 	w := &watch{then: func(a retry.Attempt) { p.remove() }}
@@ -119,7 +119,7 @@ func TestToxicLatencyIsCutByTheAttemptTimeoutAndTheRetryWins(t *testing.T) {
 	require.Equal(t, retry.Success, w.attempts[len(w.attempts)-1].Outcome.Class)
 }
 
-func TestToxicLatencyIsHedged(t *testing.T) {
+func TestToxic_LatencyHedged(t *testing.T) {
 	p := behindProxy(t, echo)
 	p.add("latency", `{"latency":60000}`)
 	cfg := quick()
@@ -142,7 +142,7 @@ type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestToxicResetIsRetriedForPUTAndNotForPOST(t *testing.T) {
+func TestToxic_ResetRetriedForPUTNotPOST(t *testing.T) {
 	p := behindProxy(t, echo)
 	p.add("reset_peer", `{"timeout":0}`)
 	w := &watch{}
@@ -163,7 +163,7 @@ func TestToxicResetIsRetriedForPUTAndNotForPOST(t *testing.T) {
 	require.Equal(t, retry.Transient, w.attempts[0].Outcome.Class)
 }
 
-func TestToxicTimeoutClosesTheConnectionAndIsRetried(t *testing.T) {
+func TestToxic_TimeoutRetried(t *testing.T) {
 	p := behindProxy(t, echo)
 	p.add("timeout", `{"timeout":2000}`) // from the dial on: a busy machine has to send the request within that
 	w := &watch{then: func(a retry.Attempt) { p.remove() }}
@@ -173,7 +173,7 @@ func TestToxicTimeoutClosesTheConnectionAndIsRetried(t *testing.T) {
 	require.Equal(t, retry.Transient, w.attempts[0].Outcome.Class)
 }
 
-func TestToxicLimitDataBeforeTheHeaderIsRetriedAndInTheBodyIsTheCallers(t *testing.T) {
+func TestToxic_LimitData(t *testing.T) {
 	p := behindProxy(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 100_000)) })
 	p.add("limit_data", `{"bytes":10}`)
 	w := &watch{then: func(a retry.Attempt) { p.remove() }}
@@ -191,7 +191,7 @@ func TestToxicLimitDataBeforeTheHeaderIsRetriedAndInTheBodyIsTheCallers(t *testi
 	require.Len(t, w.attempts, 1, "a body that has begun is the caller's")
 }
 
-func TestToxicSlicerDeliversEveryByteDespiteTheAttemptTimeout(t *testing.T) {
+func TestToxic_SlicerOutlivesAttemptTimeout(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 2048) // 32 KiB
 	first := true
 	p := behindProxy(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -214,7 +214,7 @@ func TestToxicSlicerDeliversEveryByteDespiteTheAttemptTimeout(t *testing.T) {
 	require.Len(t, w.attempts, 2)
 }
 
-func TestAProxyThatIsDownIsARefusedConnectionForAnyMethod(t *testing.T) {
+func TestProxy_DownIsRefusedConnection(t *testing.T) {
 	p := behindProxy(t, echo)
 	p.proxy.Stop()
 	w := &watch{}

@@ -32,7 +32,7 @@ func rpcAttributes(method, target string) attribute.Set {
 	return attribute.NewSet(attribute.String("grpc.method", method), attribute.String("grpc.target", target))
 }
 
-func TestGRPCsRetryMetricsOfAUnaryCall(t *testing.T) {
+func TestGRPC_RetryMetricsOfUnary(t *testing.T) {
 	var b backend
 	b.refuse.Store(2)
 	tel := newTelemetry()
@@ -50,7 +50,7 @@ func TestGRPCsRetryMetricsOfAUnaryCall(t *testing.T) {
 	require.NotContains(t, found, "grpc.client.call.transparent_retries")
 }
 
-func TestGRPCsRetryMetricsOfAStream(t *testing.T) {
+func TestGRPC_RetryMetricsOfStream(t *testing.T) {
 	var b backend
 	b.refuse.Store(1)
 	tel := newTelemetry()
@@ -67,7 +67,7 @@ func TestGRPCsRetryMetricsOfAStream(t *testing.T) {
 	require.Equal(t, rpcAttributes(streamMethod, conn.CanonicalTarget()), retries.Attributes)
 }
 
-func TestAMethodThatWasNotGeneratedIsOther(t *testing.T) {
+func TestMethod_NotGeneratedIsOther(t *testing.T) {
 	var b backend
 	b.refuse.Store(1)
 	tel := newTelemetry()
@@ -78,7 +78,7 @@ func TestAMethodThatWasNotGeneratedIsOther(t *testing.T) {
 	require.Equal(t, rpcAttributes("other", conn.CanonicalTarget()), retries.Attributes)
 }
 
-func TestGRPCsHedgesAreCounted(t *testing.T) {
+func TestGRPC_CountsHedges(t *testing.T) {
 	var b backend
 	b.ignore.Store(1)
 	tel := newTelemetry()
@@ -102,7 +102,7 @@ func TestGRPCsHedgesAreCounted(t *testing.T) {
 	require.Equal(t, []string{"evenkeel.hedge", "evenkeel.stop"}, events(tel.caller(t)))
 }
 
-func TestGRPCsPluginAndWeSayTheSameOfAnRPC(t *testing.T) {
+func TestPlugin_SameOfAnRPC(t *testing.T) {
 	var b backend
 	b.refuse.Store(2)
 	tel := newTelemetry()
@@ -120,7 +120,7 @@ func TestGRPCsPluginAndWeSayTheSameOfAnRPC(t *testing.T) {
 
 // Once gRPC-Go records gRFC A96 itself this fails, and otelx.WithoutGRPCMetrics has to be the
 // default for grpcx.
-func TestGRPCsPluginRecordsNothingThatWeRecordToo(t *testing.T) {
+func TestPlugin_RecordsNothingTwice(t *testing.T) {
 	var b backend
 	b.refuse.Store(2)
 	tel := newTelemetry()

@@ -81,7 +81,7 @@ func (tel *telemetry) statsHandler() grpc.DialOption {
 
 const unaryMethod = "grpc.testing.TestService/UnaryCall"
 
-func TestOtelgrpcMakesASpanAnAttempt(t *testing.T) {
+func TestOtelgrpc_SpanPerAttempt(t *testing.T) {
 	var b backend
 	b.refuse.Store(2)
 	tel := newTelemetry()
@@ -107,7 +107,7 @@ func (tel *telemetry) plugin() grpc.DialOption {
 	})
 }
 
-func TestGRPCsPluginBeforeUsMakesASpanACallAndOneAnAttempt(t *testing.T) {
+func TestPlugin_BeforeMakesSpanPerCallAndAttempt(t *testing.T) {
 	var b backend
 	b.refuse.Store(2)
 	tel := newTelemetry()
@@ -134,7 +134,7 @@ func TestGRPCsPluginBeforeUsMakesASpanACallAndOneAnAttempt(t *testing.T) {
 	require.EqualValues(t, 3, started[0].Value)
 }
 
-func TestGRPCsPluginAfterUsTakesEachAttemptForACall(t *testing.T) {
+func TestPlugin_AfterTakesAttemptForCall(t *testing.T) {
 	var b backend
 	b.refuse.Store(2)
 	tel := newTelemetry()

@@ -74,7 +74,7 @@ func newBase(t *testing.T) *http.Transport {
 	return base
 }
 
-func TestOtelhttpInsideMakesASpanAnAttempt(t *testing.T) {
+func TestOtelhttp_InsideSpanPerAttempt(t *testing.T) {
 	s := newServer(t, answer(503), answer(503), answer(200))
 	tel := newTelemetry()
 	rt := httpx.NewTransport(tel.instrumented(newBase(t)), tel.policy(t, retry.Config{}))
@@ -91,7 +91,7 @@ func TestOtelhttpInsideMakesASpanAnAttempt(t *testing.T) {
 	require.Equal(t, []string{"evenkeel.wait", "evenkeel.wait", "evenkeel.stop"}, events(tel.caller(t)))
 }
 
-func TestOtelhttpOutsideMakesASpanACall(t *testing.T) {
+func TestOtelhttp_OutsideSpanPerCall(t *testing.T) {
 	s := newServer(t, answer(503), answer(503), answer(200))
 	tel := newTelemetry()
 	rt := tel.instrumented(httpx.NewTransport(newBase(t), tel.policy(t, retry.Config{})))
@@ -108,7 +108,7 @@ func TestOtelhttpOutsideMakesASpanACall(t *testing.T) {
 	require.Equal(t, int64(3), get(stop.Attributes, "evenkeel.call.attempts"))
 }
 
-func TestAHedgeIsAResendWithASpanOfItsOwn(t *testing.T) {
+func TestHedge_ResendWithOwnSpan(t *testing.T) {
 	either := func(w http.ResponseWriter, r *http.Request) { // whichever arrives first
 		if r.Header.Get("X-Retry-Attempt") == "" {
 			silence(w, r)
@@ -129,7 +129,7 @@ func TestAHedgeIsAResendWithASpanOfItsOwn(t *testing.T) {
 	require.Contains(t, tel.collect(t), "evenkeel.hedge.wins")
 }
 
-func TestHTTPCallsHaveNoneOfGRPCsMetricsAndNoURLs(t *testing.T) {
+func TestHTTP_NoGRPCMetricsAndNoURLs(t *testing.T) {
 	s := newServer(t, answer(503), answer(200))
 	tel := newTelemetry()
 	rt := httpx.NewTransport(newBase(t), tel.policy(t, retry.Config{}))

@@ -16,7 +16,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-func TestPrometheusScrapesTheMetrics(t *testing.T) {
+func TestPrometheus_Scrapes(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo(), exporter.WithoutTargetInfo())
 	require.NoError(t, err)
