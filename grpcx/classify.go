@@ -150,8 +150,8 @@ var answers = newCodeSet(
 	codes.OutOfRange, codes.Unimplemented, codes.DataLoss, codes.Unauthenticated,
 )
 
-// refused reports whether err has one of these codes. gRPC-Go makes none of them from the end of
-// a context, so the attempt was answered even if its context has ended since.
+// refused reports whether err has one of these codes. gRPC-Go itself makes them of a context that
+// has ended only where nothing came from the server, as when credentials were cut short.
 func refused(err error) bool {
 	st, ours := statusOf(err)
 	return !ours && answers.has(st.Code())

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -89,22 +90,23 @@ func TestOwnError_AttemptTimeoutIsNotCancellation(t *testing.T) {
 func TestOwnError_RefusalOutlivesContext(t *testing.T) {
 	no := status.Error(codes.PermissionDenied, "no")
 	declared := grpcx.WithIdempotentMethods(unaryCall, duplexCall)
-	for name, interceptor := range map[string]grpc.UnaryClientInterceptor{
-		"unary":          grpcx.UnaryClientInterceptor(policy(t), declared),
-		"unary, one":     grpcx.UnaryClientInterceptor(policy(t, attempts(1)), declared),
-		"unary, fast":    grpcx.UnaryClientInterceptor(retry.Must(retry.New(retry.Config{}))),
-		"unary, timeout": grpcx.UnaryClientInterceptor(policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Hour) })),
-		"unary, hedged":  grpcx.UnaryClientInterceptor(policy(t, func(c *retry.Config) { c.Hedge = timeout.Fixed(time.Hour) }), declared),
+	for name, change := range map[string][]func(*retry.Config){
+		"unary": {}, "unary, one": {attempts(1)},
+		"unary, timeout": {func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Hour) }},
+		"unary, hedged":  {func(c *retry.Config) { c.Hedge = timeout.Fixed(time.Hour) }},
 	} {
-		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
-				cancel()
-				return no
-			}
-			reply := new(testgrpc.SimpleResponse)
-			require.Same(t, no, interceptor(ctx, unaryCall, nil, reply, nil, invoker))
-		})
+		for _, p := range []*retry.Policy{policy(t, change...), quiet(t, change...)} { // quiet: on the fast path
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+					s.unary = failing(1, no)
+					ctx, cancel := context.WithCancel(t.Context())
+					opts := append(grpcx.DialOptions(p, declared), to, grpc.WithChainUnaryInterceptor(ending(cancel)))
+					_, err := testgrpc.NewTestServiceClient(conn(t, "passthrough:///test", opts...)).UnaryCall(ctx, &testgrpc.SimpleRequest{})
+					require.EqualError(t, err, no.Error())
+					require.Equal(t, codes.PermissionDenied, status.Code(err))
+				})
+			})
+		}
 	}
 	t.Run("stream", func(t *testing.T) {
 		bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
@@ -113,13 +115,7 @@ func TestOwnError_RefusalOutlivesContext(t *testing.T) {
 				return no
 			}
 			ctx, cancel := context.WithCancel(t.Context())
-			late := func(
-				ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
-			) (grpc.ClientStream, error) {
-				st, err := streamer(ctx, desc, cc, method, opts...)
-				return &endingStream{st, cancel}, err
-			}
-			opts := append(grpcx.DialOptions(policy(t), declared), to, grpc.WithChainStreamInterceptor(late))
+			opts := append(grpcx.DialOptions(policy(t), declared), to, grpc.WithChainStreamInterceptor(endingStreams(cancel)))
 			stream, err := testgrpc.NewTestServiceClient(conn(t, "passthrough:///test", opts...)).FullDuplexCall(ctx)
 			require.NoError(t, err)
 			_, err = stream.Recv()
@@ -128,19 +124,55 @@ func TestOwnError_RefusalOutlivesContext(t *testing.T) {
 			require.Equal(t, []string{"so"}, stream.Trailer()["why"])
 		})
 	})
-	t.Run("a failure that could be retried does not", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
-			cancel()
-			return unavailable()
-		}
-		err := grpcx.UnaryClientInterceptor(policy(t), declared)(ctx, unaryCall, nil, nil, nil, invoker)
-		require.Equal(t, codes.Canceled, status.Code(err))
-		require.ErrorIs(t, err, context.Canceled)
-	})
+	for name, failed := range map[string]error{
+		"a failure that could be retried does not": unavailable(),
+		"credentials that were cut short do not":   status.Error(codes.Unauthenticated, "transport: per-RPC creds failed: context canceled"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			invoker := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
+				cancel()
+				return failed
+			}
+			err := grpcx.UnaryClientInterceptor(policy(t), declared)(ctx, unaryCall, nil, nil, nil, invoker)
+			require.Equal(t, codes.Canceled, status.Code(err))
+			require.ErrorIs(t, err, context.Canceled)
+		})
+	}
 }
 
-// endingStream is a stream whose caller gives up as a message or its end arrives.
+// quiet returns a policy without an observer.
+func quiet(t *testing.T, change ...func(*retry.Config)) *retry.Policy {
+	t.Helper()
+	cfg := retry.Config{Budget: budget.Unlimited{}}
+	for _, c := range change {
+		c(&cfg)
+	}
+	p, err := retry.New(cfg)
+	require.NoError(t, err)
+	return p
+}
+
+// ending makes callers give up as the answer arrives.
+func ending(cancel context.CancelFunc) grpc.UnaryClientInterceptor {
+	return func(
+		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption,
+	) error {
+		defer cancel()
+		return next(ctx, method, req, reply, cc, opts...)
+	}
+}
+
+// endingStreams makes callers give up as a message or the end of a stream arrives.
+func endingStreams(cancel context.CancelFunc) grpc.StreamClientInterceptor {
+	return func(
+		ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
+	) (grpc.ClientStream, error) {
+		st, err := streamer(ctx, desc, cc, method, opts...)
+		return &endingStream{st, cancel}, err
+	}
+}
+
 type endingStream struct {
 	grpc.ClientStream
 	cancel context.CancelFunc

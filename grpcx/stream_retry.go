@@ -200,7 +200,7 @@ func (s *clientStream) outcome(a *streamAttempt, e ending, fixed retry.Reason) r
 	if !gaveUp || refused(e.err) {
 		o = s.c.classify(s.ctx, s.p, s.method, s.r, &e)
 	}
-	if gaveUp && o.Class != retry.Rejected {
+	if gaveUp && (o.Class != retry.Rejected || !o.Alive) {
 		return retry.Outcome{Class: retry.Canceled, Forbidden: drive.Ended(s.ctx)}
 	}
 	o.Shadow = a.Number > 1 && mayBeShadow(s.method, e.err)

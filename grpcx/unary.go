@@ -198,7 +198,7 @@ func (u *unaryCall) Classify(_ context.Context, p *drive.Policy, r drive.Result[
 	return o
 }
 
-// Refused reports whether err is a server's refusal for good.
+// Refused reports whether err may be a server's refusal for good.
 func (u *unaryCall) Refused(err error) bool { return refused(err) }
 
 // Status returns the attempt's status code, in words.

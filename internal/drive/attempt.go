@@ -81,7 +81,8 @@ func (r *result[T]) classify(ctx, actx context.Context, p *Policy, w Work[T], ab
 // setOutcome sets the attempt's outcome. A failure after the caller gave up is Canceled, unless it
 // is a server's refusal.
 func (r *result[T]) setOutcome(ctx, actx context.Context, p *Policy, w Work[T], about Result[T], limit time.Duration) {
-	if r.err != nil && ctx.Err() != nil && !refused(w, r.err) {
+	gaveUp := r.err != nil && ctx.Err() != nil
+	if gaveUp && !refused(w, r.err) {
 		r.outcome = canceled(ctx)
 		return
 	}
@@ -89,6 +90,8 @@ func (r *result[T]) setOutcome(ctx, actx context.Context, p *Policy, w Work[T], 
 	about.Ended = about.Ended || r.err != nil && actx != nil && expired(ctx, actx)
 	r.outcome = w.Classify(ctx, p, about)
 	switch {
+	case gaveUp && !r.outcome.Alive: // refused by the client itself, perhaps for the same reason
+		r.outcome = canceled(ctx)
 	case r.outcome.Class == call.Success || r.outcome.Class == call.Rejected:
 	case ctx.Err() != nil:
 		r.outcome = canceled(ctx)
@@ -97,7 +100,7 @@ func (r *result[T]) setOutcome(ctx, actx context.Context, p *Policy, w Work[T], 
 	}
 }
 
-// refused reports whether err is a server's refusal.
+// refused reports whether err may be a server's refusal.
 func refused[T any](w Work[T], err error) bool {
 	r, ok := w.(Refuser)
 	return ok && r.Refused(err)

@@ -33,8 +33,8 @@ type Statuser[T any] interface {
 
 // Refuser is implemented by a Work whose servers refuse with an error.
 type Refuser interface {
-	// Refused reports whether err is a server's refusal for good. It is the call's answer even if
-	// the caller's context has ended since.
+	// Refused reports whether err may be a server's refusal for good. If Classify returns it as
+	// Alive, it is the call's answer even if the caller's context has ended since.
 	Refused(err error) bool
 }
 
