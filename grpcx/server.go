@@ -99,8 +99,11 @@ type serverStream struct {
 func (s *serverStream) Context() context.Context { return s.ctx }
 
 func (s *serverStream) SendHeader(md metadata.MD) error {
-	s.answered()
-	return s.ServerStream.SendHeader(md)
+	err := s.ServerStream.SendHeader(md)
+	if err == nil { // otherwise gRPC-Go did not send it: it refuses metadata that is not ASCII, for one
+		s.answered()
+	}
+	return err
 }
 
 func (s *serverStream) SendMsg(m any) error {

@@ -120,6 +120,26 @@ func TestRetryBudget_StreamThatHasBegunIsFree(t *testing.T) {
 	}
 }
 
+// A header that gRPC-Go refuses is not sent, so a client may repeat the stream.
+func TestRetryBudget_HeaderThatIsNotSentDoesNotBeginStream(t *testing.T) {
+	var declined int
+	option := grpcx.WithRetryBudget(once)
+	for range 3 {
+		st := &fakeStream{ctx: t.Context()}
+		_ = grpcx.StreamServerInterceptor(option)(nil, mute{st}, &grpc.StreamServerInfo{}, func(
+			_ any, s grpc.ServerStream,
+		) error {
+			return s.SendHeader(metadata.Pairs("k", "\x01"))
+		})
+		declined += len(st.trailer)
+	}
+	require.Equal(t, 2, declined, "there is one retry")
+}
+
+type mute struct{ *fakeStream }
+
+func (mute) SendHeader(metadata.MD) error { return status.Error(codes.Internal, "illegal header") }
+
 type sending struct{ *fakeStream }
 
 func (sending) SendMsg(any) error            { return nil }
