@@ -119,8 +119,7 @@ func statusOutcome(st *status.Status, h hint, e *ending) retry.Outcome {
 		return retry.Outcome{Class: retry.Rejected}
 	case code == codes.Unavailable && e.silent() && isHandedBack(st.Message()):
 		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
-	case e.unsent() && code == codes.Unavailable,
-		e.unsent() && e.timedOut && (code == codes.DeadlineExceeded || code == codes.Canceled):
+	case e.unsent() && code == codes.Unavailable, e.cutShort(st):
 		return retry.Outcome{Class: retry.Unprocessed}
 	case e.timedOut && (code == codes.DeadlineExceeded || code == codes.Canceled || code == codes.Unavailable):
 		return retry.Outcome{Class: retry.Timeout}

@@ -133,18 +133,33 @@ func (e *ending) local(st *status.Status) bool {
 	if isLocal(st) {
 		return true
 	}
-	if !e.unsent() || e.err == io.EOF {
+	if !e.unsent() || e.err == io.EOF || e.cutShort(st) {
 		return false
 	}
 	switch st.Code() {
 	case codes.DeadlineExceeded:
-		return !e.timedOut && !isWaiting(st.Message())
+		return !isWaiting(st.Message())
 	case codes.Canceled:
 		return false
 	case codes.Unavailable:
 		return isUntrusted(st.Message()) || isDrop(st.Message())
 	}
 	return true
+}
+
+// cutShort reports whether the attempt's own timeout ended it before it was sent: while gRPC-Go
+// waited for a connection or for the call's credentials.
+func (e *ending) cutShort(st *status.Status) bool {
+	if !e.unsent() || !e.timedOut {
+		return false
+	}
+	switch st.Code() {
+	case codes.DeadlineExceeded, codes.Canceled:
+		return true
+	case codes.Internal, codes.Unauthenticated: // credentials of the call, of the connection
+		return strings.HasPrefix(st.Message(), "transport: per-RPC creds failed")
+	}
+	return false
 }
 
 // isWaiting recognizes a call that ran out of time while gRPC-Go had no connection for it. Other

@@ -63,6 +63,58 @@ func TestClientRefusal_NotRetried(t *testing.T) {
 	require.Equal(t, 3, sentBy(t, err))
 }
 
+// slowCreds are credentials that take longer than an attempt may, the first time.
+type slowCreds struct{ asked *int }
+
+func (c slowCreds) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	if *c.asked++; *c.asked > 1 {
+		return map[string]string{"token": "here"}, nil
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (slowCreds) RequireTransportSecurity() bool { return false }
+
+// Credentials that the attempt's own timeout cuts short were not refused, and nothing was sent.
+func TestClientRefusal_NotOfCredentialsCutShort(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, c testgrpc.TestServiceClient, opts ...grpc.CallOption) error{
+		"unary": func(ctx context.Context, c testgrpc.TestServiceClient, opts ...grpc.CallOption) error {
+			_, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{}, opts...)
+			return err
+		},
+		"stream": func(ctx context.Context, c testgrpc.TestServiceClient, opts ...grpc.CallOption) error {
+			st, err := c.FullDuplexCall(ctx, opts...)
+			if err == nil {
+				_, err = st.Recv()
+			}
+			return err
+		},
+	} {
+		for _, ofCall := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s_credentials_of_call_%t", name, ofCall), func(t *testing.T) {
+				bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+					s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+						return st.Send(&testgrpc.StreamingOutputCallResponse{})
+					}
+					asked := 0
+					opts := append(grpcx.DialOptions(policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })), to)
+					var creds []grpc.CallOption
+					if ofCall {
+						creds = append(creds, grpc.PerRPCCredentials(slowCreds{&asked}))
+					} else {
+						opts = append(opts, grpc.WithPerRPCCredentials(slowCreds{&asked}))
+					}
+					c := testgrpc.NewTestServiceClient(conn(t, "passthrough:///test", opts...))
+					require.NoError(t, call(t.Context(), c, creds...))
+					require.Equal(t, 2, asked)
+					require.EqualValues(t, 1, s.calls.Load())
+				})
+			})
+		}
+	}
+}
+
 // A caller who is wrong takes nothing from those who are not.
 func TestClientRefusal_IsNoEvidence(t *testing.T) {
 	for name, b := range map[string]budget.Spec{
