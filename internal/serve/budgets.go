@@ -22,17 +22,22 @@ type Budgets struct {
 
 // NewBudget returns the budget that f describes. If f is not valid, it panics and names option.
 func NewBudget(option string, f budget.Fleet) *budget.Answers {
-	if err := f.Validate(); err != nil {
-		panic(option + ": " + err.Error())
-	}
+	check(option, f)
 	return f.New()
 }
 
 // NewBudgets returns budgets for keys, all as f describes. It panics as NewBudget does.
 func NewBudgets(option string, f budget.Fleet) *Budgets {
-	_ = NewBudget(option, f)
+	check(option, f)
 	spent := func(a *budget.Answers) bool { return a.Level() < 1 }
 	return &Budgets{fleet: f, keys: dest.New[string](maxKeys, spent)}
+}
+
+// check panics if f is not valid, and names option.
+func check(option string, f budget.Fleet) {
+	if err := f.Validate(); err != nil {
+		panic(option + ": " + err.Error())
+	}
 }
 
 // Of returns the budget of a key. Over maxKeys, a key that was not used lately is forgotten.
