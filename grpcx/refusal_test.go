@@ -115,6 +115,25 @@ func TestClientRefusal_NotOfCredentialsCutShort(t *testing.T) {
 	}
 }
 
+// A server that relays such an error at the deadline has received the call, whoever notices first
+// that the time is over.
+func TestClientRefusal_RelayedCredentialsErrorNotRepeated(t *testing.T) {
+	for _, code := range []codes.Code{codes.Internal, codes.Unauthenticated} {
+		t.Run(code.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+				s.unary = func(ctx context.Context, _ int, _ *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+					<-ctx.Done()
+					return nil, status.Error(code, "transport: per-RPC creds failed due to error: context deadline exceeded")
+				}
+				p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
+				_, err := dial(t, to, p).UnaryCall(t.Context(), &testgrpc.SimpleRequest{})
+				require.Error(t, err)
+				require.EqualValues(t, 1, s.calls.Load())
+			})
+		})
+	}
+}
+
 // A caller who is wrong takes nothing from those who are not.
 func TestClientRefusal_IsNoEvidence(t *testing.T) {
 	for name, b := range map[string]budget.Spec{
