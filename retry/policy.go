@@ -13,7 +13,6 @@ import (
 // was learned of its latency. The rules never change. It is safe for concurrent use.
 type Policy struct {
 	drive  drive.Policy
-	state  state
 	place  *place // in the family's table
 	family *family
 }
@@ -90,7 +89,7 @@ func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 func (f *family) newPolicy(at *place, was Config, old state, drained bool) *Policy {
 	r := &f.rules
 	s := newState(r.cfg, was, old, drained)
-	p := &Policy{family: f, state: s, place: at}
+	p := &Policy{family: f, place: at}
 	p.drive = drive.Policy{Classify: r.classify, Explicit: r.classifier != nil, Observer: r.observer, Rules: call.Rules{
 		Destination: at.Key, MaxAttempts: r.cfg.MaxAttempts, Backoff: r.cfg.Backoff,
 		ThrottledBackoff: r.cfg.ThrottledBackoff, MaxHint: r.cfg.MaxHint, MaxElapsed: r.cfg.MaxElapsed,

@@ -17,6 +17,12 @@ type state struct {
 	hedge   timeout.Limit  // nil: no hedging
 }
 
+// state returns the state of p's destination.
+func (p *Policy) state() state {
+	d := &p.drive
+	return state{budget: d.Budget, unknown: d.Spare, attempt: d.AttemptTimeout, hedge: d.Hedge}
+}
+
 // newState returns the state that c's Specs describe. old and was are the previous state and the
 // Config that built it; parts whose Spec is unchanged are reused. New budgets start empty if
 // drained is set.
@@ -72,16 +78,16 @@ type family struct {
 func newFamily(r rules, from *family) *family {
 	f := &family{rules: r, pauses: newPauses(r, from)}
 	isSpent := dest.Spent(r.cfg.Budget)
-	spent := func(p *Policy) bool { return isSpent(p.state.budget) || p.state.unknown.Spent() }
+	spent := func(p *Policy) bool { return isSpent(p.drive.Budget) || p.drive.Spare.Spent() }
 	if from == nil {
 		f.own = f.newPolicy(dest.Pinned[string, *Policy](""), Config{}, state{}, false)
 		f.named = dest.New[string](r.maxDests, spent)
 		return f
 	}
 	was := from.rules.cfg
-	f.own = f.newPolicy(dest.Pinned[string, *Policy](""), was, from.own.state, false)
+	f.own = f.newPolicy(dest.Pinned[string, *Policy](""), was, from.own.state(), false)
 	f.named = from.named.Copy(r.maxDests, spent, func(at *place, old *Policy) *Policy {
-		return f.newPolicy(at, was, old.state, false)
+		return f.newPolicy(at, was, old.state(), false)
 	})
 	return f
 }
@@ -122,7 +128,7 @@ func (f *family) adopt(p *Policy) *Policy {
 	if p.name() == "" {
 		return f.own
 	}
-	return f.add(p.name(), p.Config(), p.state)
+	return f.add(p.name(), p.Config(), p.state())
 }
 
 // current marks p's destination as used, and returns the policy that For returns for it. That is p
