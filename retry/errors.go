@@ -110,6 +110,13 @@ type marks struct {
 	after     time.Duration // of the first After found
 }
 
+// Windows reports a lost connection by these numbers. No other system has them, and the constants
+// that package syscall has there under the usual names are in no error.
+const (
+	wsaAborted = syscall.Errno(10053)
+	wsaReset   = syscall.Errno(10054)
+)
+
 // find sets m to the marks of err. It does so in one walk, because nearly every failure is
 // searched, and most have no mark.
 func (m *marks) find(err error) {
@@ -134,7 +141,8 @@ func (m *marks) find(err error) {
 			}
 		}
 		switch err {
-		case io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn, syscall.ECONNRESET, syscall.EPIPE:
+		case io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn,
+			syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, wsaReset, wsaAborted:
 			m.lost = true
 		}
 		switch e := err.(type) {
