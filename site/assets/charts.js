@@ -46,11 +46,11 @@ self.playgroundCharts = (() => {
   // Rows of the table: the figures of package playground. One that is null never came to be.
   const percent = (v) => `${(100 * v).toFixed(1)} %`, whole = (v) => v.toLocaleString("en"), two = (v) => v.toFixed(2);
   const rows = [
-    ["fault_load", "Attempts a call, during the fault", two], ["worst", "Attempts a call, in the worst second", two],
+    ["fault_load", "Attempts per call, during the fault", two], ["worst", "Attempts per call, in the worst second", two],
     ["fault_success", "Calls that succeeded, during the fault", percent],
     ["recovery_s", "Goodput back, after the fault", (v) => v === null ? "not within the run" : `${v.toFixed(1)} s`],
-    ["lost", "Calls lost", whole], ["calls", "Calls in all", whole], ["load", "Attempts a call, in all", two],
-    ["success", "Calls that succeeded, in all", percent], ["p99_ms", "99 % of the successes within", (v) => `${v.toFixed(0)} ms`],
+    ["lost", "Calls lost", whole], ["calls", "Calls in total", whole], ["load", "Attempts per call, in total", two],
+    ["success", "Calls that succeeded, in total", percent], ["p99_ms", "99 % of the successes within", (v) => `${v.toFixed(0)} ms`],
   ];
 
   const clear = (settings, before, after) => {
@@ -88,9 +88,9 @@ self.playgroundCharts = (() => {
         cell.dataset.value = JSON.stringify(figures[side][name]);
       }
     }
-    const say = (name, show) => `Your policy: ${show(figures.own[name])}; beside it: ${show(figures.beside[name])}.`;
-    byID("load-words").textContent = `During the fault, attempts a call. ${say("fault_load", two)} In the worst second. ${say("worst", two)}`;
-    byID("success-words").textContent = `During the fault, calls that succeeded. ${say("fault_success", percent)} In all. ${say("success", percent)}`;
+    const say = (name, show) => `Your policy: ${show(figures.own[name])}; with the other budget: ${show(figures.beside[name])}.`;
+    byID("load-words").textContent = `During the fault, attempts per call. ${say("fault_load", two)} In the worst second. ${say("worst", two)}`;
+    byID("success-words").textContent = `During the fault, calls that succeeded. ${say("fault_success", percent)} In total. ${say("success", percent)}`;
   };
 
   return { clear, draw, finish };
