@@ -154,6 +154,15 @@ func refusals(t *testing.T) map[string]refusal {
 	lockedURL, err := url.Parse(locked.URL)
 	require.NoError(t, err)
 	proxied := &http.Transport{Proxy: http.ProxyURL(lockedURL)}
+	h2c := httptest.NewUnstartedServer(http.NotFoundHandler())
+	h2c.Config.Protocols = unencryptedHTTP2()
+	h2c.Start()
+	t.Cleanup(h2c.Close)
+	over2 := func(change func(*http.Request)) refusal {
+		req := with(change)
+		req.URL.Host = strings.TrimPrefix(h2c.URL, "http://")
+		return refusal{&http.Transport{Protocols: unencryptedHTTP2()}, req}
+	}
 	return map[string]refusal{
 		"unknown certificate authority": {nil, request(t, http.MethodGet, tlsServer.URL, nil)},
 		"client certificate demanded":   {insecure, request(t, http.MethodGet, mutual.URL, nil)},
@@ -168,11 +177,24 @@ func refusals(t *testing.T) map[string]refusal {
 		"invalid header value":          {nil, with(func(r *http.Request) { r.Header["A"] = []string{"x\x00"} })},
 		"invalid port":                  {nil, with(func(r *http.Request) { r.URL.Host = "127.0.0.1:port" })},
 		"invalid address":               {nil, with(func(r *http.Request) { r.URL.Host = "[::1]x:80" })},
+		"invalid trailer key":           {nil, with(func(r *http.Request) { chunkedWith(r, http.Header{"Trailer": nil}) })},
+		"h2: invalid trailer key":       over2(func(r *http.Request) { chunkedWith(r, http.Header{"Trailer": nil}) }),
+		"h2: Upgrade":                   over2(func(r *http.Request) { r.Header.Set("Upgrade", "websocket") }),
+		"h2: Connection":                over2(func(r *http.Request) { r.Header.Set("Connection", "X-A") }),
+		"h2: Transfer-Encoding":         over2(func(r *http.Request) { r.Header.Set("Transfer-Encoding", "gzip") }),
+		"h2: path":                      over2(func(r *http.Request) { r.URL.Opaque = "path" }),
 		"wrong length": {nil, with(func(r *http.Request) {
 			r.Method, r.ContentLength, r.Body = http.MethodPut, 10, io.NopCloser(strings.NewReader("x"))
 			r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }
 		})},
 	}
+}
+
+// chunkedWith gives a request a body of unknown length, which a trailer follows.
+func chunkedWith(r *http.Request, trailer http.Header) {
+	r.Method, r.ContentLength, r.Trailer = http.MethodPut, -1, trailer
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }
+	r.Body, _ = r.GetBody()
 }
 
 func TestClassify_RefusedByNetHTTPOrTLSNeverRetried(t *testing.T) {
@@ -212,6 +234,7 @@ func TestClassify_ErrorTable(t *testing.T) {
 		"no such host":    {dial(&net.DNSError{Err: "no such host", IsNotFound: true}), retry.Rejected, false},
 		"temporary DNS":   {dial(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), retry.Unprocessed, false},
 		"DNS timeout":     {dial(&net.DNSError{Err: "timeout", IsTimeout: true}), retry.Unprocessed, false},
+		"large header":    {errors.New("http2: request header list larger than peer's advertised limit"), retry.Rejected, false},
 		"reset":           {&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, retry.Transient, false},
 		"broken pipe":     {&net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}, retry.Transient, false},
 		"EOF":             {io.EOF, retry.Transient, false},
