@@ -26,7 +26,9 @@ func (c *call) canceled() bool {
 	}
 }
 
-var errCanceled = errors.New("httpx: Request.Cancel is closed")
+// errCanceled has the text of net/http's own error for a closed Request.Cancel: which of the two a
+// call returns depends on whether net/http or cancelWatch sees the channel first.
+var errCanceled = errors.New("net/http: request canceled")
 
 // cancelWatch cancels a context when Request.Cancel is closed.
 type cancelWatch struct {

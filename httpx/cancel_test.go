@@ -60,6 +60,7 @@ func TestRequestCancel_DuringAttemptIsCancellation(t *testing.T) {
 					time.AfterFunc(time.Millisecond, func() { close(cancel) })
 					_, err := c.Do(req)
 					require.ErrorIs(t, err, context.Canceled)
+					require.ErrorContains(t, err, ": net/http: request canceled", "as without a Transport")
 				})
 			}
 		})
