@@ -109,10 +109,12 @@ func (e *Error) Timeout() bool {
 		e.Last != nil && errors.As(e.Last, &t) && t.Timeout()
 }
 
-// Temporary reports whether the last attempt's error has a method Temporary that returns true.
+// Temporary reports whether the last attempt's error, or that of a deadline that ended the call,
+// has a method Temporary that returns true.
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
-	return e.Last != nil && errors.As(e.Last, &t) && t.Temporary()
+	return e.Reason == ReasonDeadline && e.Ended != nil && errors.As(e.Ended, &t) && t.Temporary() ||
+		e.Last != nil && errors.As(e.Last, &t) && t.Temporary()
 }
 
 // Bare reports whether the call added nothing to the result of its one attempt: no timeout of its

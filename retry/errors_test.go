@@ -66,7 +66,7 @@ func TestError_IsNetError(t *testing.T) {
 		{err: retry.Error{Reason: retry.ReasonMaxAttempts, Last: testkit.ErrDown}},
 		{err: retry.Error{Reason: retry.ReasonMaxAttempts, Last: netError{timeout: true}}, timeout: true},
 		{err: retry.Error{Reason: retry.ReasonMaxAttempts, Last: fmt.Errorf("dial: %w", netError{true, true})}, timeout: true, temporary: true},
-		{err: retry.Error{Reason: retry.ReasonDeadline, Last: testkit.ErrDown, Ended: context.DeadlineExceeded}, timeout: true},
+		{err: retry.Error{Reason: retry.ReasonDeadline, Last: testkit.ErrDown, Ended: context.DeadlineExceeded}, timeout: true, temporary: true},
 		{err: retry.Error{Reason: retry.ReasonDeadline, Last: testkit.ErrDown}}, // it would have been too late
 		{err: retry.Error{Reason: retry.ReasonCanceled, Last: testkit.ErrDown, Ended: context.Canceled}},
 		{err: retry.Error{Reason: retry.ReasonCanceled, Ended: errors.Join(context.Canceled, context.DeadlineExceeded)}},
