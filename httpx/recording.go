@@ -14,6 +14,7 @@ type recording struct {
 	source io.ReadCloser
 	users  atomic.Int32 // the call and the readers in use; the source is closed with the last one
 	closed atomic.Bool  // the source was closed
+	failed atomic.Bool  // an attempt's Close of it failed
 
 	reading chan struct{} // holds one during source.Read; a Mutex would stop synctest's clock
 
@@ -190,7 +191,8 @@ func (r *recording) unrepeatable() bool { return r.over || r.final }
 
 // Close ends this attempt's use of the body. It makes a Read under way return, if need be by
 // closing the source, which excludes a later attempt. But if the attempt has been answered, the
-// Read goes on for the next one.
+// Read goes on for the next one. A source that no attempt will read any more is closed at once, so
+// that net/http gets the error of its Close.
 //
 // Until the attempt is over, a body that is complete so far can still be read, but no Read waits
 // longer than readGrace: net/http closes the body of a request that found its connection unusable,
@@ -199,7 +201,7 @@ func (r *replay) Close() error {
 	r.mu.Lock()
 	r.shut = true
 	r.decided.Broadcast()
-	last := r.leave()
+	last := r.leave() || !r.stopped && r.blocked == 0 && (r.over || r.err != nil)
 	if r.blocked > 0 && !r.stopped && !r.held {
 		if r.unrepeatable() {
 			r.broken, last = true, true
@@ -208,10 +210,14 @@ func (r *replay) Close() error {
 		}
 	}
 	r.mu.Unlock()
-	if last {
-		return r.close()
+	if !last {
+		return nil
 	}
-	return nil
+	err := r.close()
+	if err != nil {
+		r.failed.Store(true)
+	}
+	return err
 }
 
 // reopen undoes Close. It is called when the attempt gets a connection, perhaps not its first.
@@ -279,9 +285,9 @@ func (r *replay) leave() bool {
 	return r.users.Add(-1) == 0
 }
 
-// broke reports whether the source failed during this attempt.
+// broke reports whether the source failed during this attempt, in a Read or in Close.
 func (r *replay) broke() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.err != nil && r.err != io.EOF && !r.broken && !r.stopped
+	return r.failed.Load() || r.err != nil && r.err != io.EOF && !r.broken && !r.stopped
 }
