@@ -43,7 +43,8 @@ const resendShare = 2
 // least 1.
 func Room(limit int64, attempt int, c call.Criticality) int64 {
 	c = min(max(c, call.Sheddable), call.CriticalPlus)
-	room := limit * shares[c-call.Sheddable] / 100
+	share := shares[c-call.Sheddable]
+	room := limit/100*share + limit%100*share/100 // limit*share may overflow
 	if attempt > 1 {
 		room /= resendShare
 	}

@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +13,7 @@ import (
 
 func TestLimiter_ShedsResendsThenLeastImportant(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.Int64Range(20, 1<<40).Draw(t, "limit")
+		limit := rapid.Int64Range(20, math.MaxInt64).Draw(t, "limit")
 		last := int64(0)
 		for _, attempt := range []int{2, 1} { // resends of whatever criticality before any first attempt
 			for c := call.Sheddable; c <= call.CriticalPlus; c++ {
@@ -29,7 +30,7 @@ func TestLimiter_ShedsResendsThenLeastImportant(t *testing.T) {
 // Attempt numbers come from strangers.
 func TestLimiter_AttemptNumberGainsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.Int64Range(1, 1<<40).Draw(t, "limit")
+		limit := rapid.Int64Range(1, math.MaxInt64).Draw(t, "limit")
 		c := call.Criticality(rapid.IntRange(-3, 5).Draw(t, "criticality"))
 		first, claimed := serve.Room(limit, 1, c), rapid.Int().Draw(t, "attempt")
 		want := first
