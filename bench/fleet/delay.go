@@ -25,6 +25,9 @@ func Uniform(lo, hi time.Duration) Delay { return uniform{lo, hi} }
 // Lognormal has the mean and the standard deviation given (of the times, not of their logarithms):
 // how long many servers take.
 func Lognormal(mean, sd time.Duration) Delay {
+	if mean <= 0 {
+		return constant(0)
+	}
 	v := math.Log1p(math.Pow(float64(sd)/float64(mean), 2))
 	return lognormal{math.Log(float64(mean)) - v/2, math.Sqrt(v)}
 }
@@ -45,19 +48,19 @@ func (c constant) Sample(*rand.Rand) time.Duration { return time.Duration(c) }
 type exponential time.Duration
 
 func (e exponential) Sample(r *rand.Rand) time.Duration {
-	return time.Duration(r.ExpFloat64() * float64(e))
+	return time.Duration(bounded(r.ExpFloat64() * float64(e)))
 }
 
 type uniform struct{ lo, hi time.Duration }
 
 func (u uniform) Sample(r *rand.Rand) time.Duration {
-	return u.lo + time.Duration(r.Float64()*float64(u.hi-u.lo))
+	return min(u.lo, longest) + time.Duration(bounded(r.Float64()*(float64(u.hi)-float64(u.lo))))
 }
 
 type lognormal struct{ mu, sigma float64 }
 
 func (l lognormal) Sample(r *rand.Rand) time.Duration {
-	return time.Duration(math.Exp(l.mu + l.sigma*r.NormFloat64()))
+	return time.Duration(bounded(math.Exp(l.mu + l.sigma*r.NormFloat64())))
 }
 
 type stragglers struct {
@@ -68,7 +71,7 @@ type stragglers struct {
 func (s stragglers) Sample(r *rand.Rand) time.Duration {
 	d := s.delay.Sample(r)
 	if r.Float64() < s.share {
-		d = time.Duration(float64(d) * s.times)
+		d = time.Duration(bounded(float64(d) * s.times))
 	}
 	return d
 }

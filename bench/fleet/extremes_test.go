@@ -2,11 +2,13 @@ package fleet_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/bench/fleet"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -48,6 +50,43 @@ func TestDuration_LongestIsNever(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDelay_TooLongIsNever(t *testing.T) {
+	const longest = time.Duration(math.MaxInt64)
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, d := range map[string]fleet.Delay{
+		"exponential": fleet.Exponential(longest),
+		"lognormal":   fleet.Lognormal(longest, longest),
+		"stragglers":  fleet.Stragglers(fleet.Constant(time.Second), 1, 1e30),
+		"uniform":     fleet.Uniform(-1, longest),
+	} {
+		never := 0
+		for range 1000 {
+			if d.Sample(random) > 365*24*time.Hour {
+				never++
+			}
+		}
+		require.Greater(t, never, 490, name)
+	}
+	require.Zero(t, fleet.Lognormal(0, 0).Sample(random))
+}
+
+func TestScenario_BoundsBurst(t *testing.T) {
+	err := fleet.Scenario{Clients: 3, Load: fleet.Load{Rate: 10, Burst: math.MaxInt / 2}}.Validate()
+	require.ErrorContains(t, err, "Load.Burst: must be between 0 (one) and 16777216")
+}
+
+// The others go on while a call waits for ever.
+func TestRun_EndlessWaitEndsNothing(t *testing.T) {
+	forever := backoff.Constant(math.MaxInt64)
+	r, err := fleet.Run(retry.Config{Backoff: forever, ThrottledBackoff: forever}, fleet.Scenario{
+		Load: fleet.Load{Rate: 10, Periodic: true}, Duration: time.Minute, Server: fleet.Server{Rate: 5, Queue: 1},
+	})
+	require.NoError(t, err)
+	require.Equal(t, 600, r.Calls)
+	require.Equal(t, r.Calls, r.Attempts)
+	require.InDelta(t, 300, r.Succeeded, 2)
 }
 
 // Nobody waits for it in bins of a tenth of a second.

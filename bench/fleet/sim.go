@@ -180,10 +180,10 @@ func (s *sim) happen(e *event) {
 	}
 }
 
-// schedule makes something happen at a time that is not past.
+// schedule makes something happen at a time that is not past. Nothing happens at longest or later.
 func (s *sim) schedule(at int64, k kind, slot, gen uint32) {
 	s.queue.pushed++
-	s.queue.push(event{At: at, Order: s.queue.pushed<<kindBits | uint64(k), What: target{slot, gen}})
+	s.queue.push(event{At: min(at, int64(longest)), Order: s.queue.pushed<<kindBits | uint64(k), What: target{slot, gen}})
 }
 
 // leg draws the time of one network leg.
