@@ -3,6 +3,7 @@ package budget
 import (
 	"cmp"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
@@ -22,15 +23,22 @@ type ClientThrottle struct {
 
 // Validate reports every field that is out of its range.
 func (c ClientThrottle) Validate() error {
-	retries := conf.In("Retries", c.retries().Validate())
-	if _, nested := c.Retries.(ClientThrottle); nested {
-		retries = conf.Errorf("Retries", "must not be a ClientThrottle itself")
-	}
 	return errors.Join(
 		conf.Check(c.K == 0 || c.K >= 1 && c.K <= 1000, "K", "must be 0 (the default) or between 1 and 1000, not %v", c.K),
-		retries,
+		c.checkRetries(),
 		checkWindow(c.Window),
 	)
+}
+
+func (c ClientThrottle) checkRetries() error {
+	switch c.Retries.(type) {
+	case ClientThrottle, *ClientThrottle:
+		return conf.Errorf("Retries", "must not be a ClientThrottle itself")
+	}
+	if v := reflect.ValueOf(c.Retries); v.Kind() == reflect.Pointer && v.IsNil() {
+		return conf.Errorf("Retries", "must not be a nil %T", c.Retries)
+	}
+	return conf.In("Retries", c.retries().Validate())
 }
 
 func checkWindow(w time.Duration) error {

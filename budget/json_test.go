@@ -96,6 +96,7 @@ func TestValidate(t *testing.T) {
 		budget.TokenBucket{Cap: nan},
 		budget.TokenBucket{Cap: inf},
 		budget.TokenBucket{Ratio: 1.1},
+		budget.TokenBucket{Cap: 1.0000001}, // would never allow a retry
 		budget.GRPC{MaxTokens: nan},
 		budget.GRPC{MaxTokens: -1},
 		budget.GRPC{MaxTokens: 1000.001},
@@ -124,6 +125,8 @@ func TestValidate(t *testing.T) {
 		budget.ClientThrottle{K: 0.9},
 		budget.ClientThrottle{Window: time.Millisecond},
 		budget.ClientThrottle{Retries: budget.Adaptive{Unanswered: -1}},
+		budget.ClientThrottle{Retries: (*budget.Adaptive)(nil)},
+		budget.ClientThrottle{Retries: &budget.ClientThrottle{}},
 	} {
 		require.Error(t, s.Validate(), "%#v", s)
 	}

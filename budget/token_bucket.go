@@ -14,7 +14,7 @@ import (
 // token, a retry costs one and needs more than one to be there.
 type TokenBucket struct {
 	Ratio     float64 // what one deposit adds, in retries; 0 means 0.1; at most 1
-	Cap       float64 // what a full bucket holds, in retries; 0 means 5; at most 1e6
+	Cap       float64 // what a full bucket holds, in retries; 0 means 5; above 1 and at most 1e6
 	OnSuccess bool    // deposit at each success (the article's text), not at each call (its simulation)
 }
 
@@ -28,8 +28,8 @@ func (t TokenBucket) Validate() error {
 	return errors.Join(
 		conf.Check(t.Ratio == 0 || t.Ratio >= 1/micro && t.Ratio <= 1, "Ratio",
 			"must be 0 (the default) or between 0.000001 and 1, not %v", t.Ratio),
-		conf.Check(t.Cap == 0 || t.Cap > 1 && t.Cap <= 1e6, "Cap",
-			"must be 0 (the default) or above 1 and at most 1e6, not %v", t.Cap),
+		conf.Check(t.Cap == 0 || math.Round(t.Cap*micro) >= enough && t.Cap <= 1e6, "Cap",
+			"must be 0 (the default) or between 1.000001 and 1e6, not %v", t.Cap),
 	)
 }
 

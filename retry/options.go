@@ -34,7 +34,10 @@ func WithPermanent(errs ...error) Option {
 				return conf.Errorf("WithPermanent", "must not be nil (number %d)", i+1)
 			}
 		}
-		r.permanent = append(slices.Clip(r.permanent), errs...)
+		if !r.named {
+			r.permanent = nil
+		}
+		r.permanent, r.named = append(slices.Clip(r.permanent), errs...), true
 		return nil
 	}
 }

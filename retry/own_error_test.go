@@ -150,6 +150,26 @@ func TestUnknownError_UnlimitedIfBudgetIs(t *testing.T) {
 	}
 }
 
+// A program that reloads again and again gives the same options each time.
+func TestWithPermanent_OfReloadReplaces(t *testing.T) {
+	old, gone, missing := errors.New("old"), errors.New("gone"), errors.New("missing")
+	p := testkit.Always(t, retry.Config{MaxAttempts: 2}, retry.WithPermanent(old))
+	q, err := p.Reload(p.Config(), retry.WithPermanent(gone), retry.WithPermanent(missing))
+	require.NoError(t, err)
+	r, err := q.Reload(q.Config())
+	require.NoError(t, err)
+	attempts := func(p *retry.Policy, err error) (n int) {
+		_ = retry.Do(t.Context(), p, func(context.Context) error { n++; return err })
+		return n
+	}
+	for _, p := range []*retry.Policy{q, r} {
+		require.Equal(t, 2, attempts(p, old))
+		require.Equal(t, 1, attempts(p, gone))
+		require.Equal(t, 1, attempts(p, missing))
+	}
+	require.Equal(t, 1, attempts(p, old), "the old policy is as it was")
+}
+
 func TestWithPermanent_NamesAnswers(t *testing.T) {
 	gone, none := errors.New("gone"), errors.New("none")
 	for name, classifier := range map[string]retry.Option{

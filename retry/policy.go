@@ -31,6 +31,7 @@ type rules struct {
 	classify   func(error) Outcome // made by classifierOf
 	off        func() bool         // nil: never
 	observed   bool                // the observer is one of the options of this New or Reload
+	named      bool                // so is permanent
 	maxDests   int
 }
 
@@ -63,7 +64,7 @@ func build(cfg Config, from *Policy, opts []Option) (*Policy, error) {
 	r := rules{maxDests: defaultMaxDestinations}
 	if from != nil {
 		r = from.family.rules
-		r.observed = false
+		r.observed, r.named = false, false
 	}
 	errs := []error{cfg.validate()}
 	for i, opt := range opts {
