@@ -211,7 +211,7 @@ func (c *Call) launch(k budget.Kind, p budget.Permit, unknown bool, sent time.Du
 // addWaited adds the time since c.idleSince, in which no attempt was under way, to c.waited.
 func (c *Call) addWaited() {
 	if c.underWay == 0 && (c.sent > 0 || c.paused) && c.at > c.idleSince {
-		c.waited += c.at - c.idleSince
+		c.waited = plus(c.waited, c.at-c.idleSince)
 		c.idleSince = c.at
 	}
 }

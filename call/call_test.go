@@ -12,6 +12,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/backoff"
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/call"
+	"github.com/evenkeel-go/evenkeel/internal/dest"
 	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/timeout"
 )
@@ -59,6 +60,7 @@ type callModel struct {
 	max      int
 	maxHint  time.Duration
 	mayHedge bool
+	resets   bool // a failed attempt may begin the call anew
 	off      bool // retries and hedges are switched off
 	now      time.Time
 	deadline time.Time
@@ -101,7 +103,13 @@ func newCallModel(t *rapid.T) *callModel {
 	if m.mayHedge {
 		r.Hedge = timeout.Fixed(rapid.Int64Range(1, 3e9).Draw(t, "hedge delay"))
 	}
-	o := call.Options{Hedge: m.mayHedge}
+	if rapid.Bool().Draw(t, "shares pauses") {
+		r.Pause = dest.NewPauses(1).Of("")
+	}
+	r.MaxElapsed = time.Duration(max(0, rapid.Int64Range(-20e9, 20e9).Draw(t, "max elapsed")))
+	r.ResetAfter = time.Duration(max(0, rapid.Int64Range(-3e9, 3e9).Draw(t, "reset after")))
+	m.resets = r.ResetAfter > 0
+	o := call.Options{Hedge: m.mayHedge, Reset: m.resets}
 	if rapid.Bool().Draw(t, "has a deadline") {
 		m.deadline = m.now.Add(time.Duration(rapid.Int64Range(1, 20e9).Draw(t, "deadline")))
 		o.Deadline = m.deadline
@@ -158,7 +166,7 @@ func (m *callModel) sentOne(t *rapid.T, step call.Step) {
 	m.flying = append(m.flying, step.Attempt)
 	r := m.call.Report()
 	require.LessOrEqual(t, r.Unprocessed, 2, "resent for nothing too often")
-	if m.max > 0 {
+	if m.max > 0 && !m.resets {
 		require.LessOrEqual(t, r.Attempts-r.Unprocessed, m.max)
 	}
 	admits := m.book.Admits
@@ -267,8 +275,9 @@ func TestCall_HoldsLawsUnderAnySchedule(t *testing.T) {
 				require.Equal(t, before, m.call.Report(), "an attempt that was never sent")
 			},
 			"pass time": func(t *rapid.T) {
+				back := max(-20e9, int64(time.Unix(1e9, 0).Sub(m.now))) // not to before the start
 				m.now = m.now.Add(time.Duration(rapid.OneOf(
-					rapid.Int64Range(0, 2e9), rapid.Just(int64(100*365*24*time.Hour)),
+					rapid.Int64Range(0, 2e9), rapid.Int64Range(back, 0), rapid.Just(int64(100*365*24*time.Hour)),
 				).Draw(t, "by")))
 			},
 			"wake": func(t *rapid.T) {

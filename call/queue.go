@@ -90,7 +90,7 @@ func (c *Call) leaveQueue() {
 		return
 	}
 	c.waiting, c.askEvery = false, 0
-	c.queued += c.at - c.since
+	c.queued = plus(c.queued, max(0, c.at-c.since)) // a clock may be set back
 	if c.ticket != 0 {
 		c.rules.Budget.End(c.now, c.ticket, budget.None)
 		c.ticket = 0

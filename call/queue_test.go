@@ -129,6 +129,15 @@ func TestLater_EndsBeforeDeadline(t *testing.T) {
 	require.Empty(t, q.tickets)
 }
 
+func TestLater_ClockSetBackWaitsNoNegativeTime(t *testing.T) {
+	now := time.Unix(0, 0)
+	c := failed(rules(call.Rules{Budget: queueOf(budget.Later), Backoff: backoff.None()}), now, call.Options{})
+	require.Equal(t, call.Wait, c.Next(now).Op)
+	c.Cancel(now.Add(-time.Hour), call.ReasonCanceled)
+	require.Zero(t, c.Report().Queued)
+	require.Zero(t, c.Report().Waited)
+}
+
 func TestLater_CancelEndsWait(t *testing.T) {
 	q := queueOf(budget.Later)
 	now := time.Unix(0, 0)
