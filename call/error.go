@@ -89,16 +89,17 @@ const comeBack = time.Second
 // RetryAfter returns how long a loop that makes such calls should wait before the next one, so
 // that it does not make more calls because they fail fast. The wait is what the last answer asked
 // for or, if it did not ask, a second after a failure that retries did not help or were not
-// allowed for. After a refusal of this call alone (404, NOT_FOUND) it is 0.
+// allowed for. It is 0 after a refusal of this call alone (404, NOT_FOUND), and if the caller gave
+// up.
 func (e *Error) RetryAfter() time.Duration {
 	if e.After > 0 {
 		return e.After
 	}
 	switch e.Reason {
-	case ReasonMaxAttempts, ReasonMaxElapsed, ReasonBudget, ReasonDeadline, ReasonNoRetry, ReasonHint, ReasonGate, ReasonPaused:
-		return comeBack
+	case ReasonNone, ReasonSuccess, ReasonRejected, ReasonCanceled:
+		return 0
 	}
-	return 0
+	return comeBack
 }
 
 // Timeout reports whether the call ran out of time, its own or the last attempt's. Together with

@@ -39,7 +39,8 @@ func TestRetryAfter_ReturnsWait(t *testing.T) {
 	}
 	for reason, want := range map[retry.Reason]time.Duration{
 		retry.ReasonBudget: time.Second, retry.ReasonGate: time.Second, retry.ReasonNoRetry: time.Second,
-		retry.ReasonRejected: 0, retry.ReasonCanceled: 0, retry.ReasonNotReplayable: 0,
+		retry.ReasonNotReplayable: time.Second, retry.ReasonNotIdempotent: time.Second, retry.ReasonDisabled: time.Second,
+		retry.ReasonRejected: 0, retry.ReasonCanceled: 0,
 	} {
 		require.Equal(t, want, (&retry.Error{Reason: reason}).RetryAfter(), reason)
 	}
@@ -98,6 +99,21 @@ func TestPace_FirstFailureWaits(t *testing.T) {
 		require.GreaterOrEqual(t, time.Since(began), time.Second)
 		require.LessOrEqual(t, time.Since(began), 1250*time.Millisecond)
 	})
+}
+
+// A consumer that begins in an outage, and whose requests may not be repeated.
+func TestPace_FailuresThatAllowNoRetryWait(t *testing.T) {
+	for _, reason := range []retry.Reason{
+		retry.ReasonNotIdempotent, retry.ReasonNotReplayable, retry.ReasonCommitted, retry.ReasonDisabled,
+	} {
+		var pace retry.Pace
+		now := time.Unix(0, 0)
+		for range 3 {
+			d := pace.Delay(now, &retry.Error{Reason: reason})
+			require.GreaterOrEqual(t, d, time.Second, reason)
+			now = now.Add(d)
+		}
+	}
 }
 
 func TestPace_EndsWithContext(t *testing.T) {
