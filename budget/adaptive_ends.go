@@ -191,9 +191,10 @@ func (b *adaptive) advance(now time.Time) time.Duration {
 	if !b.started {
 		b.started, b.start = true, now
 	}
-	age := now.Sub(b.start) - b.elapsed
+	total := now.Sub(b.start)
+	age := total - b.elapsed
 	switch {
-	case age < 0:
+	case total < b.elapsed: // not age < 0: age may have overflowed
 		b.start = now.Add(-b.elapsed)
 		return 0
 	case age > leap:

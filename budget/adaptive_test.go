@@ -452,6 +452,11 @@ func TestAdaptive_Clock(t *testing.T) {
 				require.Zero(t, retries(b, -step*float64(i+1), 10))
 			}
 		}
+		b := budget.Adaptive{}.New()
+		stop(t, b, 0)
+		require.Zero(t, retries(b, 1, 10))
+		_, ok := b.Admit(time.Time{}.Add(1), budget.Retry, failed, 0) // as far back as there are numbers
+		require.False(t, ok)
 	})
 	t.Run("that_steps_forward_admits_one_probe", func(t *testing.T) {
 		for _, step := range []float64{75, 3600, 1e6, 9e9} {
