@@ -61,14 +61,14 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("a policy of %d bytes is over the limit of %d", len(data), maxJSON)
 	}
 	fields, err := conf.Object(data)
-	if err != nil {
+	if fields == nil {
 		return err
 	}
 	var (
-		read Config
-		errs []error
+		read  Config
+		errs  = []error{err}
+		known []string
 	)
-	var known []string
 	take := func(field string, parse func(raw []byte) error) {
 		known = append(known, conf.Snake(field))
 		raw, ok := fields[conf.Snake(field)]

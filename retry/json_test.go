@@ -125,6 +125,7 @@ func TestJSON_ReportsEveryMistakeWithPath(t *testing.T) {
 		"attempt_timeout": "-1s",
 		"hedge": {"percentile": {"rate": 3, "floor": "1ms", "floor": "2ms"}},
 		"max_hint": "0s",
+		"max_elapsed": "1s", "max_elapsed": "2s",
 		"Backoff": {}
 	}`), &c)
 	require.Error(t, err)
@@ -132,6 +133,7 @@ func TestJSON_ReportsEveryMistakeWithPath(t *testing.T) {
 		"max_attempts: must be", "max_attempt: unknown", "backoff.full_jitter.base: ", "backoff.full_jitter.cap: ",
 		"backoff.full_jitter.cup: unknown", "throttled_backoff: unknown name gamma", "budget.client_throttle.k: ",
 		"budget.client_throttle.retries.adaptive.ratio: ", "attempt_timeout: must be", "hedge.percentile.floor: given twice",
+		"hedge.percentile.rate: must be", "max_elapsed: given twice",
 		"max_hint: must be", "Backoff: unknown",
 	} {
 		require.ErrorContains(t, err, want)

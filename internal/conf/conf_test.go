@@ -85,6 +85,8 @@ func TestObject(t *testing.T) {
 		`{"a":1}}`:                   "must be one JSON object and nothing after it: line 1, column 8: invalid character '}' after top-level value",
 		"{\"a\":1}\n{}":              "must be one JSON object and nothing after it: line 2, column 1: invalid character '{' after top-level value",
 		`{"a":1,"b":2,"a":1}`:        "a: given twice",
+		`{"b":1,"a":1,"a":1,"b":2}`:  "a: given twice\nb: given twice",
+		`{"a":1,"a":2,"a":3}`:        "a: given twice",
 		`{"a\u0062":1,"ab":1}`:       "ab: given twice",
 	} {
 		_, err := conf.Object([]byte(in))

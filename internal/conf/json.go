@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Object reads one JSON object, refusing a key that comes twice (encoding/json would keep the
-// last).
+// Object reads one JSON object. A key that comes twice is an error (encoding/json would keep the
+// last); the fields are then returned as well, for an error that names the other mistakes too.
 func Object(data []byte) (map[string]json.RawMessage, error) { return object(data, mustBeObject) }
 
 // object reads an object. what states what data must be, for the error.
@@ -25,18 +25,22 @@ func object(data []byte, what string) (map[string]json.RawMessage, error) {
 	if t, _ := dec.Token(); t != json.Delim('{') {
 		return nil, errors.New(what)
 	}
-	fields := map[string]json.RawMessage{}
+	fields, twice := map[string]json.RawMessage{}, map[string]error{}
 	for dec.More() {
 		t, _ := dec.Token()
 		key, _ := t.(string)
-		if _, twice := fields[key]; twice {
-			return nil, Errorf(shown(key), "given twice")
+		if _, given := fields[key]; given && len(twice) < MostErrors {
+			twice[key] = Errorf(shown(key), "given twice")
 		}
 		var raw json.RawMessage
 		_ = dec.Decode(&raw)
 		fields[key] = raw
 	}
-	return fields, nil
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(twice)) {
+		errs = append(errs, twice[key])
+	}
+	return fields, errors.Join(errs...)
 }
 
 // MostErrors bounds the mistakes that are named of one list or object: for a megabyte of text

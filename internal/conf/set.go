@@ -137,13 +137,10 @@ func (s Set[T]) decode(body []byte, dst reflect.Value, depth int) error {
 		return plain(body, dst)
 	}
 	fields, err := Object(body)
-	if err != nil {
+	if fields == nil {
 		return err
 	}
-	var (
-		errs  []error
-		known []string
-	)
+	errs, known := []error{err}, []string(nil)
 	for field, value := range dst.Fields() {
 		if !field.IsExported() {
 			continue
