@@ -20,8 +20,8 @@ import (
 //
 //   - A success adds Ratio to a bucket of at most Burst retries, and a grant takes 1. A new
 //     server starts with a full bucket.
-//   - A grant is open until a request that began after it succeeds. At most Open grants may be
-//     open, or a fifth of the requests under way if that is more.
+//   - Grants are open until a request that began after the first of them succeeds. At most Open
+//     grants may be open, and one more for each five requests under way.
 //
 // The first part limits grants in the long run, the second in an outage: to 2 for a server with
 // few requests under way. The zero Fleet is a good budget.
