@@ -18,6 +18,7 @@
 //		evenkeel.budget.level     gauge (async.)  1
 //		evenkeel.budget.wait      histogram       s
 //		evenkeel.budget.refusals  counter         {call}     evenkeel.budget.waited
+//		evenkeel.backend.changes  counter         {change}   evenkeel.backend.change, .cause
 //
 //	  - evenkeel.calls counts calls when they stop, those that succeeded as well.
 //	  - evenkeel.attempts counts attempts when they end. Its sum over evenkeel.calls is the load: 1
@@ -31,6 +32,8 @@
 //	    retries to decide whether it gets one.
 //	  - evenkeel.budget.refusals counts calls that their budget stopped, after such a wait or at
 //	    once.
+//	  - evenkeel.backend.changes counts backends that were set aside or taken back, by grpcx/balancer
+//	    or httpx/endpoints (see [outlier.Event]).
 //	  - evenkeel.budget.level is read when metrics are collected, for each destination that a call
 //	    has ended for: 0 means that retries are refused, 1 that none has failed lately. Budgets that
 //	    are no [budget.Leveler] are left out. Where two policies have a destination of the same name
@@ -64,6 +67,8 @@
 //	evenkeel.attempt.number  of saved calls 2, 3, 4 or 5+
 //	evenkeel.attempt.status  on spans of attempts: what the server answered, such as "HTTP 503"
 //	evenkeel.budget.waited   true, false
+//	evenkeel.backend.change  set_aside, taken_back
+//	evenkeel.backend.cause   failures (in a row), failure_rate, latency
 //	evenkeel.destination     the destination's name (httpx: host, grpcx: target), absent for a
 //	                         policy's own; "other" once there are more than WithMaxDestinations
 //	grpc.method              package.Service/Method if the call has grpc.StaticMethod, as generated
@@ -78,6 +83,8 @@
 //	evenkeel.hedge  when a hedge was sent: evenkeel.attempt.number, evenkeel.attempt.class
 //	evenkeel.stop   when a call stopped, unless it succeeded at once: evenkeel.stop.reason,
 //	                evenkeel.call.attempts, evenkeel.call.hedges
+//	evenkeel.backend  when a backend was set aside or taken back: evenkeel.backend (its address),
+//	                  evenkeel.backend.change, .cause, .for (s)
 //
 // Spans for attempts are made by the instrumentation under evenkeel:
 //

@@ -338,6 +338,30 @@ func TestCloseIdleConnections_OfEveryEndpoint(t *testing.T) {
 	})
 }
 
+func TestEvent_HasNoPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, "a", "b")
+		f.servers[0].do(fails(http.StatusServiceUnavailable))
+		resolve := func(context.Context) (list []endpoints.Endpoint, err error) {
+			for _, host := range []string{"a", "b"} {
+				list = append(list, endpoints.Endpoint{URL: &url.URL{Scheme: "http", User: url.UserPassword("u", "secret"), Host: host}})
+			}
+			return list, nil
+		}
+		var events []outlier.Event
+		c := client(t, endpoints.New("orders", resolve, endpoints.Config{
+			Base: f.base(), SetAside: &outlier.Config{},
+			OnChange: func(_ context.Context, e outlier.Event) { events = append(events, e) },
+		}))
+		for range 50 {
+			_, _, err := get(c, "http://orders/")
+			require.NoError(t, err)
+		}
+		require.Len(t, events, 1)
+		require.Equal(t, "http://u:xxxxx@a", events[0].Backend)
+	})
+}
+
 func TestPanic_InTraceLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, "a", "b")

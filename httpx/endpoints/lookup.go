@@ -125,10 +125,10 @@ func (t *Transport) replace(found []Endpoint) (left []*endpoint) {
 	return left
 }
 
-// name identifies an endpoint.
+// name identifies an endpoint, in events as well: it has no password, which is not sent either.
 func (e Endpoint) name() string {
 	if e.URL != nil {
-		return e.URL.String()
+		return e.URL.Redacted()
 	}
 	return e.Addr
 }
