@@ -189,10 +189,17 @@ func (s *clientStream) RecvMsg(m any) error {
 	}
 	err := s.err
 	if err == nil {
-		err = s.cur.RecvMsg(m)
+		err = s.cur.receive(m)
 	}
 	s.ended(err)
 	return err
+}
+
+// receive receives a message on the attempt of a settled call.
+func (a *streamAttempt) receive(m any) error {
+	a.receiving.Store(true)
+	defer a.receiving.Store(false)
+	return a.RecvMsg(m)
 }
 
 // receive receives the first message on an attempt of a call that is not settled.
@@ -218,8 +225,7 @@ func (s *clientStream) receive(a *streamAttempt, m any) (verdict, error) {
 	return opAgain, nil
 }
 
-// ended releases what a stream holds, once the caller has seen its end. With gRPC-Go, onFinish
-// has done so already; other streams may ignore grpc.OnFinish.
+// ended releases what a stream holds, once the caller has seen its end.
 func (s *clientStream) ended(err error) {
 	if err == nil {
 		return

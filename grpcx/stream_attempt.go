@@ -25,15 +25,17 @@ type streamAttempt struct {
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
 	unfinished atomic.Bool   // it was given up before gRPC ended it: gRPC may still write its metadata
+	receiving  atomic.Bool   // RecvMsg of the settled call is under way
 	seen       metadata.MD   // its header, for the goroutine that receives
 	limit      time.Duration // the attempt timeout, 0 for none
 	left       time.Duration // of limit
 
 	// Guarded by the stream's mu:
-	claimed bool          // a goroutine settles the call or replaces the attempt
-	over    chan struct{} // closed when the attempt is replaced or the call settled
-	ended   bool          // gRPC has called OnFinish, with endErr
-	endErr  error
+	claimed  bool          // a goroutine settles the call or replaces the attempt
+	over     chan struct{} // closed when the attempt is replaced or the call settled
+	reported bool          // gRPC has called OnFinish, with endErr
+	ended    bool          // and that ended the attempt
+	endErr   error
 }
 
 // newAttempt returns the attempt that step asks for, not yet opened. waited is the wait before

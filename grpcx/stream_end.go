@@ -3,6 +3,8 @@ package grpcx
 import (
 	"time"
 
+	"google.golang.org/grpc/connectivity"
+
 	"github.com/evenkeel-go/evenkeel/call"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
@@ -28,12 +30,21 @@ func (s *clientStream) enter() (leave func()) {
 	}
 }
 
-// onFinish is called by gRPC when an attempt has ended, perhaps because the caller's context
-// ended or the connection was closed.
+// onFinish is called by gRPC when a stream of an attempt has ended, perhaps because the caller's
+// context ended or the connection was closed. If a stream fails while the caller waits for it, the
+// attempt may go on: an interceptor after ours may open another stream, such as one that retries.
+// The operation under way then returns whether it did.
 func (s *clientStream) onFinish(a *streamAttempt, err error) {
+	s.mu.Lock()
+	a.reported, a.endErr = true, err
+	goesOn := err != nil && (s.ops > 0 || a.receiving.Load()) && a.ctx.Err() == nil && !s.closed()
+	s.mu.Unlock()
+	if goesOn {
+		return
+	}
 	a.cancel(nil)
 	s.mu.Lock()
-	a.ended, a.endErr = true, err
+	a.ended = true
 	if s.cur == a && s.settled.Load() {
 		s.finish(err)
 	}
@@ -42,11 +53,16 @@ func (s *clientStream) onFinish(a *streamAttempt, err error) {
 	s.abandon(idle)
 }
 
+// closed reports whether the caller has closed the connection.
+func (s *clientStream) closed() bool {
+	return s.cc != nil && s.cc.GetState() == connectivity.Shutdown
+}
+
 // claimIdle claims an attempt that has ended while no operation of the caller would find out, and
 // returns it; nil if there is none. It requires that s.mu is held.
 func (s *clientStream) claimIdle() *streamAttempt {
 	a := s.cur
-	if a == nil || !a.ended || s.ops > 0 || a.claimed || s.settled.Load() {
+	if a == nil || !a.reported || s.ops > 0 || a.claimed || s.settled.Load() {
 		return nil
 	}
 	a.claimed = true

@@ -189,7 +189,7 @@ func (s *clientStream) replace(a, next *streamAttempt, last error) {
 func (s *clientStream) attemptEnded(a *streamAttempt) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return a.ended
+	return a.reported
 }
 
 // outcome returns the outcome of a failed attempt. Once the caller has given up, only a server's

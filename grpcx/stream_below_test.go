@@ -1,0 +1,114 @@
+package grpcx_test
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// reopening is a stream of an interceptor that opens another one whenever RecvMsg fails.
+type reopening struct {
+	grpc.ClientStream
+	open func() (grpc.ClientStream, error)
+	sent []any
+}
+
+func (r *reopening) SendMsg(m any) error {
+	r.sent = append(r.sent, m)
+	return r.ClientStream.SendMsg(m)
+}
+
+func (r *reopening) RecvMsg(m any) error {
+	for {
+		err := r.ClientStream.RecvMsg(m)
+		if status.Code(err) != codes.Unavailable {
+			return err
+		}
+		next, err := r.open()
+		if err != nil {
+			return err
+		}
+		r.ClientStream = next
+		for _, m := range r.sent {
+			if err := r.ClientStream.SendMsg(m); err != nil {
+				return err
+			}
+		}
+		if err := r.ClientStream.CloseSend(); err != nil {
+			return err
+		}
+	}
+}
+
+// reopen retries streams below ours, as the retry interceptor of go-grpc-middleware does. It notes
+// the context of each attempt of ours.
+func reopen(of *[]context.Context) grpc.StreamClientInterceptor {
+	return func(
+		ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
+		opts ...grpc.CallOption,
+	) (grpc.ClientStream, error) {
+		*of = append(*of, ctx)
+		open := func() (grpc.ClientStream, error) { return streamer(ctx, desc, cc, method, opts...) }
+		st, err := open()
+		return &reopening{ClientStream: st, open: open}, err
+	}
+}
+
+func TestStream_InterceptorBelowReopens(t *testing.T) {
+	for name, fails := range map[string]func(n int) (before, after bool){
+		"before the first message": func(n int) (bool, bool) { return n < 3, false },
+		"after a message":          func(n int) (bool, bool) { return false, n < 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService()
+			s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+				before, after := fails(n)
+				st.SetTrailer(metadata.Pairs("n", string(rune('0'+n))))
+				if before {
+					return unavailable()
+				}
+				if err := st.Send(out("a")); err != nil || after {
+					return unavailable()
+				}
+				return st.Send(out("b"))
+			}
+			var attempts []context.Context
+			var finished []error
+			var trailer metadata.MD
+			books := testkit.NewLedger()
+			p := policy(t, booked(books), func(c *retry.Config) { c.MaxAttempts = 1 })
+			cc := conn(t, "passthrough:///test", append(grpcx.DialOptions(p), serve(t, s),
+				grpc.WithChainStreamInterceptor(reopen(&attempts)))...)
+			st, err := testgrpc.NewTestServiceClient(cc).StreamingOutputCall(t.Context(), both(""),
+				grpc.Trailer(&trailer), grpc.OnFinish(func(err error) { finished = append(finished, err) }))
+			require.NoError(t, err)
+			var got string
+			for {
+				m, err := st.Recv()
+				if err == io.EOF {
+					break
+				}
+				require.NoError(t, err)
+				require.Empty(t, finished, "the call is not over")
+				got += string(m.GetPayload().GetBody())
+			}
+			require.Equal(t, map[string]string{"before the first message": "ab", "after a message": "aaab"}[name], got)
+			require.Equal(t, []error{nil}, finished)
+			require.Equal(t, []string{"3"}, trailer.Get("n"))
+			require.Len(t, attempts, 1)
+			require.Error(t, attempts[0].Err(), "the attempt's context is released")
+			books.Settled(t)
+		})
+	}
+}
