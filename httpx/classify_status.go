@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -26,6 +27,8 @@ import (
 //	another 4xx                  Rejected      no
 //	4xx to CONNECT               Rejected      no
 //	502, 503, 504 to CONNECT     Unprocessed   yes: there is no tunnel, so nothing was sent
+//	504 to Cache-Control:        Rejected      no: the cache has no answer (RFC 9111, section
+//	only-if-cached                             5.2.1.7)
 //
 //	Error                        Class         Sent again?
 //	GOAWAY above the last        Unprocessed   whatever the method, free: twice at once, and then
@@ -127,6 +130,8 @@ func classifyAnswer(req *http.Request, resp *http.Response, now func() time.Time
 	}
 	o, body := classifyStatus(resp.StatusCode), parseBody(resp)
 	switch {
+	case resp.StatusCode == http.StatusGatewayTimeout && onlyIfCached(req):
+		o = retry.Outcome{Class: retry.Rejected, Alive: true}
 	case body.spent == spent, body.spent == vague && body.wait == 0 && waitAsked(resp.Header, true, now) == 0:
 		o = retry.Outcome{Class: retry.Rejected, Alive: true}
 	case isTemporary(resp, now):
@@ -137,6 +142,21 @@ func classifyAnswer(req *http.Request, resp *http.Response, now func() time.Time
 		o.After = body.wait
 	}
 	return o
+}
+
+// onlyIfCached reports whether a request asks caches not to forward it.
+func onlyIfCached(req *http.Request) bool {
+	if req == nil {
+		return false
+	}
+	for _, line := range req.Header["Cache-Control"] {
+		for directive := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(directive, " \t"), "only-if-cached") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // classifyStatus returns the outcome of a status of 400 or above.

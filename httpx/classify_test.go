@@ -54,6 +54,34 @@ func TestClassify_StatusTable(t *testing.T) {
 	}
 }
 
+// A cache that has no answer says 504 to a request that it must not forward.
+func TestClassify_CacheMissIsAnAnswer(t *testing.T) {
+	for control, sent := range map[string]int{
+		"only-if-cached":                       1,
+		"max-stale=60 ,\tOnly-If-Cached, no-x": 1,
+		"max-stale=60":                         3,
+		"only-if-cached-not":                   3,
+	} {
+		s := serve(t, many(9, http.StatusGatewayTimeout)...)
+		req := request(t, http.MethodGet, s.URL, nil)
+		req.Header.Add("Cache-Control", "no-transform")
+		req.Header.Add("Cache-Control", control)
+		resp, err := client(t, policy(t, nil)).Do(req)
+		require.NoError(t, err)
+		text(t, resp)
+		require.Equal(t, http.StatusGatewayTimeout, resp.StatusCode)
+		require.Equal(t, sent, s.count(), control)
+		require.Equal(t, sent == 1, httpx.Classify(req, resp, nil).Alive, control)
+	}
+	s := serve(t, many(9, http.StatusServiceUnavailable)...)
+	req := request(t, http.MethodGet, s.URL, nil)
+	req.Header.Set("Cache-Control", "only-if-cached")
+	resp, err := client(t, policy(t, nil)).Do(req)
+	require.NoError(t, err)
+	text(t, resp)
+	require.Equal(t, 3, s.count(), "503 is no cache miss")
+}
+
 func TestClassify_OptionChangesTable(t *testing.T) {
 	s := serve(t, 409, 501, 200)
 	c := client(t, policy(t, nil), httpx.WithClassifier(
