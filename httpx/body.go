@@ -3,7 +3,6 @@ package httpx
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -24,6 +23,7 @@ type bodies struct {
 	reader *replay    // of the attempt under way
 	fences []*fence   // of the attempt under way; of all, if they run side by side
 	over   bool       // no further attempt will be made
+	failed error      // the latest error of GetBody, which ends the call
 
 	// These are set before the first attempt.
 	fenced bool // each body is behind a fence
@@ -83,19 +83,20 @@ func (b *bodies) again() (io.ReadCloser, error) {
 	return b.copy()
 }
 
-var errNoCopy = errors.New("neither a body nor an error")
+var errNoCopy = errors.New("httpx: GetBody returned neither a body nor an error")
 
-// copy returns another body from GetBody. It requires that b.mu is held.
-func (b *bodies) copy() (io.ReadCloser, error) {
-	if b.req.GetBody == nil {
-		return nil, &bodyError{errNoCopy}
+// copy returns another body from GetBody. A RoundTripper below gets GetBody's own error. It
+// requires that b.mu is held.
+func (b *bodies) copy() (body io.ReadCloser, err error) {
+	if b.req.GetBody != nil {
+		body, err = b.req.GetBody()
 	}
-	body, err := b.req.GetBody()
 	if err == nil && body == nil {
 		err = errNoCopy
 	}
 	if err != nil {
-		return nil, &bodyError{err}
+		b.failed = err
+		return nil, err
 	}
 	return b.fence(body), nil
 }
@@ -159,19 +160,13 @@ func (b *bodies) unused() {
 
 // broke reports whether an attempt failed with err because its body did.
 func (b *bodies) broke(err error) bool {
-	if is[*bodyError](err) {
-		return true
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.failed != nil && errors.Is(err, b.failed) {
+		return true
+	}
 	return b.reader != nil && b.reader.broke() || slices.ContainsFunc(b.fences, (*fence).broke)
 }
-
-// bodyError is GetBody's error, which ends the call.
-type bodyError struct{ err error }
-
-func (e *bodyError) Error() string { return fmt.Sprintf("httpx: GetBody: %v", e.err) }
-func (e *bodyError) Unwrap() error { return e.err }
 
 // inMemory reports whether the request's GetBody is one that http.NewRequest makes for a
 // bytes.Buffer, bytes.Reader or strings.Reader: its copies share nothing that changes, and no

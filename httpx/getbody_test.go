@@ -125,7 +125,7 @@ func TestGetBody_FailsForBase(t *testing.T) {
 			var seen recorder
 			tr := httpx.NewTransport(signer, policy(t, nil, retry.WithObserver(&seen)))
 			_, err := tr.RoundTrip(replayable(t, "http://h/", open))
-			require.ErrorIs(t, err, gone)
+			require.Equal(t, wrap(gone), err, "the error is GetBody's own")
 			require.EqualValues(t, 1, sent.Load())
 			require.Equal(t, retry.ReasonRejected, seen.calls[0].Reason)
 		})
