@@ -162,10 +162,8 @@ func (b *bodies) unused() {
 func (b *bodies) broke(err error) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failed != nil && errors.Is(err, b.failed) {
-		return true
-	}
-	return b.reader != nil && b.reader.broke() || slices.ContainsFunc(b.fences, (*fence).broke)
+	return b.failed != nil && errors.Is(err, b.failed) || b.reader != nil && b.reader.broke(err) ||
+		slices.ContainsFunc(b.fences, func(f *fence) bool { return f.broke(err) })
 }
 
 // inMemory reports whether the request's GetBody is one that http.NewRequest makes for a
@@ -196,11 +194,12 @@ var errCut = errors.New("httpx: the attempt that reads this body is over")
 // another, and a response may arrive while the upload is still running: without a fence the old
 // attempt would take bytes from the next.
 type fence struct {
-	body   io.ReadCloser
-	failed atomic.Bool // a Read failed before Close
-	closed atomic.Bool
-	mu     sync.Mutex // held during Read
-	over   bool       // guarded by mu; Reads fail
+	body    io.ReadCloser
+	failed  atomic.Bool // a Read failed before Close
+	closed  atomic.Bool
+	closing atomic.Pointer[error] // returned by the body's Close; nil: none
+	mu      sync.Mutex            // held during Read
+	over    bool                  // guarded by mu; Reads fail
 }
 
 func (f *fence) Read(p []byte) (int, error) {
@@ -220,7 +219,11 @@ func (f *fence) Close() error {
 	if f.closed.Swap(true) {
 		return nil
 	}
-	return f.body.Close()
+	err := f.body.Close()
+	if err != nil {
+		f.closing.Store(&err)
+	}
+	return err
 }
 
 // stop closes the body and waits for a Read under way, which Close unblocks (as http.Request.Body
@@ -232,4 +235,8 @@ func (f *fence) stop() {
 	f.mu.Unlock()
 }
 
-func (f *fence) broke() bool { return f.failed.Load() }
+// broke reports whether a Read of the body failed, or its Close caused the attempt's error.
+func (f *fence) broke(err error) bool {
+	closing := f.closing.Load()
+	return f.failed.Load() || closing != nil && errors.Is(err, *closing)
+}

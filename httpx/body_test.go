@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -241,6 +242,52 @@ func TestBody_ReadErrorNotRetried(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// TestBody_CloseErrorNotRetried has a body whose Close fails, as that of a reader that verifies
+// what was read may.
+func TestBody_CloseErrorNotRetried(t *testing.T) {
+	corrupt := errors.New("corrupt")
+	for name, test := range map[string]struct {
+		buffer, read int
+		getBody      bool
+	}{
+		"nothing is kept":     {0, 1, false},
+		"read past the limit": {2, 4, false},
+		"read to its end":     {10, 10, false},
+		"with GetBody":        {0, 10, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent, closed := 0, new(atomic.Int32)
+			closing := base(func(req *http.Request) (*http.Response, error) {
+				sent++
+				_, _ = io.ReadAll(io.LimitReader(req.Body, int64(test.read)))
+				err := req.Body.Close()
+				require.Equal(t, corrupt, err)
+				require.EqualValues(t, 1, closed.Load(), "no later than without a Transport")
+				return nil, fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", err)
+			})
+			body := corruptBody{strings.NewReader("pay 5"), closed, corrupt}
+			tr := httpx.NewTransport(closing, policy(t, nil), httpx.WithBodyBuffer(test.buffer))
+			req := request(t, http.MethodPut, "http://h/", body)
+			if test.getBody {
+				req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("pay 5")), nil }
+			}
+			_, err := tr.RoundTrip(req)
+			require.ErrorIs(t, err, corrupt)
+			require.Equal(t, 1, sent, "the body is not what it should be")
+			require.EqualValues(t, 1, closed.Load())
+		})
+	}
+}
+
+// corruptBody counts Closes, which return err.
+type corruptBody struct {
+	io.Reader
+	closed *atomic.Int32
+	err    error
+}
+
+func (b corruptBody) Close() error { b.closed.Add(1); return b.err }
 
 func TestBody_RequestUnchangedAfterCall(t *testing.T) {
 	s := serve(t, 503, 503)

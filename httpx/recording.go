@@ -14,7 +14,6 @@ type recording struct {
 	source io.ReadCloser
 	users  atomic.Int32 // the call and the readers in use; the source is closed with the last one
 	closed atomic.Bool  // the source was closed
-	failed atomic.Bool  // an attempt's Close of it failed
 
 	reading chan struct{} // holds one during source.Read; a Mutex would stop synctest's clock
 
@@ -28,6 +27,7 @@ type recording struct {
 	waiting int        // Reads that wait for the source, of all readers
 	decided *sync.Cond // signals a change of held, or of a reader's stopped or shut
 	err     error      // returned by the latest source.Read
+	closing error      // returned to an attempt by source.Close
 }
 
 func newRecording(source io.ReadCloser, limit int) *recording {
@@ -215,7 +215,9 @@ func (r *replay) Close() error {
 	}
 	err := r.close()
 	if err != nil {
-		r.failed.Store(true)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.closing = err
 	}
 	return err
 }
@@ -285,9 +287,10 @@ func (r *replay) leave() bool {
 	return r.users.Add(-1) == 0
 }
 
-// broke reports whether the source failed during this attempt, in a Read or in Close.
-func (r *replay) broke() bool {
+// broke reports whether the source failed during this attempt, or its Close caused the attempt's
+// error.
+func (r *replay) broke(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.failed.Load() || r.err != nil && r.err != io.EOF && !r.broken && !r.stopped
+	return r.closing != nil && errors.Is(err, r.closing) || r.err != nil && r.err != io.EOF && !r.broken && !r.stopped
 }

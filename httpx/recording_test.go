@@ -2,8 +2,6 @@ package httpx_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -360,44 +358,6 @@ func TestRecording_ClosedBodyNotReadBeyondBuffer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 10, source.read)
 }
-
-// TestRecording_CloseReachesSource has a body whose Close fails, as that of a reader that verifies
-// what was read may.
-func TestRecording_CloseReachesSource(t *testing.T) {
-	corrupt := errors.New("corrupt")
-	for name, test := range map[string]struct{ buffer, read int }{
-		"nothing is kept":     {0, 1},
-		"read past the limit": {2, 4},
-		"read to its end":     {10, 10},
-	} {
-		t.Run(name, func(t *testing.T) {
-			sent, closed := 0, new(atomic.Int32)
-			closing := base(func(req *http.Request) (*http.Response, error) {
-				sent++
-				_, _ = io.ReadAll(io.LimitReader(req.Body, int64(test.read)))
-				err := req.Body.Close()
-				require.Equal(t, corrupt, err)
-				require.EqualValues(t, 1, closed.Load(), "no later than without a Transport")
-				return nil, fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", err)
-			})
-			body := corruptBody{strings.NewReader("pay 5"), closed, corrupt}
-			tr := httpx.NewTransport(closing, policy(t, nil), httpx.WithBodyBuffer(test.buffer))
-			_, err := tr.RoundTrip(request(t, http.MethodPut, "http://h/", body))
-			require.ErrorIs(t, err, corrupt)
-			require.Equal(t, 1, sent, "the body is not what it should be")
-			require.EqualValues(t, 1, closed.Load())
-		})
-	}
-}
-
-// corruptBody counts Closes, which return err.
-type corruptBody struct {
-	io.Reader
-	closed *atomic.Int32
-	err    error
-}
-
-func (b corruptBody) Close() error { b.closed.Add(1); return b.err }
 
 // TestRecording_CloseDuringReadIsNotReplayed has a base that does not wait for a Read which
 // Close should unblock.
