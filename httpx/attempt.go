@@ -136,9 +136,7 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 		c.sent = req
 	}
 	resp, err := c.exchange(req, attempt, own)
-	if resp != nil && resp.Request == req {
-		resp.Request = c.req
-	}
+	restore(resp, req, c.req)
 	c.noteExpect(attempt, req, resp)
 	return resp, err
 }

@@ -286,6 +286,36 @@ func TestClient_FirstAttemptIsCallersOwnRequest(t *testing.T) {
 	}
 }
 
+// TestClient_ResponseNamesCallersRequest has http.Transport send copies of its own: for a request
+// with a body, over an HTTP/2 connection that it has kept.
+func TestClient_ResponseNamesCallersRequest(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+	defer stop()
+	sign := httpx.WithBeforeAttempt(func(r *http.Request, _ *retry.Failure) error {
+		r.Header.Set("Authorization", "secret")
+		return nil
+	})
+	for name, tr := range map[string]*httpx.Transport{
+		"fast":         httpx.NewTransport(s.Client().Transport, policy(t, nil)),
+		"signed":       httpx.NewTransport(s.Client().Transport, policy(t, nil), sign),
+		"idle timeout": httpx.NewTransport(s.Client().Transport, policy(t, nil), httpx.WithBodyIdleTimeout(time.Hour)),
+	} {
+		for range 2 {
+			req := request(t, http.MethodPut, s.URL, strings.NewReader("x")).WithContext(ctx)
+			resp, err := tr.RoundTrip(req)
+			require.NoError(t, err)
+			text(t, resp)
+			require.NoError(t, resp.Request.Context().Err(), name)
+			require.Empty(t, resp.Request.Header, name)
+			require.Same(t, req, resp.Request, name)
+		}
+	}
+}
+
 func TestClient_SlowReaderAfterRetryUnderAttemptTimeout(t *testing.T) {
 	for name, protocols := range map[string]*http.Protocols{"h1": nil, "h2": unencryptedHTTP2()} {
 		t.Run(name, func(t *testing.T) {

@@ -40,9 +40,7 @@ func (t *Transport) fast(req *http.Request, p *drive.Policy) bool {
 func (t *Transport) runFast(req *http.Request, p *drive.Policy) (*http.Response, error) {
 	sent, begun := t.stamped(req), p.Begin()
 	resp, err := normalize(t.base.RoundTrip(sent))
-	if resp != nil && resp.Request == sent {
-		resp.Request = req
-	}
+	restore(resp, sent, req)
 	if err == nil && resp.StatusCode < http.StatusBadRequest {
 		p.Succeed(time.Time{}, begun)
 		return resp, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 )
 
 // ownContext holds the functions that end a context of an attempt's own. An attempt has one if
@@ -58,6 +59,26 @@ func (c *call) exchange(req *http.Request, attempt int, own ownContext) (resp *h
 		resp = keep(resp, own.stop)
 	}
 	return resp, err
+}
+
+// restore puts the caller's request in the place of the one that was sent for it, or of a copy that
+// the base has made of that: http.Transport makes one of a request with a body, and returns it
+// over an HTTP/2 connection that it has kept. A request with another context stays, such as that
+// of a Transport below, which has its report there.
+func restore(resp *http.Response, sent, req *http.Request) {
+	if resp == nil || resp.Request == nil || sent == req {
+		return
+	}
+	got := resp.Request
+	if got == sent || got.URL == sent.URL && got.Method == sent.Method && equal(got.Context(), sent.Context()) {
+		resp.Request = req
+	}
+}
+
+// equal reports whether two contexts are the same. It reports false for a type of the user's that
+// does not permit to compare them.
+func equal(a, b context.Context) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // keep returns resp with a body that calls cancel when it is closed or a Read of it fails. It

@@ -70,9 +70,7 @@ func (t *Transport) nested(req *http.Request) (*http.Response, error) {
 	}
 	own := req.WithContext(ctx)
 	resp, err := t.roundTrip(own)
-	if resp != nil && resp.Request == own {
-		resp.Request = req
-	}
+	restore(resp, own, req)
 	return resp, err
 }
 
