@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -32,8 +33,10 @@ import (
 //     [WithTrust] it counts as CRITICAL at most.
 //
 // The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and
-// io.ReaderFrom if the one below does, and is transparent for http.ResponseController. Handler
-// panics if next or an option is nil.
+// io.ReaderFrom if the one below does, and http.CloseNotifier if that is net/http's own. It is
+// transparent for http.ResponseController. As with any other, http.MaxBytesReader does not see that
+// it is net/http's, and so does not close the connection. Handler panics if next or an option is
+// nil.
 func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
 	must(next != nil, "Handler: nil handler")
 	h := &handler{next: next, max: defaultMaxTimeout}
@@ -89,8 +92,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 	}
 	inner := r.WithContext(ctx)
+	if r.Body != nil && r.Trailer == nil && r.ContentLength < 0 && r.ProtoMajor == 1 {
+		inner.Body = &trailedBody{r.Body, r, inner}
+	}
+	defer tidy(r, inner) // also after a panic
 	h.serve(&writer{ResponseWriter: w, mark: mark, ctx: r.Context()}, r, inner)
-	tidy(r, inner)
 }
 
 // serve calls the next handler with inner, a copy of r with another context, and charges the
@@ -109,14 +115,36 @@ func (h *handler) serve(w *writer, r, inner *http.Request) {
 }
 
 // tidy does for the request's copy what net/http does for r: it removes the files of a form that
-// next parsed. The pattern that a ServeMux set goes back to r, for the handlers around this one.
+// next parsed. The pattern that a ServeMux set, and what was parsed, go back to r, for the handlers
+// around this one.
 func tidy(r, inner *http.Request) {
 	if r.MultipartForm == nil && inner.MultipartForm != nil {
 		_ = inner.MultipartForm.RemoveAll()
 	}
+	if r.Form == nil {
+		r.Form = inner.Form
+	}
+	if r.PostForm == nil {
+		r.PostForm = inner.PostForm
+	}
 	if inner.Pattern != r.Pattern {
 		r.Pattern = inner.Pattern
 	}
+}
+
+// trailedBody passes the trailer of an HTTP/1 request that announced none from the request that
+// net/http sets it on to the copy of that.
+type trailedBody struct {
+	io.ReadCloser
+	from, to *http.Request
+}
+
+func (b *trailedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.to.Trailer = b.from.Trailer
+	}
+	return n, err
 }
 
 // refuse answers a request that next is not called for. After a passed deadline status is 504: 408

@@ -133,9 +133,16 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // wrapWriter returns wrapped with the optional interfaces of the writer below. That of HTTP/1 is a
-// Flusher and Hijacker, that of HTTP/2 a Flusher and Pusher, that of http.TimeoutHandler a Pusher.
+// Flusher, Hijacker and CloseNotifier, that of HTTP/2 a Flusher, Pusher and CloseNotifier, that of
+// http.TimeoutHandler a Pusher.
 func wrapWriter(wrapped *writer) http.ResponseWriter {
 	w := wrapped.ResponseWriter
+	//lint:ignore SA1019 frameworks such as gin panic without it
+	if c, notifies := w.(http.CloseNotifier); notifies {
+		if own := wrapNotifier(wrapped, c); own != nil {
+			return own
+		}
+	}
 	_, flushes := w.(http.Flusher)
 	_, hijacks := w.(http.Hijacker)
 	p, pushes := w.(http.Pusher)
@@ -182,4 +189,31 @@ func wrapWriter(wrapped *writer) http.ResponseWriter {
 		}{wrapped, p}
 	}
 	return wrapped
+}
+
+// wrapNotifier returns wrapped with the optional interfaces of net/http's own writers, or nil if c,
+// the writer below, is like neither.
+//
+//lint:ignore SA1019 as above
+func wrapNotifier(wrapped *writer, c http.CloseNotifier) http.ResponseWriter {
+	_, flushes := c.(http.Flusher)
+	_, hijacks := c.(http.Hijacker)
+	p, pushes := c.(http.Pusher)
+	switch {
+	case flushes && hijacks && !pushes:
+		return &struct {
+			*writer
+			flusher
+			hijacker
+			http.CloseNotifier //lint:ignore SA1019 as above
+		}{wrapped, flusher{wrapped}, hijacker{wrapped}, c}
+	case flushes && pushes && !hijacks:
+		return &struct {
+			*writer
+			flusher
+			http.Pusher
+			http.CloseNotifier //lint:ignore SA1019 as above
+		}{wrapped, flusher{wrapped}, p, c}
+	}
+	return nil
 }
