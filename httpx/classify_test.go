@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -182,15 +183,6 @@ func refusals(t *testing.T) map[string]refusal {
 	lockedURL, err := url.Parse(locked.URL)
 	require.NoError(t, err)
 	proxied := &http.Transport{Proxy: http.ProxyURL(lockedURL)}
-	h2c := httptest.NewUnstartedServer(http.NotFoundHandler())
-	h2c.Config.Protocols = unencryptedHTTP2()
-	h2c.Start()
-	t.Cleanup(h2c.Close)
-	over2 := func(change func(*http.Request)) refusal {
-		req := with(change)
-		req.URL.Host = strings.TrimPrefix(h2c.URL, "http://")
-		return refusal{&http.Transport{Protocols: unencryptedHTTP2()}, req}
-	}
 	return map[string]refusal{
 		"unknown certificate authority": {nil, request(t, http.MethodGet, tlsServer.URL, nil)},
 		"client certificate demanded":   {insecure, request(t, http.MethodGet, mutual.URL, nil)},
@@ -206,15 +198,30 @@ func refusals(t *testing.T) map[string]refusal {
 		"invalid port":                  {nil, with(func(r *http.Request) { r.URL.Host = "127.0.0.1:port" })},
 		"invalid address":               {nil, with(func(r *http.Request) { r.URL.Host = "[::1]x:80" })},
 		"invalid trailer key":           {nil, with(func(r *http.Request) { chunkedWith(r, http.Header{"Trailer": nil}) })},
-		"h2: invalid trailer key":       over2(func(r *http.Request) { chunkedWith(r, http.Header{"Trailer": nil}) }),
-		"h2: Upgrade":                   over2(func(r *http.Request) { r.Header.Set("Upgrade", "websocket") }),
-		"h2: Connection":                over2(func(r *http.Request) { r.Header.Set("Connection", "X-A") }),
-		"h2: Transfer-Encoding":         over2(func(r *http.Request) { r.Header.Set("Transfer-Encoding", "gzip") }),
-		"h2: path":                      over2(func(r *http.Request) { r.URL.Opaque = "path" }),
 		"wrong length": {nil, with(func(r *http.Request) {
 			r.Method, r.ContentLength, r.Body = http.MethodPut, 10, io.NopCloser(strings.NewReader("x"))
 			r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }
 		})},
+	}
+}
+
+// refusalsOverHTTP2 returns requests that net/http refuses over HTTP/2 alone.
+func refusalsOverHTTP2(t *testing.T) map[string]refusal {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.Protocols = unencryptedHTTP2()
+	s.Start()
+	t.Cleanup(s.Close)
+	with := func(change func(*http.Request)) refusal {
+		req := request(t, http.MethodGet, s.URL, nil)
+		change(req)
+		return refusal{&http.Transport{Protocols: unencryptedHTTP2()}, req}
+	}
+	return map[string]refusal{
+		"h2: invalid trailer key": with(func(r *http.Request) { chunkedWith(r, http.Header{"Trailer": nil}) }),
+		"h2: Upgrade":             with(func(r *http.Request) { r.Header.Set("Upgrade", "websocket") }),
+		"h2: Connection":          with(func(r *http.Request) { r.Header.Set("Connection", "X-A") }),
+		"h2: Transfer-Encoding":   with(func(r *http.Request) { r.Header.Set("Transfer-Encoding", "gzip") }),
+		"h2: path":                with(func(r *http.Request) { r.URL.Opaque = "path" }),
 	}
 }
 
@@ -226,7 +233,9 @@ func chunkedWith(r *http.Request, trailer http.Header) {
 }
 
 func TestClassify_RefusedByNetHTTPOrTLSNeverRetried(t *testing.T) {
-	for name, test := range refusals(t) {
+	all := refusals(t)
+	maps.Copy(all, refusalsOverHTTP2(t))
+	for name, test := range all {
 		t.Run(name, func(t *testing.T) {
 			if test.base == nil {
 				test.base = &http.Transport{}

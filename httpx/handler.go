@@ -34,8 +34,8 @@ import (
 //
 // The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and
 // io.ReaderFrom if the one below does, and http.CloseNotifier if that is net/http's own. It is
-// transparent for http.ResponseController. As with any other, http.MaxBytesReader does not see that
-// it is net/http's, and so does not close the connection. Handler panics if next or an option is
+// transparent for http.ResponseController. As with any other writer around net/http's,
+// http.MaxBytesReader cannot have the connection closed. Handler panics if next or an option is
 // nil.
 func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
 	must(next != nil, "Handler: nil handler")
@@ -115,8 +115,8 @@ func (h *handler) serve(w *writer, r, inner *http.Request) {
 }
 
 // tidy does for the request's copy what net/http does for r: it removes the files of a form that
-// next parsed. The pattern that a ServeMux set, and what was parsed, go back to r, for the handlers
-// around this one.
+// next parsed. The pattern that a ServeMux set, and the values that were parsed, go back to r, for
+// the handlers around this one.
 func tidy(r, inner *http.Request) {
 	if r.MultipartForm == nil && inner.MultipartForm != nil {
 		_ = inner.MultipartForm.RemoveAll()

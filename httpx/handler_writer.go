@@ -191,8 +191,8 @@ func wrapWriter(wrapped *writer) http.ResponseWriter {
 	return wrapped
 }
 
-// wrapNotifier returns wrapped with the optional interfaces of net/http's own writers, or nil if c,
-// the writer below, is like neither.
+// wrapNotifier returns wrapped with the optional interfaces of net/http's own writers, or nil if
+// c, the writer below, is like neither.
 //
 //lint:ignore SA1019 as above
 func wrapNotifier(wrapped *writer, c http.CloseNotifier) http.ResponseWriter {

@@ -61,10 +61,10 @@ func (c *call) exchange(req *http.Request, attempt int, own ownContext) (resp *h
 	return resp, err
 }
 
-// restore puts the caller's request in the place of the one that was sent for it, or of a copy that
-// the base has made of that: http.Transport makes one of a request with a body, and returns it
-// over an HTTP/2 connection that it has kept. A request with another context stays, such as that
-// of a Transport below, which has its report there.
+// restore puts the caller's request in the place of the one that was sent for it, or of a copy of
+// that: http.Transport makes one of a request with a body, and returns it over a kept HTTP/2
+// connection. A request with another context stays, such as that of a Transport below, which has
+// its report there.
 func restore(resp *http.Response, sent, req *http.Request) {
 	if resp == nil || resp.Request == nil || sent == req {
 		return
