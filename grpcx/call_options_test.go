@@ -3,6 +3,7 @@ package grpcx_test
 import (
 	"context"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -325,4 +326,20 @@ func TestUnary_LostAttemptsMetadataNotShown(t *testing.T) {
 	require.Empty(t, header)
 	require.Empty(t, trailer)
 	require.Empty(t, reply.Username)
+}
+
+// TestCallOptions_UntouchedWithoutStream has gRPC-Go refuse calls, and then leave the targets of
+// options alone.
+func TestCallOptions_UntouchedWithoutStream(t *testing.T) {
+	c := dial(t, serve(t, newService()), policy(t))
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "bad", "a\nb")
+	header, trailer, from := metadata.Pairs("h", "1"), metadata.Pairs("t", "1"), peer.Peer{Addr: &net.UnixAddr{}}
+	opts := []grpc.CallOption{grpc.Header(&header), grpc.Trailer(&trailer), grpc.Peer(&from)}
+	_, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{}, opts...)
+	require.Equal(t, codes.Internal, status.Code(err))
+	_, err = c.FullDuplexCall(ctx, opts...)
+	require.Equal(t, codes.Internal, status.Code(err))
+	require.Equal(t, metadata.Pairs("h", "1"), header)
+	require.Equal(t, metadata.Pairs("t", "1"), trailer)
+	require.NotNil(t, from.Addr)
 }

@@ -59,8 +59,8 @@ func (w *outputs) sending() {
 
 func (w *outputs) wantsPeer() bool { return w != nil && len(w.peer) > 0 }
 
-// publish sets the targets to the metadata of the attempt that answered, or empties them if none
-// did.
+// publish sets the targets to the metadata of the attempt that answered. Like gRPC-Go, it leaves
+// them alone if that had no stream on a connection.
 func (w *outputs) publish(a *attempt) {
 	if w == nil {
 		return
@@ -69,17 +69,21 @@ func (w *outputs) publish(a *attempt) {
 		*n = int(w.sent.Load())
 	}
 	if a == nil {
-		a = &attempt{}
+		return
 	}
+	sent := a.trailer != nil // always, unless another channel than gRPC-Go's ignores the option
 	for _, md := range w.header {
-		*md = a.header
+		if sent || a.header != nil {
+			*md = a.header
+		}
 	}
 	for _, md := range w.trailer {
-		*md = a.trailer
+		if sent {
+			*md = a.trailer
+		}
 	}
 	for _, p := range w.peer {
-		*p = peer.Peer{}
-		if a.peer != nil {
+		if a.peer != nil && (sent || a.peer.Addr != nil) {
 			*p = *a.peer
 		}
 	}

@@ -137,13 +137,7 @@ func (s *clientStream) SendMsg(m any) error {
 			return err
 		}
 	}
-	switch {
-	case s.err == nil:
-		return s.cur.SendMsg(m)
-	case !s.desc.ClientStreams:
-		return nil // as gRPC-Go has it: RecvMsg returns the error
-	}
-	return io.EOF
+	return s.cur.SendMsg(m) // once the stream has ended, what is wrong with the message, or io.EOF
 }
 
 // send sends a message on an attempt of a call that is not settled.
@@ -257,10 +251,7 @@ func (s *clientStream) Header() (header metadata.MD, _ error) {
 			return header, nil
 		}
 	}
-	if s.err != nil {
-		return nil, nil // as gRPC-Go has it: RecvMsg returns the error
-	}
-	return s.cur.Header()
+	return s.cur.Header() // nil without an error if there is none: RecvMsg returns the error
 }
 
 // Trailer returns the final attempt's trailer. The call is not sent again.

@@ -120,9 +120,19 @@ func (a *streamAttempt) timedOut() bool { return context.Cause(a.ctx) == timeout
 // noStream stands for the stream of an attempt that could not be opened, once the call is over.
 type noStream struct {
 	grpc.ClientStream
-	ctx context.Context
+	ctx  context.Context
+	desc *grpc.StreamDesc
 }
 
-func (n noStream) Context() context.Context { return n.ctx }
-func (noStream) Trailer() metadata.MD       { return nil }
-func (noStream) CloseSend() error           { return nil }
+func (n noStream) Context() context.Context   { return n.ctx }
+func (noStream) Header() (metadata.MD, error) { return nil, nil }
+func (noStream) Trailer() metadata.MD         { return nil }
+func (noStream) CloseSend() error             { return nil }
+
+// SendMsg returns what gRPC-Go's does on a stream that has ended: RecvMsg returns the error.
+func (n noStream) SendMsg(any) error {
+	if n.desc.ClientStreams {
+		return io.EOF
+	}
+	return nil
+}

@@ -3,15 +3,18 @@ package grpcx_test
 import (
 	"context"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -120,4 +123,19 @@ func TestStream_CallOptionsSetIfSenderFoundEnd(t *testing.T) {
 		require.NotNil(t, addr)
 		require.Equal(t, []string{"1"}, got)
 	}
+}
+
+// TestStream_SendAfterEnd sends on streams that have ended, which gRPC-Go answers with what is
+// wrong with the message, if anything is.
+func TestStream_SendAfterEnd(t *testing.T) {
+	s := newService()
+	s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return status.Error(codes.NotFound, "no") }
+	st, err := dial(t, serve(t, s), policy(t)).FullDuplexCall(t.Context(), grpc.MaxCallSendMsgSize(100))
+	require.NoError(t, err)
+	_, err = st.Recv()
+	require.Equal(t, codes.NotFound, status.Code(err))
+	require.Equal(t, io.EOF, st.Send(both("x")))
+	require.Equal(t, codes.ResourceExhausted, status.Code(st.Send(both(strings.Repeat("x", 200)))))
+	require.NoError(t, st.CloseSend())
+	require.ErrorContains(t, st.Send(both("x")), "SendMsg called after CloseSend")
 }

@@ -150,6 +150,21 @@ func TestStream_HeaderOfFailedCallIsNil(t *testing.T) {
 	require.EqualValues(t, 3, s.calls.Load())
 }
 
+func TestServerStream_HeaderBeforeRefusal(t *testing.T) {
+	s := newService()
+	s.output = func(_ int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+		require.NoError(t, st.SendHeader(metadata.Pairs("quota", "0")))
+		return status.Error(codes.PermissionDenied, "no")
+	}
+	st, err := dial(t, serve(t, s), policy(t)).StreamingOutputCall(t.Context(), &testgrpc.StreamingOutputCallRequest{})
+	require.NoError(t, err)
+	_, err = st.Recv()
+	require.Equal(t, codes.PermissionDenied, status.Code(err))
+	header, err := st.Header()
+	require.NoError(t, err)
+	require.Equal(t, []string{"0"}, header.Get("quota"), "as gRPC-Go has it")
+}
+
 func TestServerStream_UnseenHeaderDoesNotCommit(t *testing.T) {
 	s := newService()
 	s.output = func(n int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {

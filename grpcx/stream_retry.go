@@ -176,7 +176,7 @@ func (s *clientStream) replace(a, next *streamAttempt, last error) {
 	defer s.unlock()
 	if s.stopped() {
 		if next != nil {
-			s.cur = &streamAttempt{ClientStream: noStream{ctx: s.ctx}, ctx: s.ctx, cancel: func(error) {}}
+			s.cur = &streamAttempt{ClientStream: noStream{ctx: s.ctx, desc: s.desc}, ctx: s.ctx, cancel: func(error) {}}
 		}
 		s.stop(a, last)
 		return
