@@ -50,6 +50,8 @@ type clientStream struct {
 	receiving chan struct{}
 	settled   atomic.Bool // cur and err are final
 	err       error       // what RecvMsg returns once settled; nil: what cur's own stream returns
+	abandoned bool        // err is that of abandon, see receiveLate
+	received  bool        // receiveLate has received a message; only the caller's receiver uses it
 
 	// mu is never held across a call of a stream or of the caller's code; see unlock.
 	mu      sync.Mutex
@@ -182,7 +184,10 @@ func (s *clientStream) RecvMsg(m any) error {
 		}
 	}
 	err := s.err
-	if err == nil {
+	switch {
+	case s.abandoned:
+		err = s.receiveLate(m)
+	case err == nil:
 		err = s.cur.receive(m)
 	}
 	s.ended(err)

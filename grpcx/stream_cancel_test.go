@@ -3,6 +3,7 @@ package grpcx_test
 import (
 	"context"
 	"io"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -154,4 +155,57 @@ func TestStream_CancelDuringReplay(t *testing.T) {
 		require.EqualValues(t, 1, n.Load())
 		books.Settled(t)
 	})
+}
+
+// TestStream_EndedContextKeepsWhatArrived has a caller receive only when its context has ended,
+// although the server has answered before.
+func TestStream_EndedContextKeepsWhatArrived(t *testing.T) {
+	for name, test := range map[string]struct {
+		last error // the server's; nil: it goes on
+		want codes.Code
+	}{
+		"refused":                       {status.Error(codes.NotFound, "no"), codes.NotFound},
+		"failed after a message":        {status.Error(codes.Aborted, "no"), codes.Aborted},
+		"still going on":                {nil, codes.DeadlineExceeded},
+		"failed without any":            {status.Error(codes.Aborted, "none"), codes.DeadlineExceeded},
+		"refused without any":           {status.Error(codes.NotFound, "none"), codes.NotFound},
+		"ended well without any":        {status.Error(codes.OK, "none"), codes.OK},
+		"could be retried, without any": {unavailable(), codes.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+				messages := 0
+				s.duplex = func(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+					_ = st.SendHeader(nil)
+					if !strings.HasSuffix(name, "without any") {
+						messages = 1
+						_ = st.Send(out("x"))
+					}
+					if test.last == nil && test.want != codes.OK {
+						<-st.Context().Done()
+					}
+					return test.last
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				st, err := dial(t, to, policy(t)).FullDuplexCall(ctx)
+				require.NoError(t, err)
+				time.Sleep(2 * time.Second)
+				for range messages {
+					m, err := st.Recv()
+					require.NoError(t, err)
+					require.Equal(t, "x", string(m.GetPayload().GetBody()))
+				}
+				for range 2 {
+					_, err = st.Recv()
+					if test.want == codes.OK {
+						require.Equal(t, io.EOF, err)
+						continue
+					}
+					require.Equal(t, test.want, status.Code(err), err)
+				}
+				require.EqualValues(t, 1, s.calls.Load())
+			})
+		})
+	}
 }

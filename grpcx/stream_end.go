@@ -1,6 +1,7 @@
 package grpcx
 
 import (
+	"io"
 	"time"
 
 	"google.golang.org/grpc/connectivity"
@@ -78,7 +79,24 @@ func (s *clientStream) abandon(a *streamAttempt) {
 	s.report(a, retry.Outcome{Class: retry.Canceled}, a.endErr)
 	s.mu.Lock()
 	defer s.unlock()
+	s.abandoned = true
 	s.stop(a, a.endErr)
+}
+
+// receiveLate receives on a stream whose call was abandoned. As with gRPC-Go, the caller gets what
+// arrived before its context ended: messages, the server's refusal, a good end. Any other error is
+// the context's, until there was a message.
+func (s *clientStream) receiveLate(m any) error {
+	header, _ := s.cur.Header()
+	err := s.cur.lost(header, s.cur.RecvMsg(m))
+	switch {
+	case err == nil:
+		s.received = true
+	case err == io.EOF, s.received, refused(err):
+	default:
+		err = s.err
+	}
+	return err
 }
 
 // succeed settles the call: its answer has begun. Receiving returns err from now on or, if it is
