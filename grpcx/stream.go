@@ -50,7 +50,7 @@ type clientStream struct {
 	receiving chan struct{}
 	settled   atomic.Bool // cur and err are final
 	err       error       // what RecvMsg returns once settled; nil: what cur's own stream returns
-	abandoned bool        // err is that of abandon, see receiveLate
+	late      bool        // there may be something to receive before err, see receiveLate
 	received  bool        // receiveLate has received a message; only the caller's receiver uses it
 
 	// mu is never held across a call of a stream or of the caller's code; see unlock.
@@ -185,7 +185,7 @@ func (s *clientStream) RecvMsg(m any) error {
 	}
 	err := s.err
 	switch {
-	case s.abandoned:
+	case s.late:
 		err = s.receiveLate(m)
 	case err == nil:
 		err = s.cur.receive(m)

@@ -79,13 +79,14 @@ func (s *clientStream) abandon(a *streamAttempt) {
 	s.report(a, retry.Outcome{Class: retry.Canceled}, a.endErr)
 	s.mu.Lock()
 	defer s.unlock()
-	s.abandoned = true
+	s.late = true
 	s.stop(a, a.endErr)
 }
 
-// receiveLate receives on a stream whose call was abandoned. As with gRPC-Go, the caller gets what
-// arrived before its context ended: messages, the server's refusal, a good end. Any other error is
-// the context's, until there was a message.
+// receiveLate receives on a stream that ended on the caller's side: its context ended while no
+// operation was under way, or it sent what cannot be sent. As with gRPC-Go, the caller gets what
+// arrived before: messages, the server's refusal, a good end. Until there was a message, any other
+// error is s.err.
 func (s *clientStream) receiveLate(m any) error {
 	header, _ := s.cur.Header()
 	err := s.cur.lost(header, s.cur.RecvMsg(m))

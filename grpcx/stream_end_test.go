@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -138,4 +139,22 @@ func TestStream_SendAfterEnd(t *testing.T) {
 	require.Equal(t, codes.ResourceExhausted, status.Code(st.Send(both(strings.Repeat("x", 200)))))
 	require.NoError(t, st.CloseSend())
 	require.ErrorContains(t, st.Send(both("x")), "SendMsg called after CloseSend")
+}
+
+// TestStream_AnswerSurvivesUnsendableMessage has the answer arrive before the caller makes a mistake
+// in sending.
+func TestStream_AnswerSurvivesUnsendableMessage(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+		s.input = func(_ int, st testgrpc.TestService_StreamingInputCallServer) error {
+			return st.SendAndClose(&testgrpc.StreamingInputCallResponse{AggregatedPayloadSize: 7})
+		}
+		st, err := dial(t, to, policy(t)).StreamingInputCall(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, st.CloseSend())
+		synctest.Wait()
+		require.ErrorContains(t, st.Send(&testgrpc.StreamingInputCallRequest{}), "SendMsg called after CloseSend")
+		reply := new(testgrpc.StreamingInputCallResponse)
+		require.NoError(t, st.RecvMsg(reply))
+		require.EqualValues(t, 7, reply.AggregatedPayloadSize)
+	})
 }

@@ -121,7 +121,11 @@ func TestBidiStream_MessageArrivesDuringSendError(t *testing.T) {
 			streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
 				s := well(ctx)
 				s.send = func(any) error { return status.Error(codes.Internal, "grpc: error while marshaling: no") }
-				s.recv = func(any) error { <-arrive; return nil }
+				s.recv = func(any) error {
+					<-arrive
+					s.recv = func(any) error { return status.FromContextError(context.Canceled).Err() }
+					return nil
+				}
 				return s, nil
 			}))
 		require.NoError(t, err)

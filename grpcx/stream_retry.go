@@ -148,6 +148,7 @@ func (s *clientStream) refuse(a *streamAttempt, err error) (verdict, error) {
 	s.report(a, s.outcome(a, ending{err: err, trailer: metadata.MD{}}, retry.ReasonCommitted), err)
 	s.mu.Lock()
 	defer s.unlock()
+	s.late = true
 	s.stop(a, err)
 	return opDone, s.err
 }
