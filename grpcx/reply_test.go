@@ -6,7 +6,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
 )
@@ -41,3 +44,18 @@ func TestUnary_PrefilledReplyOnRetry(t *testing.T) {
 type looseCodec struct{ wordsCodec }
 
 func (looseCodec) Unmarshal(mem.BufferSlice, any) error { return nil }
+
+// TestUnary_ReplyUntouchedWithoutMessage has a call fail whose attempts got no message: like
+// gRPC-Go, it leaves the caller's reply alone.
+func TestUnary_ReplyUntouchedWithoutMessage(t *testing.T) {
+	s := newService()
+	s.unary = func(context.Context, int, *testgrpc.SimpleRequest) (*testgrpc.SimpleResponse, error) {
+		return nil, unavailable()
+	}
+	cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t)), serve(t, s))...)
+	reply := &testgrpc.SimpleResponse{Username: "before"}
+	err := cc.Invoke(t.Context(), unaryCall, &testgrpc.SimpleRequest{}, reply)
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.EqualValues(t, 3, s.calls.Load())
+	require.Equal(t, "before", reply.Username)
+}

@@ -141,8 +141,8 @@ func TestStream_SendAfterEnd(t *testing.T) {
 	require.ErrorContains(t, st.Send(both("x")), "SendMsg called after CloseSend")
 }
 
-// TestStream_AnswerSurvivesUnsendableMessage has the answer arrive before the caller makes a mistake
-// in sending.
+// TestStream_AnswerSurvivesUnsendableMessage has the answer arrive before the caller makes a
+// mistake in sending.
 func TestStream_AnswerSurvivesUnsendableMessage(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 		s.input = func(_ int, st testgrpc.TestService_StreamingInputCallServer) error {

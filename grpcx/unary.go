@@ -171,13 +171,14 @@ func (u *unaryCall) setReply(a *attempt, n int) {
 		a.reply, a.own = emptyReply(u.blank)
 		return
 	}
+	if !u.written { // keep what the caller put into it: its codec may need that
+		return
+	}
 	if r, ok := u.reply.(interface{ Reset() }); ok { // all generated messages, of any API version
 		r.Reset()
 		return
 	}
-	if u.written { // if not, keep what the caller put into it: its codec may need that
-		a.reply, a.own = emptyReply(u.reply)
-	}
+	a.reply, a.own = emptyReply(u.reply)
 }
 
 // Classify returns an attempt's outcome.
