@@ -213,10 +213,14 @@ func TestClassify(t *testing.T) {
 		{"an end", fmt.Errorf("read: %w", io.ErrUnexpectedEOF), retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
 		{"a reset", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
 		{"an abort", &net.OpError{Op: "write", Err: syscall.ECONNABORTED}, retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
-		{"a reset on Windows", &net.OpError{Op: "read", Err: os.NewSyscallError("wsarecv", syscall.Errno(10054))},
-			retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
-		{"an abort on Windows", &net.OpError{Op: "write", Err: os.NewSyscallError("wsasend", syscall.Errno(10053))},
-			retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
+		{
+			"a reset on Windows", &net.OpError{Op: "read", Err: os.NewSyscallError("wsarecv", syscall.Errno(10054))},
+			retry.Outcome{Class: retry.Transient, Evidence: budget.Lost},
+		},
+		{
+			"an abort on Windows", &net.OpError{Op: "write", Err: os.NewSyscallError("wsasend", syscall.Errno(10053))},
+			retry.Outcome{Class: retry.Transient, Evidence: budget.Lost},
+		},
 		{"a pool's", driver.ErrBadConn, retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}},
 		{"a context's error that is not the caller's", context.Canceled, retry.Outcome{Class: retry.Transient, Evidence: budget.Unknown}},
 		{"a deadline that is not the caller's", context.DeadlineExceeded, retry.Outcome{Class: retry.Transient}},
