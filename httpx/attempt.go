@@ -231,16 +231,17 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 	resp, stopped := a.Value, a.Stopped
 	switch {
 	case stopped == nil:
-		if resp != nil {
-			c.count(resp, int(c.shadows.sent.Load()))
+		if resp == nil {
+			return nil, a.Err
 		}
-		return resp, a.Err
+		c.count(resp, int(c.shadows.sent.Load()))
+		return boundByClient(resp, c.req), a.Err
 	case resp != nil && stopped.Last == nil:
 		if !c.once && (stopped.Reason != retry.ReasonRejected || stopped.Attempts > 1) {
 			report(resp, c.req, stopped)
 		}
 		c.count(resp, int(c.shadows.sent.Load()))
-		return resp, nil
+		return boundByClient(resp, c.req), nil
 	case stopped.Attempts == 0:
 		c.bodies.unused()
 	}

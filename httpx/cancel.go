@@ -3,6 +3,7 @@ package httpx
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -109,4 +110,39 @@ func (c *call) overdue(a *drive.Answer[*http.Response]) {
 	}
 	a.Err = context.DeadlineExceeded
 	a.Stopped.Last = a.Err
+}
+
+// boundByClient returns resp with a body whose Reads fail as without a RoundTripper in between when
+// http.Client.Timeout passes: with the context's error, once Request.Cancel is closed as well.
+func boundByClient(resp *http.Response, req *http.Request) *http.Response {
+	if req.Cancel == nil || resp.Body == nil || resp.Body == http.NoBody { //lint:ignore SA1019 see above
+		return resp
+	}
+	_, timed := req.Context().Deadline()
+	if _, conn := resp.Body.(io.Writer); timed && !conn { // 101 Switching Protocols has a conn
+		resp.Body = &clientBody{resp.Body, req}
+	}
+	return resp
+}
+
+type clientBody struct {
+	io.ReadCloser
+	req *http.Request // the caller's
+}
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	ctx := b.req.Context()
+	deadline, _ := ctx.Deadline()
+	if time.Until(deadline) > cancelGrace || !closedWithin(cancelGrace, ctx.Done()) {
+		return n, err
+	}
+	closedWithin(cancelGrace, b.req.Cancel) //lint:ignore SA1019 see above
+	if ctx.Err() == context.DeadlineExceeded && starts(err, canceled) {
+		err = context.DeadlineExceeded
+	}
+	return n, err
 }

@@ -67,6 +67,29 @@ func TestRequestCancel_DuringAttemptIsCancellation(t *testing.T) {
 	}
 }
 
+// TestRequestCancel_ClientTimeoutWhileReading reads a body until http.Client.Timeout, which ends the
+// context and closes Request.Cancel at once: without a Transport net/http has one error for that.
+func TestRequestCancel_ClientTimeoutWhileReading(t *testing.T) {
+	for _, way := range []string{"plain", "timed", "hedged", "never"} {
+		t.Run(way, func(t *testing.T) {
+			for range 100 {
+				synctest.Test(t, func(t *testing.T) {
+					c := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
+						_ = http.NewResponseController(w).Flush()
+						<-r.Context().Done()
+					}, policies(t)[way])
+					c.Timeout = time.Second
+					resp, err := c.Get("http://pipe/")
+					require.NoError(t, err)
+					defer resp.Body.Close()
+					_, err = io.ReadAll(resp.Body)
+					require.EqualError(t, err, "context deadline exceeded (Client.Timeout or context cancellation while reading body)")
+				})
+			}
+		})
+	}
+}
+
 func waiting(c retry.Config) retry.Config {
 	c.ThrottledBackoff = backoff.Constant(time.Minute)
 	return c

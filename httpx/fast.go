@@ -43,7 +43,7 @@ func (t *Transport) runFast(req *http.Request, p *drive.Policy) (*http.Response,
 	restore(resp, sent, req)
 	if err == nil && resp.StatusCode < http.StatusBadRequest {
 		p.Succeed(time.Time{}, begun)
-		return resp, nil
+		return boundByClient(resp, req), nil
 	}
 	c := t.newCall(req, p)
 	c.sent = sent
