@@ -67,8 +67,8 @@ func TestRequestCancel_DuringAttemptIsCancellation(t *testing.T) {
 	}
 }
 
-// TestRequestCancel_ClientTimeoutWhileReading reads a body until http.Client.Timeout, which ends the
-// context and closes Request.Cancel at once: without a Transport net/http has one error for that.
+// TestRequestCancel_ClientTimeoutWhileReading reads a body until http.Client.Timeout, which ends
+// the context and closes Request.Cancel at once: without a Transport there is one error for that.
 func TestRequestCancel_ClientTimeoutWhileReading(t *testing.T) {
 	for _, way := range []string{"plain", "timed", "hedged", "never"} {
 		t.Run(way, func(t *testing.T) {
