@@ -113,7 +113,7 @@ func (c *call) overdue(a *drive.Answer[*http.Response]) {
 }
 
 // boundByClient returns resp with a body whose Reads fail as without a RoundTripper in between
-// when http.Client.Timeout passes: with the context's error, once Request.Cancel is closed as well.
+// when http.Client.Timeout passes: with the context's error, once Request.Cancel is closed too.
 func boundByClient(resp *http.Response, req *http.Request) *http.Response {
 	if req.Cancel == nil || resp.Body == nil || resp.Body == http.NoBody { //lint:ignore SA1019 see above
 		return resp
