@@ -141,7 +141,7 @@ type trailedBody struct {
 
 func (b *trailedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	if err == io.EOF || err == http.ErrBodyReadAfterClose { // net/http does not set it any more
 		b.to.Trailer = b.from.Trailer
 	}
 	return n, err
