@@ -75,6 +75,8 @@ func TestDelay_TooLongIsNever(t *testing.T) {
 func TestScenario_BoundsBurst(t *testing.T) {
 	err := fleet.Scenario{Clients: 3, Load: fleet.Load{Rate: 10, Burst: math.MaxInt / 2}}.Validate()
 	require.ErrorContains(t, err, "Load.Burst: must be between 0 (one) and 16777216")
+	err = fleet.Scenario{Load: fleet.Load{Rate: 10, Burst: 2, Loop: fleet.AtOnce}}.Validate()
+	require.ErrorContains(t, err, "Load.Burst: must be 0 or 1 with Load.Loop", "each call that ends would be followed by two")
 }
 
 // The others go on while a call waits for ever.

@@ -122,6 +122,7 @@ func (s Scenario) Validate() error {
 			"must be above 0 and at most 1e9, not %v", s.Load.Rate),
 		conf.Check(s.Load.Burst >= 0 && s.Load.Burst <= maxClients, "Load.Burst",
 			"must be between 0 (one) and %d, not %d", maxClients, s.Load.Burst),
+		conf.Check(s.Load.Burst <= 1 || s.Load.Loop == NoLoop, "Load.Burst", "must be 0 or 1 with Load.Loop, not %d", s.Load.Burst),
 		share("Load.Top", s.Load.Top),
 		conf.Check(s.Load.Loop <= Paced, "Load.Loop", "must be NoLoop, AtOnce or Paced, not %d", s.Load.Loop),
 		atLeast0("Deadline", s.Deadline),
