@@ -235,13 +235,13 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 			return nil, a.Err
 		}
 		c.count(resp, int(c.shadows.sent.Load()))
-		return boundByClient(resp, c.req), a.Err
+		return boundByClient(resp, c.req, nil), a.Err
 	case resp != nil && stopped.Last == nil:
 		if !c.once && (stopped.Reason != retry.ReasonRejected || stopped.Attempts > 1) {
 			report(resp, c.req, stopped)
 		}
 		c.count(resp, int(c.shadows.sent.Load()))
-		return boundByClient(resp, c.req), nil
+		return boundByClient(resp, c.req, nil), nil
 	case stopped.Attempts == 0:
 		c.bodies.unused()
 	}

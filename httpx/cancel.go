@@ -113,23 +113,31 @@ func (c *call) overdue(a *drive.Answer[*http.Response]) {
 }
 
 // boundByClient returns resp with a body whose Reads fail as without a RoundTripper in between
-// when http.Client.Timeout passes: with the context's error, once Request.Cancel is closed too.
-func boundByClient(resp *http.Response, req *http.Request) *http.Response {
+// when http.Client.Timeout passes: with the context's error, once Request.Cancel is closed too. The
+// body is put into room, or into a new object if room is nil.
+func boundByClient(resp *http.Response, req *http.Request, room *clientBody) *http.Response {
 	if req.Cancel == nil || resp.Body == nil || resp.Body == http.NoBody { //lint:ignore SA1019 see above
 		return resp
 	}
 	_, timed := req.Context().Deadline()
 	if _, conn := resp.Body.(io.Writer); timed && !conn { // 101 Switching Protocols has a conn
-		resp.Body = &clientBody{resp.Body, req}
+		if room == nil {
+			room = new(clientBody)
+		}
+		room.ReadCloser, room.req = resp.Body, req
+		resp.Body = room
 	}
 	return resp
 }
 
+// clientBody is the body of a response to an http.Client with a Timeout.
 type clientBody struct {
 	io.ReadCloser
 	req *http.Request // the caller's
 }
 
+// Read implements io.Reader. The client adds "Client.Timeout" to an error only if its own timer,
+// which closes Request.Cancel, has fired by then.
 func (b *clientBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err == nil || err == io.EOF {

@@ -38,12 +38,13 @@ func (t *Transport) fast(req *http.Request, p *drive.Policy) bool {
 // runFast sends the first attempt directly. After a failure it builds the state of a call, and the
 // driver continues it.
 func (t *Transport) runFast(req *http.Request, p *drive.Policy) (*http.Response, error) {
-	sent, begun := t.stamped(req), p.Begin()
+	sent, room := t.stamped(req)
+	begun := p.Begin()
 	resp, err := normalize(t.base.RoundTrip(sent))
 	restore(resp, sent, req)
 	if err == nil && resp.StatusCode < http.StatusBadRequest {
 		p.Succeed(time.Time{}, begun)
-		return boundByClient(resp, req), nil
+		return boundByClient(resp, req, room), nil
 	}
 	c := t.newCall(req, p)
 	c.sent = sent
@@ -53,22 +54,23 @@ func (t *Transport) runFast(req *http.Request, p *drive.Policy) (*http.Response,
 	return c.finish(&a)
 }
 
-// stampedRequest is a copy of a request with a Request-Timeout header. The header's value is part
-// of it, to save an allocation.
+// stampedRequest is a copy of a request with a Request-Timeout header. The header's value and the
+// body that http.Client.Timeout needs are part of it, to save allocations.
 type stampedRequest struct {
 	http.Request
 	left [1]string
+	body clientBody
 }
 
 // stamped returns the request of a fast first attempt: the caller's own or, if it has a deadline,
-// a copy with a Request-Timeout header.
-func (t *Transport) stamped(req *http.Request) *http.Request {
+// a copy with a Request-Timeout header, and with room for boundByClient.
+func (t *Transport) stamped(req *http.Request) (sent *http.Request, room *clientBody) {
 	left, timed := t.timeLeft(req.Context(), req)
 	if !timed || req.Header == nil {
-		return req
+		return req, nil
 	}
 	s := &stampedRequest{Request: *req, left: [1]string{left}}
 	s.Header = cloneHeader(req.Header, maps.Clone)
 	s.Header[headerTimeout] = s.left[:]
-	return &s.Request
+	return &s.Request, &s.body
 }
