@@ -20,8 +20,8 @@ type trial struct {
 }
 
 const (
-	// amplified is how many more attempts a call than the default's a policy may send in the worst
-	// second.
+	// amplified is how many more attempts per call than the default's a policy may send in the
+	// worst second.
 	amplified = 0.5
 	// forsaken is how many more calls than the default a policy may lose: half as many, and one in
 	// a hundred of all.
@@ -54,7 +54,7 @@ func trials(seed uint64) []trial {
 func judge(w io.Writer, user []experiments.Policy, seed uint64) error {
 	var errs []error
 	for _, p := range user {
-		fmt.Fprintf(w, "\n%s (the default): attempts a call in the worst second, calls lost\n", p.Name)
+		fmt.Fprintf(w, "\n%s (the default): attempts per call in the worst second, calls lost\n", p.Name)
 		var reasons []string
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, trial := range trials(seed) {

@@ -122,7 +122,7 @@ func TestDestinations_HalfOfManyAreDown(t *testing.T) {
 			}
 		}
 	}
-	require.LessOrEqual(t, float64(down)/500, 1.05, "attempts a call to those that are down")
+	require.LessOrEqual(t, float64(down)/500, 1.05, "attempts per call to those that are down")
 
 	// What is up has its retries, whenever it is forgotten: the next failure is met with them.
 	require.Equal(t, 3, attempts(p.For("0"), false))

@@ -29,7 +29,7 @@ func pictures() []picture {
 	burst.Clients, burst.Beside = 10, json.RawMessage(`"grpc"`)
 	return []picture{
 		{
-			file: "budget-outage.svg", title: "In an outage: attempts a call, by second",
+			file: "budget-outage.svg", title: "In an outage: attempts per call, by second",
 			desc:     "Before and after the outage each call is sent once. In it, without a budget, three times; with the adaptive budget about once.",
 			settings: outage, names: map[playground.Side]string{playground.Own: "adaptive budget", playground.Beside: "no budget"},
 			of:  func(p fleet.Point) float64 { return float64(p.Sent) / float64(max(p.Calls, 1)) },

@@ -21,7 +21,7 @@ var hints = Experiment{
 	},
 	Params: []string{"case", "clients"},
 	Metrics: []Metric{
-		{"load", "attempts a call", Times},
+		{"load", "attempts per call", Times},
 		{"success", "success", Percent},
 		{"p50_ms", "p50", Milliseconds},
 		{"p99_ms", "p99", Milliseconds},

@@ -13,8 +13,8 @@ import (
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
-// The bars of the rows say what must hold: 2.5 attempts a call and more for the naive policy in an
-// outage, at most 1.15 for evenkeel, 99 % success for both when 5 % of attempts fail, and the
+// The bars of the rows say what must hold: 2.5 attempts per call and more for the naive policy in
+// an outage, at most 1.15 for evenkeel, 99 % success for both when 5 % of attempts fail, and the
 // simulator within 3 points of it all. A quick run has 400 calls a row, and so a deviation of
 // about one point: some row is 3 points off in one run of a hundred, and nothing is wrong; of two
 // more runs then one must hold.

@@ -82,7 +82,7 @@ func outageLoad(o Options, policy Policy, clients int) (load float64, err error)
 }
 
 // firstSeconds returns the load on a fleet over the first ten seconds of an outage that begins
-// after thirty: attempts a call, of the calls that begin in them.
+// after thirty: attempts per call, of the calls that begin in them.
 func firstSeconds(policy Policy, clients int, seed uint64) (float64, error) {
 	s := brookerFleet(clients, 1000)
 	s.Faults = []fleet.Fault{{From: outageAfter, To: outageAfter + time.Hour, Fail: 1}}

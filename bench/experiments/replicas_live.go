@@ -20,7 +20,7 @@ var replicasLive = Experiment{
 		{"refuses", "nobody listens"},
 		{"hangs", "it answers nothing; attempts time out after 500 ms"},
 		{"slow", "it takes 200 ms; hedges go after 30 ms"},
-		{"load", "attempts a call from the second second on, the fourth if it is slow, and so is p99"},
+		{"load", "attempts per call from the second second on, the fourth if it is slow, and so is p99"},
 		{"p99 ratio", "to that of three healthy servers at the same time"},
 	},
 	Params: []string{"transport", "bad"},

@@ -96,7 +96,7 @@ func (row stackRow) run(p float64, o Options) (fleet.Point, error) {
 		Duration: size(o, 40*time.Second, 22*time.Second),
 		Seed:     o.SeedFor(row.policy.Name, p),
 	}
-	switch hundreds := row.published != nil && row.published[3][0] > 100; { // of attempts a request: fewer requests will do
+	switch hundreds := row.published != nil && row.published[3][0] > 100; { // of attempts per request: fewer requests will do
 	case hundreds && p == 1:
 		s.Load.Rate = 20
 	case hundreds && p == .9:

@@ -17,7 +17,7 @@ type crowdRow struct {
 	name     string
 	crowd    crowd
 	load     float64 // the most
-	waste    float64 // the most failed retries a call
+	waste    float64 // the most failed retries per call
 	near     bool    // success is within half a point of the lower of oracle and AWS
 	recovers bool    // goodput is back as soon as without retries, within a quarter and five seconds
 	added    float64 // the most that a call which fails waits, at the 99th percentile

@@ -80,7 +80,7 @@ var views = map[string][]view{
 		label: loadLabel, floor: 1,
 	}},
 	"fleet-budget": {
-		{title: "Attempts a call", rows: []string{"case", "servers"}, metrics: []string{"load"}, label: loadLabel, floor: 1},
+		{title: "Attempts per call", rows: []string{"case", "servers"}, metrics: []string{"load"}, label: loadLabel, floor: 1},
 		{title: "Calls that succeed", rows: []string{"case", "servers"}, metrics: []string{"success"}, label: "success, %"},
 	},
 	"overload": {
@@ -93,7 +93,7 @@ var views = map[string][]view{
 		},
 	},
 	"playground": {
-		{title: "Attempts a call in the fault", rows: []string{"fault"}, metrics: []string{"fault_load"}, label: loadLabel, floor: 1},
+		{title: "Attempts per call in the fault", rows: []string{"fault"}, metrics: []string{"fault_load"}, label: loadLabel, floor: 1},
 		{title: "Calls that succeed, in all", rows: []string{"fault"}, metrics: []string{"success"}, label: "success, %"},
 	},
 	"loop": {{

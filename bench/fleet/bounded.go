@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	many  = 1000             // attempts a call: from here on MaxAttempts does not count as a limit
+	many  = 1000             // attempts per call: from here on MaxAttempts does not count as a limit
 	brief = time.Millisecond // a backoff or hedge delay that is always below this does not count as a wait
 	soon  = 10 * time.Second // a Deadline up to this counts as a limit, if an attempt takes any time
 )

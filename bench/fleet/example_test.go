@@ -26,11 +26,11 @@ func ExampleRun() {
 		if err != nil {
 			panic(err)
 		}
-		fmt.Printf("%.1f attempts a call\n", r.Between(30*time.Second, 40*time.Second).Load())
+		fmt.Printf("%.1f attempts per call\n", r.Between(30*time.Second, 40*time.Second).Load())
 	}
 	// Output:
-	// 4.0 attempts a call
-	// 1.0 attempts a call
+	// 4.0 attempts per call
+	// 1.0 attempts per call
 }
 
 // One retry after a timeout is enough to turn a stop of ten seconds into an outage that never ends

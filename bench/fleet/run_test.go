@@ -217,7 +217,7 @@ func TestClient_RestartHasNewBudget(t *testing.T) {
 	}
 	policy := retry.Config{Backoff: backoff.None(), Budget: budget.TokenBucket{OnSuccess: true}}
 	before := run(t, policy, s)
-	require.Equal(t, 400, before.Attempts-before.Calls, "four retries a client, of five tokens")
+	require.Equal(t, 400, before.Attempts-before.Calls, "four retries per client, of five tokens")
 	s.Faults = append(s.Faults, fleet.Fault{From: 30 * time.Second, To: 40 * time.Second, Restart: true})
 	after := run(t, policy, s)
 	require.InDelta(t, 800, after.Attempts-after.Calls, 20)

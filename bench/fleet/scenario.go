@@ -96,7 +96,7 @@ type Survival struct {
 	// Recovery is how soon after the end of the last fault goodput must be back. 0 means a quarter
 	// more than the same fleet needs when it never retries, and five seconds.
 	Recovery time.Duration
-	// Load is the most attempts a call that any second may see, as a ratio to the calls of that
+	// Load is the most attempts per call that any second may see, as a ratio to the calls of that
 	// second; 0: any.
 	Load float64
 	// Lost is the most calls that may fail from the first fault on; 0: any number.

@@ -114,7 +114,7 @@ func (v *Verdict) judge(s Scenario) {
 			v.Recovery.Round(bin), allowed.Round(bin), v.Baseline.Round(bin))
 	}
 	if most := s.Survival.Load; most > 0 && v.Amplification > most {
-		add("%.2f attempts a call in the worst second, must be at most %.2f", v.Amplification, most)
+		add("%.2f attempts per call in the worst second, must be at most %.2f", v.Amplification, most)
 	}
 	if most := s.Survival.Lost; most > 0 && v.Lost > most {
 		add("%d calls lost, must be at most %d", v.Lost, most)
@@ -158,7 +158,7 @@ func (v Verdict) explain(s Scenario, largest float64) string {
 	if v.Recovered {
 		recovery = v.Recovery.Round(bin).String()
 	}
-	fmt.Fprintf(&b, "  amplification %.2f attempts a call, lost %d calls, recovery %s\n", v.Amplification, v.Lost, recovery)
+	fmt.Fprintf(&b, "  amplification %.2f attempts per call, lost %d calls, recovery %s\n", v.Amplification, v.Lost, recovery)
 	from, to := s.trigger()
 	if largest == 0 {
 		fmt.Fprintf(&b, "  largest trigger survived: none, however short")

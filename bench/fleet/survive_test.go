@@ -54,7 +54,7 @@ func TestSurvives_NaivePolicyFailsWithReason(t *testing.T) {
 	require.Empty(t, r.fatals)
 	require.Len(t, r.errors, 1)
 	require.Contains(t, r.errors[0], "goodput is not back 5m0s after the last fault")
-	require.Regexp(t, `amplification 2\.\d\d attempts a call, lost \d+ calls, recovery never`, r.errors[0])
+	require.Regexp(t, `amplification 2\.\d\d attempts per call, lost \d+ calls, recovery never`, r.errors[0])
 	require.Regexp(t, `largest trigger survived: \d+(\.\d+)?m?s of 10s`, r.errors[0])
 }
 

@@ -38,7 +38,7 @@ type Replicas struct {
 // ReplicasMeasured is the outcome of a run of Replicas.
 type ReplicasMeasured struct {
 	Success float64       // share of all calls
-	Load    float64       // attempts a call, after the grace
+	Load    float64       // attempts per call, after the grace
 	P99     time.Duration // of calls that began after the grace
 }
 

@@ -12,7 +12,7 @@ func (r *results) outages(b *strings.Builder) {
 		"processor time (user and system), bytes and allocations are the client's alone.\n\n" +
 		"![Processor time of a call in an outage](benchmarks-outage.svg)\n\n")
 	for _, work := range []string{"e2e/outage-503", "e2e/outage-refused", "e2e/outage-grpc"} {
-		table := newMarkdown("library", "CPU µs", "µs", "bytes", "allocations", "attempts a call", "note")
+		table := newMarkdown("library", "CPU µs", "µs", "bytes", "allocations", "attempts per call", "note")
 		for _, row := range r.of(work) {
 			table.add(row.name(), micro(row.CPU), micro(row.NS), whole(row.Bytes), whole(row.Allocs),
 				fmt.Sprintf("%.2f", row.Sent), row.note())

@@ -127,7 +127,7 @@ func flat(patience time.Duration, call func(ctx context.Context, n int) error) e
 	if more := goroutines[1] - before; more > 5 {
 		return fmt.Errorf("%d goroutines more", more)
 	}
-	if more := heap[1] - heap[0]; more > manyCalls*16 { // 16 bytes a call: the least that anything costs
+	if more := heap[1] - heap[0]; more > manyCalls*16 { // 16 bytes per call: the least that anything costs
 		return fmt.Errorf("%d KiB more on the heap", more>>10)
 	}
 	return nil

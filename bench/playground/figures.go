@@ -11,11 +11,11 @@ type Figures struct {
 	Calls   int     `json:"calls"`
 	Lost    int     `json:"lost"`    // calls that failed
 	Success float64 `json:"success"` // the share of all calls that succeeded
-	Load    float64 `json:"load"`    // attempts a call, over the whole run
+	Load    float64 `json:"load"`    // attempts per call, over the whole run
 
 	FaultSuccess float64 `json:"fault_success"` // of the calls that began during the fault
 	FaultLoad    float64 `json:"fault_load"`    // of the same calls
-	Worst        float64 `json:"worst"`         // attempts a call in the worst second from the fault on
+	Worst        float64 `json:"worst"`         // attempts per call in the worst second from the fault on
 	// Recovery is how many seconds after the fault goodput was back for ten seconds; nil: never,
 	// to the end of the run.
 	Recovery *float64 `json:"recovery_s"`
