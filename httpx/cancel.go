@@ -116,7 +116,8 @@ func (c *call) overdue(a *drive.Answer[*http.Response]) {
 // when http.Client.Timeout passes: with the context's error, once Request.Cancel is closed too.
 // The body is put into room, or into a new object if room is nil.
 func boundByClient(resp *http.Response, req *http.Request, room *clientBody) *http.Response {
-	if req.Cancel == nil || resp.Body == nil || resp.Body == http.NoBody { //lint:ignore SA1019 see above
+	cancel := req.Cancel //lint:ignore SA1019 see above
+	if cancel == nil || resp.Body == nil || resp.Body == http.NoBody {
 		return resp
 	}
 	_, timed := req.Context().Deadline()

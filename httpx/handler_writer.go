@@ -205,14 +205,14 @@ func wrapNotifier(wrapped *writer, c http.CloseNotifier) http.ResponseWriter {
 			*writer
 			flusher
 			hijacker
-			http.CloseNotifier //lint:ignore SA1019 as above
+			http.CloseNotifier
 		}{wrapped, flusher{wrapped}, hijacker{wrapped}, c}
 	case flushes && pushes && !hijacks:
 		return &struct {
 			*writer
 			flusher
 			http.Pusher
-			http.CloseNotifier //lint:ignore SA1019 as above
+			http.CloseNotifier
 		}{wrapped, flusher{wrapped}, p, c}
 	}
 	return nil
