@@ -158,7 +158,9 @@ func isPermanent(err error) bool {
 	}
 	return is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err) ||
 		is[*tls.ECHRejectionError](err) || is[x509.UnknownAuthorityError](err) || is[x509.HostnameError](err) ||
-		is[x509.CertificateInvalidError](err) || is[*net.AddrError](err) || is[*net.ParseError](err) ||
+		is[x509.CertificateInvalidError](err) || is[x509.ConstraintViolationError](err) ||
+		is[x509.UnhandledCriticalExtension](err) || is[x509.InsecureAlgorithmError](err) ||
+		is[x509.SystemRootsError](err) || is[*net.AddrError](err) || is[*net.ParseError](err) ||
 		is[net.InvalidAddrError](err) || is[net.UnknownNetworkError](err) ||
 		is[url.EscapeError](err) || is[url.InvalidHostError](err)
 }

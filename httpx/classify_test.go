@@ -2,6 +2,7 @@ package httpx_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -287,6 +288,10 @@ func TestClassify_ErrorTable(t *testing.T) {
 		"unknown":              {errors.New("what?"), retry.Transient, false},
 		"bad address":          {dial(&net.AddrError{Err: "missing port", Addr: "x"}), retry.Rejected, false},
 		"TLS alert":            {&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, retry.Rejected, false},
+		"bad constraint":       {x509.ConstraintViolationError{}, retry.Rejected, false},
+		"bad extension":        {fmt.Errorf("verify: %w", x509.UnhandledCriticalExtension{}), retry.Rejected, false},
+		"weak signature":       {x509.InsecureAlgorithmError(x509.MD5WithRSA), retry.Rejected, false},
+		"no root certificates": {x509.SystemRootsError{}, retry.Rejected, false},
 		"TLS handshake":        {errors.New("net/http: TLS handshake timeout"), retry.Unprocessed, false},
 		"GOAWAY, repeated":     {goAway, retry.Unprocessed, false},
 		"GOAWAY, body written": {fmt.Errorf("http2: Transport: cannot retry err [%v] after", goAway), retry.Unprocessed, true},
