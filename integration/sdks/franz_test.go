@@ -20,7 +20,7 @@ import (
 func newKafka(opts ...kgo.Opt) (*kgo.Client, error) {
 	// docs/sdks.md#franz-go
 	opts = append(opts,
-		kgo.RecordRetries(10),                  // unless told, it never gives up,
+		kgo.RecordRetries(10),                  // by default it never gives up,
 		kgo.RecordDeliveryTimeout(time.Minute), // nor by time
 		kgo.RequestRetries(2),                  // of all but produce: three attempts
 	)
