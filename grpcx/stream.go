@@ -188,17 +188,25 @@ func (s *clientStream) RecvMsg(m any) error {
 	case s.late:
 		err = s.receiveLate(m)
 	case err == nil:
-		err = s.cur.receive(m)
+		err = s.receiveNext(m)
 	}
 	s.ended(err)
 	return err
 }
 
-// receive receives a message on the attempt of a settled call.
-func (a *streamAttempt) receive(m any) error {
+// receiveNext receives a message on the attempt of a settled call.
+func (s *clientStream) receiveNext(m any) error {
+	a, returned := s.cur, false
 	a.receiving.Store(true)
-	defer a.receiving.Store(false)
-	return a.RecvMsg(m)
+	defer func() {
+		a.receiving.Store(false)
+		if !returned && s.attemptEnded(a) { // a panic or runtime.Goexit after gRPC had ended the stream
+			s.ended(errBroken)
+		}
+	}()
+	err := a.RecvMsg(m)
+	returned = true
+	return err
 }
 
 // receive receives the first message on an attempt of a call that is not settled.

@@ -112,3 +112,52 @@ func TestStream_InterceptorBelowReopens(t *testing.T) {
 		})
 	}
 }
+
+// panicking is a stream of an interceptor that panics when RecvMsg fails.
+type panicking struct{ grpc.ClientStream }
+
+func (p panicking) RecvMsg(m any) error {
+	err := p.ClientStream.RecvMsg(m)
+	if err != nil {
+		panic(err)
+	}
+	return nil
+}
+
+func TestStream_PanicBelowLeavesNothing(t *testing.T) {
+	for name, first := range map[string]bool{"before the first message": true, "after a message": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newService()
+			s.output = func(_ int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+				if !first {
+					_ = st.Send(out("a"))
+				}
+				return unavailable()
+			}
+			var attempt context.Context
+			finished := 0
+			books := testkit.NewLedger()
+			below := func(
+				ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
+				opts ...grpc.CallOption,
+			) (grpc.ClientStream, error) {
+				attempt = ctx
+				st, err := streamer(ctx, desc, cc, method, opts...)
+				return panicking{st}, err
+			}
+			p := policy(t, booked(books), func(c *retry.Config) { c.MaxAttempts = 1 })
+			cc := conn(t, "passthrough:///test", append(grpcx.DialOptions(p), serve(t, s), grpc.WithChainStreamInterceptor(below))...)
+			st, err := testgrpc.NewTestServiceClient(cc).StreamingOutputCall(t.Context(), both(""),
+				grpc.OnFinish(func(error) { finished++ }))
+			require.NoError(t, err)
+			if !first {
+				_, err := st.Recv()
+				require.NoError(t, err)
+			}
+			require.Panics(t, func() { _, _ = st.Recv() })
+			require.Error(t, attempt.Err(), "the attempt's context is released")
+			require.Equal(t, 1, finished)
+			books.Settled(t)
+		})
+	}
+}

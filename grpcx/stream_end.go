@@ -76,6 +76,7 @@ func (s *clientStream) abandon(a *streamAttempt) {
 		return
 	}
 	defer s.settleAfterPanic(a)
+	a.cancel(nil) // onFinish has not if an operation panicked
 	s.report(a, retry.Outcome{Class: retry.Canceled}, a.endErr)
 	s.mu.Lock()
 	defer s.unlock()
