@@ -3,7 +3,6 @@ package budget
 import (
 	"cmp"
 	"errors"
-	"reflect"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/internal/conf"
@@ -35,10 +34,7 @@ func (c ClientThrottle) checkRetries() error {
 	case ClientThrottle, *ClientThrottle:
 		return conf.Errorf("Retries", "must not be a ClientThrottle itself")
 	}
-	if v := reflect.ValueOf(c.Retries); v.Kind() == reflect.Pointer && v.IsNil() {
-		return conf.Errorf("Retries", "must not be a nil %T", c.Retries)
-	}
-	return conf.In("Retries", c.retries().Validate())
+	return conf.CheckPart("Retries", c.Retries)
 }
 
 func checkWindow(w time.Duration) error {

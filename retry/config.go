@@ -3,7 +3,6 @@ package retry
 import (
 	"cmp"
 	"errors"
-	"reflect"
 	"slices"
 	"time"
 
@@ -85,23 +84,12 @@ func (c Config) validate() error {
 			"must be at least %v, or 0 for none, not %v", minReset, c.ResetAfter),
 		conf.Check(slices.Contains(scopes, c.HintScope), "HintScope",
 			"must be %q or %q, not %q", hintCall, hintDestination, shortened(c.HintScope)),
-		checkPart("Backoff", c.Backoff),
-		checkPart("ThrottledBackoff", c.ThrottledBackoff),
-		checkPart("Budget", c.Budget),
-		checkPart("AttemptTimeout", c.AttemptTimeout),
-		checkPart("Hedge", c.Hedge),
+		conf.CheckPart("Backoff", c.Backoff),
+		conf.CheckPart("ThrottledBackoff", c.ThrottledBackoff),
+		conf.CheckPart("Budget", c.Budget),
+		conf.CheckPart("AttemptTimeout", c.AttemptTimeout),
+		conf.CheckPart("Hedge", c.Hedge),
 	)
-}
-
-// checkPart reports what is wrong with a strategy or a Spec, which nil is not.
-func checkPart(field string, v any) error {
-	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
-		return conf.Errorf(field, "must not be a nil %T", v)
-	}
-	if v, ok := v.(interface{ Validate() error }); ok {
-		return conf.In(field, v.Validate())
-	}
-	return nil
 }
 
 // shortened returns as much of a value from the input as an error may show.

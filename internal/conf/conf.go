@@ -39,6 +39,18 @@ func Check(ok bool, field, format string, args ...any) error {
 	return Errorf(field, format, args...)
 }
 
+// CheckPart reports what is wrong with the strategy or Spec of a field: a nil pointer, or what its
+// Validate returns. A nil v is not wrong.
+func CheckPart(field string, v any) error {
+	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
+		return Errorf(field, "must not be a nil %T", v)
+	}
+	if v, ok := v.(interface{ Validate() error }); ok {
+		return In(field, v.Validate())
+	}
+	return nil
+}
+
 // In puts field in front of the path of every mistake in err; nil stays nil. An error that is not
 // a FieldError becomes one.
 func In(field string, err error) error {
