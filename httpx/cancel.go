@@ -86,7 +86,8 @@ func (w *cancelWatch) end() {
 	}
 }
 
-// cancelGrace is how long awaitCancel waits.
+// cancelGrace is how long to wait for one of the two things that http.Client.Timeout causes at
+// once, when the other has happened.
 const cancelGrace = 10 * time.Millisecond
 
 // awaitCancel waits for Request.Cancel to be closed if the deadline has passed.

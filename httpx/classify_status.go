@@ -150,8 +150,8 @@ func onlyIfCached(req *http.Request) bool {
 		return false
 	}
 	for _, line := range req.Header["Cache-Control"] {
-		for directive := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.Trim(directive, " \t"), "only-if-cached") {
+		for directive := range splitUnquoted(line, ',') {
+			if strings.EqualFold(strings.TrimSpace(directive), "only-if-cached") {
 				return true
 			}
 		}

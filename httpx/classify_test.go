@@ -63,6 +63,7 @@ func TestClassify_CacheMissIsAnAnswer(t *testing.T) {
 		"max-stale=60 ,\tOnly-If-Cached, no-x": 1,
 		"max-stale=60":                         3,
 		"only-if-cached-not":                   3,
+		`private="a, only-if-cached, b"`:       3,
 	} {
 		s := serve(t, many(9, http.StatusGatewayTimeout)...)
 		req := request(t, http.MethodGet, s.URL, nil)

@@ -33,10 +33,9 @@ import (
 //     [WithTrust] it counts as CRITICAL at most.
 //
 // The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and
-// io.ReaderFrom if the one below does, and http.CloseNotifier if that is net/http's own. It is
-// transparent for http.ResponseController. As with any other writer around net/http's,
-// http.MaxBytesReader cannot have the connection closed. Handler panics if next or an option is
-// nil.
+// io.ReaderFrom if the one below does, and http.CloseNotifier if the one below is net/http's own.
+// It is transparent for http.ResponseController. http.MaxBytesReader cannot close the connection
+// through it: that needs net/http's own writer. Handler panics if next or an option is nil.
 func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
 	must(next != nil, "Handler: nil handler")
 	h := &handler{next: next, max: defaultMaxTimeout}
@@ -115,8 +114,8 @@ func (h *handler) serve(w *writer, r, inner *http.Request) {
 }
 
 // tidy does for the request's copy what net/http does for r: it removes the files of a form that
-// next parsed. The pattern that a ServeMux set, and the values that were parsed, go back to r, for
-// the handlers around this one.
+// next parsed. It copies the pattern that a ServeMux set, and the parsed values, to r, for the
+// handlers around this one.
 func tidy(r, inner *http.Request) {
 	if r.MultipartForm == nil && inner.MultipartForm != nil {
 		_ = inner.MultipartForm.RemoveAll()

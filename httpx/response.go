@@ -75,8 +75,8 @@ func restore(resp *http.Response, sent, req *http.Request) {
 	}
 }
 
-// equal reports whether two contexts are the same. It reports false for a type of the user's that
-// does not permit to compare them.
+// equal reports whether two contexts are the same. It reports false for contexts of a type that
+// cannot be compared.
 func equal(a, b context.Context) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
