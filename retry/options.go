@@ -26,7 +26,8 @@ func WithClassifier(classify func(error) Outcome) Option {
 
 // WithPermanent names errors that no retry helps with and that say nothing against the
 // destination, such as sql.ErrNoRows or redis.Nil: a call of Do or DoValue ends with one that
-// errors.Is finds. It goes before every classifier. Given more than once, all are named.
+// errors.Is finds. It goes before every classifier. Given more than once, all are named. In a
+// Reload it replaces those named before.
 func WithPermanent(errs ...error) Option {
 	return func(r *rules) error {
 		for i, err := range errs {
