@@ -40,12 +40,17 @@ func (s *clientStream) recordMessage(a *streamAttempt, m any) verdict {
 
 // record records an operation that was done on a. A nil op cannot be replayed: a becomes the last
 // attempt. record returns opAgain if a has been replaced: the operation must then be repeated on
-// another.
+// another. It waits for a goroutine that has claimed a, which may settle the call on a instead.
 func (s *clientStream) record(a *streamAttempt, op func(grpc.ClientStream) error, size int) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if a.claimed && !s.settled.Load() && s.cur == a {
+		s.mu.Unlock()
+		<-a.over
+		s.mu.Lock()
+	}
 	switch {
-	case !s.holds(a):
+	case s.cur != a:
 		return opAgain
 	case s.settled.Load() || s.fixed != retry.ReasonNone:
 	case op == nil:

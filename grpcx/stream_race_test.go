@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
 	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -135,6 +136,38 @@ func TestBidiStream_MessageArrivesDuringSendError(t *testing.T) {
 		require.Equal(t, codes.Internal, status.Code(st.SendMsg(both("x"))))
 		require.NoError(t, <-done, "it did arrive")
 		require.Equal(t, codes.Internal, status.Code(st.RecvMsg(both(""))))
+		require.Equal(t, 1, n)
+	})
+}
+
+// slowEnd is a budget that takes a second to record the end of an attempt.
+type slowEnd struct{ budget.Budget }
+
+func (slowEnd) End(time.Time, budget.Permit, budget.Evidence) { time.Sleep(time.Second) }
+
+func TestBidiStream_SentOnceWhileAnswerBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		arrive, sent, n := make(chan struct{}), 0, 0
+		p := policy(t, func(c *retry.Config) { c.Budget = budget.Shared(slowEnd{budget.Unlimited{}.New()}) })
+		st, err := grpcx.StreamClientInterceptor(p)(t.Context(), bidi, nil, duplexCall,
+			streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
+				s := well(ctx)
+				s.send = func(any) error {
+					if sent++; sent == 1 {
+						close(arrive)
+						synctest.Wait() // the receiver settles the call
+					}
+					return nil
+				}
+				s.header = func() (metadata.MD, error) { <-arrive; return metadata.MD{}, nil }
+				return s, nil
+			}))
+		require.NoError(t, err)
+		done := make(chan error)
+		go func() { done <- st.RecvMsg(both("")) }()
+		require.NoError(t, st.SendMsg(both("x")))
+		require.NoError(t, <-done)
+		require.Equal(t, 1, sent)
 		require.Equal(t, 1, n)
 	})
 }
