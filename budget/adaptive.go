@@ -32,10 +32,10 @@ type Adaptive struct {
 	// a gRPC message) and the latest answer, to return it if no retry is granted; with HTTP/1 that
 	// occupies a connection. Patience limits how long. 0 means 256; at most 1e6.
 	Waiting int
-	// Strict makes the default of Unanswered 1, and stops the call whose failed retry stopped
-	// retries; otherwise that call may retry once more. An outage then costs a large fleet of
-	// quiet clients half as many retries, and a quiet client's call stops after its second
-	// failure.
+	// Strict halves the retries that an outage costs a large fleet of clients that each make few
+	// calls. In return such a client's call stops after its second failure. Strict makes 1 the
+	// default of Unanswered, and takes back the exception that the call whose failed retry stopped
+	// retries may retry once more.
 	Strict bool
 }
 

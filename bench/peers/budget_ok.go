@@ -68,7 +68,7 @@ func spread(procs, n int, loop func(from, to int)) time.Duration {
 func budgetOK(procs int) *work {
 	return &work{
 		name: fmt.Sprintf("budget/ok-%d", procs),
-		what: fmt.Sprintf("the budget is told that a first attempt goes out and that it succeeded, by %d goroutines", procs),
+		what: "the budget records that a first attempt is sent and that it succeeded, " + by(procs),
 		span: 100_000, procs: procs,
 		cells: []cell{
 			budgetCell(evenkeel, procs, func() func(int, int) {

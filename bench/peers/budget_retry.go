@@ -13,20 +13,19 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// A full budget of evenkeel's affords perBudget retries that succeed: each takes one of fifteen
-// tokens and earns a tenth. Then earned successes fill it again. Peers get back the whole for a
-// success and may spend it again, but all walk a ring of so many budgets, so that the walk makes
-// no difference.
+// Each budget of a ring grants perBudget retries in a row, which all succeed, so that every
+// library walks over as many budgets. evenkeel's also records earned successes between two turns,
+// as one in use does; they are not timed.
 const (
 	perBudget = 16
 	earned    = 150
 )
 
-// budgetRetry admits one retry and reports its success.
+// budgetRetry has goroutines ask shared budgets for a retry and record its success.
 func budgetRetry(procs int) *work {
 	return &work{
 		name: fmt.Sprintf("budget/retry-%d", procs),
-		what: fmt.Sprintf("one retry is admitted and succeeds, by %d goroutines that share budgets", procs),
+		what: "one retry is granted and succeeds, " + by(procs) + ", with shared budgets",
 		span: budgetsFor(procs) * perBudget, procs: procs,
 		cells: []cell{
 			admitCell(evenkeel, procs, evenkeelAdmitting),

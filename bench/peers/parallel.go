@@ -22,11 +22,19 @@ func procsOf(procs int) (n int, name string) {
 	return procs, strconv.Itoa(procs)
 }
 
+// by names the goroutines that share a row's work.
+func by(n int) string {
+	if n == 1 {
+		return "by one goroutine"
+	}
+	return fmt.Sprintf("by %d goroutines", n)
+}
+
 // parallelDo has goroutines make calls that succeed under one policy.
 func parallelDo(procs int) *work {
 	n, name := procsOf(procs)
 	w := &work{
-		name: "parallel/do-" + name, what: fmt.Sprintf("a call that succeeds, by %d goroutines with one policy", n),
+		name: "parallel/do-" + name, what: "a call that succeeds, " + by(n) + " with one policy",
 		span: parallelSpan, procs: n,
 	}
 	add := func(library string, limited, bare bool, do doer) {
@@ -65,7 +73,7 @@ func (instant) RoundTrip(req *http.Request) (*http.Response, error) {
 func parallelHTTP(procs int) *work {
 	n, name := procsOf(procs)
 	w := &work{
-		name: "parallel/http-" + name, what: fmt.Sprintf("a GET over a RoundTripper in memory, by %d goroutines with one policy", n),
+		name: "parallel/http-" + name, what: "a GET over a RoundTripper in memory, " + by(n) + " with one policy",
 		span: parallelSpan, procs: n,
 	}
 	add := func(library string, limited, bare bool, rt http.RoundTripper) {
