@@ -106,7 +106,7 @@ func (c *call) awaitCancel() {
 // RoundTripper in between the client returns the context's.
 func (c *call) overdue(a *drive.Answer[*http.Response]) {
 	cancel := c.req.Cancel //lint:ignore SA1019 see above
-	if cancel == nil || a.Stopped.Reason != retry.ReasonDeadline || a.Err == nil || !starts(a.Err, canceled) {
+	if cancel == nil || a.Stopped.Reason != retry.ReasonDeadline || a.Err == nil || !textsOf(a.Err).start(canceled) {
 		return
 	}
 	a.Err = context.DeadlineExceeded
@@ -151,7 +151,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 		return n, err
 	}
 	closedWithin(cancelGrace, b.req.Cancel) //lint:ignore SA1019 see above
-	if ctx.Err() == context.DeadlineExceeded && starts(err, canceled) {
+	if ctx.Err() == context.DeadlineExceeded && textsOf(err).start(canceled) {
 		err = context.DeadlineExceeded
 	}
 	return n, err

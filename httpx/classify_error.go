@@ -45,21 +45,22 @@ func classifyError(err error) retry.Outcome {
 	if e, ok := errors.AsType[streamError](err); ok {
 		return classifyStream(e.Code)
 	}
-	if o, ok := classifyGoAway(err); ok {
+	t := textsOf(err)
+	if o, ok := classifyGoAway(t); ok {
 		return o
 	}
 	switch {
-	case starts(err, repeated):
+	case t.start(repeated):
 		return refusedForLong()
-	case wasHandedBack(err):
+	case wasHandedBack(t):
 		return retry.Outcome{Class: retry.Unprocessed, Alive: true}
-	case starts(err, canceled):
+	case t.start(canceled):
 		return retry.Outcome{Class: retry.Canceled}
-	case isPermanent(err), slices.ContainsFunc(refused, func(s string) bool { return strings.Contains(err.Error(), s) }):
+	case isPermanent(err), slices.ContainsFunc(refused, func(s string) bool { return strings.Contains(t[0], s) }):
 		return retry.Outcome{Class: retry.Rejected}
-	case neverSent(err) || starts(err, notConnected):
+	case neverSent(err) || t.start(notConnected):
 		return retry.Outcome{Class: retry.Unprocessed}
-	case lostConnection(err):
+	case lostConnection(err, t):
 		return retry.Outcome{Class: retry.Transient, Evidence: budget.Lost}
 	case timedOut(err):
 		return retry.Outcome{Class: retry.Timeout}
@@ -123,24 +124,34 @@ const cannotRepeat = "http2: Transport: cannot retry err ["
 
 // wasHandedBack reports whether the request was not processed, the connection works, and nothing
 // has repeated it.
-func wasHandedBack(err error) bool {
-	if starts(err, handedBack) {
+func wasHandedBack(t texts) bool {
+	if t.start(handedBack) {
 		return true
 	}
-	for ; err != nil; err = errors.Unwrap(err) {
-		if inner, ok := strings.CutPrefix(err.Error(), cannotRepeat); ok {
-			return strings.Contains(inner, "; REFUSED_STREAM") || starts(errors.New(inner), repeated)
+	for _, text := range t {
+		if inner, ok := strings.CutPrefix(text, cannotRepeat); ok {
+			return strings.Contains(inner, "; REFUSED_STREAM") || texts{inner}.start(repeated)
 		}
 	}
 	return false
 }
 
-// starts reports whether the text of err, or of an error that it wraps, begins with one of texts.
-// Only the beginning is proof: further on, errors quote URLs and what the server sent.
-func starts(err error, texts []string) bool {
+// texts has the texts of an error and of those that it wraps. They are made once, because
+// package net puts them together anew each time.
+type texts []string
+
+func textsOf(err error) (t texts) {
 	for ; err != nil; err = errors.Unwrap(err) {
-		text := err.Error()
-		if slices.ContainsFunc(texts, func(s string) bool { return strings.HasPrefix(text, s) }) {
+		t = append(t, err.Error())
+	}
+	return t
+}
+
+// start reports whether one of t begins with one of prefixes. Only the beginning is proof: further
+// on, errors quote URLs and what the server sent.
+func (t texts) start(prefixes []string) bool {
+	for _, text := range t {
+		if slices.ContainsFunc(prefixes, func(s string) bool { return strings.HasPrefix(text, s) }) {
 			return true
 		}
 	}
@@ -180,9 +191,10 @@ func neverSent(err error) bool {
 	return ok && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect")
 }
 
-// lostConnection reports whether err says that the connection ended during the request: it was
-// reset or closed, or one side gave it up. An EOF may also come before there is a connection.
-func lostConnection(err error) bool {
+// lostConnection reports whether err, which has the texts t, says that the connection ended
+// during the request: it was reset or closed, or one side gave it up. An EOF may also come before
+// there is a connection.
+func lostConnection(err error, t texts) bool {
 	if passes, ok := tlsAlert(err); ok {
 		return passes
 	}
@@ -192,7 +204,7 @@ func lostConnection(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op == "read" || op.Op == "write"
 	}
-	return slices.ContainsFunc(ended, func(end error) bool { return errors.Is(err, end) }) || starts(err, lost)
+	return slices.ContainsFunc(ended, func(end error) bool { return errors.Is(err, end) }) || t.start(lost)
 }
 
 // timedOut reports whether err, or an error that it wraps, is a timeout.

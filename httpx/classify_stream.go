@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -59,9 +58,8 @@ var goAwayCodes = map[string]uint32{
 
 // classifyGoAway returns the outcome of an error that net/http made of a GOAWAY, by the code in
 // its text. It reports false for any other error.
-func classifyGoAway(err error) (retry.Outcome, bool) {
-	for ; err != nil; err = errors.Unwrap(err) {
-		text := err.Error()
+func classifyGoAway(t texts) (retry.Outcome, bool) {
+	for _, text := range t {
 		if name, ok := strings.CutPrefix(text, goAwayAbove); ok {
 			if code, ok := goAwayCodes[name]; ok {
 				return classifyStream(code), true
