@@ -7,8 +7,7 @@ import (
 )
 
 // BenchmarkPeers runs the works of the table under go test -bench, one cell a benchmark. Its
-// figures cannot be paired, and those of a ring include what it earns in between: measure with the
-// command, profile with this.
+// figures cannot be paired: measure with the command, profile with this.
 func BenchmarkPeers(b *testing.B) {
 	for _, w := range works() {
 		b.Run(w.name, func(b *testing.B) {
@@ -27,11 +26,6 @@ func benchmark(b *testing.B, w *work, c *cell) {
 	}
 	b.ResetTimer()
 	for left := b.N; left > 0; left -= m.span {
-		if m.rig.earn != nil {
-			b.StopTimer()
-			m.rig.earn()
-			b.StartTimer()
-		}
 		n := min(left, m.span)
 		m.rig.run(n)
 		m.ops += n

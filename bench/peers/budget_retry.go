@@ -13,25 +13,17 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 )
 
-// Each budget of a ring grants perBudget retries in a row, which all succeed, so that every
-// library walks over as many budgets. evenkeel's also records earned successes between two turns,
-// as one in use does; they are not timed.
-const (
-	perBudget = 16
-	earned    = 150
-)
-
-// budgetRetry has goroutines ask shared budgets for a retry and record its success.
+// budgetRetry has goroutines ask a shared budget for a retry and record its success.
 func budgetRetry(procs int) *work {
 	return &work{
 		name: fmt.Sprintf("budget/retry-%d", procs),
-		what: "one retry is granted and succeeds, " + by(procs) + ", with shared budgets",
-		span: budgetsFor(procs) * perBudget, procs: procs,
+		what: "one retry is granted and succeeds, " + by(procs) + " with one budget",
+		span: parallelSpan, procs: procs,
 		cells: []cell{
-			admitCell(evenkeel, procs, evenkeelAdmitting),
-			admitCell("failsafe-go, inside", procs, func() admitting {
+			admitCell(evenkeel, procs, evenkeelRetries),
+			admitCell("failsafe-go, inside", procs, func() func(int) int {
 				b := failsafebudget.New().(failsafePermits)
-				return admitting{retries: func(n int) (refused int) {
+				return func(n int) (refused int) {
 					for range n {
 						if !b.TryAcquirePermit() {
 							refused++
@@ -40,11 +32,11 @@ func budgetRetry(procs int) *work {
 						b.ReleasePermit()
 					}
 					return refused
-				}}
+				}
 			}),
-			admitCell("retry-go", procs, func() admitting {
+			admitCell("retry-go", procs, func() func(int) int {
 				b := avast.NewFixedTokenBucketThrottle(avast.FixedTokenBucketThrottleConfig{})
-				return admitting{retries: func(n int) (refused int) {
+				return func(n int) (refused int) {
 					for range n {
 						if !b.AllowRetry(0, errDown) {
 							refused++
@@ -53,11 +45,11 @@ func budgetRetry(procs int) *work {
 						b.OnSuccess(1)
 					}
 					return refused
-				}}
+				}
 			}),
-			admitCell("aws/retry", procs, func() admitting {
+			admitCell("aws/retry", procs, func() func(int) int {
 				s, ctx := awsStandard(thrice), context.Background()
-				return admitting{retries: func(n int) (refused int) {
+				return func(n int) (refused int) {
 					for range n {
 						release, err := s.GetRetryToken(ctx, errDown)
 						if err != nil {
@@ -67,79 +59,41 @@ func budgetRetry(procs int) *work {
 						_ = release(nil)
 					}
 					return refused
-				}}
+				}
 			}),
 		},
 	}
 }
 
-func evenkeelAdmitting() admitting {
+func evenkeelRetries() func(int) int {
 	b := budget.Adaptive{}.New()
-	var now time.Time
-	return admitting{
-		retries: func(n int) (refused int) {
-			now := now
-			for range n {
-				p, ok := b.Admit(now, budget.Retry, budget.Failed, 0)
-				if !ok {
-					refused++
-					continue
-				}
-				b.End(now, p, budget.Alive)
+	return func(n int) (refused int) {
+		now := time.Now() // a driver has read the clock anyway: the attempt before has failed
+		for range n {
+			p, ok := b.Admit(now, budget.Retry, budget.Failed, 0)
+			if !ok {
+				refused++
+				continue
 			}
-			return refused
-		},
-		earn: func() {
-			now = time.Now() // a driver has read the clock anyway: the attempt before has failed
-			for range earned {
-				b.End(now, b.Begin(now), budget.Alive)
-			}
-		},
+			b.End(now, p, budget.Alive)
+		}
+		return refused
 	}
 }
 
-// admitting is one budget under measurement.
-type admitting struct {
-	retries func(n int) (refused int)
-	earn    func() // nil: nothing is to be earned
-}
-
-// budgetsFor returns the size of the ring, small enough for the first cache.
-func budgetsFor(procs int) int { return 8 * procs * ringSize }
-
-// admitCell measures a ring of budgets that must not refuse. All goroutines pass every budget
-// together.
-func admitCell(library string, procs int, one func() admitting) cell {
+// admitCell measures a budget that must not refuse. The function that start returns asks for n
+// retries, and returns how many were refused.
+func admitCell(library string, procs int, start func() func(n int) (refused int)) cell {
 	return cell{library: library, budget: true, inside: strings.HasSuffix(library, ", inside"), setup: func() rig {
-		ring := make([]admitting, budgetsFor(procs))
-		for i := range ring {
-			ring[i] = one()
-		}
+		retries := start()
 		var refused atomic.Int64
-		r := spreading(procs, func(from, to int) {
-			each, no := (to-from)/len(ring), 0
-			for i := range ring {
-				no += ring[i].retries(each)
+		r := spreading(procs, func(from, to int) { refused.Add(int64(retries(to - from))) })
+		r.check = func() error {
+			if n := refused.Load(); n > 0 {
+				return fmt.Errorf("%d retries were refused", n)
 			}
-			refused.Add(int64(no))
-		})
-		r.check = func() error { return noneRefused(refused.Load()) }
-		if ring[0].earn == nil {
-			return r
-		}
-		r.limit = len(ring) * perBudget
-		r.earn = func() {
-			for i := range ring {
-				ring[i].earn()
-			}
+			return nil
 		}
 		return r
 	}}
-}
-
-func noneRefused(n int64) error {
-	if n > 0 {
-		return fmt.Errorf("%d retries were refused", n)
-	}
-	return nil
 }

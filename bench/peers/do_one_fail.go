@@ -10,8 +10,6 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/budget"
 	sethvargo "github.com/sethvargo/go-retry"
-
-	"github.com/evenkeel-go/evenkeel/retry"
 )
 
 var errDown = errors.New("down")
@@ -57,7 +55,7 @@ func failingCells(ctx context.Context, r rules) []cell {
 // failingLimited returns the cells of libraries whose retries have a budget.
 func failingLimited(ctx context.Context, r rules) []cell {
 	return []cell{
-		evenkeelFailing(ctx, r),
+		failingCell(evenkeel, true, func(f *flaky) func(int) { return calls(ctx, evenkeelLibrary.do(r), f.op) }),
 		failingCell("failsafe-go, budget", true, func(f *flaky) func(int) {
 			executor, op := failsafe.With(failsafePolicies(r, budget.New())...).WithContext(ctx), f.plain
 			return func(n int) {
@@ -141,27 +139,4 @@ func retryGoPolicy(ctx context.Context, r rules, more ...avast.Option) *avast.Re
 		avast.Attempts(uint(r.attempts)), avast.Delay(r.delay), avast.DelayType(avast.FixedDelay), avast.LastErrorOnly(true),
 		avast.Context(ctx),
 	}, more...)...)
-}
-
-func evenkeelFailing(ctx context.Context, r rules) cell {
-	return cell{library: evenkeel, budget: true, setup: func() rig {
-		ring := ringOf(func() *retry.Policy { return policy(r) })
-		f, fine := new(flaky), func(context.Context) error { return nil }
-		op := f.op
-		return rig{
-			sent: f.sent, limit: ringSpan,
-			run: func(n int) {
-				for i := range n {
-					_ = retry.Do(ctx, ring[at(i)], op)
-				}
-			},
-			earn: func() {
-				for _, p := range ring {
-					for range successes {
-						_ = retry.Do(ctx, p, fine)
-					}
-				}
-			},
-		}
-	}}
 }

@@ -28,48 +28,20 @@ func grpcOneFail() *work {
 	ctx := context.Background()
 	w := &work{name: "grpc/one-fail", what: "a unary call that gets UNAVAILABLE and then an answer", attempts: 2}
 	for _, l := range libraries() {
-		switch {
-		case l.unary == nil:
-		case l.name == evenkeel:
-			w.cells = append(w.cells, evenkeelUnaryFailing())
-		default:
-			w.cells = append(w.cells, failingCell(l.name, false, func(f *flaky) func(int) {
-				call, invoke := l.unary(thrice), f.invoke
-				return func(n int) {
-					for range n {
-						_ = call(ctx, method, nil, nil, nil, invoke)
-					}
-				}
-			}))
+		if l.unary == nil {
+			continue
 		}
+		w.cells = append(w.cells, failingCell(l.name, l.name == evenkeel, func(f *flaky) func(int) {
+			call, invoke := l.unary(thrice), f.invoke
+			return func(n int) {
+				for range n {
+					_ = call(ctx, method, nil, nil, nil, invoke)
+				}
+			}
+		}))
 	}
 	w.cells = append(w.cells, failingCell("gax-go", false, func(f *flaky) func(int) {
 		return calls(ctx, gaxLibrary.do(thrice), f.unavailable)
 	}))
 	return w
-}
-
-func evenkeelUnaryFailing() cell {
-	ctx := context.Background()
-	return cell{library: evenkeel, budget: true, setup: func() rig {
-		ring := ringOf(func() grpc.UnaryClientInterceptor { return evenkeelLibrary.unary(thrice) })
-		f := new(flaky)
-		invoke := f.invoke
-		fine := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
-		return rig{
-			limit: ringSpan, sent: f.sent,
-			run: func(n int) {
-				for i := range n {
-					_ = ring[at(i)](ctx, method, nil, nil, nil, invoke)
-				}
-			},
-			earn: func() {
-				for _, call := range ring {
-					for range successes {
-						_ = call(ctx, method, nil, nil, nil, fine)
-					}
-				}
-			},
-		}
-	}}
 }

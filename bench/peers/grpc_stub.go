@@ -25,14 +25,14 @@ func grpcStubDeadlineFail() *work {
 
 func stubWork(name, what string, ctx context.Context, failed bool) *work {
 	w := &work{name: name, what: what, attempts: 1}
-	loop, cellOf := once, stubCell
+	loop := once
 	if failed {
-		w.attempts, loop, cellOf = 2, untilAnswered, stubFailing
+		w.attempts, loop = 2, untilAnswered
 	}
 	bare := &library{name: "bare", unary: func(rules) grpc.UnaryClientInterceptor { return loop }}
 	for _, l := range append(libraries(), bare) {
 		if l.unary != nil {
-			c := cellOf(ctx, l)
+			c := stubCell(ctx, l, failed)
 			c.budget, c.bare = l.name == evenkeel, l == bare
 			w.cells = append(w.cells, c)
 		}
@@ -40,47 +40,25 @@ func stubWork(name, what string, ctx context.Context, failed bool) *work {
 	if !failed {
 		hand := stubCell(ctx, &library{name: byHandName, unary: func(rules) grpc.UnaryClientInterceptor {
 			return new(handBudget).unary
-		}})
+		}}, false)
 		hand.bare = true
 		w.cells = append(w.cells, hand)
 	}
 	return w
 }
 
-func stubCell(ctx context.Context, l *library) cell {
+func stubCell(ctx context.Context, l *library, failed bool) cell {
 	return cell{library: l.name, setup: func() rig {
 		f, call := new(flaky), l.unary(thrice)
 		invoke := f.answer
+		if failed {
+			invoke = f.invoke
+		}
 		return rig{sent: f.sent, run: func(n int) {
 			for range n {
 				stub(ctx, call, invoke)
 			}
 		}}
-	}}
-}
-
-// stubFailing has a ring of interceptors, which the budget of evenkeel needs where each call
-// fails.
-func stubFailing(ctx context.Context, l *library) cell {
-	return cell{library: l.name, setup: func() rig {
-		ring := ringOf(func() grpc.UnaryClientInterceptor { return l.unary(thrice) })
-		f := new(flaky)
-		invoke, fine := f.invoke, new(flaky).answer
-		return rig{
-			limit: ringSpan, sent: f.sent,
-			run: func(n int) {
-				for i := range n {
-					stub(ctx, ring[at(i)], invoke)
-				}
-			},
-			earn: func() {
-				for _, call := range ring {
-					for range successes {
-						stub(ctx, call, fine)
-					}
-				}
-			},
-		}
 	}}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -18,10 +17,7 @@ var winRules = rules{attempts: 2, hedge: winDelay}
 
 // silentFirst answers every other attempt at once, and lets the others hang until they are
 // canceled.
-type silentFirst struct {
-	n    atomic.Int64
-	calm atomic.Bool // answers all
-}
+type silentFirst struct{ n atomic.Int64 }
 
 // patienceOfSilent bounds a silent attempt that nobody cancels: the count of attempts then shows
 // that there was no hedge.
@@ -29,7 +25,7 @@ const patienceOfSilent = 5 * time.Second
 
 // hang reports whether the attempt is to fail, after it was canceled.
 func (s *silentFirst) hang(ctx context.Context) bool {
-	if s.calm.Load() || s.n.Add(1)&1 == 0 {
+	if s.n.Add(1)&1 == 0 {
 		return false
 	}
 	t := time.NewTimer(patienceOfSilent)
@@ -59,43 +55,25 @@ func (s *silentFirst) invoke(ctx context.Context, _ string, _, _ any, _ *grpc.Cl
 
 func (s *silentFirst) sent() int { return int(s.n.Load()) }
 
-// winSpan is how many calls are timed at once. The first of them finds cold caches after what a
-// ring has earned, so that the median counts.
+// winSpan is how many calls are timed at once. Their median counts: a thread that the kernel wakes
+// late makes a few of them far longer.
 const winSpan = 16
 
-// winning returns a rig whose every call is won by its hedge. A ring of clients has what the
-// budget of evenkeel needs for that; the others' are one client.
-func winning[T any](budgeted bool, one func(s *silentFirst) T, call func(T)) rig {
-	s, took := new(silentFirst), make([]float64, 0, ringSpan)
-	timed := func(client func(i int) T) func(int) {
-		return func(n int) {
+// winning returns a rig whose every call is won by its hedge.
+func winning(s *silentFirst, call func()) rig {
+	took := make([]float64, 0, winSpan)
+	return rig{
+		sent: s.sent,
+		run: func(n int) {
 			took = took[:0]
-			for i := range n {
-				c, start := client(i), time.Now()
-				call(c)
+			for range n {
+				start := time.Now()
+				call()
 				took = append(took, float64(time.Since(start)))
 			}
-		}
+		},
+		took: func() time.Duration { return time.Duration(median(took) * float64(len(took))) },
 	}
-	r := rig{sent: s.sent, took: func() time.Duration { return time.Duration(median(took) * float64(len(took))) }}
-	if !budgeted {
-		c := one(s)
-		r.run = timed(func(int) T { return c })
-		return r
-	}
-	ring := ringOf(func() T { return one(s) })
-	r.limit, r.run = ringSpan, timed(func(i int) T { return ring[at(i)] })
-	r.earn = func() {
-		s.calm.Store(true)
-		for _, c := range ring[:winSpan/perPolicy] {
-			for range successes {
-				call(c)
-			}
-		}
-		s.calm.Store(false)
-		runtime.GC() // calls leave garbage, which is not the measured calls'
-	}
-	return r
 }
 
 func httpHedgeWins() *work {
@@ -105,9 +83,9 @@ func httpHedgeWins() *work {
 	}
 	add := func(library string, bare bool, wrap func(http.RoundTripper) http.RoundTripper) {
 		w.cells = append(w.cells, cell{library: library, budget: library == evenkeel, bare: bare, setup: func() rig {
-			a := newAsked(0)
-			return winning(library == evenkeel, func(s *silentFirst) http.RoundTripper { return wrap(s) },
-				func(rt http.RoundTripper) { a.trip(rt) })
+			a, s := newAsked(0), new(silentFirst)
+			rt := wrap(s)
+			return winning(s, func() { a.trip(rt) })
 		}})
 	}
 	for _, l := range libraries() {
@@ -158,11 +136,9 @@ func grpcHedgeWins() *work {
 	}
 	add := func(library string, bare bool, unary func() grpc.UnaryClientInterceptor) {
 		w.cells = append(w.cells, cell{library: library, budget: library == evenkeel, bare: bare, setup: func() rig {
-			in, out := &text{Value: "some text"}, new(text)
-			return winning(library == evenkeel, func(s *silentFirst) func() {
-				call, invoke := unary(), s.invoke
-				return func() { _ = call(ctx, method, in, out, nil, invoke) }
-			}, func(call func()) { call() })
+			in, out, s := &text{Value: "some text"}, new(text), new(silentFirst)
+			call, invoke := unary(), s.invoke
+			return winning(s, func() { _ = call(ctx, method, in, out, nil, invoke) })
 		}})
 	}
 	for _, l := range libraries() {

@@ -40,8 +40,6 @@ func httpClient(name, what, method string, failed bool) *work {
 	for _, l := range libraries() {
 		switch {
 		case l.http == nil:
-		case l.name == evenkeel && failed:
-			w.cells = append(w.cells, evenkeelClientFailing(method))
 		case l.client != nil:
 			w.cells = append(w.cells, nativeCell(l, method, failed))
 		default:
@@ -73,37 +71,6 @@ func clientCell(library, method string, failed bool, wrap func(http.RoundTripper
 				for range n {
 					a.do(c)
 				}
-			},
-			check: func() error { return m.gotAll(a) },
-		}
-	}}
-}
-
-func evenkeelClientFailing(method string) cell {
-	return cell{library: evenkeel, setup: func() rig {
-		m, a := &memory{failed: true}, askedOf(method)
-		ring := ringOf(func() *http.Client {
-			return &http.Client{Transport: evenkeelTransport(thrice, m), Timeout: userTimeout}
-		})
-		earned := 0
-		return rig{
-			limit: ringSpan,
-			sent:  func() int { return m.n - earned },
-			run: func(n int) {
-				for i := range n {
-					a.do(ring[at(i)])
-				}
-			},
-			earn: func() {
-				before := m.n
-				m.same = &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: noHeader, Request: a.req}
-				for _, c := range ring {
-					for range successes {
-						a.trip(c.Transport)
-					}
-				}
-				m.same = nil
-				earned += m.n - before
 			},
 			check: func() error { return m.gotAll(a) },
 		}

@@ -12,7 +12,8 @@ import (
 
 const (
 	cellTime = 30 * time.Millisecond  // how long a cell is measured in one round
-	spanTime = 500 * time.Microsecond // how long one span of operations takes, unless the cell limits it
+	spanTime = 500 * time.Microsecond // how long one span of operations takes
+	maxSpan  = 1 << 22                // operations
 )
 
 // spent holds the cost of some operations.
@@ -66,28 +67,18 @@ func newBench(w *work, c *cell) *bench {
 
 // chooseSpan warms the cell up, too.
 func (b *bench) chooseSpan() int {
-	limit := b.rig.limit
-	if limit == 0 {
-		limit = 1 << 22
-	}
 	if b.work.span > 0 {
-		return min(b.work.span, limit)
+		return b.work.span
 	}
-	for n := 1; ; n *= 2 {
-		if n >= limit {
-			return limit
-		}
-		if b.once(n).wall >= spanTime {
-			return n
-		}
+	n := 1
+	for n < maxSpan && b.once(n).wall < spanTime {
+		n *= 2
 	}
+	return n
 }
 
 // once times one span.
 func (b *bench) once(n int) spent {
-	if b.rig.earn != nil {
-		b.rig.earn()
-	}
 	before := usage()
 	start := time.Now()
 	b.rig.run(n)
@@ -109,9 +100,6 @@ func (b *bench) once(n int) spent {
 func (b *bench) countAllocs() {
 	b.bytes, b.allocs = math.Inf(1), math.Inf(1)
 	for range 3 {
-		if b.rig.earn != nil {
-			b.rig.earn()
-		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		b.rig.run(b.span)

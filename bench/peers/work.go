@@ -42,11 +42,6 @@ type rig struct {
 	run func(n int) // does the work n times
 	// took, if set, is how long the last run took, without what it needed to begin.
 	took func() time.Duration
-	// earn, if set, is called before each timed span, untimed: it earns with successes what a span
-	// of retries costs.
-	earn func()
-	// limit is the most operations between two earns; 0: any number.
-	limit int
 	// sent is how many attempts the operations have sent so far; nil: not counted.
 	sent func() int
 	// answered, if set, is the share of the calls that were answered well: it may be less than 1
