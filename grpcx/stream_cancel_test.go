@@ -181,7 +181,8 @@ func TestStream_EndedContextKeepsWhatArrived(t *testing.T) {
 						_ = st.Send(out("x"))
 					}
 					if test.last == nil && test.want != codes.OK {
-						<-st.Context().Done()
+						<-st.Context().Done() // at the same moment as the client's
+						return st.Context().Err()
 					}
 					return test.last
 				}
