@@ -125,7 +125,7 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 			return nil, err
 		}
 	}
-	body, err := c.bodies.next(attempt)
+	body, err := c.bodies.next(ctx, attempt)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -22,6 +23,7 @@ type bodies struct {
 	mu     sync.Mutex // held during GetBody, and guards what follows
 	reader *replay    // of the attempt under way
 	fences []*fence   // of the attempt under way; of all, if they run side by side
+	past   []*fence   // of attempts that were cut; not guarded by mu: without hedges only
 	over   bool       // no further attempt will be made
 	failed error      // the latest error of GetBody, which ends the call
 
@@ -52,10 +54,17 @@ func (b *bodies) none() bool { return b.req.Body == nil || b.req.Body == http.No
 // copies reports whether attempts can each read a copy of their own at the same time.
 func (b *bodies) copies() bool { return b.none() || b.req.GetBody != nil }
 
-// next returns the body of an attempt, or nil if that is the request's own.
-func (b *bodies) next(attempt int) (io.ReadCloser, error) {
+// next returns the body of an attempt, or nil if that is the request's own. It waits for Reads of
+// the attempts that were cut, whose bodies GetBody may rewind, until ctx ends.
+func (b *bodies) next(ctx context.Context, attempt int) (io.ReadCloser, error) {
 	if b.none() {
 		return nil, nil
+	}
+	for len(b.past) > 0 {
+		if err := b.past[0].idle(ctx); err != nil {
+			return nil, err
+		}
+		b.past = b.past[1:]
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -106,7 +115,7 @@ func (b *bodies) fence(body io.ReadCloser) io.ReadCloser {
 	if !b.fenced || body == http.NoBody {
 		return body
 	}
-	f := &fence{body: body}
+	f := &fence{body: body, reading: make(chan struct{}, 1)}
 	b.fences = append(b.fences, f)
 	return f
 }
@@ -135,7 +144,7 @@ func (b *bodies) cut() {
 	for _, f := range b.fences {
 		f.stop()
 	}
-	b.fences = nil
+	b.past, b.fences = append(b.past, b.fences...), nil
 }
 
 // end is called when no further attempt will be made. The latest may still be reading.
@@ -197,15 +206,15 @@ type fence struct {
 	body    io.ReadCloser
 	failed  atomic.Bool // a Read failed before Close
 	closed  atomic.Bool
+	over    atomic.Bool           // later Reads fail
 	closing atomic.Pointer[error] // returned by the body's Close; nil: none
-	mu      sync.Mutex            // held during Read
-	over    bool                  // guarded by mu; Reads fail
+	reading chan struct{}         // holds one during body.Read; a Mutex would stop synctest's clock
 }
 
 func (f *fence) Read(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.over {
+	f.reading <- struct{}{}
+	defer func() { <-f.reading }()
+	if f.over.Load() {
 		return 0, errCut
 	}
 	n, err := f.body.Read(p)
@@ -226,13 +235,22 @@ func (f *fence) Close() error {
 	return err
 }
 
-// stop closes the body and waits for a Read under way, which Close unblocks (as http.Request.Body
-// demands). Later Reads fail.
+// stop closes the body, which unblocks a Read under way (as http.Request.Body demands). Later
+// Reads fail.
 func (f *fence) stop() {
+	f.over.Store(true)
 	f.Close()
-	f.mu.Lock()
-	f.over = true
-	f.mu.Unlock()
+}
+
+// idle waits for a Read under way, after stop. It returns an error if ctx ends first.
+func (f *fence) idle(ctx context.Context) error {
+	select {
+	case f.reading <- struct{}{}:
+		<-f.reading
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // broke reports whether a Read of the body failed, or its Close caused the attempt's error.

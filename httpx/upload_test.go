@@ -238,3 +238,41 @@ func TestUpload_ReplayedPOSTSendsIdenticalBytes(t *testing.T) {
 	require.Equal(t, []string{"pay 5", "pay 5", "pay 5"}, s.Bodies)
 	require.Equal(t, before, req.Header)
 }
+
+// A Read of a copy that goes on after its attempt holds up the next attempt, for which GetBody may
+// rewind the same file, but no longer than the call's context lives.
+func TestUpload_RetryWaitsForReadOfEarlierCopy(t *testing.T) {
+	for name, takes := range map[string]time.Duration{"slow": time.Second, "stuck": time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var sent atomic.Int32
+			early := base(func(req *http.Request) (*http.Response, error) {
+				if sent.Add(1) > 1 {
+					return reply(200, http.NoBody), readAll(req)
+				}
+				go readAll(req)
+				synctest.Wait() // it reads
+				return reply(503, http.NoBody), nil
+			})
+			read := func() (io.ReadCloser, error) {
+				return io.NopCloser(readerFunc(func([]byte) (int, error) { time.Sleep(takes); return 0, io.EOF })), nil
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			req := request(t, http.MethodPut, "http://h/", nil).WithContext(ctx)
+			req.Body, _ = read()
+			req.GetBody = read
+			start := time.Now()
+			resp, err := httpx.NewTransport(early, policy(t, nil)).RoundTrip(req)
+			if name == "stuck" {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, time.Minute, time.Since(start))
+				time.Sleep(time.Hour)
+				require.EqualValues(t, 1, sent.Load())
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, 200, resp.StatusCode)
+			require.Equal(t, 2*time.Second, time.Since(start), "both uploads, one after the other")
+		})
+	}
+}
