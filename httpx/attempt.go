@@ -23,6 +23,7 @@ type call struct {
 	declared    bool   // idempotent by WithIdempotentPaths
 	criticality string // the X-Criticality to add; "": none
 	once        bool   // the policy never retries
+	released    bool   // the call no longer uses the request's body
 	placed      bool   // the context of every attempt has a record for endpoints.Transport
 	bodies      bodies
 	shadows     shadows
@@ -78,22 +79,12 @@ func (c *call) options(p *drive.Policy) drive.Options {
 	return drive.Options{Hedge: c.bodies.shared, Opening: true, Numbers: true, PauseKey: c.pauseKey(p)}
 }
 
-// pauseKey returns the key of WithHintKey's function. If the function panics, the request's body
-// is closed.
-func (c *call) pauseKey(p *drive.Policy) (key string) {
+// pauseKey returns the key of WithHintKey's function.
+func (c *call) pauseKey(p *drive.Policy) string {
 	if c.t.hintKey == nil || p.Pause == nil {
 		return ""
 	}
-	returned := false
-	defer func() {
-		if !returned {
-			c.bodies.end()
-			c.bodies.unused()
-		}
-	}()
-	key = c.t.hintKey(c.req)
-	returned = true
-	return key
+	return c.t.hintKey(c.req)
 }
 
 // hedgeable reports whether attempts can be made side by side.
@@ -225,9 +216,18 @@ func (c *call) Keep(resp *http.Response, cancel context.CancelFunc) *http.Respon
 	return keep(resp, cancel)
 }
 
+// release ends the call's use of the request's body. It is also called after a panic or
+// runtime.Goexit in a function of the caller's.
+func (c *call) release() {
+	if !c.released {
+		c.released = true
+		c.bodies.end()
+	}
+}
+
 // finish returns the response or error of a call that has stopped.
 func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
-	c.bodies.end()
+	c.release()
 	resp, stopped := a.Value, a.Stopped
 	switch {
 	case stopped == nil:
@@ -242,8 +242,6 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 		}
 		c.count(resp, int(c.shadows.sent.Load()))
 		return boundByClient(resp, c.req, nil), nil
-	case stopped.Attempts == 0:
-		c.bodies.unused()
 	}
 	c.awaitCancel()
 	c.overdue(a)

@@ -41,13 +41,10 @@ func (c *call) prepare(req *http.Request, attempt int) error {
 	if req.URL != nil {
 		req.URL = new(*req.URL)
 	}
-	body, prepared, returned := req.Body, false, false
-	defer func() {
+	body, prepared := req.Body, false
+	defer func() { // also after a panic or runtime.Goexit in a hook
 		if !prepared && body != nil {
 			body.Close()
-		}
-		if !returned { // a panic or runtime.Goexit in a hook
-			c.bodies.end()
 		}
 	}()
 	for _, hook := range c.t.before {
@@ -56,11 +53,10 @@ func (c *call) prepare(req *http.Request, attempt int) error {
 			previous = new(*f)
 		}
 		if err := hook(req, previous); err != nil {
-			returned = true
 			return &hookError{err, attempt}
 		}
 	}
-	prepared, returned = true, true
+	prepared = true
 	return nil
 }
 

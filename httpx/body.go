@@ -24,6 +24,7 @@ type bodies struct {
 	reader *replay    // of the attempt under way
 	fences []*fence   // of the attempt under way; of all, if they run side by side
 	past   []*fence   // of attempts that were cut; not guarded by mu: without hedges only
+	taken  bool       // the first attempt has its body, and closes it
 	over   bool       // no further attempt will be made
 	failed error      // the latest error of GetBody, which ends the call
 
@@ -68,6 +69,7 @@ func (b *bodies) next(ctx context.Context, attempt int) (io.ReadCloser, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.taken = b.taken || attempt == 1
 	switch {
 	case b.record != nil:
 		b.reader = b.record.open()
@@ -147,22 +149,19 @@ func (b *bodies) cut() {
 	b.past, b.fences = append(b.past, b.fences...), nil
 }
 
-// end is called when no further attempt will be made. The latest may still be reading.
+// end is called when no further attempt will be made. The latest may still be reading. If there
+// was none, end closes the body.
 func (b *bodies) end() {
-	if !b.guarded() {
+	if b.none() {
 		return
 	}
 	b.mu.Lock()
 	b.over = true
 	b.mu.Unlock()
-	if b.record != nil {
+	switch {
+	case b.record != nil:
 		b.record.release()
-	}
-}
-
-// unused closes the body of a call that sent nothing, after end, which closes a recording.
-func (b *bodies) unused() {
-	if b.record == nil && !b.none() {
+	case !b.taken:
 		b.req.Body.Close()
 	}
 }

@@ -47,7 +47,7 @@ func (t *Transport) runFast(req *http.Request, p *drive.Policy) (*http.Response,
 		return boundByClient(resp, req, room), nil
 	}
 	c := t.newCall(req, p)
-	c.sent = sent
+	c.sent, c.bodies.taken = sent, true
 	c.shadows.sent.Store(1)
 	c.noteExpect(1, sent, resp)
 	a := drive.Resume(req.Context(), p, c, c.options(p), begun, resp, err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/retry"
 	"github.com/evenkeel-go/evenkeel/timeout"
@@ -117,6 +118,62 @@ func TestOwnError_ClassifierPanicLeavesNoResponse(t *testing.T) {
 			}()
 			<-done
 			require.Positive(t, body.closed.Load(), "%s, %s", name, way)
+		}
+	}
+}
+
+// broken is an observer and a budget that leaves at one place.
+type broken struct {
+	budget.Budget
+	at    string
+	leave func()
+}
+
+func (b broken) Begin(now time.Time) budget.Permit {
+	if b.at == "budget" {
+		b.leave()
+	}
+	return b.Budget.Begin(now)
+}
+
+func (b broken) AttemptDone(context.Context, retry.Attempt) {
+	if b.at == "observer" {
+		b.leave()
+	}
+}
+func (broken) CallDone(context.Context, retry.Report) {}
+
+func TestOwnError_PanicClosesRequestBody(t *testing.T) {
+	for _, at := range []string{"budget", "observer", "classifier", "renewal"} {
+		for way, leave := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+			for _, copies := range []bool{false, true} {
+				b := broken{budget.Unlimited{}.New(), at, leave}
+				tr := httpx.NewTransport(base(func(r *http.Request) (*http.Response, error) {
+					return reply(401, http.NoBody), readAll(r)
+				}), policy(t, func(c *retry.Config) { c.Budget = budget.Shared(b) }, retry.WithObserver(b)),
+					httpx.WithBodyBuffer(10),
+					httpx.WithReauth(func(context.Context, *http.Response) error { leave(); return nil }),
+					httpx.WithClassifier(func(q *http.Request, r *http.Response, err error) retry.Outcome {
+						if at == "classifier" {
+							leave()
+						}
+						return httpx.Classify(q, r, err)
+					}))
+				var closed atomic.Int32
+				req := request(t, http.MethodPut, "http://h/", nil)
+				req.Body = closer{strings.NewReader("abc"), &closed}
+				if copies {
+					req.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
+				}
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					defer func() { _ = recover() }()
+					_, _ = tr.RoundTrip(req)
+				}()
+				<-done
+				require.EqualValues(t, 1, closed.Load(), "%s, %s, GetBody: %t", at, way, copies)
+			}
 		}
 	}
 }

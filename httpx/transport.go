@@ -83,6 +83,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 		return t.runFast(req, p)
 	}
 	c := t.newCall(req, p)
+	defer c.release()
 	ctx, watch := c.watchCancel()
 	defer watch.end()
 	if placement.InUse() { // a balancer below records in ctx where each attempt goes
