@@ -126,6 +126,9 @@ func (c *call) Send(ctx context.Context, attempt int, timed bool) (*http.Respons
 	if !c.bodies.shared {
 		c.sent = req
 	}
+	if body != nil && (timed || c.bodies.shared) {
+		defer closeAtEnd(ctx, body)()
+	}
 	resp, err := c.exchange(req, attempt, own)
 	restore(resp, req, c.req)
 	c.noteExpect(attempt, req, resp)

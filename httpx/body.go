@@ -122,6 +122,14 @@ func (b *bodies) fence(body io.ReadCloser) io.ReadCloser {
 	return f
 }
 
+// closeAtEnd closes an attempt's body if the attempt's own context ends before the returned
+// function is called. Over HTTP/1, net/http does not return before a Read of the body has, which
+// only Close ends; an attempt timeout would not be kept, and the loser of a race would hold up the
+// winner.
+func closeAtEnd(ctx context.Context, body io.Closer) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { body.Close() })
+}
+
 // hold reports whether the body can be sent again, and keeps it so until cut or end.
 func (b *bodies) hold() bool {
 	if b.record != nil {

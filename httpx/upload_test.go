@@ -15,6 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 func TestUpload_NilGetBodyResultEndsCall(t *testing.T) {
@@ -274,5 +275,42 @@ func TestUpload_RetryWaitsForReadOfEarlierCopy(t *testing.T) {
 			require.Equal(t, 200, resp.StatusCode)
 			require.Equal(t, 2*time.Second, time.Since(start), "both uploads, one after the other")
 		})
+	}
+}
+
+// net/http's RoundTrip over HTTP/1 returns only after a Read of the request's body has.
+func TestUpload_StalledBodyOutlastsNoAttempt(t *testing.T) {
+	for name, change := range map[string]func(*retry.Config){
+		"hedged": func(c *retry.Config) { c.Hedge, c.Budget = timeout.Fixed(time.Second), budget.Unlimited{} },
+		"timed":  func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) },
+	} {
+		for _, proto := range []*http.Protocols{new(http.Protocols), unencryptedHTTP2()} {
+			synctest.Test(t, func(t *testing.T) {
+				proto.SetHTTP1(!proto.UnencryptedHTTP2())
+				base := pipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if n, _ := io.Copy(io.Discard, r.Body); n == 3 {
+						time.Sleep(500 * time.Millisecond)
+						w.WriteHeader(http.StatusCreated)
+					}
+				}), proto)
+				var copies atomic.Int32
+				open := func() (io.ReadCloser, error) {
+					if copies.Add(1) == 1 {
+						stalled, _ := io.Pipe()
+						return stalled, nil
+					}
+					return io.NopCloser(strings.NewReader("abc")), nil
+				}
+				req := request(t, http.MethodPut, "http://pipe/", nil)
+				req.Body, _ = open()
+				req.GetBody = open
+				start := time.Now()
+				resp, err := httpx.NewTransport(base, policy(t, change)).RoundTrip(req)
+				require.NoError(t, err, name)
+				require.Equal(t, http.StatusCreated, resp.StatusCode)
+				require.Less(t, time.Since(start), 2*time.Second, "on the bubble's clock")
+				resp.Body.Close()
+			})
+		}
 	}
 }
