@@ -111,9 +111,10 @@ func relist(o retry.Outcome, code codes.Code, after time.Duration, listed bool) 
 // statusOutcome returns the outcome of a status, before service config and classifier apply.
 func statusOutcome(st *status.Status, h hint, e *ending) retry.Outcome {
 	switch code := st.Code(); {
-	case e.err == io.EOF:
+	case e.err == io.EOF && len(e.header) == 0:
 		// gRPC-Go returns io.EOF if its stream took no message, and after a transparent retry
-		// does not look up why. A unary call's handler does not run without a message.
+		// does not look up why. A unary call's handler does not run without a message. After a
+		// header it is the error of an interceptor, which may have had the reply.
 		return retry.Outcome{Class: retry.Unprocessed, Alive: e.silent()}
 	case e.local(st):
 		return retry.Outcome{Class: retry.Rejected}

@@ -48,6 +48,7 @@ func TestUnprocessed_FreeTwiceThenPays(t *testing.T) {
 		"refused":                      {status.Error(codes.Unavailable, "stream terminated by RST_STREAM with error code: REFUSED_STREAM"), nil, metadata.MD{}, 5, 3},
 		"the message was not written":  {io.EOF, nil, metadata.MD{}, 5, 3},
 		"the same, and a trailer came": {io.EOF, nil, contentType, 3, 3},
+		"an interceptor had a reply":   {io.EOF, contentType, metadata.MD{}, 1, 1},
 		"no connection":                {unavailable(), nil, nil, 3, 3},
 		"a broken connection":          {status.Error(codes.Unavailable, "error reading from server: EOF"), nil, metadata.MD{}, 1, 1},
 		"an application relays it":     {draining, nil, contentType, 1, 1},
