@@ -67,3 +67,24 @@ func TestBase_ReturningNothingIsError(t *testing.T) {
 		require.ErrorContains(t, err, "neither a response nor an error")
 	}
 }
+
+// A RoundTripper of http.Transport.RegisterProtocol may leave a request to the http.Transport.
+func TestBase_SkippedProtocolAskedOnce(t *testing.T) {
+	s := serve(t)
+	for _, method := range []string{http.MethodGet, http.MethodPut} {
+		t.Run(method, func(t *testing.T) {
+			asked := 0
+			outer := &http.Transport{}
+			t.Cleanup(outer.CloseIdleConnections)
+			outer.RegisterProtocol("http", httpx.NewTransport(base(func(*http.Request) (*http.Response, error) {
+				asked++
+				return nil, http.ErrSkipAltProtocol
+			}), policy(t, nil)))
+			resp, err := outer.RoundTrip(request(t, method, s.URL, stream("x")))
+			require.NoError(t, err)
+			require.Equal(t, "OK", text(t, resp))
+			require.Equal(t, 1, asked)
+		})
+	}
+	require.Equal(t, []string{"x", "x"}, s.Bodies)
+}

@@ -106,7 +106,11 @@ var (
 		"http: Request.ContentLength=", "http: ContentLength=", "request body larger than specified content length",
 		"net/http: server response headers exceeded ", "response header list larger than advertised limit",
 		"can't write control character in Request.URL", "http: server gave HTTP response to HTTPS client",
-		"Proxy Authentication Required", // a proxy's answer to CONNECT, of which only the reason phrase is left
+		"tls: no supported versions satisfy MinVersion and MaxVersion", "tls: invalid NextProtos value",
+		"tls: server selected unsupported protocol version ", "tls: server chose an unconfigured cipher suite",
+		"tls: server selected unadvertised ALPN protocol",
+		"net/http: skip alternate protocol", // http.ErrSkipAltProtocol
+		"Proxy Authentication Required",     // a proxy's answer to CONNECT, of which only the reason phrase is left
 	}
 	// notConnected begins errors that come before the request is written.
 	notConnected = []string{"net/http: TLS handshake timeout", "http2: client conn could not be established"}

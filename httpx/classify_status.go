@@ -47,7 +47,8 @@ import (
 //	versions or names, unknown
 //	host, scheme, URL or header
 //	that net/http refuses,
-//	*retry.Error
+//	*retry.Error,
+//	http.ErrSkipAltProtocol
 //	http.Transport.CancelRequest Canceled      no
 //	a proxy's answer to the      as that to    see below
 //	CONNECT of http.Transport    CONNECT

@@ -178,6 +178,8 @@ func refusals(t *testing.T) map[string]refusal {
 		return req
 	}
 	insecure := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	noVersion := &tls.Config{MinVersion: tls.VersionTLS13, MaxVersion: tls.VersionTLS12}
+	noProtocol := &tls.Config{NextProtos: []string{""}}
 	locked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusProxyAuthRequired)
 	}))
@@ -188,6 +190,8 @@ func refusals(t *testing.T) map[string]refusal {
 	return map[string]refusal{
 		"unknown certificate authority": {nil, request(t, http.MethodGet, tlsServer.URL, nil)},
 		"client certificate demanded":   {insecure, request(t, http.MethodGet, mutual.URL, nil)},
+		"no TLS version":                {&http.Transport{TLSClientConfig: noVersion}, request(t, http.MethodGet, tlsServer.URL, nil)},
+		"invalid protocol of TLS":       {&http.Transport{TLSClientConfig: noProtocol}, request(t, http.MethodGet, tlsServer.URL, nil)},
 		"http where https was meant":    {nil, request(t, http.MethodGet, "https"+strings.TrimPrefix(plain.URL, "http"), nil)},
 		"proxy wants credentials":       {proxied, request(t, http.MethodGet, "https://orders.test/", nil)},
 		"unsupported scheme":            {nil, request(t, http.MethodGet, "gopher://localhost/", nil)},
