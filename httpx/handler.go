@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/evenkeel-go/evenkeel/budget"
@@ -18,7 +19,8 @@ import (
 //     Connect-Timeout-Ms, the shortest if there are several. It is put on the context, at most
 //     [WithMaxTimeout] away. What is malformed counts as absent.
 //   - A request with 0 or less time left is answered with 504 Gateway Timeout and
-//     X-Should-Retry: false, and next is not called: nobody waits for the answer any more.
+//     X-Should-Retry: false, and next is not called: nobody waits for the answer any more. A gRPC
+//     request is refused as grpcx does, with a status and a pushback that gRPC clients obey.
 //   - CONNECT and Upgrade (a WebSocket) get no deadline: it would be that of the handshake, and
 //     cut off the conversation after it.
 //   - [Attempt] returns the attempt number that the client sent.
@@ -67,13 +69,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tunnel := opensTunnel(r.Method, r.Header)
 	timed = timed && !tunnel
 	if timed && left <= 0 {
-		refuse(w, http.StatusGatewayTimeout, "the request's deadline has passed")
+		refuse(w, r, http.StatusGatewayTimeout, "the request's deadline has passed")
 		return
 	}
 	criticality, said := serve.Incoming(first(r.Header, headerCriticality), h.trusts, r)
 	if h.limiter != nil && !tunnel {
 		if !h.limiter.Enter(attempt, criticality) {
-			refuse(w, http.StatusServiceUnavailable, "the server is overloaded")
+			refuse(w, r, http.StatusServiceUnavailable, "the server is overloaded")
 			return
 		}
 		defer h.limiter.Leave()
@@ -148,9 +150,29 @@ func (b *trailedBody) Read(p []byte) (int, error) {
 
 // refuse answers a request that next is not called for. After a passed deadline status is 504: 408
 // would ask for a retry, and 503 would report overload.
-func refuse(w http.ResponseWriter, status int, text string) {
+func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 	w.Header().Set(headerShouldRetry, "false")
+	if kind := first(r.Header, "Content-Type"); strings.HasPrefix(kind, "application/grpc") {
+		refuseGRPC(w, kind, status, text)
+		return
+	}
 	http.Error(w, text, status)
+}
+
+// refuseGRPC answers a gRPC or gRPC-Web request with the status of grpcx's refusals, in the header
+// as an answer without messages has it. gRPC clients read a 503 or 504 as UNAVAILABLE, which they
+// may retry, and do not read X-Should-Retry.
+func refuseGRPC(w http.ResponseWriter, kind string, status int, text string) {
+	code := "8" // RESOURCE_EXHAUSTED
+	if status == http.StatusGatewayTimeout {
+		code = "4" // DEADLINE_EXCEEDED
+	}
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Grpc-Status", code)
+	h.Set("Grpc-Message", text)
+	h.Set("Grpc-Retry-Pushback-Ms", "-1")
+	w.WriteHeader(http.StatusOK)
 }
 
 type attemptKey struct{}

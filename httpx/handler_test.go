@@ -73,6 +73,25 @@ func TestHandler_ReadsDeadline(t *testing.T) {
 	}
 }
 
+// gRPC clients read a 504 as UNAVAILABLE, which they may retry.
+func TestHandler_RefusesGRPCWithStatus(t *testing.T) {
+	for _, kind := range []string{"application/grpc", "application/grpc+proto", "application/grpc-web-text"} {
+		h := httpx.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("called") }))
+		r := httptest.NewRequest(http.MethodPost, "/s/M", nil)
+		r.Header = http.Header{"Content-Type": {kind}, "Grpc-Timeout": {"0n"}}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Equal(t, http.StatusOK, w.Code)
+		for name, want := range map[string]string{
+			"Content-Type": kind, "Grpc-Status": "4", "Grpc-Message": "the request's deadline has passed",
+			"Grpc-Retry-Pushback-Ms": "-1",
+		} {
+			require.Equal(t, want, w.Header().Get(name), name)
+		}
+		require.Empty(t, w.Body.Bytes())
+	}
+}
+
 func TestDeadline_PropagatesToServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var left []time.Duration
