@@ -139,7 +139,11 @@ func (s *clientStream) SendMsg(m any) error {
 			return err
 		}
 	}
-	return s.cur.SendMsg(m) // once the stream has ended, what is wrong with the message, or io.EOF
+	err := s.cur.SendMsg(m) // once the stream has ended, what is wrong with the message, or io.EOF
+	if err != nil && err != io.EOF {
+		s.ended(err)
+	}
+	return err
 }
 
 // send sends a message on an attempt of a call that is not settled.
@@ -232,7 +236,7 @@ func (s *clientStream) receive(a *streamAttempt, m any) (verdict, error) {
 	return opAgain, nil
 }
 
-// ended releases what a stream holds, once the caller has seen its end.
+// ended releases what the stream of a settled call holds, once the caller has seen its end.
 func (s *clientStream) ended(err error) {
 	if err == nil {
 		return

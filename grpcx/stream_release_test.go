@@ -1,0 +1,113 @@
+package grpcx_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/retry"
+)
+
+// hooked is a stream of an interceptor below ours. Each hook is called, unless it is nil.
+type hooked struct {
+	grpc.ClientStream
+	send    func()          // before SendMsg
+	receive func(err error) // after RecvMsg
+}
+
+func (h *hooked) SendMsg(m any) error {
+	if h.send != nil {
+		h.send()
+	}
+	return h.ClientStream.SendMsg(m)
+}
+
+func (h *hooked) RecvMsg(m any) error {
+	err := h.ClientStream.RecvMsg(m)
+	if h.receive != nil {
+		h.receive(err)
+	}
+	return err
+}
+
+// releasing dials with p and puts h below our interceptor. released requires that the only
+// attempt's context has ended, and that the caller's OnFinish was called once.
+func releasing(t *testing.T, to grpc.DialOption, p *retry.Policy, h *hooked) (
+	c testgrpc.TestServiceClient, released func(),
+) {
+	var attempt context.Context
+	var finished atomic.Int64
+	below := func(
+		ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
+		opts ...grpc.CallOption,
+	) (grpc.ClientStream, error) {
+		attempt = ctx
+		var err error
+		h.ClientStream, err = streamer(ctx, desc, cc, method, opts...)
+		return h, err
+	}
+	opts := append(grpcx.DialOptions(p), to, grpc.WithChainStreamInterceptor(below),
+		grpc.WithDefaultCallOptions(finishes(&finished), grpc.Header(new(metadata.MD)), grpc.MaxCallSendMsgSize(20)))
+	return testgrpc.NewTestServiceClient(conn(t, "passthrough:///test", opts...)), func() {
+		synctest.Wait()
+		require.Error(t, attempt.Err(), "the attempt's context")
+		require.EqualValues(t, 1, finished.Load(), "calls of OnFinish")
+	}
+}
+
+// twoMessages sends a header and two messages, and waits.
+func twoMessages(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
+	for range 2 {
+		if err := st.Send(out("a")); err != nil {
+			return err
+		}
+	}
+	<-st.Context().Done()
+	return st.Context().Err()
+}
+
+// A send error ends a stream, and gRPC asks the caller for nothing more. It must release the
+// stream even if another goroutine is receiving, or the answer has begun in the meantime.
+func TestBidiStream_SendErrorReleases(t *testing.T) {
+	for name, during := range map[string]bool{"while a message is received": true, "begun before the answer": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+				s.duplex = twoMessages
+				hold := make(chan struct{})
+				h := &hooked{}
+				c, released := releasing(t, to, policy(t), h)
+				st, err := c.FullDuplexCall(t.Context())
+				require.NoError(t, err)
+				recv := func() error { _, err := st.Recv(); return err }
+				send := func() error { return st.Send(both("more than twenty bytes")) }
+				done := make(chan error)
+				if during {
+					require.NoError(t, recv())
+					h.receive = func(error) { <-hold }
+					go func() { done <- recv() }()
+					synctest.Wait()
+					require.Equal(t, codes.ResourceExhausted, status.Code(send()))
+					close(hold)
+					require.NoError(t, <-done)
+				} else {
+					h.send = func() { <-hold }
+					go func() { done <- send() }()
+					synctest.Wait()
+					require.NoError(t, recv())
+					close(hold)
+					require.Equal(t, codes.ResourceExhausted, status.Code(<-done))
+				}
+				released()
+			})
+		})
+	}
+}
