@@ -87,6 +87,7 @@ func (c *client) stream(
 	s := &clientStream{
 		c: c, p: drive.Of(policy), r: r, ctx: ctx, release: func() {}, desc: desc, cc: cc, method: method, streamer: streamer,
 		receiving: make(chan struct{}, 1), replay: replayBuffer{limit: c.replay},
+		ops: 1, // begin
 	}
 	s.opts, s.out = r.split(nil, opts)
 	s.replay.configure(s.opts)
@@ -124,16 +125,16 @@ func (s *clientStream) begin() error {
 	}
 	s.mu.Lock()
 	s.cur = a
-	idle := s.claimIdle() // the caller's context may have ended in the meantime
-	s.unlock()
-	s.abandon(idle)
+	s.mu.Unlock()
+	s.leave() // the caller's context may have ended in the meantime
 	return nil
 }
 
 // SendMsg sends a message, and records a copy as long as it may have to be sent again.
 func (s *clientStream) SendMsg(m any) error {
 	if !s.settled.Load() {
-		defer s.enter()()
+		s.enter()
+		defer s.leave()
 		done, err := s.withRetry(func(a *streamAttempt) (verdict, error) { return s.send(a, m) })
 		if done {
 			return err
@@ -162,7 +163,8 @@ func (s *clientStream) send(a *streamAttempt, m any) (verdict, error) {
 // CloseSend closes the sending side.
 func (s *clientStream) CloseSend() error {
 	if !s.settled.Load() {
-		defer s.enter()()
+		s.enter()
+		defer s.leave()
 		done, err := s.withRetry(func(a *streamAttempt) (verdict, error) {
 			if err := a.CloseSend(); err != nil {
 				return opDone, err
@@ -179,7 +181,8 @@ func (s *clientStream) CloseSend() error {
 // RecvMsg receives a message. The first may take any number of attempts.
 func (s *clientStream) RecvMsg(m any) error {
 	if !s.settled.Load() {
-		defer s.enter()()
+		s.enter()
+		defer s.leave()
 		s.receiving <- struct{}{}
 		defer func() { <-s.receiving }()
 		done, err := s.withRetry(func(a *streamAttempt) (verdict, error) { return s.receive(a, m) })
@@ -210,6 +213,9 @@ func (s *clientStream) receiveNext(m any) error {
 	}()
 	err := a.RecvMsg(m)
 	returned = true
+	if err == nil {
+		a.inDoubt.Store(false)
+	}
 	return err
 }
 
@@ -222,6 +228,7 @@ func (s *clientStream) receive(a *streamAttempt, m any) (verdict, error) {
 	}
 	err := a.late(a.lost(a.seen, a.RecvMsg(m)))
 	if err == nil || err == io.EOF {
+		a.inDoubt.Store(false)
 		s.succeed(a, nil)
 		s.ended(err)
 		return opDone, err
@@ -253,7 +260,8 @@ func (s *clientStream) ended(err error) {
 // Header waits for the header. Once the caller has seen one, the call is not sent again.
 func (s *clientStream) Header() (header metadata.MD, _ error) {
 	if !s.settled.Load() {
-		defer s.enter()()
+		s.enter()
+		defer s.leave()
 		if s.takeReceiving() {
 			defer func() { <-s.receiving }()
 		}

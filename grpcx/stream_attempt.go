@@ -26,6 +26,7 @@ type streamAttempt struct {
 	cancel     context.CancelCauseFunc
 	unfinished atomic.Bool   // it was given up before gRPC ended it: gRPC may still write its metadata
 	receiving  atomic.Bool   // RecvMsg of the settled call is under way
+	inDoubt    atomic.Bool   // gRPC has ended a stream of it, and an operation under way may go on with another
 	seen       metadata.MD   // its header, for the goroutine that receives
 	limit      time.Duration // the attempt timeout, 0 for none
 	left       time.Duration // of limit
@@ -34,7 +35,7 @@ type streamAttempt struct {
 	claimed  bool          // a goroutine settles the call or replaces the attempt
 	over     chan struct{} // closed when the attempt is replaced or the call settled
 	reported bool          // gRPC has called OnFinish, with endErr
-	ended    bool          // and that ended the attempt
+	ended    bool          // and the attempt has ended
 	endErr   error
 }
 

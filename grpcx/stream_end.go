@@ -17,18 +17,30 @@ type observations struct {
 	err     error          // its error
 }
 
-// enter marks that an operation of the caller is under way. leave marks its end.
-func (s *clientStream) enter() (leave func()) {
+// enter marks that an operation of the caller is under way.
+func (s *clientStream) enter() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ops++
-	return func() {
-		s.mu.Lock()
-		s.ops--
-		idle := s.claimIdle()
-		s.unlock()
-		s.abandon(idle)
+}
+
+// leave marks the end of an operation. The last one leaves no attempt in doubt: if none has found
+// out what became of it, because of a panic for example, it has ended.
+func (s *clientStream) leave() {
+	s.mu.Lock()
+	s.ops--
+	a := s.cur
+	doubtful := s.ops == 0 && a.inDoubt.Load() && !a.receiving.Load()
+	a.ended = a.ended || doubtful
+	if doubtful && s.settled.Load() {
+		s.finish(a.endErr)
 	}
+	idle := s.claimIdle()
+	s.unlock()
+	if doubtful {
+		a.cancel(nil)
+	}
+	s.abandon(idle)
 }
 
 // onFinish is called by gRPC when a stream of an attempt has ended, perhaps because the caller's
@@ -39,6 +51,7 @@ func (s *clientStream) onFinish(a *streamAttempt, err error) {
 	s.mu.Lock()
 	a.reported, a.endErr = true, err
 	goesOn := err != nil && (s.ops > 0 || a.receiving.Load()) && a.ctx.Err() == nil && !s.closed()
+	a.inDoubt.Store(goesOn)
 	s.mu.Unlock()
 	if goesOn {
 		return
@@ -63,7 +76,7 @@ func (s *clientStream) closed() bool {
 // returns it; nil if there is none. It requires that s.mu is held.
 func (s *clientStream) claimIdle() *streamAttempt {
 	a := s.cur
-	if a == nil || !a.reported || s.ops > 0 || a.claimed || s.settled.Load() {
+	if a == nil || !a.ended || s.ops > 0 || a.claimed || s.settled.Load() {
 		return nil
 	}
 	a.claimed = true
@@ -76,7 +89,6 @@ func (s *clientStream) abandon(a *streamAttempt) {
 		return
 	}
 	defer s.settleAfterPanic(a)
-	a.cancel(nil) // onFinish has not if an operation panicked
 	s.report(a, retry.Outcome{Class: retry.Canceled}, a.endErr)
 	s.mu.Lock()
 	defer s.unlock()

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -21,6 +22,7 @@ import (
 type hooked struct {
 	grpc.ClientStream
 	send    func()          // before SendMsg
+	sent    func()          // after it
 	receive func(err error) // after RecvMsg
 }
 
@@ -28,7 +30,11 @@ func (h *hooked) SendMsg(m any) error {
 	if h.send != nil {
 		h.send()
 	}
-	return h.ClientStream.SendMsg(m)
+	err := h.ClientStream.SendMsg(m)
+	if h.sent != nil {
+		h.sent()
+	}
+	return err
 }
 
 func (h *hooked) RecvMsg(m any) error {
@@ -41,7 +47,7 @@ func (h *hooked) RecvMsg(m any) error {
 
 // releasing dials with p and puts h below our interceptor. released requires that the only
 // attempt's context has ended, and that the caller's OnFinish was called once.
-func releasing(t *testing.T, to grpc.DialOption, p *retry.Policy, h *hooked) (
+func releasing(t *testing.T, to grpc.DialOption, p *retry.Policy, h *hooked, patience time.Duration) (
 	c testgrpc.TestServiceClient, released func(),
 ) {
 	var attempt context.Context
@@ -51,6 +57,11 @@ func releasing(t *testing.T, to grpc.DialOption, p *retry.Policy, h *hooked) (
 		opts ...grpc.CallOption,
 	) (grpc.ClientStream, error) {
 		attempt = ctx
+		if patience > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, patience)
+			t.Cleanup(cancel)
+		}
 		var err error
 		h.ClientStream, err = streamer(ctx, desc, cc, method, opts...)
 		return h, err
@@ -84,7 +95,7 @@ func TestBidiStream_SendErrorReleases(t *testing.T) {
 				s.duplex = twoMessages
 				hold := make(chan struct{})
 				h := &hooked{}
-				c, released := releasing(t, to, policy(t), h)
+				c, released := releasing(t, to, policy(t), h, 0)
 				st, err := c.FullDuplexCall(t.Context())
 				require.NoError(t, err)
 				recv := func() error { _, err := st.Recv(); return err }
@@ -107,6 +118,89 @@ func TestBidiStream_SendErrorReleases(t *testing.T) {
 					require.Equal(t, codes.ResourceExhausted, status.Code(<-done))
 				}
 				released()
+			})
+		})
+	}
+}
+
+// A stream may end by itself, here by a timeout of an interceptor below, while a sender still
+// works on a message from before the answer.
+func TestBidiStream_EndDuringSendReleases(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+		s.duplex = twoMessages
+		h := &hooked{sent: func() { time.Sleep(2 * time.Second) }}
+		c, released := releasing(t, to, policy(t), h, time.Second)
+		st, err := c.FullDuplexCall(t.Context())
+		require.NoError(t, err)
+		done := make(chan error)
+		go func() { done <- st.Send(both("x")) }()
+		synctest.Wait()
+		_, err = st.Recv()
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+		released()
+	})
+}
+
+// A goroutine's RecvMsg gets the stream's end and panics, after another's Header has settled the
+// call.
+func TestServerStream_PanicAfterHeaderReleases(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+		s.output = func(_ int, _ *testgrpc.StreamingOutputCallRequest, st testgrpc.TestService_StreamingOutputCallServer) error {
+			_ = st.SendHeader(nil)
+			return unavailable()
+		}
+		hold := make(chan struct{})
+		c, released := releasing(t, to, policy(t), &hooked{receive: func(error) { <-hold; panic("boom") }}, 0)
+		st, err := c.StreamingOutputCall(t.Context(), both(""))
+		require.NoError(t, err)
+		done := make(chan any)
+		go func() {
+			defer func() { done <- recover() }()
+			_, _ = st.Recv()
+		}()
+		synctest.Wait()
+		header, err := st.Header()
+		require.NoError(t, err)
+		require.NotNil(t, header)
+		close(hold)
+		require.Equal(t, "boom", <-done)
+		released()
+	})
+}
+
+// An interceptor below may open a stream more than once for one attempt, as the retry interceptor
+// of go-grpc-middleware does.
+func TestStream_InterceptorBelowReopensUnopened(t *testing.T) {
+	for name, failing := range map[string]int{"the first attempt": 1, "a retry": 2} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+				s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
+					if n < failing {
+						return unavailable()
+					}
+					return twoMessages(n, st)
+				}
+				attempts := 0
+				below := func(
+					ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
+					opts ...grpc.CallOption,
+				) (grpc.ClientStream, error) {
+					if attempts++; attempts == failing {
+						_, err := streamer(ctx, desc, cc, method, append(opts, grpc.UseCompressor("none such"))...)
+						require.Error(t, err)
+					}
+					return streamer(ctx, desc, cc, method, opts...)
+				}
+				cc := conn(t, "passthrough:///test", append(grpcx.DialOptions(policy(t)), to, grpc.WithChainStreamInterceptor(below))...)
+				st, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context())
+				require.NoError(t, err)
+				synctest.Wait()
+				require.NoError(t, st.Send(both("x")))
+				synctest.Wait()
+				_, err = st.Recv()
+				require.NoError(t, err)
+				require.Equal(t, failing, attempts)
 			})
 		})
 	}
