@@ -108,8 +108,8 @@ func (s *clientStream) begin() error {
 	opened := false
 	defer func() { // a panic or runtime.Goexit in the streamer, or in other code of the user's
 		if !opened {
+			defer s.release() // Cancel may panic, too
 			s.call.Cancel(time.Now(), retry.ReasonCanceled)
-			s.release()
 		}
 	}()
 	deadline, _ := s.ctx.Deadline()

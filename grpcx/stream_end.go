@@ -149,12 +149,18 @@ func (s *clientStream) settleAfterPanic(a *streamAttempt) {
 		return
 	default:
 	}
+	a.cancel(nil)  // the answer may have begun
+	defer func() { // Cancel may panic, too
+		s.mu.Lock()
+		defer s.unlock()
+		if !a.reported {
+			a.unfinished.Store(true)
+		}
+		s.err = errBroken
+		s.finish(s.err)
+		s.settle(a)
+	}()
 	s.call.Cancel(time.Now(), retry.ReasonCanceled)
-	s.mu.Lock()
-	defer s.unlock()
-	s.err = errBroken
-	s.finish(s.err)
-	s.settle(a)
 }
 
 // settle makes cur and err final, and wakes the goroutines that wait for a. It requires that s.mu

@@ -14,7 +14,9 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/grpcx"
+	"github.com/evenkeel-go/evenkeel/internal/testkit"
 	"github.com/evenkeel-go/evenkeel/retry"
 )
 
@@ -167,6 +169,68 @@ func TestServerStream_PanicAfterHeaderReleases(t *testing.T) {
 		require.Equal(t, "boom", <-done)
 		released()
 	})
+}
+
+// endPanics is a budget whose End panics.
+type endPanics struct{ budget.Budget }
+
+func (endPanics) End(time.Time, budget.Permit, budget.Evidence) { panic("end") }
+
+func TestBidiStream_PanicAtAnswerReleases(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+		s.duplex = twoMessages
+		p := policy(t, func(c *retry.Config) { c.Budget = budget.Shared(endPanics{budget.Unlimited{}.New()}) })
+		c, released := releasing(t, to, p, &hooked{}, 0)
+		st, err := c.FullDuplexCall(t.Context())
+		require.NoError(t, err)
+		require.PanicsWithValue(t, "end", func() { _, _ = st.Recv() })
+		released()
+	})
+}
+
+// A second panic, when the budget gets its permit back, must not leave a goroutine waiting.
+func TestBidiStream_PanicTwiceWakesSender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, ends := 0, 0
+		p := policy(t, func(c *retry.Config) {
+			c.Budget = budget.Shared(endsWith{testkit.NewLedger(), func() {
+				if ends++; ends == 2 {
+					panic("end")
+				}
+			}})
+		})
+		hold := make(chan struct{})
+		st, err := grpcx.StreamClientInterceptor(p)(t.Context(), bidi, nil, duplexCall,
+			streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
+				return dead(ctx, metadata.MD{}, unavailable()), nil
+			}, func(context.Context) (grpc.ClientStream, error) { <-hold; panic("boom") }))
+		require.NoError(t, err)
+		done := make(chan error)
+		go func() {
+			defer func() { done <- nil }()
+			defer func() { _ = recover() }()
+			_ = st.RecvMsg(both(""))
+		}()
+		synctest.Wait()
+		go func() { done <- st.SendMsg(both("x")) }()
+		synctest.Wait()
+		close(hold)
+		<-done
+		<-done
+		require.Error(t, st.RecvMsg(both("")))
+		require.Equal(t, 2, ends)
+	})
+}
+
+// endsWith is a budget that calls a function at each end.
+type endsWith struct {
+	budget.Budget
+	f func()
+}
+
+func (b endsWith) End(now time.Time, p budget.Permit, e budget.Evidence) {
+	b.Budget.End(now, p, e)
+	b.f()
 }
 
 // An interceptor below may open a stream more than once for one attempt, as the retry interceptor
