@@ -202,19 +202,19 @@ func (s *clientStream) RecvMsg(m any) error {
 }
 
 // receiveNext receives a message on the attempt of a settled call.
-func (s *clientStream) receiveNext(m any) error {
-	a, returned := s.cur, false
+func (s *clientStream) receiveNext(m any) (err error) {
+	a := s.cur
 	a.receiving.Store(true)
 	defer func() {
 		a.receiving.Store(false)
-		if !returned && s.attemptEnded(a) { // a panic or runtime.Goexit after gRPC had ended the stream
-			s.ended(errBroken)
+		if err == nil && a.inDoubt.Load() { // also after a panic or runtime.Goexit
+			s.enter()
+			s.leave()
 		}
 	}()
-	err := a.RecvMsg(m)
-	returned = true
+	err = a.RecvMsg(m)
 	if err == nil {
-		a.inDoubt.Store(false)
+		a.checkDoubt()
 	}
 	return err
 }
@@ -228,7 +228,7 @@ func (s *clientStream) receive(a *streamAttempt, m any) (verdict, error) {
 	}
 	err := a.late(a.lost(a.seen, a.RecvMsg(m)))
 	if err == nil || err == io.EOF {
-		a.inDoubt.Store(false)
+		a.checkDoubt()
 		s.succeed(a, nil)
 		s.ended(err)
 		return opDone, err

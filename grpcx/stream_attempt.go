@@ -52,6 +52,14 @@ func (s *clientStream) newAttempt(step call.Step, waited time.Duration) *streamA
 	return a
 }
 
+// checkDoubt clears inDoubt if the attempt has gone on, after it was opened or has received: the
+// context of its present stream has not ended.
+func (a *streamAttempt) checkDoubt() {
+	if a.inDoubt.Load() && a.ClientStream.Context().Err() == nil {
+		a.inDoubt.Store(false)
+	}
+}
+
 // header waits for an attempt's header, at most what is left of its timeout.
 func (s *clientStream) header(a *streamAttempt) (header metadata.MD) {
 	if !a.within(func() { header, _ = a.Header() }) {

@@ -2,6 +2,7 @@ package grpcx_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,6 +24,7 @@ import (
 // hooked is a stream of an interceptor below ours. Each hook is called, unless it is nil.
 type hooked struct {
 	grpc.ClientStream
+	opened  func()          // after the stream was opened
 	send    func()          // before SendMsg
 	sent    func()          // after it
 	receive func(err error) // after RecvMsg
@@ -66,6 +68,9 @@ func releasing(t *testing.T, to grpc.DialOption, p *retry.Policy, h *hooked, pat
 		}
 		var err error
 		h.ClientStream, err = streamer(ctx, desc, cc, method, opts...)
+		if h.opened != nil {
+			h.opened()
+		}
 		return h, err
 	}
 	opts := append(grpcx.DialOptions(p), to, grpc.WithChainStreamInterceptor(below),
@@ -125,23 +130,39 @@ func TestBidiStream_SendErrorReleases(t *testing.T) {
 	}
 }
 
-// A stream may end by itself, here by a timeout of an interceptor below, while a sender still
-// works on a message from before the answer.
-func TestBidiStream_EndDuringSendReleases(t *testing.T) {
-	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-		s.duplex = twoMessages
-		h := &hooked{sent: func() { time.Sleep(2 * time.Second) }}
-		c, released := releasing(t, to, policy(t), h, time.Second)
-		st, err := c.FullDuplexCall(t.Context())
-		require.NoError(t, err)
-		done := make(chan error)
-		go func() { done <- st.Send(both("x")) }()
-		synctest.Wait()
-		_, err = st.Recv()
-		require.NoError(t, err)
-		require.NoError(t, <-done)
-		released()
-	})
+// A stream may end by itself, here by a timeout of an interceptor below, while one of its
+// operations is under way that then returns well.
+func TestBidiStream_EndDuringOperationReleases(t *testing.T) {
+	linger := func() { time.Sleep(2 * time.Second) }
+	for name, h := range map[string]*hooked{
+		"opening":                    {opened: linger},
+		"sending, before the answer": {sent: linger},
+		"receiving a first message":  {receive: func(error) { linger() }},
+		"receiving a second message": {receive: func(error) { time.Sleep(600 * time.Millisecond) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+				s.duplex = twoMessages
+				c, released := releasing(t, to, policy(t), h, time.Second)
+				st, err := c.FullDuplexCall(t.Context())
+				require.NoError(t, err)
+				done := make(chan error)
+				go func() { done <- st.Send(both("x")) }()
+				synctest.Wait()
+				_, err = st.Recv()
+				require.NoError(t, err)
+				sent := <-done
+				if h.opened == nil {
+					require.NoError(t, sent)
+				}
+				if strings.HasSuffix(name, "second message") {
+					_, err = st.Recv()
+					require.NoError(t, err)
+				}
+				released()
+			})
+		})
+	}
 }
 
 // A goroutine's RecvMsg gets the stream's end and panics, after another's Header has settled the

@@ -280,7 +280,7 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 	opts = opts[:len(opts):len(opts)] // an interceptor's append must not write to our memory
 	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts...) })
 	if err == nil {
-		a.inDoubt.Store(false)
+		a.checkDoubt()
 	}
 	if !inTime && err == nil {
 		err = errTooLate // opened, but its context has ended
