@@ -27,6 +27,7 @@ type streamAttempt struct {
 	unfinished atomic.Bool   // it was given up before gRPC ended it: gRPC may still write its metadata
 	receiving  atomic.Bool   // RecvMsg of the settled call is under way
 	inDoubt    atomic.Bool   // gRPC has ended a stream of it, and an operation under way may go on with another
+	fate       atomic.Int32  // a fate, or 0
 	seen       metadata.MD   // its header, for the goroutine that receives
 	limit      time.Duration // the attempt timeout, 0 for none
 	left       time.Duration // of limit
@@ -77,14 +78,36 @@ func (a *streamAttempt) within(f func()) bool {
 		return true
 	}
 	start := time.Now()
-	timer := time.AfterFunc(a.left, func() { a.cancel(timeout.ErrAttempt) })
+	timer := time.AfterFunc(a.left, func() { a.expire() })
 	f()
-	inTime := timer.Stop()
-	if !inTime {
-		a.cancel(timeout.ErrAttempt) // the timer's goroutine may not have done it yet
-	}
+	inTime := timer.Stop() || !a.expire()     // the timer's goroutine may not have done it yet
 	a.left = max(1, a.left-time.Since(start)) // 0 would be no limit
 	return inTime
+}
+
+// fate is the first of two things that may happen to an attempt at the same time, on different
+// goroutines.
+type fate int32
+
+const (
+	answered  fate = iota + 1 // the caller gets its header
+	outOfTime                 // its timeout has passed
+)
+
+// meet reports whether f is an attempt's fate, and makes it so if it has none yet.
+func (a *streamAttempt) meet(f fate) bool {
+	a.fate.CompareAndSwap(0, int32(f))
+	return a.fate.Load() == int32(f)
+}
+
+// expire cancels an attempt because its timeout has passed, unless another goroutine was first to
+// give its header to the caller.
+func (a *streamAttempt) expire() bool {
+	if !a.meet(outOfTime) {
+		return false
+	}
+	a.cancel(timeout.ErrAttempt)
+	return true
 }
 
 // lost returns err, or errLost for an io.EOF that the server did not send: a server that ends a

@@ -98,3 +98,35 @@ func TestStream_HeaderTimeoutWhileSenderReplaces(t *testing.T) {
 		})
 	}
 }
+
+// The goroutine that receives, and that minds the attempt's timeout, may be late to learn of a
+// header that another has given to the caller: the timeout must not end that stream.
+func TestServerStream_TimeoutAfterHeaderWasSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, asked, learns := 0, 0, make(chan struct{})
+		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
+		st, err := grpcx.StreamClientInterceptor(p)(t.Context(), &grpc.StreamDesc{ServerStreams: true}, nil, outputCall,
+			streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
+				s := well(ctx)
+				s.header = func() (metadata.MD, error) {
+					if asked++; asked == 1 {
+						<-learns
+					}
+					return metadata.MD{}, nil
+				}
+				s.recv = func(any) error { return ctx.Err() }
+				return s, nil
+			}))
+		require.NoError(t, err)
+		done := make(chan error)
+		go func() { done <- st.RecvMsg(out("")) }()
+		synctest.Wait()
+		header, err := st.Header()
+		require.NoError(t, err)
+		require.NotNil(t, header)
+		time.Sleep(2 * time.Second)
+		close(learns)
+		require.NoError(t, <-done)
+		require.Equal(t, 1, n)
+	})
+}

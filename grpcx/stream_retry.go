@@ -80,7 +80,7 @@ func (s *clientStream) takeReceiving() bool {
 			return opDone, nil
 		default:
 		}
-		if header, _ := a.ClientStream.Header(); header != nil && !a.timedOut() {
+		if header, _ := a.ClientStream.Header(); header != nil && a.meet(answered) {
 			s.succeed(a, nil)
 			return opAgain, nil
 		}
