@@ -70,8 +70,9 @@ func (s *clientStream) header(a *streamAttempt) (header metadata.MD) {
 }
 
 // within runs f, which waits for the server, and cancels the attempt when its timeout passes. It
-// reports whether f returned in time. Only such waiting counts: an attempt timeout is for what the
-// server does, not for the pauses of a caller who has nothing to send yet.
+// reports whether f returned before the timeout; no later f does. Only such waiting counts: an
+// attempt timeout is for what the server does, not for the pauses of a caller who has nothing to
+// send yet.
 func (a *streamAttempt) within(f func()) bool {
 	if a.left <= 0 {
 		f()
@@ -80,9 +81,11 @@ func (a *streamAttempt) within(f func()) bool {
 	start := time.Now()
 	timer := time.AfterFunc(a.left, func() { a.expire() })
 	f()
-	inTime := timer.Stop() || !a.expire()     // the timer's goroutine may not have done it yet
+	if !timer.Stop() {
+		a.expire() // the timer's goroutine may not have done it yet
+	}
 	a.left = max(1, a.left-time.Since(start)) // 0 would be no limit
-	return inTime
+	return !a.timedOut()
 }
 
 // fate is the first of two things that may happen to an attempt at the same time, on different

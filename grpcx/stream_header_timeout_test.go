@@ -130,3 +130,27 @@ func TestServerStream_TimeoutAfterHeaderWasSeen(t *testing.T) {
 		require.Equal(t, 1, n)
 	})
 }
+
+// The server sends its header at once, but does not read what is replayed until the attempt's
+// timeout has passed.
+func TestBidiStream_HeaderOfReplayThatTimedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
+		st, err := grpcx.StreamClientInterceptor(p, grpcx.WithIdempotentMethods(duplexCall))(t.Context(), bidi, nil, duplexCall,
+			streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
+				s := dead(ctx, metadata.MD{}, unavailable())
+				s.send = func(any) error { return nil }
+				return s, nil
+			}, func(ctx context.Context) (grpc.ClientStream, error) {
+				s := well(ctx)
+				s.send = func(any) error { <-ctx.Done(); return io.EOF }
+				s.recv = func(any) error { return status.FromContextError(ctx.Err()).Err() }
+				return s, nil
+			}, func(ctx context.Context) (grpc.ClientStream, error) { return well(ctx), nil }))
+		require.NoError(t, err)
+		require.NoError(t, st.SendMsg(both("x")))
+		require.NoError(t, st.RecvMsg(both("")))
+		require.Equal(t, 3, n)
+	})
+}
