@@ -243,9 +243,10 @@ func (s *clientStream) receive(a *streamAttempt, m any) (verdict, error) {
 	return opAgain, nil
 }
 
-// ended releases what the stream of a settled call holds, once the caller has seen its end.
+// ended releases what the stream of a settled call holds, once the caller has seen its end: an
+// error, or the only message of a server that does not stream.
 func (s *clientStream) ended(err error) {
-	if err == nil {
+	if err == nil && s.desc.ServerStreams {
 		return
 	}
 	s.cur.cancel(nil)

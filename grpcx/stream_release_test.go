@@ -290,3 +290,28 @@ func TestStream_InterceptorBelowReopensUnopened(t *testing.T) {
 		})
 	}
 }
+
+// The one message of a server that does not stream ends the stream, whether gRPC-Go calls OnFinish
+// or an interceptor has dropped the option.
+func TestForeignStream_OnlyMessageReleases(t *testing.T) {
+	for name, begun := range map[string]bool{"as the answer begins": false, "after Header": true} {
+		t.Run(name, func(t *testing.T) {
+			n, finished := 0, 0
+			var attempt context.Context
+			st, err := grpcx.StreamClientInterceptor(policy(t))(t.Context(), &grpc.StreamDesc{ClientStreams: true}, nil, inputCall,
+				streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
+					attempt = ctx
+					return well(ctx), nil
+				}), grpc.OnFinish(func(err error) { finished++; require.NoError(t, err) }))
+			require.NoError(t, err)
+			if begun {
+				_, err = st.Header()
+				require.NoError(t, err)
+			}
+			require.NoError(t, attempt.Err())
+			require.NoError(t, st.RecvMsg(out("")))
+			require.Error(t, attempt.Err())
+			require.Equal(t, 1, finished)
+		})
+	}
+}
