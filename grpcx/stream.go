@@ -229,7 +229,7 @@ func (s *clientStream) receive(a *streamAttempt, m any) (verdict, error) {
 	err := a.late(a.lost(a.seen, a.RecvMsg(m)))
 	if err == nil || err == io.EOF {
 		a.checkDoubt()
-		s.succeed(a, nil)
+		s.succeed(a, err)
 		s.ended(err)
 		return opDone, err
 	}
@@ -281,7 +281,13 @@ func (s *clientStream) Header() (header metadata.MD, _ error) {
 }
 
 // Trailer returns the final attempt's trailer. The call is not sent again.
-func (s *clientStream) Trailer() metadata.MD { return s.commit().Trailer() }
+func (s *clientStream) Trailer() metadata.MD {
+	a := s.commit()
+	if a.unfinished.Load() {
+		return nil
+	}
+	return a.Trailer()
+}
 
 // Context returns the attempt's own context, which ties the caller to that attempt: the call is
 // not sent again, as with gRPC-Go.

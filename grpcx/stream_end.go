@@ -128,7 +128,10 @@ func (s *clientStream) succeed(a *streamAttempt, err error) {
 	_ = s.conclude(nil)
 	s.err = err
 	s.settle(a)
-	if a.ended {
+	switch {
+	case err == io.EOF: // whatever gRPC reported, if the attempt's context ended as well
+		s.finish(nil)
+	case a.ended:
 		s.finish(a.endErr)
 	}
 }

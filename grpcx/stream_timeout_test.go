@@ -1,14 +1,17 @@
 package grpcx_test
 
 import (
+	"context"
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/evenkeel-go/evenkeel/grpcx"
@@ -129,4 +132,53 @@ func TestStream_AttemptTimeoutBoundsReplay(t *testing.T) {
 	_, err = st.Recv()
 	require.NoError(t, err, "the third attempt answers")
 	require.EqualValues(t, 3, s.calls.Load())
+}
+
+// lateHeader is a stream of an interceptor below ours that takes two seconds for the header.
+type lateHeader struct{ grpc.ClientStream }
+
+func (l lateHeader) Header() (metadata.MD, error) {
+	time.Sleep(2 * time.Second)
+	return l.ClientStream.Header()
+}
+
+// A server that has ended the stream well before the attempt's timeout passes has answered.
+func TestStream_OnFinishOfGoodEndAtTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+		s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return nil }
+		below := func(
+			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
+			opts ...grpc.CallOption,
+		) (grpc.ClientStream, error) {
+			st, err := streamer(ctx, desc, cc, method, opts...)
+			return lateHeader{st}, err
+		}
+		p := policy(t, func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
+		cc := conn(t, "passthrough:///test", append(grpcx.DialOptions(p), to, grpc.WithChainStreamInterceptor(below))...)
+		var finished []error
+		st, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context(),
+			grpc.OnFinish(func(err error) { finished = append(finished, err) }))
+		require.NoError(t, err)
+		_, err = st.Recv()
+		require.Equal(t, io.EOF, err)
+		require.Equal(t, []error{nil}, finished)
+	})
+}
+
+// A stream that is given up before its end may still write its trailer.
+func TestStream_TrailerOfUnfinishedIsNil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		p := policy(t, attempts(1), func(c *retry.Config) { c.AttemptTimeout = timeout.Fixed(time.Second) })
+		st, err := grpcx.StreamClientInterceptor(p)(t.Context(), bidi, nil, duplexCall,
+			streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
+				s := well(ctx)
+				s.header = func() (metadata.MD, error) { <-ctx.Done(); return metadata.MD{}, nil }
+				s.trailer = metadata.Pairs("half", "written")
+				return s, nil
+			}))
+		require.NoError(t, err)
+		require.Equal(t, codes.DeadlineExceeded, status.Code(st.RecvMsg(both(""))))
+		require.Nil(t, st.Trailer())
+	})
 }
