@@ -156,7 +156,7 @@ func (s *clientStream) settleAfterPanic(a *streamAttempt) {
 	defer func() { // Cancel may panic, too
 		s.mu.Lock()
 		defer s.unlock()
-		if !a.reported {
+		if !a.ended {
 			a.unfinished.Store(true)
 		}
 		s.err = errBroken

@@ -24,6 +24,7 @@ import (
 // hooked is a stream of an interceptor below ours. Each hook is called, unless it is nil.
 type hooked struct {
 	grpc.ClientStream
+	fails   bool            // opening fails, and is repeated below ours
 	opened  func()          // after the stream was opened
 	send    func()          // before SendMsg
 	sent    func()          // after it
@@ -67,6 +68,10 @@ func releasing(t *testing.T, to grpc.DialOption, p *retry.Policy, h *hooked, pat
 			t.Cleanup(cancel)
 		}
 		var err error
+		if h.fails {
+			_, err := streamer(ctx, desc, cc, method, append(opts, grpc.UseCompressor("none such"))...)
+			require.Error(t, err)
+		}
 		h.ClientStream, err = streamer(ctx, desc, cc, method, opts...)
 		if h.opened != nil {
 			h.opened()
@@ -198,15 +203,19 @@ type endPanics struct{ budget.Budget }
 func (endPanics) End(time.Time, budget.Permit, budget.Evidence) { panic("end") }
 
 func TestBidiStream_PanicAtAnswerReleases(t *testing.T) {
-	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
-		s.duplex = twoMessages
-		p := policy(t, func(c *retry.Config) { c.Budget = budget.Shared(endPanics{budget.Unlimited{}.New()}) })
-		c, released := releasing(t, to, p, &hooked{}, 0)
-		st, err := c.FullDuplexCall(t.Context())
-		require.NoError(t, err)
-		require.PanicsWithValue(t, "end", func() { _, _ = st.Recv() })
-		released()
-	})
+	for name, fails := range map[string]bool{"opened once": false, "opened twice": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+				s.duplex = twoMessages
+				p := policy(t, func(c *retry.Config) { c.Budget = budget.Shared(endPanics{budget.Unlimited{}.New()}) })
+				c, released := releasing(t, to, p, &hooked{fails: fails}, 0)
+				st, err := c.FullDuplexCall(t.Context())
+				require.NoError(t, err)
+				require.PanicsWithValue(t, "end", func() { _, _ = st.Recv() })
+				released()
+			})
+		})
+	}
 }
 
 // A second panic, when the budget gets its permit back, must not leave a goroutine waiting.
