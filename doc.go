@@ -1,8 +1,8 @@
-// Package evenkeel is the root of a library that keeps RPC clients calm when the fleet behind them
-// fails: retries, hedges, timeouts and deadlines under one budget, for net/http and gRPC. It holds
-// the version and nothing else; this page is the map. A program makes one policy from one plain
-// struct, retry.Config, whose zero value is a good policy, and every package below is either a
-// part of that policy or drives it.
+// Package evenkeel is the root of a library that gives clients of net/http and gRPC retries,
+// hedges, timeouts and deadlines under one budget, so that they do not multiply the load on a
+// server that fails. It holds the version and nothing else; this page is the map. A program makes
+// a policy from one plain struct, retry.Config, whose zero value is a good policy. Each package
+// below holds a part of that policy or makes calls under it.
 //
 // # Making calls
 //
@@ -11,8 +11,8 @@
 //   - [github.com/evenkeel-go/evenkeel/grpcx] for gRPC: interceptors for clients and for servers.
 //   - [github.com/evenkeel-go/evenkeel/retry] for everything else: Do and DoValue run a function
 //     under a policy. The package holds the policy itself.
-//   - [github.com/evenkeel-go/evenkeel/call] for drivers of other protocols: the state machine of
-//     a call, which all drivers share.
+//   - [github.com/evenkeel-go/evenkeel/call] for other protocols: the state machine of a call,
+//     which retry, httpx and grpcx share.
 //
 // # Choosing a policy
 //

@@ -150,7 +150,7 @@ func TestDocs_GoBlocksCompile(t *testing.T) {
 var prelude = map[string]string{
 	"ctx":    "context.Context",
 	"policy": "*retry.Policy",
-	"db":     "interface{ Ping(context.Context) error }",
+	"db":     "*sql.DB",
 	"creds":  "credentials.TransportCredentials",
 	"mux":    "*http.ServeMux",
 	"t":      "*testing.T",
@@ -161,7 +161,8 @@ var prelude = map[string]string{
 // packages are the imports that blocks may leave out, by the name that they are used by.
 var packages = map[string]string{
 	"context": "context", "http": "net/http", "testing": "testing", "time": "time", "fmt": "fmt", "errors": "errors",
-	"log": "log", "slog": "log/slog", "io": "io", "os": "os", "atomic": "sync/atomic", "strings": "strings", "json": "encoding/json",
+	"log": "log", "slog": "log/slog", "io": "io", "os": "os", "atomic": "sync/atomic", "strings": "strings",
+	"json": "encoding/json", "sql": "database/sql",
 	"grpc": "google.golang.org/grpc", "credentials": "google.golang.org/grpc/credentials",
 }
 
