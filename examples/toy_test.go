@@ -16,18 +16,21 @@ import (
 // docs/migrating.md shows these figures to who tries a policy on a server that always fails.
 func TestMigrating_BudgetUnderFailingServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sent := 0
-		down := roundTripper(func(*http.Request) (*http.Response, error) {
+		sent, code := 0, http.StatusInternalServerError
+		server := roundTripper(func(*http.Request) (*http.Response, error) {
 			sent++
-			return &http.Response{StatusCode: http.StatusInternalServerError, Body: http.NoBody}, nil
+			return &http.Response{StatusCode: code, Body: http.NoBody}, nil
 		})
-		client := &http.Client{Transport: httpx.NewTransport(down, nil)}
-		var http5 []int
-		for range 5 {
+		client := &http.Client{Transport: httpx.NewTransport(server, nil)}
+		get := func() (attempts int) {
 			before := sent
 			_, err := client.Get("http://example.com/")
 			require.NoError(t, err)
-			http5 = append(http5, sent-before)
+			return sent - before
+		}
+		var http5 []int
+		for range 5 {
+			http5 = append(http5, get())
 		}
 		var do5 []int
 		policy := retry.Must(retry.New(retry.Config{}))
@@ -38,6 +41,15 @@ func TestMigrating_BudgetUnderFailingServer(t *testing.T) {
 		}
 		require.Equal(t, []int{3, 1, 1, 1, 1}, http5)
 		require.Equal(t, []int{3, 2, 2, 1, 1}, do5)
+
+		for _, c := range []struct{ successes, attempts int }{{3, 1}, {4, 3}} {
+			code = http.StatusOK
+			for range c.successes {
+				get()
+			}
+			code = http.StatusInternalServerError
+			require.Equal(t, c.attempts, get(), "after %d successes in a row", c.successes)
+		}
 	})
 }
 
