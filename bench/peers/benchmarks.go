@@ -85,11 +85,13 @@ func (r *results) howMeasured(b *strings.Builder) {
 
 // deciding writes the bars and what became of them.
 func (r *results) deciding(b *strings.Builder) {
-	b.WriteString("## What must hold\n\n")
-	b.WriteString("A call costs at most what it costs with the best peer that does the same job; where all goes well, at most 1.3 of what\n" +
-		"anybody would write by hand; over loopback, at least 0.97 of the throughput of no library at all (0.88 where one answer\n" +
-		"in ten is a 503). A bar holds if it does in two of three runs; those that do not are bold. \"By CPU\" is the same ratio of\n" +
-		"processor times, which other programs on the machine disturb less.\n\n")
+	b.WriteString("## The bars\n\n")
+	b.WriteString("The goals are: a call costs at most what it costs with the best peer that does the same job; where all goes well, at\n" +
+		"most 1.3 of what anybody would write by hand; over loopback, at least 0.97 of the throughput of no library at all (0.88\n" +
+		"where one answer in ten is a 503). Each row of the table is one bar, and [every row](#every-row) says what is measured in\n" +
+		"it. A bar holds if it does in two of three runs; those that do not are bold. \"By CPU\" is the same ratio of processor\n" +
+		"times, which other programs on the machine disturb less. The last column has the [laws](#laws-that-peers-skip) that the\n" +
+		"peer does not keep, and so does not pay for.\n\n")
 	b.WriteString("![Time of a call over the time of the best peer](benchmarks.svg)\n\n")
 	table := newMarkdown("row", "measured", "by CPU", "bar", "held in", "laws that the best peer skips")
 	held := 0

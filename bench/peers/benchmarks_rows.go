@@ -54,8 +54,9 @@ var shown = []string{"e2e/outage", "e2e/burst", "memory/", "destinations"}
 // everyRow writes the works that have no section of their own.
 func (r *results) everyRow(b *strings.Builder) {
 	b.WriteString("## Every row\n\n" +
-		"CPU is user and system time of the process; empty where a processor spins to keep timers exact. \"None\" is the same work\n" +
-		"without a library, \"by hand\" the least that anybody would write.\n\n")
+		"Times, bytes and allocations are of one call. CPU is user and system time of the process; empty where a processor spins\n" +
+		"to keep timers exact. \"Of the best peer\" is the time over that peer's. \"None\" is the same work without a library, \"by\n" +
+		"hand\" the least that anybody would write. What the rows are stands below the table.\n\n")
 	table := newMarkdown("row", "library", "ns", "CPU ns", "bytes", "allocations", "of the best peer", "note")
 	for _, w := range works() {
 		if ownSection(w.name) {
