@@ -55,9 +55,9 @@ type Config struct {
 	// stops the call (ReasonHint). The call waits as long as the server asks and, at random, up to
 	// a quarter longer. 0 means 1m.
 	MaxHint time.Duration
-	// HintScope sets which calls wait when a server asks for a wait. With "call", or "", it is the
-	// call that got this answer. With "destination", it is also each call to the same destination
-	// that has not been sent; a call whose deadline is sooner stops at once (ReasonPaused).
+	// HintScope sets which calls obey a server that asks for a wait. With "call", or "", the call
+	// that got this answer does. With "destination", so does each call to the same destination
+	// that has not been sent yet; a call whose deadline is sooner stops at once (ReasonPaused).
 	// httpx.WithHintKey and grpcx.WithHintKey limit this to the calls of one tenant.
 	HintScope string
 	// MaxElapsed is how long after its start a call may send retries and hedges. A call that would
@@ -66,7 +66,7 @@ type Config struct {
 	MaxElapsed time.Duration
 	// ResetAfter is for operations of Do and DoValue that run for long, such as a watch: if one
 	// ran for at least this long before it failed, attempts, backoff and MaxElapsed count from
-	// that failure, and the budget does not count it. The budget still decides on each retry. An
+	// that failure, and the budget counts a success. The budget still decides on each retry. An
 	// attempt that AttemptTimeout ended does not reset its call, nor does a request of httpx or
 	// grpcx. 0 means never; at least 1s.
 	ResetAfter time.Duration

@@ -16,9 +16,9 @@ import (
 // unwraps to op's last error and, if the context ended the call, to the context's error. If op was
 // called once and the policy added no timeout, wait or refusal, Do returns op's error itself.
 //
-// op should return when its context ends, which carries the attempt's timeout; Do waits until op
-// returns. Do never hedges, even if the policy does, because op would run on two goroutines and
-// race on the variables that it captures. Use DoValue for that.
+// op should return when its context ends; that context carries the attempt's timeout. Do waits
+// until op returns. Do never hedges, even if the policy does, because op would run on two
+// goroutines and race on the variables that it captures. Use DoValue for that.
 //
 // Do assumes that op may be repeated, unless WithIdempotency on ctx says otherwise. This does not
 // apply to the requests that op makes. If httpx or grpcx gave up the last of these after retries,
@@ -61,6 +61,7 @@ func DoValue[T any](ctx context.Context, p *Policy, op func(context.Context) (T,
 		a := drive.Run(ctx, &p.current().drive, valueOperation[T](op), o)
 		return a.Value, a.Error()
 	}
+	// The fast path, as in Do.
 	f := call.First{Permit: d.Budget.Begin(time.Time{})}
 	v, err := op(ctx)
 	if err == nil {

@@ -14,9 +14,9 @@ const defaultMaxDestinations = 1024
 type Option func(*rules) error
 
 // WithClassifier sets the function that classifies the errors of Do and DoValue. The default is
-// Classify, to which a cenkalti BackOff as the policy's strategy adds that library's
-// PermanentError. The function is called for errors that are neither nil nor caused by the
-// context, by any number of goroutines at a time.
+// [Classify]; a strategy of package backoff/cenkalti adds that library's PermanentError. The
+// function is called for errors that are neither nil nor caused by the context, by any number of
+// goroutines at a time.
 func WithClassifier(classify func(error) Outcome) Option {
 	return func(r *rules) error {
 		r.classifier = classify

@@ -30,10 +30,11 @@ const (
 	paceFirst  = time.Second // the wait where nothing is known
 )
 
-// Wait ends an iteration with the error of its call. After a success it returns at once. After a
-// failure it waits for as long as the error says ([Error.RetryAfter]), and at least until the
-// iteration has taken as long as those that succeed do, but no longer than a minute; up to a
-// quarter is added at random. The error that it returns is that of ctx, if that ends.
+// Wait ends an iteration with the error of its call. It returns at once after a success, and after
+// an answer that is the call's own fault ([ReasonRejected]). After any other failure it waits for
+// as long as the error says ([Error.RetryAfter]), and at least until the iteration has taken as
+// long as those that succeed do (a second while that is not known), but no longer than a minute;
+// up to a quarter is added at random. The error that it returns is that of ctx, if that ends.
 //
 // A Transport of package httpx that ends with a response returns no error: pass what
 // httpx.ReportFrom finds.
@@ -63,11 +64,11 @@ func (p *Pace) Delay(now time.Time, err error) time.Duration {
 		return 0
 	}
 	var wait time.Duration
-	switch stopped, asked := errors.AsType[*Error](err); {
-	case asked && stopped.Reason == ReasonRejected: // it is the call's own fault
+	switch stopped, ok := errors.AsType[*Error](err); {
+	case ok && stopped.Reason == ReasonRejected: // it is the call's own fault
 		p.last, p.failed = now, true
 		return 0
-	case asked:
+	case ok:
 		wait = stopped.RetryAfter()
 	case p.usual == 0:
 		wait = paceFirst
