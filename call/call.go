@@ -12,6 +12,10 @@ import (
 // Done takes an attempt's outcome, Cancel ends the call. plan.go decides what follows a failure,
 // queue.go asks the budget, pause.go applies the waits of other calls, flights.go stores the
 // attempts under way.
+//
+// Ends have a verb each: end takes an attempt's outcome to the budgets and limits, settle ends a
+// permit, withdraw gives up the planned retry, drop does so and stops the call if nothing is under
+// way, close forbids further attempts, and stop ends the call.
 
 // Op names the action that a Step asks for.
 type Op uint8
@@ -43,11 +47,12 @@ type Call struct {
 	now      time.Time     // the time that the driver passed last
 	at       time.Duration // now, since start
 	deadline time.Duration // the caller's, or never
-	from     time.Duration // when MaxElapsed began to count; negative if Resume is passed an earlier send
-	before   int           // attempts before the latest reset: MaxAttempts does not count them
-	resets   bool          // Rules.ResetAfter applies to this call
 	hedge    bool          // this call may be hedged
-	key      string        // Options.PauseKey
+	pauseKey string        // Options.PauseKey
+
+	resets      bool          // Rules.ResetAfter applies to this call
+	beforeReset int           // attempts before the latest reset: MaxAttempts does not count them
+	elapsedFrom time.Duration // when MaxElapsed began to count; negative if Resume is passed an earlier send
 
 	flights                // attempts under way
 	sent     int           // attempts sent
@@ -87,8 +92,9 @@ type Call struct {
 const never = math.MaxInt64
 
 func (c *Call) init(r *Rules, now time.Time, o Options) {
-	c.rules, c.start, c.now, c.deadline, c.hedge = r, now, now, never, o.Hedge && r.Hedge != nil
-	c.key, c.resets = o.PauseKey, o.Reset && r.ResetAfter > 0 && r.MaxAttempts != 1
+	c.rules, c.start, c.now, c.deadline = r, now, now, never
+	c.hedge, c.pauseKey = o.Hedge && r.Hedge != nil, o.PauseKey
+	c.resets = o.Reset && r.ResetAfter > 0 && r.MaxAttempts != 1
 	if !o.Deadline.IsZero() {
 		c.deadline = o.Deadline.Sub(now)
 	}

@@ -7,7 +7,8 @@
 // [Call.Cancel]. The drivers of packages retry, httpx and grpcx do, and so does the simulator of
 // bench/fleet, so what is proved of a simulated fleet is proved of the code that runs in
 // production. Write a driver of your own for a protocol that this library does not know; for
-// functions, use package retry.
+// functions, use package retry. Without hedges its loop is this, where send and sleepUntil are the
+// driver's:
 //
 //	c := rules.Start(time.Now(), call.Options{Deadline: deadline})
 //	for {

@@ -26,7 +26,7 @@ func (c *Call) pauseOthers(o *Outcome) {
 	if c.rules.MaxHint > 0 {
 		d = min(d, c.rules.MaxHint)
 	}
-	c.rules.Pause.Set(c.now, c.key, d)
+	c.rules.Pause.Set(c.now, c.pauseKey, d)
 }
 
 // applyPause delays the next send while Rules.Pause asks for a wait, by MaxHint at most from the
@@ -36,7 +36,7 @@ func (c *Call) applyPause() {
 	if c.rules.Pause == nil {
 		return
 	}
-	left, asked := c.rules.Pause.Left(c.now, c.key)
+	left, asked := c.rules.Pause.Left(c.now, c.pauseKey)
 	if left <= 0 || plus(c.at, left) <= c.notBefore {
 		return
 	}

@@ -215,13 +215,14 @@ func (c *Call) strategy(throttled bool) (s backoff.Strategy, ofCall bool) {
 	return c.own[i], true
 }
 
-// hint returns when a wait of after that a server asked for now is over, spread at random.
-func (c *Call) hint(after time.Duration) time.Duration { return c.spread(plus(c.at, after), after) }
+// hint returns the time to send the next attempt if a server asks now for a wait.
+func (c *Call) hint(asked time.Duration) time.Duration { return c.spread(plus(c.at, asked), asked) }
 
-// spread returns a random time between end and hintSpread of after later. If an attempt sent at
-// end could finish before the deadline, so can one sent at the returned time.
-func (c *Call) spread(end, after time.Duration) time.Duration {
-	spread := time.Duration(float64(after) * hintSpread)
+// spread adds a random time to end, the end of a wait that a server asked for: at most hintSpread
+// of that wait, and less if an attempt sent then could not finish before the deadline although one
+// sent at end could.
+func (c *Call) spread(end, asked time.Duration) time.Duration {
+	spread := time.Duration(float64(asked) * hintSpread)
 	if c.deadline != never && !c.tooLate(end) {
 		spread = min(spread, c.deadline-plus(end, c.rules.usual())-1)
 	}
@@ -229,7 +230,7 @@ func (c *Call) spread(end, after time.Duration) time.Duration {
 }
 
 // spent reports whether the call has used up MaxAttempts since its start or latest reset.
-func (c *Call) spent() bool { return c.rules.spent(c.sent - c.free - c.before) }
+func (c *Call) spent() bool { return c.rules.spent(c.sent - c.free - c.beforeReset) }
 
 // outOfTime returns why nothing may be sent at the given time, or ReasonNone if it may.
 func (c *Call) outOfTime(at time.Duration) Reason {
@@ -244,10 +245,10 @@ func (c *Call) outOfTime(at time.Duration) Reason {
 
 // elapsed returns how long MaxElapsed will have counted at the given time.
 func (c *Call) elapsed(at time.Duration) time.Duration {
-	if c.from < 0 { // the difference may overflow
-		return plus(at, -c.from)
+	if c.elapsedFrom < 0 { // the difference may overflow
+		return plus(at, -c.elapsedFrom)
 	}
-	return at - c.from
+	return at - c.elapsedFrom
 }
 
 // ranWell reports whether a failed attempt ran for so long that the call begins anew
@@ -258,8 +259,8 @@ func (c *Call) ranWell(f *flight, o *Outcome) bool {
 
 // reset begins the call anew: the attempt that just failed counts as its first.
 func (c *Call) reset() {
-	c.before = c.sent - c.free - 1
-	c.from = c.at
+	c.beforeReset = c.sent - c.free - 1
+	c.elapsedFrom = c.at
 	c.backoffs, c.prevDelay, c.own = 0, 0, nil
 }
 

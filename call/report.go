@@ -84,7 +84,7 @@ type Report struct {
 	Reason      Reason
 	Attempts    int           // sent
 	Hedges      int           // of these, sent because another was slow
-	Unprocessed int           // of these, resent without cost after a live connection handed one back
+	Unprocessed int           // of these, sent without cost after a live connection handed one back
 	Answer      int           // the attempt whose answer is the call's; 0 if none was sent
 	Hedged      bool          // that attempt was a hedge
 	Shadow      bool          // the answer is a refusal, perhaps only because an earlier attempt had its effect

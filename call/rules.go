@@ -48,15 +48,15 @@ func (r *Rules) Start(now time.Time, o Options) (c Call) {
 	return c
 }
 
-// Resume returns a Call whose first attempt was sent without one, so that a call which succeeds at
-// once needs only its budget's Begin and End. The attempt is under way until Done(now, 1,
-// outcome).
+// Resume returns a Call whose first attempt was sent before there was a Call, so that a call which
+// succeeds at once needs only its budget's Begin and End. The attempt is under way until Done(now,
+// 1, outcome).
 func (r *Rules) Resume(now time.Time, f First, o Options) (c Call) {
 	c.init(r, now, o)
 	sent := time.Duration(untimed)
 	if !f.Sent.IsZero() {
 		sent = f.Sent.Sub(now)
-		c.from = min(sent, 0)
+		c.elapsedFrom = min(sent, 0)
 	}
 	c.launch(budget.First, f.Permit, false, sent)
 	if sent == untimed {
