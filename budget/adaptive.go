@@ -58,9 +58,9 @@ const horizon = 10 * time.Second
 // The numbers of the rule in the package comment.
 const (
 	// Rule 1: how many retries may be under way.
-	roomShare = 2 * stopShare // of the horizon's successes, if that is more than Unanswered
-	places    = 8             // added by a retry that succeeds while calls wait
-	longWait  = time.Minute   // the most that Patience is extended to
+	roomShare   = 2 * stopShare // of the horizon's successes, if that is more than Unanswered
+	placesAdded = 8             // to the room, by a retry that succeeds while calls wait
+	longWait    = time.Minute   // the most that Patience is extended to
 
 	// Rule 2: when retries stop, and what pays for the failed ones.
 	stopShare  = 0.03                   // of the horizon's successes: failed retries that stop retries, and at least one
@@ -100,11 +100,11 @@ type adaptive struct {
 	ends    atomic.Uint64
 	watches [2]watch // of retries and hedges
 
-	room     int           // Adaptive.Unanswered
-	earn     float64       // Adaptive.Waste
-	patience time.Duration // Adaptive.Patience
-	most     int           // Adaptive.Waiting
-	strict   bool          // Adaptive.Strict
+	unanswered int           // Adaptive.Unanswered
+	earn       float64       // Adaptive.Waste
+	patience   time.Duration // Adaptive.Patience
+	maxWaiting int           // Adaptive.Waiting
+	strict     bool          // Adaptive.Strict
 
 	mu       sync.Mutex
 	start    time.Time     // when elapsed was 0
@@ -132,18 +132,18 @@ type adaptive struct {
 
 // retryState is the state of rules 1 to 4. Times are values of adaptive.elapsed.
 type retryState struct {
-	*watch               // of the successes that pay for failed retries
-	mark   uint64        // fresh when the row of successes that pay next began
-	debt   float64       // rule 2: failed retries not paid for yet; negative: paid for in advance
-	waste  float64       // rule 4: tokens spent, from 0 to maxWaste
-	growth float64       // rule 1: places that retries which succeeded have added
-	open   bySpan        // retries under way
-	seen   uint64        // successes when the span of open began, or when the first of open was sent
-	sent   time.Duration // when the latest retry was granted
-	event  time.Duration // when the watch began
-	pause  time.Duration // how long after sent one may probe
-	closer Permit        // the retry that stopped retries, if own
-	own    bool          // retries are stopped by one retry, closer, and no other has failed since
+	*watch                // of the successes that pay for failed retries
+	mark    uint64        // fresh when the row of successes that pay next began
+	debt    float64       // rule 2: failed retries not paid for yet; negative: paid for in advance
+	waste   float64       // rule 4: tokens spent, from 0 to maxWaste
+	growth  float64       // rule 1: places that retries which succeeded have added
+	open    bySpan        // retries under way
+	seen    uint64        // successes when the span of open began, or when the first of open was sent
+	sent    time.Duration // when the latest retry was granted
+	event   time.Duration // when the watch began
+	pause   time.Duration // how long after sent one may probe
+	stopper Permit        // the retry that stopped retries, if own
+	own     bool          // retries are stopped by one retry, stopper, and no other has failed since
 }
 
 // watch counts the successes of attempts whose stamp is not below from.
@@ -161,17 +161,17 @@ const (
 // of the traffic.
 func (a Adaptive) New() Budget {
 	b := &adaptive{
-		room:       cmp.Or(a.Unanswered, 2),
+		unanswered: cmp.Or(a.Unanswered, 2),
 		earn:       cmp.Or(a.Waste, 0.06),
 		patience:   cmp.Or(a.Patience, time.Second),
-		most:       cmp.Or(a.Waiting, 256),
+		maxWaiting: cmp.Or(a.Waiting, 256),
 		strict:     a.Strict,
 		hedgeLeft:  maxHedges,
 		hedgeWins:  1,
 		resendLeft: maxResends,
 	}
 	if a.Strict && a.Unanswered == 0 {
-		b.room = 1
+		b.unanswered = 1
 	}
 	for i := range b.watches {
 		b.watches[i].from.Store(idle)
@@ -239,21 +239,21 @@ func (b *adaptive) Hopeless(now time.Time, because Evidence, held Permit) bool {
 	return answer == Refused
 }
 
-// decide answers a call that asks for a retry. resend is set if rule 5 grants it. A case that does
-// not return leaves nothing but a probe.
+// decide answers a call that asks for a retry. resend is set if rule 5 grants it. Where no case of
+// the switch returns, only a probe may be granted.
 func (b *adaptive) decide(because Evidence, held Permit) (_ Answer, resend bool) {
 	l := &b.retries
 	open := l.open.sum()
-	closed := b.closed()
+	stopped := b.stopped()
 	switch {
 	case b.empty.Load():
 		return Refused, false
 	case because == Lost && held.kind() != resendKind && b.lostTogether(held):
 		return Granted, true
 	case l.waste+1 > maxWaste:
-	case !closed && float64(open+1) <= b.places():
+	case !stopped && float64(open+1) <= b.places():
 		return Granted, false
-	case !closed || open > 0:
+	case !stopped || open > 0:
 		if b.mayWait(held) {
 			return Later, false
 		}
@@ -269,16 +269,16 @@ func (b *adaptive) decide(because Evidence, held Permit) (_ Answer, resend bool)
 // ownRetry reports whether held is the retry that stopped retries, and no other has failed since:
 // its call may retry once more.
 func (l *retryState) ownRetry(held Permit) bool {
-	return l.own && held.kind() == retryKind && held.stamp() == l.closer.stamp()
+	return l.own && held.kind() == retryKind && held.stamp() == l.stopper.stamp()
 }
 
-// closed reports whether retries are stopped: whether one more failed retry that nothing pays for
+// stopped reports whether retries are stopped: whether one more failed retry that nothing pays for
 // would exceed the limit of rule 2.
-func (b *adaptive) closed() bool { return b.retries.debt+1 > max(1, stopShare*b.recent) }
+func (b *adaptive) stopped() bool { return b.retries.debt+1 > max(1, stopShare*b.recent) }
 
 // places returns how many retries may be under way. Calls that wait ask again within a second.
 func (b *adaptive) places() float64 {
-	room := max(float64(b.room), roomShare*b.recent)
+	room := max(float64(b.unanswered), roomShare*b.recent)
 	if b.waiting.sum() > 0 || b.elapsed-b.waitedAt < time.Second {
 		room += b.retries.growth
 	}
@@ -287,7 +287,7 @@ func (b *adaptive) places() float64 {
 
 // lostTogether reports whether rule 5 resends the call whose latest attempt has the permit held.
 func (b *adaptive) lostTogether(held Permit) bool {
-	return b.resendLeft >= 1 && b.lostAt > 0 && b.elapsed-b.lostAt < together && !later(held.stamp(), b.lostStamp)
+	return b.resendLeft >= 1 && b.lostAt > 0 && b.elapsed-b.lostAt < together && !stampLater(held.stamp(), b.lostStamp)
 }
 
 // Successes returns how many attempts have succeeded.
@@ -307,9 +307,9 @@ func (b *adaptive) Level() float64 {
 	switch {
 	case b.empty.Load() || l.waste+1 > maxWaste:
 		return 0
-	case b.closed() && (!l.own || b.strict):
+	case b.stopped() && (!l.own || b.strict):
 		return 0
-	case b.closed():
+	case b.stopped():
 		return 1. / maxWaste // the call that stopped them may go on
 	}
 	return min(1-l.waste/maxWaste, 1-max(0, l.debt)/max(1, stopShare*b.recent))

@@ -4,7 +4,7 @@ import "time"
 
 // End records the end of an attempt, or that a call stops waiting.
 func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
-	b.open(e)
+	b.refill(e)
 	if e == Alive && p&waitFlag == 0 {
 		if b.ends.Add(1)&watched != 0 {
 			b.count(p)
@@ -43,7 +43,7 @@ func (b *adaptive) End(now time.Time, p Permit, e Evidence) {
 func (b *adaptive) count(p Permit) {
 	for i := range b.watches {
 		w := &b.watches[i]
-		if from := w.from.Load(); from != idle && !later(from, p.stamp()) {
+		if from := w.from.Load(); from != idle && !stampLater(from, p.stamp()) {
 			w.fresh.Add(1)
 		}
 	}
@@ -59,7 +59,7 @@ func (b *adaptive) succeeded(p Permit) {
 	l := &b.retries
 	l.pause = firstProbe
 	if b.waiting.sum() > 0 {
-		l.growth += places
+		l.growth += placesAdded
 	} else {
 		l.growth = 0
 	}
@@ -107,13 +107,13 @@ func (b *adaptive) failed(p Permit) {
 func (b *adaptive) lapse(p Permit) {
 	l := &b.retries
 	switch {
-	case b.closed() && l.own:
+	case b.stopped() && l.own:
 		l.own = false
-	case b.closed():
+	case b.stopped():
 		l.pause = min(2*l.pause, lastProbe)
 	default:
-		if l.debt++; b.closed() {
-			l.own, l.closer = p.kind() == retryKind, p
+		if l.debt++; b.stopped() {
+			l.own, l.stopper = p.kind() == retryKind, p
 		}
 	}
 	b.lapses++
@@ -146,22 +146,22 @@ func (b *adaptive) update(now time.Time) {
 	b.resendLeft = min(b.resendLeft+n*b.earn, maxResends)
 	b.hedgeLeft = min(b.hedgeLeft+n*max(lossEarn, hedgeEarn*b.hedgeWins), b.hedgeCap())
 	b.waiting.move(b.elapsed)
-	b.settle(n)
+	b.applySuccesses(n)
 	if b.hedgeOpen == 0 && b.retries.from.Load() == idle && b.ends.Load()&watched != 0 {
 		b.ends.And(^watched)
 	}
 }
 
-// settle lets n successes pay for failed retries, and ends the watch of retries when nothing needs
-// it. A retry that is no longer counted as under way counts as failed, unless row attempts have
-// succeeded since its span began.
-func (b *adaptive) settle(n float64) {
+// applySuccesses lets n successes pay for failed retries, and ends the watch of retries when
+// nothing needs it. A retry that is no longer counted as under way counts as failed, unless row
+// attempts have succeeded since its span began.
+func (b *adaptive) applySuccesses(n float64) {
 	l := &b.retries
 	l.waste = max(0, l.waste-n*b.earn)
 	l.pay()
 	span := l.open.now
-	if l.open.move(b.elapsed) > 0 && b.seen-l.seen < row && !b.closed() {
-		b.silent()
+	if l.open.move(b.elapsed) > 0 && b.seen-l.seen < row && !b.stopped() {
+		b.stopSilent()
 	}
 	if l.open.now != span {
 		l.seen = b.seen
@@ -172,9 +172,9 @@ func (b *adaptive) settle(n float64) {
 	}
 }
 
-// silent stops retries because one has had no result for so long that it is no longer counted as
-// under way, and fewer than row attempts have succeeded meanwhile.
-func (b *adaptive) silent() {
+// stopSilent stops retries because one has had no result for so long that it is no longer counted
+// as under way, and fewer than row attempts have succeeded meanwhile.
+func (b *adaptive) stopSilent() {
 	l := &b.retries
 	l.debt = max(1, stopShare*b.recent)
 	l.own = false

@@ -20,7 +20,7 @@ func (b *adaptive) hedge() (Permit, Answer) {
 	}
 	room := max(hedgeRoom, hedgeShare*b.recent)
 	probe := b.elapsed-b.hedgeAdded >= firstProbe
-	if b.empty.Load() || b.hedgeLeft < 1 || b.closed() || float64(b.hedgeOpen+1) > room && !probe {
+	if b.empty.Load() || b.hedgeLeft < 1 || b.stopped() || float64(b.hedgeOpen+1) > room && !probe {
 		return 0, Refused
 	}
 	b.hedgeLeft--

@@ -31,8 +31,8 @@ func (p Permit) stamp() uint64 { return uint64(p) & stampMask }
 func (p Permit) tick() uint64  { return uint64(p) >> stampBits & tickMask }
 func (p Permit) kind() uint64  { return uint64(p) >> kindShift & 3 }
 
-// later reports whether stamp a is after b.
-func later(a, b uint64) bool { return int32(uint32(a-b)<<(32-stampBits)) > 0 }
+// stampLater reports whether stamp a is after b.
+func stampLater(a, b uint64) bool { return int32(uint32(a-b)<<(32-stampBits)) > 0 }
 
 // now returns the time in ticks.
 func (b *adaptive) now() uint64 { return uint64(b.elapsed) >> tick & tickMask }

@@ -11,7 +11,7 @@ func (b *adaptive) mayWait(held Permit) bool {
 	if held&waitFlag != 0 {
 		return b.since(held) <= max(b.patience, min(3*b.usual, longWait))
 	}
-	return float64(b.waiting.sum()) < max(float64(b.most), b.recent/10)
+	return float64(b.waiting.sum()) < max(float64(b.maxWaiting), b.recent/10)
 }
 
 // wait counts a call as waiting and returns its permit, which keeps the time when it began to

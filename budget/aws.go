@@ -72,7 +72,7 @@ func (b *awsBudget) cost(because Evidence) int64 {
 }
 
 func (b *awsBudget) End(_ time.Time, p Permit, e Evidence) {
-	b.open(e)
+	b.refill(e)
 	switch {
 	case e == Unsent:
 		b.tokens.add(int64(p))

@@ -83,7 +83,7 @@ func (b *concurrency) limit(now uint64) float64 {
 }
 
 func (b *concurrency) End(_ time.Time, p Permit, e Evidence) {
-	b.open(e)
+	b.refill(e)
 	b.inFlight.Add(-uint64(p))
 }
 

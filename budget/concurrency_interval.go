@@ -34,7 +34,7 @@ func (b *intervalConcurrency) Admit(now time.Time, _ Kind, _ Evidence, _ Permit)
 }
 
 func (b *intervalConcurrency) End(now time.Time, p Permit, e Evidence) {
-	b.open(e)
+	b.refill(e)
 	if _, retry := paidIn(p); retry {
 		b.retries.Add(-1)
 	}

@@ -3,14 +3,16 @@
 //
 // # The rule of the default
 //
-// [Adaptive] rations failed retries, not retries: one that succeeds costs nothing.
+// [Adaptive] rations failed retries, not retries: one that succeeds costs nothing. Its limits are
+// fixed numbers or, if that is more, a share of the successes of the last ten seconds. A client is
+// called quiet below if the fixed numbers apply to it, and busy if the shares do.
 //
-//  1. While fewer than two retries are under way (6 % of the last ten seconds' successes, if that
-//     is more), one more is granted. While as many are, the answer to a call is [Later], and each
-//     retry that succeeds while calls wait makes room for eight more.
-//  2. A failed retry stops retries; those of a busy client stop when failed retries reach 3 % of
-//     these successes. Four successes in a row, of attempts sent after a retry failed, pay for it.
-//     Two successes of attempts sent no earlier than the first failure pay for one in advance.
+//  1. While fewer than two retries are under way (busy: fewer than 6 %), one more is granted.
+//     While as many are, the answer to a call is [Later]: it waits and asks again. Each retry
+//     that succeeds while calls wait makes room for eight more.
+//  2. One failed retry stops retries (busy: failed retries of 3 % do). Four successes in a row, of
+//     attempts sent after a retry failed, pay for it. Two successes of attempts sent no earlier
+//     than the first failure pay for one in advance.
 //  3. While retries are stopped, a call that fails ends at once. Only the call whose retry stopped
 //     them may retry once more. After a minute without a retry one call may probe, then after two
 //     minutes, four, and so on up to an hour.
@@ -20,13 +22,13 @@
 //     of one of them is granted. A resend takes one from a quota of 100, and returns it if it
 //     succeeds; each success adds 0.06.
 //
-// Hedges have a bucket of 3 (2 % of these successes, if that is more). A success adds 0.1, or less
-// if few hedges win, down to 0.01; a hedge that wins costs nothing. If a server is slow
-// throughout, every call is hedged, no hedge wins, and 10 % more load may be what keeps it slow.
-// Two hedges (or 2 %) may be sent before an attempt that was sent after the first of them
-// succeeds, and a hedge that fails counts as a failed retry. An error that no classifier knows
-// ([Unknown]) is a failure here; a policy of package retry has a small separate budget for retries
-// after those, so that "not found" does not stop the other retries.
+// Hedges have a bucket of 3 (busy: 2 %). A success adds 0.1, or less if few hedges win, down to
+// 0.01; a hedge that wins costs nothing. If a server is slow throughout, every call is hedged, no
+// hedge wins, and 10 % more load may be what keeps it slow. Two hedges (busy: 2 %) may be sent
+// before an attempt that was sent after the first of them succeeds, and a hedge that fails counts
+// as a failed retry. An error that no classifier knows ([Unknown]) is a failure here; a policy of
+// package retry has a small separate budget for retries after those, so that "not found" does not
+// stop the other retries.
 //
 // # Why it holds
 //

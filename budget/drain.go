@@ -16,11 +16,11 @@ type Drainer interface {
 // it.
 type drain struct{ empty atomic.Bool }
 
-// close makes the budget empty.
-func (d *drain) close() { d.empty.Store(true) }
+// setEmpty makes the budget empty.
+func (d *drain) setEmpty() { d.empty.Store(true) }
 
-// open opens the budget again if e, the end of an attempt, is Alive.
-func (d *drain) open(e Evidence) {
+// refill ends that if e, the end of an attempt, is Alive.
+func (d *drain) refill(e Evidence) {
 	if e == Alive && d.empty.Load() {
 		d.empty.Store(false)
 	}
@@ -28,7 +28,7 @@ func (d *drain) open(e Evidence) {
 
 // drained returns b, a new budget, empty.
 func drained(b Budget) Budget {
-	b.(interface{ close() }).close()
+	b.(interface{ setEmpty() }).setEmpty()
 	return b
 }
 

@@ -62,7 +62,7 @@ func (b *finagle) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bo
 }
 
 func (b *finagle) End(now time.Time, p Permit, e Evidence) {
-	b.open(e)
+	b.refill(e)
 	if e == Unsent {
 		b.takeBack(now, p, -b.cost, 0)
 	}

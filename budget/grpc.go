@@ -54,7 +54,7 @@ func (b *grpcBudget) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
 }
 
 func (b *grpcBudget) End(_ time.Time, _ Permit, e Evidence) {
-	b.open(e)
+	b.refill(e)
 	switch e {
 	case Alive:
 		b.tokens.add(b.ratio)

@@ -53,7 +53,7 @@ func (b *ratio) Admit(now time.Time, _ Kind, _ Evidence, _ Permit) (Permit, bool
 }
 
 func (b *ratio) End(now time.Time, p Permit, e Evidence) {
-	b.open(e)
+	b.refill(e)
 	if e == Unsent {
 		b.takeBack(now, p, 1, 1)
 	}

@@ -60,7 +60,7 @@ func (b *tokenBucket) Admit(time.Time, Kind, Evidence, Permit) (Permit, bool) {
 }
 
 func (b *tokenBucket) End(_ time.Time, p Permit, e Evidence) {
-	b.open(e)
+	b.refill(e)
 	switch {
 	case e == Alive && b.onSuccess:
 		b.tokens.add(b.deposit)
