@@ -1,5 +1,5 @@
-// Package backoff computes waits: before the next attempt of a call that failed, and
-// between the runs of periodic work.
+// Package backoff computes waits: before the next attempt of a call that failed, and between the
+// runs of periodic work.
 //
 // A [Strategy] is a pure function of the number of the wait, the wait before it and a random
 // number, so the caller owns the clock and the source of randomness, and one value serves any
@@ -23,9 +23,9 @@
 //     clients that failed together comes back together under each of them, so they are there to be
 //     wrapped: [Full], [Equal] and [Proportional] put jitter on any curve.
 //
-// [Cap] and [Floor] bound any strategy. Bound the curve and jitter the result, Full(Cap(curve,
-// max)): the other way round, every delay above max becomes max, and those clients are a crowd
-// again.
+// [Cap] and [Floor] bound any strategy. Bound the curve and put jitter on the result,
+// Full(Cap(curve, max)): the other way round, every delay above max becomes max, and those clients
+// come back together again.
 //
 // Backoff spreads a short spike. It does not reduce the load of clients that go on retrying:
 // package budget does.

@@ -8,18 +8,18 @@ import "time"
 func FullJitter(base, cap time.Duration) Strategy { return must("FullJitter", fullJitter{base, cap}) }
 
 // EqualJitter waits half of min(cap, base*2^(wait-1)) and a time drawn evenly from the other half:
-// the "equal jitter" of the AWS article. At the cap it is spread between cap/2 and cap. It panics
-// unless 0 < base <= cap.
+// the "equal jitter" of the article that [FullJitter] names. At the cap it is spread between cap/2
+// and cap. It panics unless 0 < base <= cap.
 func EqualJitter(base, cap time.Duration) Strategy {
 	return must("EqualJitter", equalJitter{base, cap})
 }
 
 // DecorrelatedJitter waits a time drawn evenly between base and three times the wait before, the
-// first between base and 3*base, always at most cap: the "decorrelated jitter" of the AWS article,
-// but for one thing. The article draws first and cuts at the cap after, which leaves up to two of
-// three clients waiting for exactly cap; here the range is cut and the draw spread over it. [Cap]
-// over this with a boundless cap is the article's formula to the letter. It panics unless 0 < base
-// <= cap.
+// first between base and 3*base, always at most cap: the "decorrelated jitter" of the article that
+// [FullJitter] names, but for one thing. The article draws first and cuts at the cap after, which
+// leaves up to two of three clients waiting for exactly cap; here the range is cut and the draw
+// spread over it. [Cap] over this with a boundless cap is the article's formula to the letter. It
+// panics unless 0 < base <= cap.
 func DecorrelatedJitter(base, cap time.Duration) Strategy {
 	return must("DecorrelatedJitter", decorrelatedJitter{base, cap})
 }

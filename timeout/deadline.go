@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Reserve returns a context whose deadline is d sooner than ctx's, so that what waits on it
-// keeps d to clean up or to answer in. context.Cause returns [ErrReserved] when the earlier
-// deadline has passed.
+// Reserve returns a context whose deadline is d sooner than ctx's, for work after which the caller
+// needs d to clean up or to answer. context.Cause returns [ErrReserved] when the earlier deadline
+// has passed.
 //
 //   - Without a deadline on ctx, or with d <= 0, the context returned has ctx's deadline, if any.
 //   - With d or less left, the context returned has expired already, and ctx has not: work on
