@@ -35,9 +35,9 @@ func incomingCriticality(ctx context.Context, trusts func(context.Context) bool)
 	return serve.Incoming(values[0], trusts, ctx)
 }
 
-// WithLoadShedding refuses calls while too many are in flight. It does so without waiting, with
-// RESOURCE_EXHAUSTED and grpc-retry-pushback-ms: -1. limit is the most that may be in flight;
-// some of it is kept for what matters more:
+// WithLoadShedding refuses calls at once, with RESOURCE_EXHAUSTED and grpc-retry-pushback-ms: -1,
+// while the server has too many in flight: more than a share of limit that depends on the call.
+// One that names no criticality is CRITICAL.
 //
 //	            CRITICAL_PLUS  CRITICAL  SHEDDABLE_PLUS  SHEDDABLE
 //	first sent       100 %        80 %         70 %         60 %

@@ -3,7 +3,10 @@
 // retry when a call further down has exhausted its retries.
 //
 //	declared := grpcx.WithIdempotentMethods("inventory.v1.Inventory/Get", "search.v1.Search/*")
-//	conn, err := grpc.NewClient(target, append(grpcx.DialOptions(policy, declared), creds)...)
+//	conn, err := grpc.NewClient(target, append(
+//		grpcx.DialOptions(policy, declared), grpc.WithTransportCredentials(creds))...)
+//	server := grpc.NewServer(grpc.ChainUnaryInterceptor(grpcx.UnaryServerInterceptor()),
+//		grpc.ChainStreamInterceptor(grpcx.StreamServerInterceptor()))
 //
 // A policy keeps a budget and a latency estimate for each target (ClientConn.Target).
 //

@@ -14,7 +14,7 @@ import (
 //	Status                       Class         Sent again?
 //	1xx, 2xx, 3xx                Success       no
 //	408, 425, 500, 502, 504      Transient     if the request is idempotent
-//	429, 503, 529                Throttled     the same, after the longer backoff
+//	429, 503, 529                Throttled     the same, after Config.ThrottledBackoff
 //	429 with a used-up quota     Rejected      no
 //	in its body
 //	403 that asks for a wait,    Throttled     as 429
@@ -31,10 +31,10 @@ import (
 //	only-if-cached                             5.2.1.7)
 //
 //	Error                        Class         Sent again?
-//	GOAWAY above the last        Unprocessed   whatever the method, free: twice at once, and then
-//	stream, REFUSED_STREAM                     with waits while other attempts succeed
-//	the same, if net/http has    Unprocessed   whatever the method, and paid for: it has been
-//	repeated it by itself                      sent eight times, so the server is overloaded
+//	GOAWAY above the last        Unprocessed   whatever the method, at no cost to the budget: twice
+//	stream, REFUSED_STREAM                     at once, and then with waits while others succeed
+//	the same, if net/http has    Unprocessed   whatever the method, at the budget's cost: it has
+//	repeated it by itself                      been sent eight times: the server is overloaded
 //	no connection was had:       Unprocessed   whatever the method
 //	refused, unreachable (the
 //	proxy as well), DNS trouble,
@@ -100,7 +100,7 @@ import (
 // gets the same bytes from [PeekBody].
 //
 // If a request's Expect was refused (417), a [Transport] sends the request again without it, at
-// once and free of charge.
+// once and at no cost to the budget.
 //
 // The answer to a resend may be due to another attempt of the same call. A [Transport] then takes
 // 409 and 425 to a request with an idempotency key as Throttled and Alive: the first attempt is

@@ -2,13 +2,13 @@
 // requests of a client within a budget. Its http.Handler applies the client's deadline in a
 // server, and asks the client not to retry when a call further down has exhausted its retries.
 //
-//	client := http.Client{Transport: httpx.NewTransport(nil, nil)}       // good defaults
-//	http.ListenAndServe(addr, httpx.Handler(mux))
+//	client := &http.Client{Transport: httpx.NewTransport(nil, nil)} // http.DefaultTransport, default policy
+//	err := http.ListenAndServe(addr, httpx.Handler(mux))            // the server's side
 //
 // # What a Transport does
 //
-// A Transport sends the caller's own request, or a copy if it has to add a header, a timeout or a
-// body. After a failure that a retry may help with, it waits for the policy's backoff, or for as
+// A [Transport] sends the caller's own request, or a copy if it has to add a header, a timeout or
+// a body. After a failure that a retry may help with, it waits for the policy's backoff, or for as
 // long as the server asks, and sends a copy. [Classify] has the table of failures and of the
 // headers that it reads; [WithClassifier] replaces it, and [WithBodyPeek] lets it read the
 // beginning of bodies.
@@ -67,8 +67,9 @@
 // the call: all attempts and the body together.
 //
 // The header Request-Timeout tells the server how much time is left. X-Retry-Attempt is set on
-// resends, and the first resend has the value 2. [WithoutHeaders] sends neither. CONNECT and an
-// Upgrade (a WebSocket) get no Request-Timeout, because their deadline is that of the handshake.
+// resends (retries and hedges), and the first resend has the value 2. [WithoutHeaders] sends
+// neither. CONNECT and an Upgrade (a WebSocket) get no Request-Timeout, because their deadline is
+// that of the handshake.
 //
 // Closing the deprecated Request.Cancel ends the call; if the context has a deadline, it does so
 // only during an attempt. The deprecated http.Transport.CancelRequest ends the call during an

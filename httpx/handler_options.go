@@ -57,9 +57,9 @@ func WithRetryBudgetBy(f budget.Fleet, key func(*http.Request) string) HandlerOp
 	return func(h *handler) { h.budget = func(r *http.Request) *budget.Answers { return bs.Of(key(r)) } }
 }
 
-// WithLoadShedding refuses requests while the server has too many in flight, at once, with 503
-// Service Unavailable and X-Should-Retry: false. limit is the most that may be in flight; some of
-// it is kept for what matters more:
+// WithLoadShedding refuses requests at once, with 503 Service Unavailable and X-Should-Retry:
+// false, while the server has too many in flight: more than a share of limit that depends on the
+// request. One that names no criticality is CRITICAL.
 //
 //	            CRITICAL_PLUS  CRITICAL  SHEDDABLE_PLUS  SHEDDABLE
 //	first sent       100 %        80 %         70 %         60 %
