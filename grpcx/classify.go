@@ -67,12 +67,12 @@ func (c *client) outcome(ctx context.Context, method string, r *rule, e *ending)
 	if o.Class == retry.Transient && e.lost(st) {
 		o.Evidence = budget.Lost
 	}
-	if drive.Limit(o, false) == o { // nothing to allow
+	if drive.RequireIdempotent(o, false) == o { // nothing to allow
 		return o
 	}
 	convention := st.Code() == codes.Unavailable && !c.strict && e.answered(st)
 	byRule := listed || r.hedged || r.bounded && o.Class == retry.Timeout
-	return drive.Limit(o, c.mayRepeat(ctx, method, convention || byRule))
+	return drive.RequireIdempotent(o, c.mayRepeat(ctx, method, convention || byRule))
 }
 
 // passed reports whether a context's deadline has passed.

@@ -164,7 +164,7 @@ func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*ht
 	if r.Ended && resp != nil { // it came too late to be used, but its hints count
 		o = retry.Outcome{Class: retry.Timeout, Forbidden: o.Forbidden, After: o.After}
 	}
-	o = drive.Limit(o, c.idempotent)
+	o = drive.RequireIdempotent(o, c.idempotent)
 	switch {
 	case !retryable(o):
 	case c.once: // no body is kept, not even for what a live connection hands back

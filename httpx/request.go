@@ -22,17 +22,17 @@ const (
 )
 
 // request returns the request to send as an attempt: the caller's own if nothing is to be changed,
-// or else a copy, whose header map is cloned before it is changed. own is set if ctx has more than
-// the caller's context (to compare the two might panic), or if a hook needs a copy. body replaces
-// the request's Body unless it is nil.
-func (c *call) request(ctx context.Context, attempt int, own bool, body io.ReadCloser) *http.Request {
+// or else a copy, whose header map is cloned before it is changed. copied is set if it has to be a
+// copy: ctx has more than the caller's context (to compare the two might panic), or a hook needs
+// one. body replaces the request's Body unless it is nil.
+func (c *call) request(ctx context.Context, attempt int, copied bool, body io.ReadCloser) *http.Request {
 	left, timed := c.t.timeLeft(ctx, c.req)
 	resend := attempt > 1 && !c.t.quiet
 	hedged := c.bodies.shared
-	if attempt == 1 && !own && !hedged && !timed && c.key == "" && c.criticality == "" && body == nil {
+	if attempt == 1 && !copied && !hedged && !timed && c.key == "" && c.criticality == "" && body == nil {
 		return c.req // at most Request.Cancel also ends ctx, and the base watches that itself
 	}
-	req, added := c.outgoing(ctx, attempt, own || hedged || c.watch != nil)
+	req, added := c.outgoing(ctx, attempt, copied || hedged || c.watch != nil)
 	if body != nil {
 		req.Body = body
 		if c.bodies.fenced {
@@ -75,15 +75,15 @@ func cloneHeader(h http.Header, clone func(http.Header) http.Header) http.Header
 }
 
 // outgoing returns a copy of the caller's request for an attempt, and where to store what is added
-// to it. own is set if ctx may differ from the caller's context.
-func (c *call) outgoing(ctx context.Context, attempt int, own bool) (*http.Request, *additions) {
+// to it. derived is set if ctx may differ from the caller's context.
+func (c *call) outgoing(ctx context.Context, attempt int, derived bool) (*http.Request, *additions) {
 	added := &c.first
 	switch {
 	case attempt > 1:
 		layer.Resent()
 		added = &additions{ctx: drive.ResendContext{Context: ctx, Attempt: attempt}}
 		return c.req.WithContext(&added.ctx), added
-	case own:
+	case derived:
 		return c.req.WithContext(ctx), added
 	}
 	plain := *c.req

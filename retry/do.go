@@ -124,7 +124,7 @@ func classify(ctx context.Context, p *drive.Policy, err error, ended bool, insid
 		o = Outcome{Class: Timeout, Forbidden: o.Forbidden, After: o.After}
 	}
 	if declared(ctx) == NotIdempotent {
-		o = drive.Limit(o, false)
+		o = drive.RequireIdempotent(o, false)
 	}
 	return o
 }

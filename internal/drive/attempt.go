@@ -207,9 +207,9 @@ func (o Options) resend(ctx context.Context, attempt int) context.Context {
 	return &ResendContext{ctx, attempt}
 }
 
-// Limit returns o with another attempt forbidden if this one may have had its effect, unless the
-// operation is idempotent.
-func Limit(o call.Outcome, idempotent bool) call.Outcome {
+// RequireIdempotent returns o with another attempt forbidden if this one may have had its effect,
+// unless the operation is idempotent.
+func RequireIdempotent(o call.Outcome, idempotent bool) call.Outcome {
 	if idempotent || o.Forbidden != call.ReasonNone {
 		return o
 	}

@@ -106,7 +106,7 @@ func (r *race[T]) advance(now time.Time) {
 		switch step := r.call.Next(now); step.Op {
 		case call.Send:
 			x, previous := r.launch(step, now), r.answer
-			r.answer = result[T]{err: previous.err}
+			r.answer = result[T]{err: previous.err} // runInBackground discards the value
 			r.others.Add(1)
 			go r.runInBackground(x, previous)
 		case call.Wait:
