@@ -9,35 +9,37 @@
 //
 // evenkeel's own:
 //
-//		name                      type            unit       attributes besides evenkeel.destination
-//		evenkeel.calls            counter         {call}     evenkeel.stop.reason
-//		evenkeel.attempts         counter         {attempt}  evenkeel.attempt.kind, .class
-//		evenkeel.calls.saved      counter         {call}     evenkeel.attempt.number
-//		evenkeel.hedge.wins       counter         {call}
-//		evenkeel.call.wait        histogram       s
-//		evenkeel.budget.level     gauge (async.)  1
-//		evenkeel.budget.wait      histogram       s
-//		evenkeel.budget.refusals  counter         {call}     evenkeel.budget.waited
-//		evenkeel.backend.changes  counter         {change}   evenkeel.backend.change, .cause
+//	name                      type            unit       attributes besides evenkeel.destination
+//	evenkeel.calls            counter         {call}     evenkeel.stop.reason
+//	evenkeel.attempts         counter         {attempt}  evenkeel.attempt.kind, .class
+//	evenkeel.calls.saved      counter         {call}     evenkeel.attempt.number
+//	evenkeel.hedge.wins       counter         {call}
+//	evenkeel.call.wait        histogram       s
+//	evenkeel.budget.level     gauge (async.)  1
+//	evenkeel.budget.wait      histogram       s
+//	evenkeel.budget.refusals  counter         {call}     evenkeel.budget.waited
+//	evenkeel.backend.changes  counter         {change}   evenkeel.backend.change, .cause
 //
-//	  - evenkeel.calls counts calls when they stop, those that succeeded as well.
-//	  - evenkeel.attempts counts attempts when they end. Its sum over evenkeel.calls is the load: 1
-//	    is one attempt a call.
-//	  - evenkeel.calls.saved counts calls that a retry made succeed, by the number of the attempt
-//	    that did: 2, 3, 4, 5+.
-//	  - evenkeel.hedge.wins counts calls whose answer came from a hedge.
-//	  - evenkeel.call.wait is the time in which a call had no attempt under way. Calls that did not
-//	    wait are left out. Its buckets are those of grpc.client.call.retry_delay.
-//	  - evenkeel.budget.wait is the part of that time in which the call waited for other calls'
-//	    retries to decide whether it gets one.
-//	  - evenkeel.budget.refusals counts calls that their budget stopped, after such a wait or at
-//	    once.
-//	  - evenkeel.backend.changes counts backends that were set aside or taken back, by grpcx/balancer
-//	    or httpx/endpoints (see [outlier.Event]).
-//	  - evenkeel.budget.level is read when metrics are collected, for each destination that a call
-//	    has ended for: 0 means that retries are refused, 1 that none has failed lately. Budgets that
-//	    are no [budget.Leveler] are left out. Where two policies have a destination of the same name
-//	    it is that of the call which ended last.
+// What they measure:
+//
+//   - evenkeel.calls counts calls when they stop, those that succeeded as well.
+//   - evenkeel.attempts counts attempts when they end. Its sum over evenkeel.calls is the load: 1
+//     is one attempt a call.
+//   - evenkeel.calls.saved counts calls that a retry made succeed, by the number of the attempt
+//     that did: 2, 3, 4, 5+.
+//   - evenkeel.hedge.wins counts calls whose answer came from a hedge.
+//   - evenkeel.call.wait is the time in which a call had no attempt under way. Calls that did not
+//     wait are left out. Its buckets are those of grpc.client.call.retry_delay.
+//   - evenkeel.budget.wait is the part of that time in which the call waited for other calls'
+//     retries to decide whether it gets one.
+//   - evenkeel.budget.refusals counts calls that their budget stopped, after such a wait or at
+//     once.
+//   - evenkeel.backend.changes counts backends that were set aside or taken back, by
+//     grpcx/balancer or httpx/endpoints (see [outlier.Event]).
+//   - evenkeel.budget.level is read when metrics are collected, for each destination that a call
+//     has ended for: 0 means that retries are refused, 1 that none has failed lately. Budgets that
+//     are no [budget.Leveler] are left out. Where two policies have a destination of the same name
+//     it is that of the call which ended last.
 //
 // gRPC's (gRFC A96), recorded once per call made through grpcx, and for no other calls:
 //

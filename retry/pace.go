@@ -32,9 +32,10 @@ const (
 
 // Wait ends an iteration with the error of its call. It returns at once after a success, and after
 // an answer that is the call's own fault ([ReasonRejected]). After any other failure it waits for
-// as long as the error says ([Error.RetryAfter]), and at least until the iteration has taken as
-// long as those that succeed do (a second while that is not known), but no longer than a minute;
-// up to a quarter is added at random. The error that it returns is that of ctx, if that ends.
+// as long as the error says ([call.Error.RetryAfter]), and at least until the iteration has taken
+// as long as those that succeed do (a second while that is not known), but no longer than a
+// minute; up to a quarter is added at random. The error that it returns is that of ctx, if that
+// ends.
 //
 // A Transport of package httpx that ends with a response returns no error: pass what
 // httpx.ReportFrom finds.

@@ -5,9 +5,10 @@
 //	go -C tools run ./prose -w           # wraps the comments that are too long
 //
 // A doc comment of an exported function, method or type begins with its name (after A, An or The
-// for a type) and a verb. No comment line is longer than 99 columns, a tab counting four. Words
-// that name a picture instead of an act ("heeds", "rang") are refused in doc comments, and as the
-// names of functions.
+// for a type) and a verb. No comment line is longer than 99 columns, a tab counting four. No list
+// is in a code block, as one becomes that follows it without text in between. Words that name a
+// picture instead of an act ("heeds", "rang") are refused in doc comments, and as the names of
+// functions.
 package main
 
 import (
@@ -29,6 +30,8 @@ var (
 	noun = regexp.MustCompile(`^\S+ (is|are|was|were) `)
 	// passive matches "X is like Y", "X is called by Y", which the standard library has too.
 	passive = regexp.MustCompile(`^\S+ (is|are|was|were) (like|as|not|safe|[a-z]+ed|run|sent)\b`)
+	// item matches what gofmt makes of a list's item that it takes for code.
+	item = regexp.MustCompile(`^//\t[ \t]*- `)
 	// dramatic matches the names of functions that no standard library would use.
 	dramatic = regexp.MustCompile(`^(heeds?|rang|came|mends?|tells?|told|says?)$`)
 	// picture matches dramatized verbs after the name.
@@ -56,6 +59,9 @@ func check(f *gofiles.File) {
 			}
 			if line := lines[f.Line(c.Pos())-1]; isLong(line, c.Text) {
 				f.Report(f.Line(c.Pos()), "longer than %d columns", columns)
+			}
+			if item.MatchString(c.Text) {
+				f.Report(f.Line(c.Pos()), "a list in a code block: text has to stand between them")
 			}
 		}
 	}

@@ -29,6 +29,8 @@ func TestCheck_RefusesWhatIsNoSentenceAboutTheName(t *testing.T) {
 		"a tab":            {"func run() {\n\t// " + strings.Repeat("f ", 47) + "\n}", "longer"},
 		"after code":       {"const a = 1 // " + strings.Repeat("f ", 60), ""},
 		"an output":        {"func run() {\n\t// Output: " + strings.Repeat("f ", 60) + "\n\t// " + strings.Repeat("f ", 60) + "\n}", ""},
+		"a list in code":   {"// Run calls f:\n//\n//\ta\n//\n//\t  - f\nfunc Run() {}", "list in a code block"},
+		"a list":           {"// Run calls f:\n//\n//   - f\nfunc Run() {}", ""},
 		"an address":       {"// See https://" + strings.Repeat("f", 100) + " there.\nconst a = 1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
