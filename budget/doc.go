@@ -76,15 +76,15 @@
 //
 // # The server's side
 //
-// The calls of such clients meet at the server. [Fleet] is a budget for it: the server pays for
-// each answer that invites a retry, and says "do not retry" when it cannot. httpx.WithRetryBudget
-// and grpcx.WithRetryBudget use it. With it those 10,000 clients cost 1.00 times the load with one
-// server and 1.02 with a hundred. It cannot help if the server does not answer at all, and no
-// proxy answers in its place.
+// The calls of such clients meet at the server. [Fleet] is a budget for it: the server charges it
+// for each answer that a client would retry, and says "do not retry" when it is empty.
+// httpx.WithRetryBudget and grpcx.WithRetryBudget use it. With it those 10,000 clients cost 1.00
+// times the load with one server and 1.02 with a hundred. It cannot help if the server does not
+// answer at all, and no proxy answers in its place.
 //
 // # The others
 //
 // [TokenBucket], [GRPC], [AWS], [Finagle], [Concurrency] (Envoy) and [Ratio] (SRE) follow their
-// published rules exactly, for comparison and for migrations; docs/choosing-a-policy.md says where
-// each leaks. [ClientThrottle] is the only one that refuses first attempts.
+// published rules exactly, for comparison and for migrations; docs/choosing-a-policy.md has what
+// an outage costs under each. [ClientThrottle] is the only one that refuses first attempts.
 package budget

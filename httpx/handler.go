@@ -28,15 +28,15 @@ import (
 //     (out of attempts or budget, or asked not to retry), and next then fails with 5xx or 429, the
 //     answer says X-Should-Retry: false, so that only one layer of a stack retries. next need
 //     only pass the context on.
-//   - With [WithRetryBudget] the server pays for each answer that invites a retry, and says
-//     X-Should-Retry: false when it cannot.
+//   - With [WithRetryBudget] each answer that a client would retry is charged to a budget of the
+//     server, and says X-Should-Retry: false when that is empty.
 //   - X-Criticality says how important the request is. It is put on the context, from which a
 //     Transport sends it on, and decides with [WithLoadShedding] what is refused first. Without
 //     [WithTrust] it counts as CRITICAL at most.
 //
 // The http.ResponseWriter that next gets implements http.Flusher, http.Hijacker, http.Pusher and
 // io.ReaderFrom if the one below does, and http.CloseNotifier if the one below is net/http's own.
-// It is transparent for http.ResponseController. http.MaxBytesReader cannot close the connection
+// An http.ResponseController works through it. http.MaxBytesReader cannot close the connection
 // through it: that needs net/http's own writer. Handler panics if next or an option is nil.
 func Handler(next http.Handler, opts ...HandlerOption) http.Handler {
 	must(next != nil, "Handler: nil handler")

@@ -204,7 +204,7 @@ func (c *credential) lead(ctx context.Context, f *renewal, renew func() error) (
 			v = c.version.Add(1)
 		case !gaveUp:
 			f.failed = true
-			c.rest()
+			c.startPause()
 		}
 		close(f.done)
 	}()
@@ -218,12 +218,12 @@ func (c *credential) refused(sent uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.version.Load() == sent && !time.Now().Before(c.until) {
-		c.rest()
+		c.startPause()
 	}
 }
 
-// rest starts or doubles the pause before the next renewal. It requires that c.mu is held.
-func (c *credential) rest() {
+// startPause starts or doubles the pause before the next renewal. It requires that c.mu is held.
+func (c *credential) startPause() {
 	c.pause = min(max(firstRenewPause, 2*c.pause), lastRenewPause)
 	c.until = time.Now().Add(c.pause)
 	c.doubted.Store(true)
