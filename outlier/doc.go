@@ -18,7 +18,7 @@
 //  3. the geometric mean of latencies in the same time;
 //  4. attempts under way of which none was answered for a tenth of a second and for far longer
 //     than siblings take, while the siblings answered theirs. It finds a backend that answers
-//     nothing before any timeout does.
+//     nothing sooner than any timeout does.
 //
 // Packages grpcx/balancer and httpx/endpoints drive it, and so does the simulator of the
 // benchmarks. A Group is not safe for concurrent use: callers hold a lock of their own.

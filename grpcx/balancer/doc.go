@@ -4,7 +4,9 @@
 // its registered name:
 //
 //	conn, err := grpc.NewClient("dns:///orders:443", append(
-//		grpcx.DialOptions(policy), balancer.DialOption(balancer.Config{SetAside: &outlier.Config{}}), creds,
+//		grpcx.DialOptions(policy),
+//		balancer.DialOption(balancer.Config{SetAside: &outlier.Config{}}),
+//		grpc.WithTransportCredentials(creds),
 //	)...)
 //
 // or, in a service config:
