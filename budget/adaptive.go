@@ -29,8 +29,9 @@ type Adaptive struct {
 	// Waiting is how many calls may wait at once; for a busy client the limit is a tenth of the
 	// successes of the last ten seconds (those of one second), if that is more. A waiting call
 	// keeps its request in memory (an HTTP body up to httpx.WithBodyBuffer or in GetBody's source,
-	// a gRPC message) and the latest answer, to return it if no retry is granted; with HTTP/1 that
-	// occupies a connection. Patience limits how long. 0 means 256; at most 1e6.
+	// a gRPC message) and the latest answer, to return it if no retry is granted; with HTTP/1 one
+	// of more than 64 KiB occupies a connection. Patience limits how long. 0 means 256; at most
+	// 1e6.
 	Waiting int
 	// Strict halves the retries that an outage costs a large fleet of clients that each make few
 	// calls. In return such a client's call stops after its second failure. Strict makes 1 the

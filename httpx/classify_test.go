@@ -159,8 +159,9 @@ type refusal struct {
 }
 
 func refusals(t *testing.T) map[string]refusal {
-	tlsServer := httptest.NewTLSServer(http.NotFoundHandler())
+	tlsServer := httptest.NewUnstartedServer(http.NotFoundHandler())
 	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0)
+	tlsServer.StartTLS()
 	t.Cleanup(tlsServer.Close)
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // an early answer would race with what the client finds wrong with the body
