@@ -17,26 +17,6 @@ const (
 	drainTime = 100 * time.Millisecond
 )
 
-// Park has the body of a failed answer read while the call waits for its next attempt. Over HTTP/1
-// the answer, with which the call may still end, would otherwise keep its connection from other
-// calls for as long. A body that drain would not read is left alone.
-func (c *call) Park(resp *http.Response) {
-	if resp == nil || resp.Body == nil || resp.Body == http.NoBody || resp.ProtoMajor > 1 || resp.ContentLength > drainBytes {
-		return
-	}
-	if _, ok := resp.Body.(*peekBody); ok { // it has been read ahead
-		return
-	}
-	p := &peekBody{body: resp.Body, plain: resp.Uncompressed, length: resp.ContentLength}
-	if p.plain {
-		if p.stop = c.aborter(resp); p.stop == nil {
-			return
-		}
-	}
-	resp.Body = p
-	p.park()
-}
-
 // drain drains the response of an attempt that is over. It does not wait for long: over HTTP/2 the
 // Close of a response waits for a Read of the request's body, and a Read of a recorded body may go
 // on until the next attempt.
@@ -71,9 +51,8 @@ func closedWithin(d time.Duration, c <-chan struct{}) bool {
 // body; nil means that nothing does.
 func drain(resp *http.Response, abort func()) {
 	body := resp.Body
-	if p, ok := body.(*peekBody); ok && p.stalls() {
+	if p, ok := body.(*peekBody); ok && p.reading() { // it has stalled
 		p.Close()
-		closedWithin(drainTime, p.ahead)
 		return
 	}
 	switch {

@@ -126,14 +126,6 @@ func (b *peekBody) look() []byte {
 	return b.seen
 }
 
-// park begins to read ahead without waiting for it. The bytes are for the caller alone.
-func (b *peekBody) park() {
-	b.limit = 0
-	b.ahead = make(chan struct{})
-	b.rest(true)
-	go b.readAhead(drainBytes)
-}
-
 // readAhead reads limit bytes, or until keep reports false.
 func (b *peekBody) readAhead(limit int) {
 	defer close(b.ahead)
@@ -247,11 +239,6 @@ func (b *peekBody) reading() bool {
 	default:
 		return true
 	}
-}
-
-// stalls reports whether a Read ahead does not end. If look began it, it has had its time.
-func (b *peekBody) stalls() bool {
-	return b.reading() && (b.looked || !closedWithin(drainTime, b.ahead))
 }
 
 // peekable replaces the answer's body by one that a classifier may read ahead, and returns that.

@@ -152,13 +152,6 @@ func (r *result[T]) keep(w Work[T]) T {
 	return v
 }
 
-// park has an answer that is kept while the call waits free what it holds.
-func (r *result[T]) park(w Work[T]) {
-	if p, ok := w.(Parker[T]); ok && r.held {
-		p.Park(r.value)
-	}
-}
-
 // discard disposes of an answer that is not the call's, if there is one. It keeps r.err.
 func (r *result[T]) discard(w Work[T]) {
 	if !r.held {

@@ -110,7 +110,6 @@ func (r *race[T]) advance(now time.Time) {
 			r.others.Add(1)
 			go r.runInBackground(x, previous)
 		case call.Wait:
-			r.answer.park(r.w)
 			r.arm(step.At)
 			return
 		case call.Stop:

@@ -127,7 +127,6 @@ func (s *sequence[T]) loop() Answer[T] {
 		case call.Send:
 			s.send(step)
 		case call.Wait:
-			s.result.park(s.w)
 			sleep(s.ctx, step.At)
 			s.now = time.Now()
 		case call.Stop:

@@ -45,13 +45,6 @@ type Follower interface {
 	Failed(f call.Failure)
 }
 
-// Parker is implemented by a Work whose answers hold more than memory, such as a connection.
-type Parker[T any] interface {
-	// Park frees what an attempt's answer holds, because the call is going to wait. The call may
-	// still end with v. Park does not block, and may be called again for the same v.
-	Park(v T)
-}
-
 // Result holds what an attempt returned.
 type Result[T any] struct {
 	Attempt int
