@@ -158,7 +158,7 @@ func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*ht
 	}
 	o = c.correct(r.Attempt, resp, err, o)
 	if c.login != nil && resp != nil && !r.Ended {
-		o = c.login.correct(ctx, r.Attempt, resp, o)
+		o = c.login.correct(ctx, r.Attempt, resp, o, c.Hold)
 	}
 	o = c.hinted(o, resp)
 	if r.Ended && resp != nil { // it came too late to be used, but its hints count

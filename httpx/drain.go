@@ -51,8 +51,8 @@ func closedWithin(d time.Duration, c <-chan struct{}) bool {
 // body; nil means that nothing does.
 func drain(resp *http.Response, abort func()) {
 	body := resp.Body
-	if p, ok := body.(*peekBody); ok && p.reading() { // it has stalled
-		p.Close()
+	if p, ok := body.(*peekBody); ok && p.reading() && !(p.held && closedWithin(drainTime, p.ahead)) {
+		p.Close() // it has stalled
 		return
 	}
 	switch {

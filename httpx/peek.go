@@ -91,7 +91,8 @@ type peekBody struct {
 	over   <-chan struct{} // closed when the call's context ends
 	stop   func()          // ends a Read of a plain body; nil: nothing does
 
-	looked bool          // look was called
+	held   bool          // by Hold, which does not wait
+	looked bool          // look was called, or must not read ahead
 	seen   []byte        // what look returned
 	ahead  chan struct{} // closed when reading ahead is done; nil: it has not begun
 
@@ -213,9 +214,11 @@ func (b *peekBody) Close() error {
 	}
 	// The Close of a body that net/http decompresses waits for a Read that waits for the header of
 	// gzip (Go 1.26). Only the end of its connection or context ends that.
-	if b.stop != nil {
-		b.stop()
+	if b.stop == nil { // the attempt's context ends next
+		go b.body.Close()
+		return nil
 	}
+	b.stop()
 	closed := make(chan error, 1)
 	go func() { closed <- b.body.Close() }()
 	timer := time.NewTimer(drainTime)
@@ -223,7 +226,7 @@ func (b *peekBody) Close() error {
 	select {
 	case err := <-closed:
 		return err
-	case <-timer.C: // the Read ends with the attempt's context
+	case <-timer.C: // the Read goes on
 		return nil
 	}
 }

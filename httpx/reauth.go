@@ -117,8 +117,10 @@ func (l *login) sentUnder(attempt int) uint64 {
 }
 
 // correct returns the outcome o of an attempt, or Unprocessed if it was answered 401 and there are
-// newer credentials than those it was sent with.
-func (l *login) correct(ctx context.Context, attempt int, resp *http.Response, o retry.Outcome) retry.Outcome {
+// newer credentials than those it was sent with. Before it waits for a renewal, it calls hold.
+func (l *login) correct(
+	ctx context.Context, attempt int, resp *http.Response, o retry.Outcome, hold func(*http.Response),
+) retry.Outcome {
 	sent := l.sentUnder(attempt)
 	switch {
 	case resp.StatusCode < http.StatusBadRequest:
@@ -134,6 +136,7 @@ func (l *login) correct(ctx context.Context, attempt int, resp *http.Response, o
 		return o
 	}
 	l.asked.Store(true)
+	hold(resp) // renew may need its connection
 	v, ok := l.newer(ctx, sent, func() error {
 		return l.renew(context.WithValue(ctx, renewing{l.credentials}, true), resp)
 	})

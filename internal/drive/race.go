@@ -196,10 +196,13 @@ func (r *race[T]) land(now time.Time, a *call.Attempt, x racer, res *result[T]) 
 	if report.Answer == x.step.Attempt {
 		*res, r.answer = r.answer, *res
 	}
-	if report.Reason != call.ReasonNone {
-		r.stop()
-	}
 	a.Delay, a.Retrying = r.call.Planned()
+	switch {
+	case report.Reason != call.ReasonNone:
+		r.stop()
+	case report.Answer == x.step.Attempt && (len(r.live) > 0 || a.Delay > 0):
+		hold(r.w, r.answer.value)
+	}
 	return r.over
 }
 

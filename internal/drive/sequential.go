@@ -166,8 +166,11 @@ func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration)
 			Status: s.result.status, Err: s.result.err, Retrying: retrying, Delay: delay,
 		})
 	}
-	if retrying && delay == 0 {
+	switch {
+	case retrying && delay == 0:
 		s.now = time.Now() // the observer and the backoff took time; after a wait, loop reads the clock
+	case retrying && s.result.held:
+		hold(s.w, s.result.value)
 	}
 }
 

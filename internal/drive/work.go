@@ -45,6 +45,20 @@ type Follower interface {
 	Failed(f call.Failure)
 }
 
+// Holder is implemented by a Work whose answers keep resources that other attempts may need.
+type Holder[T any] interface {
+	// Hold is called for the answer of a failed attempt, which is kept because the call may still
+	// stop with it, but not before another attempt has ended or a wait is over. It must not block.
+	Hold(v T)
+}
+
+// hold reports an answer to w if that is a Holder.
+func hold[T any](w Work[T], v T) {
+	if h, ok := w.(Holder[T]); ok {
+		h.Hold(v)
+	}
+}
+
 // Result holds what an attempt returned.
 type Result[T any] struct {
 	Attempt int
