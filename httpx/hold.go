@@ -7,7 +7,8 @@ import "net/http"
 // attempts or other calls may be waiting for (http.Transport.MaxConnsPerHost). It implements
 // drive.Holder.
 func (c *call) Hold(resp *http.Response) {
-	if resp == nil || resp.Body == nil || resp.Body == http.NoBody || isStream(resp) {
+	if resp == nil || resp.Body == nil || resp.Body == http.NoBody || isStream(resp) ||
+		resp.ProtoMajor > 1 || resp.ContentLength > drainBytes { // no connection would be free
 		return
 	}
 	if p, ok := resp.Body.(*peekBody); ok && p.held {
