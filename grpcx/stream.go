@@ -142,7 +142,7 @@ func (s *clientStream) SendMsg(m any) error {
 	}
 	err := s.cur.SendMsg(m) // once the stream has ended, what is wrong with the message, or io.EOF
 	if err != nil && err != io.EOF {
-		s.ended(err)
+		s.endedBySender(err)
 	}
 	return err
 }
@@ -256,6 +256,15 @@ func (s *clientStream) ended(err error) {
 	s.mu.Lock()
 	defer s.unlock()
 	s.finish(err)
+}
+
+// endedBySender releases what the stream of a settled call holds, if gRPC has ended it because of
+// what the sender did. Otherwise an interceptor below has refused a message, and the stream goes
+// on.
+func (s *clientStream) endedBySender(err error) {
+	if s.attemptEnded(s.cur) {
+		s.ended(err)
+	}
 }
 
 // Header waits for the header. Once the caller has seen one, the call is not sent again.

@@ -2,6 +2,8 @@ package grpcx_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -323,4 +325,43 @@ func TestForeignStream_OnlyMessageReleases(t *testing.T) {
 			require.Equal(t, 1, finished)
 		})
 	}
+}
+
+// refusing is a stream of an interceptor below ours that refuses empty messages.
+type refusing struct{ grpc.ClientStream }
+
+func (r refusing) SendMsg(m any) error {
+	if len(m.(*testgrpc.StreamingOutputCallRequest).GetPayload().GetBody()) == 0 {
+		return status.Error(codes.InvalidArgument, "empty")
+	}
+	return r.ClientStream.SendMsg(m)
+}
+
+// What an interceptor below refuses does not end a stream whose answer has begun.
+func TestBidiStream_RefusedBelowGoesOn(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
+		below := func(
+			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
+			opts ...grpc.CallOption,
+		) (grpc.ClientStream, error) {
+			st, err := streamer(ctx, desc, cc, method, opts...)
+			return refusing{st}, err
+		}
+		s.duplex = func(n int, st testgrpc.TestService_FullDuplexCallServer) error {
+			_ = st.SendHeader(nil)
+			_, err := st.Recv()
+			return errors.Join(err, st.Send(out("a")))
+		}
+		cc := conn(t, "passthrough:///test", append(grpcx.DialOptions(policy(t)), to, grpc.WithChainStreamInterceptor(below))...)
+		st, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context())
+		require.NoError(t, err)
+		_, err = st.Header()
+		require.NoError(t, err)
+		require.Equal(t, codes.InvalidArgument, status.Code(st.Send(both(""))))
+		require.NoError(t, st.Send(both("x")))
+		_, err = st.Recv()
+		require.NoError(t, err)
+		_, err = st.Recv()
+		require.Equal(t, io.EOF, err)
+	})
 }

@@ -141,7 +141,7 @@ func (s *clientStream) refuse(a *streamAttempt, err error) (verdict, error) {
 		case s.err != nil && status.Code(s.err) == status.Code(err):
 			err = s.err
 		}
-		s.ended(err)
+		s.endedBySender(err)
 		return opDone, err
 	}
 	defer s.settleAfterPanic(a)
