@@ -42,8 +42,8 @@ func classifyFailure(req *http.Request, err error) retry.Outcome {
 // classifyError returns the outcome of a RoundTripper's error. The order matters: an error of a
 // connection is often wrapped in one that says only where it happened.
 func classifyError(err error) retry.Outcome {
-	if e, ok := errors.AsType[streamError](err); ok {
-		return classifyStream(e.Code)
+	if code, ok := streamCode(err); ok {
+		return classifyStream(code)
 	}
 	t := textsOf(err)
 	if o, ok := classifyGoAway(t); ok {

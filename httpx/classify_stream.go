@@ -25,6 +25,27 @@ type streamError struct {
 
 func (e streamError) Error() string { return "http2: stream error" }
 
+// streamText begins the text of that error, and of the one that golang.org/x/net/http2 makes of a
+// type of its own, also for an http.Transport that its ConfigureTransport has configured. The
+// stream's number follows, and the code's name.
+const streamText = "stream error: stream ID "
+
+// streamCode returns the code with which an HTTP/2 stream was reset, 0 if it is one that does not
+// matter. It reports false for any other error.
+func streamCode(err error) (code uint32, ok bool) {
+	if e, ok := errors.AsType[streamError](err); ok {
+		return e.Code, true
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		if rest, ok := strings.CutPrefix(err.Error(), streamText); ok {
+			_, rest, _ = strings.Cut(rest, "; ")
+			name, _, _ := strings.Cut(rest, ";")
+			return codes[name], true
+		}
+	}
+	return 0, false
+}
+
 // classifyStream returns the outcome of a stream that was reset with an error code. net/http has
 // repeated a refused one by itself.
 func classifyStream(code uint32) retry.Outcome {
@@ -50,10 +71,17 @@ const (
 	goAwayAndClosed = "http2: server sent GOAWAY and closed the connection; "
 )
 
-// goAwayCodes has the codes that matter more than whether the GOAWAY left the stream unprocessed,
-// by their names in errors.
-var goAwayCodes = map[string]uint32{
-	"ENHANCE_YOUR_CALM": enhanceYourCalm, "INADEQUATE_SECURITY": insecure, "HTTP_1_1_REQUIRED": http11IsRequired,
+// codes has the codes that matter, by their names in errors.
+var codes = map[string]uint32{
+	"REFUSED_STREAM": refusedStream, "ENHANCE_YOUR_CALM": enhanceYourCalm, "INADEQUATE_SECURITY": insecure,
+	"HTTP_1_1_REQUIRED": http11IsRequired,
+}
+
+// goAwayCode returns the code with a name, if it matters more than whether the GOAWAY left the
+// stream unprocessed.
+func goAwayCode(name string) (code uint32, ok bool) {
+	code, ok = codes[name]
+	return code, ok && code != refusedStream
 }
 
 // classifyGoAway returns the outcome of an error that net/http made of a GOAWAY, by the code in
@@ -61,7 +89,7 @@ var goAwayCodes = map[string]uint32{
 func classifyGoAway(t texts) (retry.Outcome, bool) {
 	for _, text := range t {
 		if name, ok := strings.CutPrefix(text, goAwayAbove); ok {
-			if code, ok := goAwayCodes[name]; ok {
+			if code, ok := goAwayCode(name); ok {
 				return classifyStream(code), true
 			}
 			works := name == "NO_ERROR" || name == "REFUSED_STREAM"
@@ -70,7 +98,7 @@ func classifyGoAway(t texts) (retry.Outcome, bool) {
 		if rest, ok := strings.CutPrefix(text, goAwayAndClosed); ok {
 			_, rest, _ = strings.Cut(rest, "ErrCode=")
 			name, _, _ := strings.Cut(rest, ",")
-			code, ok := goAwayCodes[name]
+			code, ok := goAwayCode(name)
 			if !ok { // a lost connection
 				return retry.Outcome{}, false
 			}

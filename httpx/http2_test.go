@@ -2,7 +2,10 @@ package httpx_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -214,21 +217,38 @@ func TestHTTP2_GOAWAYReplayedByNetHTTPHasBody(t *testing.T) {
 	})
 }
 
+// golang.org/x/net/http2 has a type of its own for the error of a stream that was reset.
 func TestHTTP2_StreamErrorsByCode(t *testing.T) {
 	for code, class := range map[http2.ErrCode]retry.Class{
-		http2.ErrCodeEnhanceYourCalm: retry.Throttled,
-		http2.ErrCodeInternal:        retry.Transient,
-		http2.ErrCodeCancel:          retry.Transient,
-		http2.ErrCodeHTTP11Required:  retry.Rejected,
+		http2.ErrCodeEnhanceYourCalm:    retry.Throttled,
+		http2.ErrCodeInternal:           retry.Transient,
+		http2.ErrCodeCancel:             retry.Transient,
+		http2.ErrCodeHTTP11Required:     retry.Rejected,
+		http2.ErrCodeInadequateSecurity: retry.Rejected,
+		http2.ErrCodeRefusedStream:      retry.Unprocessed,
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) { _ = f.WriteRSTStream(id, code) }}
-			base := s.transport(t)
-			_, err := base.RoundTrip(request(t, http.MethodGet, "http://pipe/", nil))
-			require.Error(t, err)
-			require.Equal(t, class, httpx.Classify(nil, nil, err).Class, "%v: %v", code, err)
-		})
+		for name, of := range map[string]func(*http.Transport) http.RoundTripper{
+			"net/http": func(base *http.Transport) http.RoundTripper { return base }, "x/net": xnet,
+		} {
+			t.Run(name+"/"+code.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &rawHTTP2{react: func(f *http2.Framer, _ int, id uint32) { _ = f.WriteRSTStream(id, code) }}
+					_, err := of(s.transport(t)).RoundTrip(request(t, http.MethodGet, "http://pipe/", nil))
+					require.Error(t, err)
+					require.Equal(t, class, httpx.Classify(nil, nil, err).Class, err)
+					require.Equal(t, class, httpx.Classify(nil, nil, fmt.Errorf("fetch: %w", err)).Class, err)
+				})
+			})
+		}
 	}
+}
+
+// xnet returns the transport of golang.org/x/net/http2 with base's connections.
+func xnet(base *http.Transport) http.RoundTripper {
+	//lint:ignore SA1019 it is what the test is about
+	return &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+		return base.DialContext(ctx, network, addr)
+	}}
 }
 
 func TestHTTP2_LostConnectionIsNotUnprocessed(t *testing.T) {
