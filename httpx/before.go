@@ -13,6 +13,9 @@ import (
 // prepare as well. previous is the latest failure of the call, nil if no attempt has failed. To
 // hash the body, read a copy from req.GetBody; to change the body, wrap it.
 //
+// A redirect is a call of its own, perhaps to a host that must not see a secret: look at
+// req.URL.Host before you add one. An http.Client removes only what it was given itself.
+//
 // An error of prepare ends the call: a retry would not help, and the error says nothing about the
 // destination. The attempt counts, although it was not sent. In a hedged call several attempts may
 // call prepare at the same time. If the option is given more than once, each prepare is called, in

@@ -80,7 +80,11 @@
 // read only with [WithBodyPeek] or over HTTP/1 directly above an http.Transport, and otherwise
 // closed, because nothing could end a Read that waits for the gzip header. A hedge that loses is
 // canceled, which closes its connection over HTTP/1: a client that hedges often should use HTTP/2.
-// Each redirect is a call of its own.
+// While a call waits over HTTP/1, it reads the answer that it may still end with into memory,
+// within the same bounds, and frees the connection.
+//
+// Each redirect is a call of its own. The Jar of an http.Client sees only the answer of a call,
+// not the cookies of attempts before it.
 //
 // The httptrace.ClientTrace of a request's context gets the events of all attempts. In a hedged
 // call its hooks run one at a time, so a hook must not wait for another attempt.
