@@ -30,8 +30,8 @@ type serverConfig struct {
 	trusts  func(context.Context) bool                                   // nil: no caller is trusted
 }
 
-// WithMaxDeadline bounds how long a handler may take, whether or not the client gave a deadline.
-// It panics if d is not above 0.
+// WithMaxDeadline bounds how long a handler may take, whether or not the client gave a deadline;
+// by default only the client's deadline does. It panics if d is not above 0.
 func WithMaxDeadline(d time.Duration) ServerOption {
 	must(d > 0, "WithMaxDeadline: must be above 0")
 	return func(c *serverConfig) { c.longest = d }

@@ -14,7 +14,8 @@ import (
 // WithBodyIdleTimeout ends the body of a response when a Read of it waits d for a byte. The error
 // of Read is then a net.Error whose Timeout is true, and the connection is given up. A response
 // that has begun is not sent again: neither an attempt timeout nor a retry follows its body. Only
-// the time of a Read counts, not that of a caller who does not read.
+// the time of a Read counts, not that of a caller who does not read. By default a body may stall
+// until the call's deadline.
 //
 // The silence of an event stream means nothing, so bodies of text/event-stream and
 // multipart/x-mixed-replace are left alone unless they are named in streams as well. So are
