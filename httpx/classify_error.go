@@ -42,10 +42,10 @@ func classifyFailure(req *http.Request, err error) retry.Outcome {
 // classifyError returns the outcome of a RoundTripper's error. The order matters: an error of a
 // connection is often wrapped in one that says only where it happened.
 func classifyError(err error) retry.Outcome {
-	if code, ok := streamCode(err); ok {
+	t := textsOf(err)
+	if code, ok := streamCode(err, t); ok {
 		return classifyStream(code)
 	}
-	t := textsOf(err)
 	if o, ok := classifyGoAway(t); ok {
 		return o
 	}

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/evenkeel-go/evenkeel/retry"
@@ -31,13 +32,13 @@ func (e streamError) Error() string { return "http2: stream error" }
 const streamText = "stream error: stream ID "
 
 // streamCode returns the code with which an HTTP/2 stream was reset, 0 if it is one that does not
-// matter. It reports false for any other error.
-func streamCode(err error) (code uint32, ok bool) {
+// matter. It reports false for any other error. The texts of err are t.
+func streamCode(err error, t texts) (code uint32, ok bool) {
 	if e, ok := errors.AsType[streamError](err); ok {
 		return e.Code, true
 	}
-	for ; err != nil; err = errors.Unwrap(err) {
-		if rest, ok := strings.CutPrefix(err.Error(), streamText); ok {
+	for _, text := range t {
+		if rest, ok := strings.CutPrefix(text, streamText); ok {
 			_, rest, _ = strings.Cut(rest, "; ")
 			name, _, _ := strings.Cut(rest, ";")
 			return codes[name], true
