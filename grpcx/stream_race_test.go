@@ -172,6 +172,43 @@ func TestBidiStream_SentOnceWhileAnswerBegins(t *testing.T) {
 	})
 }
 
+func TestBidiStream_SentAgainWhileReplayGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fail, n := make(chan struct{}), 0
+		var again []any // sent on the second attempt
+		st, err := grpcx.StreamClientInterceptor(policy(t))(t.Context(), bidi, nil, duplexCall,
+			streams(&n, func(ctx context.Context) (grpc.ClientStream, error) {
+				s := dead(ctx, metadata.MD{}, unavailable())
+				s.header = func() (metadata.MD, error) { <-fail; return nil, nil }
+				sent := 0
+				s.send = func(any) error {
+					if sent++; sent == 2 {
+						close(fail)
+						synctest.Wait() // the receiver replays the first message
+					}
+					return nil
+				}
+				return s, nil
+			}, func(ctx context.Context) (grpc.ClientStream, error) {
+				s := well(ctx)
+				s.send = func(m any) error {
+					again = append(again, m)
+					time.Sleep(time.Second)
+					return nil
+				}
+				return s, nil
+			}))
+		require.NoError(t, err)
+		require.NoError(t, st.SendMsg(both("x")))
+		done := make(chan error)
+		go func() { done <- st.RecvMsg(both("")) }()
+		synctest.Wait()
+		require.NoError(t, st.SendMsg(both("y")))
+		require.NoError(t, <-done)
+		require.Len(t, again, 2)
+	})
+}
+
 // gRPC-Go's SendMsg may make a transparent retry, and then tells why there was no connection for
 // that.
 func TestBidiStream_ReplayedIfSendFindsNoConnection(t *testing.T) {
