@@ -23,11 +23,16 @@ func NewLimiter(option string, limit int) *Limiter {
 
 // Enter reports whether a request may be handled; if so, Leave must be called when it is done.
 func (l *Limiter) Enter(attempt int, c call.Criticality) bool {
-	if l.inFlight.Add(1) <= Room(l.limit, attempt, c) {
-		return true
+	room := Room(l.limit, attempt, c)
+	for { // a request that is refused must not count, not even for a moment
+		n := l.inFlight.Load()
+		if n >= room {
+			return false
+		}
+		if l.inFlight.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
-	l.inFlight.Add(-1)
-	return false
 }
 
 // Leave ends a request that Enter admitted.

@@ -2,6 +2,8 @@ package serve_test
 
 import (
 	"math"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +54,37 @@ func TestLimiter_CountsInFlight(t *testing.T) {
 	l.Leave()
 	require.True(t, l.Enter(2, call.Sheddable))
 	require.PanicsWithValue(t, "option: must be at least 1", func() { serve.NewLimiter("option", 0) })
+}
+
+// A storm of resends, all of which are refused, costs no first attempt its place.
+func TestLimiter_RefusedTakeNoPlace(t *testing.T) {
+	l := serve.NewLimiter("", 100)
+	for range 59 {
+		require.True(t, l.Enter(1, call.Sheddable))
+	}
+	var over atomic.Bool
+	var storm sync.WaitGroup
+	for range 4 {
+		storm.Go(func() {
+			for !over.Load() {
+				if l.Enter(2, call.CriticalPlus) {
+					t.Error("a resend was admitted")
+					return
+				}
+			}
+		})
+	}
+	refused := 0
+	for range 100_000 {
+		if !l.Enter(1, call.Sheddable) {
+			refused++
+			continue
+		}
+		l.Leave()
+	}
+	over.Store(true)
+	storm.Wait()
+	require.Zero(t, refused)
 }
 
 func TestIncoming_StrangersCannotRaiseCriticality(t *testing.T) {
