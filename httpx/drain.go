@@ -26,12 +26,28 @@ func (c *call) drain(resp *http.Response) {
 		drain(resp, abort)
 		return
 	}
-	drained := make(chan struct{})
+	inBackground(func() { drain(resp, abort) })(drainTime + readGrace)
+}
+
+// inBackground runs f on a goroutine of its own. The returned function waits for f to return, for
+// no longer than d, and reports whether it has. A panic of f continues there.
+func inBackground(f func()) (wait func(d time.Duration) bool) {
+	var value any
+	done := make(chan struct{})
 	go func() {
-		defer close(drained)
-		drain(resp, abort)
+		defer close(done)
+		defer func() { value = recover() }()
+		f()
 	}()
-	closedWithin(drainTime+readGrace, drained)
+	return func(d time.Duration) bool {
+		if !closedWithin(d, done) {
+			return false
+		}
+		if value != nil {
+			panic(value)
+		}
+		return true
+	}
 }
 
 // closedWithin waits for a channel to be closed, for no longer than d, and reports whether it was.
@@ -104,15 +120,13 @@ func (d *draining) giveUp() {
 // waits for the gzip header (Go 1.26), so only abort ends the Read if the server stalls there.
 // Without abort such a body must not be read.
 func drainCompressed(body io.ReadCloser, abort func()) {
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
+	wait := inBackground(func() {
 		_, _ = io.CopyN(io.Discard, body, drainBytes+1)
 		body.Close()
-	}()
-	if !closedWithin(drainTime, drained) {
+	})
+	if !wait(drainTime) {
 		abort()
-		closedWithin(drainTime, drained) // abort ends the Read; if it does not, the call goes on
+		wait(drainTime) // abort ends the Read; if it does not, the call goes on
 	}
 }
 

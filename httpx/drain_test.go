@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -224,4 +225,22 @@ func TestDrain_StalledBodyDoesNotStallRetry(t *testing.T) {
 		text(t, resp)
 		require.LessOrEqual(t, time.Since(start), 200*time.Millisecond)
 	})
+}
+
+// A drain runs on a goroutine of its own where it may have to be left behind. Nobody could recover
+// a panic there.
+func TestDrain_PanicOfBodyReachesCaller(t *testing.T) {
+	for name, shape := range map[string]func(*http.Response){
+		"HTTP/2":     func(r *http.Response) { r.ProtoMajor = 2 },
+		"compressed": func(r *http.Response) { r.ProtoMajor, r.Uncompressed = 1, true },
+	} {
+		busy := base(func(r *http.Request) (*http.Response, error) {
+			resp := reply(503, new(panicking))
+			shape(resp)
+			return resp, readAll(r)
+		})
+		tr := httpx.NewTransport(busy, policy(t, nil), httpx.WithBodyBuffer(10), httpx.WithBodyPeek(503))
+		req := request(t, http.MethodPut, "http://h/", io.MultiReader(strings.NewReader("abc")))
+		require.PanicsWithValue(t, "odd body", func() { _, _ = tr.RoundTrip(req) }, name)
+	}
 }
