@@ -161,3 +161,40 @@ func TestStream_PanicBelowLeavesNothing(t *testing.T) {
 		})
 	}
 }
+
+// handshake waits for the first message of each stream before it hands the stream on.
+func handshake(
+	ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer,
+	opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	st, err := streamer(ctx, desc, cc, method, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return st, st.RecvMsg(out(""))
+}
+
+// What a server answers while an interceptor opens a stream is no stream that was never sent.
+func TestStream_AnswerToInterceptorBelow(t *testing.T) {
+	for name, row := range map[string]struct {
+		err  error
+		opt  grpcx.Option
+		sent int64
+	}{
+		"declared":     {status.Error(codes.Aborted, "no"), declareAll, 3},
+		"undeclared":   {status.Error(codes.Aborted, "no"), grpcx.WithStrictIdempotency(), 1},
+		"strict":       {unavailable(), grpcx.WithStrictIdempotency(), 1},
+		"a refusal":    {status.Error(codes.NotFound, "no"), declareAll, 1},
+		"conventional": {unavailable(), grpcx.WithReplayBuffer(0), 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService()
+			s.duplex = func(int, testgrpc.TestService_FullDuplexCallServer) error { return row.err }
+			cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t), row.opt), serve(t, s),
+				grpc.WithChainStreamInterceptor(handshake))...)
+			_, err := testgrpc.NewTestServiceClient(cc).FullDuplexCall(t.Context())
+			require.Equal(t, status.Code(row.err), status.Code(err))
+			require.Equal(t, row.sent, s.calls.Load())
+		})
+	}
+}

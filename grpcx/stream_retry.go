@@ -239,6 +239,9 @@ func (s *clientStream) open(before error) (a *streamAttempt, last error) {
 		}
 		a.cancel(nil)
 		e := ending{err: last, timedOut: a.timedOut(), reported: s.attemptEnded(a)}
+		if e.reported { // gRPC sets the trailer before: an interceptor may have had an answer
+			e.trailer = a.attempt.trailer
+		}
 		o := s.outcome(a, e, retry.ReasonNone)
 		last = a.failure(last, o)
 		s.report(a, o, last)
@@ -269,9 +272,10 @@ func (s *clientStream) next() call.Step {
 // connect opens the attempt's stream.
 func (s *clientStream) connect(a *streamAttempt) (err error) {
 	s.out.sending()
-	opts := append(s.opts[:len(s.opts):len(s.opts)], grpc.OnFinish(func(err error) { s.onFinish(a, err) }))
+	opts := append(s.opts[:len(s.opts):len(s.opts)],
+		grpc.OnFinish(func(err error) { s.onFinish(a, err) }), grpc.Trailer(&a.attempt.trailer))
 	if s.out != nil {
-		opts = append(opts, grpc.Header(&a.attempt.header), grpc.Trailer(&a.attempt.trailer))
+		opts = append(opts, grpc.Header(&a.attempt.header))
 	}
 	if s.out.wantsPeer() {
 		a.attempt.peer = new(peer.Peer)
