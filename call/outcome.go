@@ -95,8 +95,8 @@ func (o *Outcome) silent() bool { return o.Class == Timeout || o.Class == Cancel
 // ambiguous reports whether the attempt may have had its effect although it failed.
 func (o *Outcome) ambiguous() bool {
 	switch o.Class {
-	case Transient, Throttled, Timeout, Canceled:
-		return !o.Shadow
+	case Success, Rejected, Unprocessed:
+		return false
 	}
-	return false
+	return !o.Shadow
 }

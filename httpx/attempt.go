@@ -178,10 +178,10 @@ func (c *call) Classify(ctx context.Context, _ *drive.Policy, r drive.Result[*ht
 // retryable reports whether an outcome permits another attempt.
 func retryable(o retry.Outcome) bool {
 	switch o.Class {
-	case retry.Transient, retry.Throttled, retry.Timeout, retry.Unprocessed:
-		return o.Forbidden == retry.ReasonNone
+	case retry.Success, retry.Rejected, retry.Canceled:
+		return false
 	}
-	return false
+	return o.Forbidden == retry.ReasonNone
 }
 
 // Status returns "HTTP 503", for example, or "" without a response.

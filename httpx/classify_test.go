@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -111,6 +112,21 @@ func TestClassify_ClassifierMayRefuse200(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "OK", text(t, resp))
 	require.Equal(t, 3, s.count())
+}
+
+// A class that package call does not know is a failure like any other.
+func TestClassify_UnknownClassRepeatsIdempotentOnly(t *testing.T) {
+	for method, sent := range map[string]int{http.MethodPost: 1, http.MethodPut: 3} {
+		t.Run(method, func(t *testing.T) {
+			s := serve(t)
+			c := client(t, policy(t, nil), httpx.WithBodyBuffer(10), httpx.WithClassifier(
+				func(*http.Request, *http.Response, error) retry.Outcome { return retry.Outcome{Class: 42} }))
+			resp, err := c.Do(request(t, method, s.URL, stream("order")))
+			require.NoError(t, err)
+			text(t, resp)
+			require.Equal(t, slices.Repeat([]string{"order"}, sent), s.Bodies)
+		})
+	}
 }
 
 func TestClassify_ExhaustedReturnsLastResponse(t *testing.T) {

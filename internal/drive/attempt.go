@@ -207,7 +207,8 @@ func RequireIdempotent(o call.Outcome, idempotent bool) call.Outcome {
 		return o
 	}
 	switch o.Class {
-	case call.Transient, call.Throttled, call.Timeout:
+	case call.Success, call.Rejected, call.Unprocessed, call.Canceled:
+	default: // also a class that a user's classifier made up, which is retried like any failure
 		o.Forbidden = call.ReasonNotIdempotent
 	}
 	return o
