@@ -24,6 +24,7 @@
 //	UNAVAILABLE, nothing was sent          retried whatever the method: no connection, GOAWAY, or
 //	                                       REFUSED_STREAM
 //	UNAVAILABLE by the server              retried, by gRPC's convention whatever the method
+//	UNAVAILABLE, a proxy answered 429      the same, after the longer backoff
 //	UNAVAILABLE, the reply was lost        retried if declared
 //	DEADLINE_EXCEEDED, the attempt's own   retried if declared
 //	DEADLINE_EXCEEDED by the server        retried if declared

@@ -58,9 +58,14 @@ func (e *ending) lost(st *status.Status) bool {
 		isConnectionLoss(st.Message()) && !isEnhanceYourCalm(st.Message())
 }
 
-// askedTooMuch reports whether the server closed the connection because the client asked too much.
+// askedTooMuch reports whether the client asked too much, so that the server closed the
+// connection or a proxy in between answered 429.
 func (e *ending) askedTooMuch(st *status.Status) bool {
-	return len(e.trailer) == 0 && isTransportLoss(st.Message()) && isEnhanceYourCalm(st.Message())
+	if len(e.trailer) > 0 { // a server may relay such a text that it got from elsewhere
+		return false
+	}
+	return isTransportLoss(st.Message()) && isEnhanceYourCalm(st.Message()) ||
+		strings.HasPrefix(st.Message(), "unexpected HTTP status code received from server: 429")
 }
 
 func isEnhanceYourCalm(message string) bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,6 +258,22 @@ func TestStatusDetails_LongestRetryInfoOfSixteen(t *testing.T) {
 				require.GreaterOrEqual(t, time.Since(start), row.wait)
 				require.LessOrEqual(t, time.Since(start), row.wait*5/4)
 			})
+		})
+	}
+}
+
+// gRPC-Go makes UNAVAILABLE of a proxy's 429 and 503.
+func TestUnary_ProxyThatLimitsRequests(t *testing.T) {
+	for code, class := range map[string]retry.Class{"429": retry.Throttled, "503": retry.Transient} {
+		t.Run(code, func(t *testing.T) {
+			var streams atomic.Int64
+			cc := conn(t, "passthrough:///x", append(grpcx.DialOptions(policy(t)), wire(t, &streams, func(s *wireStream) {
+				s.headers(true, ":status", code, "content-type", "text/html")
+			}))...)
+			err := cc.Invoke(t.Context(), unaryCall, in("x"), in(""))
+			require.Equal(t, codes.Unavailable, status.Code(err))
+			require.Equal(t, class, stopped(t, err).History[0].Class)
+			require.EqualValues(t, 3, streams.Load())
 		})
 	}
 }

@@ -218,7 +218,7 @@ func TestLostReply_EvidenceOfLostConnection(t *testing.T) {
 		switch {
 		case row.lost:
 			want = budget.Lost
-		case name == "it is closed for talking much":
+		case name == "it is closed for talking much", name == "it answers 429":
 			want = budget.Overloaded
 		}
 		for kind, call := range calls {
