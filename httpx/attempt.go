@@ -256,8 +256,17 @@ func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
 		return nil, stopped.Last
 	case c.once && stopped.Ended != nil:
 		return nil, cmp.Or(context.Cause(c.req.Context()), stopped.Ended)
+	case neverBegun(stopped):
+		return nil, stopped.Ended
 	}
 	return nil, a.Error()
+}
+
+// neverBegun reports whether nothing was sent because the context had ended before the call.
+// http.Transport returns the context's own error then, with which callers compare it.
+func neverBegun(stopped *retry.Error) bool {
+	plain := stopped.Ended == context.Canceled || stopped.Ended == context.DeadlineExceeded
+	return plain && stopped.Attempts == 0 && stopped.Last == nil && stopped.Waited == 0 && stopped.Queued == 0
 }
 
 // knownByType reports whether net/http compares the error without unwrapping it, so that it must

@@ -65,21 +65,39 @@ func TestOwnError_AttemptTimeoutIsNotCancellation(t *testing.T) {
 	}
 }
 
+// The error is the one that http.Transport returns then: callers compare it with context.Canceled.
 func TestOwnError_EndedContextNeverReachesBase(t *testing.T) {
+	shutdown := errors.New("shutdown")
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	caused, because := context.WithCancelCause(t.Context())
+	because(shutdown)
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
 	for name, cfg := range map[string]retry.Config{
 		"plain": {}, "one attempt": {MaxAttempts: 1}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)},
 		"hedged": {Hedge: timeout.Fixed(time.Hour)},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			body := &closeCounter{Reader: strings.NewReader("x")}
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			req := request(t, method, "http://h/", nil).WithContext(ctx)
-			req.Body = body
-			base := tripper(func(*http.Request) (*http.Response, error) { panic("sent") })
-			_, err := httpx.NewTransport(base, retry.Must(retry.New(cfg))).RoundTrip(req)
-			require.ErrorIs(t, err, context.Canceled, name)
-			require.EqualValues(t, 1, body.closed.Load(), name)
+			for ctx, want := range map[context.Context]error{
+				canceled: context.Canceled, caused: shutdown, late: context.DeadlineExceeded,
+			} {
+				body := &closeCounter{Reader: strings.NewReader("x")}
+				req := request(t, method, "http://h/", nil).WithContext(ctx)
+				req.Body = body
+				base := tripper(func(*http.Request) (*http.Response, error) { panic("sent") })
+				var seen reportsOf
+				_, err := httpx.NewTransport(base, retry.Must(retry.New(cfg, retry.WithObserver(&seen)))).RoundTrip(req)
+				require.ErrorIs(t, err, want, name)
+				if ctx != caused {
+					require.Equal(t, want, err, name)
+				} else if cfg.MaxAttempts != 1 { // net/http would return the cause alone
+					require.ErrorIs(t, err, context.Canceled, name)
+				}
+				require.EqualValues(t, 1, body.closed.Load(), name)
+				require.Len(t, seen, 1)
+				require.Zero(t, seen[0].Attempts)
+			}
 		}
 	}
 }

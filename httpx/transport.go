@@ -51,7 +51,8 @@ func NewTransport(base http.RoundTripper, p *retry.Policy, opts ...Option) *Tran
 // body open and a nil error; ReportFrom(resp.Request.Context()) returns the reason. Without a
 // response, the error is a *retry.Error that unwraps to the last attempt's error and, if the
 // context ended the call, to the context's. The base's own error is returned if MaxAttempts is 1,
-// or if the call made one attempt and the policy added no timeout, wait or refusal.
+// or if the call made one attempt and the policy added no timeout, wait or refusal; the context's
+// own, context.Canceled or DeadlineExceeded, if that had ended before the call.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if layer.Nested() { // false until a call of this process was repeated or given up
 		return t.nested(req)
