@@ -262,7 +262,7 @@ func (s *clientStream) ended(err error) {
 // what the sender did. Otherwise an interceptor below has refused a message, and the stream goes
 // on.
 func (s *clientStream) endedBySender(err error) {
-	if s.attemptEnded(s.cur) {
+	if s.attemptEnded(s.cur) || s.cur.ClientStream.Context().Err() != nil {
 		s.ended(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,6 +27,7 @@ import (
 // hooked is a stream of an interceptor below ours. Each hook is called, unless it is nil.
 type hooked struct {
 	grpc.ClientStream
+	drops   bool            // OnFinish is not passed on
 	fails   bool            // opening fails, and is repeated below ours
 	opened  func()          // after the stream was opened
 	send    func()          // before SendMsg
@@ -70,6 +72,12 @@ func releasing(t *testing.T, to grpc.DialOption, p *retry.Policy, h *hooked, pat
 			t.Cleanup(cancel)
 		}
 		var err error
+		if h.drops {
+			opts = slices.DeleteFunc(opts, func(o grpc.CallOption) bool {
+				_, dropped := o.(grpc.OnFinishCallOption)
+				return dropped
+			})
+		}
 		if h.fails {
 			_, err := streamer(ctx, desc, cc, method, append(opts, grpc.UseCompressor("none such"))...)
 			require.Error(t, err)
@@ -103,19 +111,24 @@ func twoMessages(_ int, st testgrpc.TestService_FullDuplexCallServer) error {
 // A send error ends a stream, and gRPC asks the caller for nothing more. It must release the
 // stream even if another goroutine is receiving, or the answer has begun in the meantime.
 func TestBidiStream_SendErrorReleases(t *testing.T) {
-	for name, during := range map[string]bool{"while a message is received": true, "begun before the answer": false} {
+	for name, row := range map[string]struct{ during, drops bool }{
+		"while a message is received":                   {true, false},
+		"while a message is received, OnFinish dropped": {true, true},
+		"begun before the answer":                       {false, false},
+		"begun before the answer, OnFinish dropped":     {false, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *service, to grpc.DialOption) {
 				s.duplex = twoMessages
 				hold := make(chan struct{})
-				h := &hooked{}
+				h := &hooked{drops: row.drops}
 				c, released := releasing(t, to, policy(t), h, 0)
 				st, err := c.FullDuplexCall(t.Context())
 				require.NoError(t, err)
 				recv := func() error { _, err := st.Recv(); return err }
 				send := func() error { return st.Send(both("more than twenty bytes")) }
 				done := make(chan error)
-				if during {
+				if row.during {
 					require.NoError(t, recv())
 					h.receive = func(error) { <-hold }
 					go func() { done <- recv() }()
