@@ -89,11 +89,14 @@ func (s *clientStream) abandon(a *streamAttempt) {
 		return
 	}
 	defer s.settleAfterPanic(a)
-	s.report(a, retry.Outcome{Class: retry.Canceled}, a.endErr)
+	s.mu.Lock()
+	err := a.endErr
+	s.mu.Unlock()
+	s.report(a, retry.Outcome{Class: retry.Canceled}, err)
 	s.mu.Lock()
 	defer s.unlock()
 	s.late = true
-	s.stop(a, a.endErr)
+	s.stop(a, err)
 }
 
 // receiveLate receives on a stream that ended on the caller's side: its context ended while no

@@ -156,6 +156,7 @@ func TestBidiStream_EndDuringOperationReleases(t *testing.T) {
 	linger := func() { time.Sleep(2 * time.Second) }
 	for name, h := range map[string]*hooked{
 		"opening":                    {opened: linger},
+		"opening, at the same time":  {fails: true, opened: func() { time.Sleep(time.Second) }},
 		"sending, before the answer": {sent: linger},
 		"receiving a first message":  {receive: func(error) { linger() }},
 		"receiving a second message": {receive: func(error) { time.Sleep(600 * time.Millisecond) }},

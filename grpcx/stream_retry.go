@@ -285,6 +285,7 @@ func (s *clientStream) connect(a *streamAttempt) (err error) {
 	inTime := a.within(func() { a.ClientStream, err = s.streamer(a.ctx, s.desc, s.cc, s.method, opts...) })
 	if err == nil {
 		a.checkDoubt()
+		a.unfinished.Store(a.inDoubt.Load()) // the report may be of another stream than the present one
 	}
 	if !inTime && err == nil {
 		err = errTooLate // opened, but its context has ended
