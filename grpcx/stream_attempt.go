@@ -79,7 +79,7 @@ func (a *streamAttempt) within(f func()) bool {
 		return true
 	}
 	start := time.Now()
-	timer := time.AfterFunc(a.left, func() { a.expire() })
+	timer := time.AfterFunc(a.left, a.expire)
 	f()
 	if !timer.Stop() {
 		a.expire() // the timer's goroutine may not have done it yet
@@ -105,12 +105,10 @@ func (a *streamAttempt) meet(f fate) bool {
 
 // expire cancels an attempt because its timeout has passed, unless another goroutine was first to
 // give its header to the caller.
-func (a *streamAttempt) expire() bool {
-	if !a.meet(outOfTime) {
-		return false
+func (a *streamAttempt) expire() {
+	if a.meet(outOfTime) {
+		a.cancel(timeout.ErrAttempt)
 	}
-	a.cancel(timeout.ErrAttempt)
-	return true
 }
 
 // lost returns err, or errLost for an io.EOF that the server did not send: a server that ends a
