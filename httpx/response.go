@@ -63,16 +63,27 @@ func (c *call) exchange(req *http.Request, attempt int, own ownContext) (resp *h
 
 // restore puts the caller's request in the place of the one that was sent for it, or of a copy of
 // that: http.Transport makes one of a request with a body, and returns it over a kept HTTP/2
-// connection. A request with another context stays, such as that of a Transport below, which has
-// its report there.
+// connection. The copy that a RoundTripper below made to change it (oauth2 adds its token) stays,
+// with the caller's context for the attempt's own. A request with another context stays as it is,
+// such as that of a Transport below, which has its report there.
 func restore(resp *http.Response, sent, req *http.Request) {
 	if resp == nil || resp.Request == nil || sent == req {
 		return
 	}
 	got := resp.Request
-	if got == sent || got.URL == sent.URL && got.Method == sent.Method && equal(got.Context(), sent.Context()) {
+	switch {
+	case got != sent && !equal(got.Context(), sent.Context()):
+	case got == sent || shares(got, sent):
 		resp.Request = req
+	case !equal(sent.Context(), req.Context()):
+		resp.Request = got.WithContext(req.Context())
 	}
+}
+
+// shares reports whether got is a copy of sent that changed nothing but the body.
+func shares(got, sent *http.Request) bool {
+	return got.URL == sent.URL && got.Method == sent.Method &&
+		reflect.ValueOf(got.Header).Pointer() == reflect.ValueOf(sent.Header).Pointer()
 }
 
 // equal reports whether two contexts are the same. It reports false for contexts of a type that

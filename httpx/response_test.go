@@ -4,12 +4,15 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 // Callers log resp.Request, or send it once more.
@@ -63,4 +66,35 @@ func TestResponse_KeepsRequestSetByBase(t *testing.T) {
 	require.NoError(t, err)
 	text(t, resp)
 	require.Same(t, sent, resp.Request)
+}
+
+// TestResponse_KeepsRequestOfRoundTripperBelow has a RoundTripper below add a token to its own
+// copy of the request, as oauth2 does: without a Transport the response names that copy.
+func TestResponse_KeepsRequestOfRoundTripperBelow(t *testing.T) {
+	s := serve(t, many(100, 200)...)
+	for way, clone := range map[string]func(*http.Request) *http.Request{
+		"deep": func(r *http.Request) *http.Request { return r.Clone(r.Context()) },
+		"shallow": func(r *http.Request) *http.Request {
+			copied := *r
+			copied.Header = r.Header.Clone()
+			return &copied
+		},
+	} {
+		below := tripper(func(r *http.Request) (*http.Response, error) {
+			own := clone(r)
+			own.Header.Set("Authorization", "token")
+			return http.DefaultTransport.RoundTrip(own)
+		})
+		for name, cfg := range map[string]retry.Config{
+			"plain": {}, "timed": {AttemptTimeout: timeout.Fixed(time.Hour)}, "hedged": {Hedge: timeout.Fixed(time.Hour)},
+		} {
+			req := request(t, http.MethodPut, s.URL, strings.NewReader("x"))
+			resp, err := httpx.NewTransport(below, retry.Must(retry.New(cfg))).RoundTrip(req)
+			require.NoError(t, err)
+			text(t, resp)
+			require.Equal(t, "token", resp.Request.Header.Get("Authorization"), "%s, %s", way, name)
+			require.NoError(t, resp.Request.Context().Err(), "%s, %s", way, name)
+			require.Empty(t, req.Header)
+		}
+	}
 }
