@@ -70,19 +70,20 @@ func requestTimeout(h http.Header) (left time.Duration, ok bool) {
 
 // parseTimeout parses decimal seconds, "1.5s" or "1.5", or any other Go duration.
 func parseTimeout(v string) (time.Duration, bool) {
-	if d, ok := parseSigned(strings.TrimSuffix(v, "s"), time.Second); ok {
+	if d, ok := parseSeconds(strings.TrimSuffix(v, "s")); ok {
 		return d, true
 	}
 	d, err := time.ParseDuration(v)
 	return d, err == nil
 }
 
-// parseMillis parses whole milliseconds.
+// parseMillis parses whole milliseconds, without a sign.
 func parseMillis(v string) (time.Duration, bool) {
-	if strings.Contains(v, ".") {
+	if !isDigits(v) {
 		return 0, false
 	}
-	return parseSigned(v, time.Millisecond)
+	n, ok := parseDecimal(v)
+	return n.times(time.Millisecond), ok
 }
 
 // parseEnvoyMillis parses milliseconds as parseMillis does, but ignores 0, which Envoy sends where
@@ -92,17 +93,17 @@ func parseEnvoyMillis(v string) (time.Duration, bool) {
 	return d, ok && d != 0
 }
 
-// parseSigned parses a decimal number of units, with or without a minus sign.
-func parseSigned(v string, unit time.Duration) (time.Duration, bool) {
+// parseSeconds parses a decimal number of seconds, with or without a minus sign.
+func parseSeconds(v string) (time.Duration, bool) {
 	digits, negative := strings.CutPrefix(v, "-")
 	n, ok := parseDecimal(digits)
 	if !ok {
 		return 0, false
 	}
 	if negative {
-		return -n.times(unit), true
+		return -n.times(time.Second), true
 	}
-	return n.times(unit), true
+	return n.times(time.Second), true
 }
 
 // grpcUnits are the units of gRPC's timeouts.

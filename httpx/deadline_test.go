@@ -54,7 +54,7 @@ func TestRequestTimeout_ReadWithAndWithoutUnit(t *testing.T) {
 	}
 }
 
-func TestDeadlineHeaders_ZeroIsNoTimeout(t *testing.T) {
+func TestDeadlineHeaders_ZeroAndNegative(t *testing.T) {
 	for name, test := range map[string]struct {
 		header http.Header
 		left   time.Duration
@@ -67,8 +67,10 @@ func TestDeadlineHeaders_ZeroIsNoTimeout(t *testing.T) {
 			"X-Envoy-Expected-Rq-Timeout-Ms": {"0"}, "Request-Timeout": {"3"},
 		}, 3 * time.Second, true},
 		"envoy, fractional": {http.Header{"X-Envoy-Expected-Rq-Timeout-Ms": {"0.5"}}, 0, false},
+		"envoy, negative":   {http.Header{"X-Envoy-Expected-Rq-Timeout-Ms": {"-5"}}, 0, false},
 		"request-timeout":   {http.Header{"Request-Timeout": {"0"}}, 0, true},
 		"connect":           {http.Header{"Connect-Timeout-Ms": {"0"}}, 0, true},
+		"connect, negative": {http.Header{"Connect-Timeout-Ms": {"-5"}}, 0, false},
 		"grpc":              {http.Header{"Grpc-Timeout": {"0n"}}, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
