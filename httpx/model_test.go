@@ -70,7 +70,11 @@ func (b *modelBody) Read(p []byte) (int, error) {
 	select {
 	case <-time.After(b.m.soon()):
 	case <-b.closed:
+	}
+	select {
+	case <-b.closed: // also if the time was over as well
 		return 0, errModel
+	default:
 	}
 	if n := copy(p[:min(len(p), 1+b.m.n(9))], b.content[b.at:]); n > 0 || len(p) == 0 {
 		b.at += n
