@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/evenkeel-go/evenkeel/budget"
 	"github.com/evenkeel-go/evenkeel/httpx"
 	"github.com/evenkeel-go/evenkeel/retry"
+	"github.com/evenkeel-go/evenkeel/timeout"
 )
 
 // busyAfter answers the first request with a 503 and a body after d, and all others with 200.
@@ -72,6 +74,52 @@ func TestHold_OtherCallGetsConnectionDuringWait(t *testing.T) {
 		require.Less(t, time.Since(start), time.Second, "on the bubble's clock")
 		<-done
 	})
+}
+
+// later is a budget that lets each retry wait until it has been asked for ten times.
+type later struct {
+	budget.Budget
+	asked *atomic.Int32
+}
+
+func (b later) Ask(time.Time, budget.Kind, budget.Evidence, budget.Permit) (budget.Permit, budget.Answer) {
+	if b.asked.Add(1) < 10 {
+		return 0, budget.Later
+	}
+	return 0, budget.Granted
+}
+
+func (later) Hopeless(time.Time, budget.Evidence, budget.Permit) bool { return false }
+
+// A retry that is due at once may still have to wait for the budget.
+func TestHold_OtherCallGetsConnectionDuringBudgetWait(t *testing.T) {
+	for name, change := range map[string]func(*retry.Config){
+		"plain": func(*retry.Config) {}, "hedged": func(c *retry.Config) { c.Hedge = timeout.Fixed(time.Hour) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			base := pipeServer(t, busyAfter(time.Millisecond, http.Header{}, "busy"))
+			base.MaxConnsPerHost = 1
+			b := later{budget.Unlimited{}.New(), new(atomic.Int32)}
+			c := &http.Client{Transport: httpx.NewTransport(base, policy(t, func(c *retry.Config) {
+				c.Budget = budget.Shared(b)
+				change(c)
+			}))}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				resp, err := c.Get("http://pipe/")
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, resp.StatusCode)
+				text(t, resp)
+			}()
+			time.Sleep(2 * time.Millisecond)
+			resp, err := c.Get("http://pipe/")
+			require.NoError(t, err)
+			text(t, resp)
+			require.Less(t, b.asked.Load(), int32(10), name)
+			<-done
+		})
+	}
 }
 
 // What was read ahead is the caller's if the call stops with that answer: a 404 that may be due to

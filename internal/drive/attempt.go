@@ -152,6 +152,13 @@ func (r *result[T]) keep(w Work[T]) T {
 	return v
 }
 
+// hold passes an answer that is kept to w, if that is a Holder.
+func (r *result[T]) hold(w Work[T]) {
+	if h, ok := w.(Holder[T]); ok && r.held {
+		h.Hold(r.value)
+	}
+}
+
 // discard disposes of an answer that is not the call's, if there is one. It keeps r.err.
 func (r *result[T]) discard(w Work[T]) {
 	if !r.held {

@@ -110,6 +110,7 @@ func (r *race[T]) advance(now time.Time) {
 			r.others.Add(1)
 			go r.runInBackground(x, previous)
 		case call.Wait:
+			r.answer.hold(r.w)
 			r.arm(step.At)
 			return
 		case call.Stop:
@@ -196,13 +197,10 @@ func (r *race[T]) land(now time.Time, a *call.Attempt, x racer, res *result[T]) 
 	if report.Answer == x.step.Attempt {
 		*res, r.answer = r.answer, *res
 	}
-	a.Delay, a.Retrying = r.call.Planned()
-	switch {
-	case report.Reason != call.ReasonNone:
+	if report.Reason != call.ReasonNone {
 		r.stop()
-	case report.Answer == x.step.Attempt && (len(r.live) > 0 || a.Delay > 0):
-		hold(r.w, r.answer.value)
 	}
+	a.Delay, a.Retrying = r.call.Planned()
 	return r.over
 }
 

@@ -127,6 +127,7 @@ func (s *sequence[T]) loop() Answer[T] {
 		case call.Send:
 			s.send(step)
 		case call.Wait:
+			s.result.hold(s.w)
 			sleep(s.ctx, step.At)
 			s.now = time.Now()
 		case call.Stop:
@@ -166,11 +167,8 @@ func (s *sequence[T]) done(step call.Step, sent time.Time, waited time.Duration)
 			Status: s.result.status, Err: s.result.err, Retrying: retrying, Delay: delay,
 		})
 	}
-	switch {
-	case retrying && delay == 0:
+	if retrying && delay == 0 {
 		s.now = time.Now() // the observer and the backoff took time; after a wait, loop reads the clock
-	case retrying && s.result.held:
-		hold(s.w, s.result.value)
 	}
 }
 

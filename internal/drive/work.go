@@ -48,15 +48,9 @@ type Follower interface {
 // Holder is implemented by a Work whose answers keep resources that other attempts may need.
 type Holder[T any] interface {
 	// Hold is called for the answer of a failed attempt, which is kept because the call may still
-	// stop with it, but not before another attempt has ended or a wait is over. It must not block.
+	// stop with it, whenever the call waits: for the time to send, for its budget, or for other
+	// attempts. It may be called again for the same answer, and must not block.
 	Hold(v T)
-}
-
-// hold reports an answer to w if that is a Holder.
-func hold[T any](w Work[T], v T) {
-	if h, ok := w.(Holder[T]); ok {
-		h.Hold(v)
-	}
 }
 
 // Result holds what an attempt returned.
