@@ -65,7 +65,7 @@ func (e *ending) askedTooMuch(st *status.Status) bool {
 		return false
 	}
 	return isTransportLoss(st.Message()) && isEnhanceYourCalm(st.Message()) ||
-		strings.HasPrefix(st.Message(), "unexpected HTTP status code received from server: 429")
+		strings.HasPrefix(st.Message(), proxyStatus+"429")
 }
 
 func isEnhanceYourCalm(message string) bool {
@@ -79,14 +79,16 @@ func isConnectionLoss(message string) bool {
 		"error reading from server: ", `connection error: desc = "error reading from server: `)
 }
 
+// proxyStatus begins the text that gRPC-Go gives a stream which a proxy answered over plain HTTP.
+const proxyStatus = "unexpected HTTP status code received from server: "
+
 // isTransportLoss recognizes everything that gRPC-Go itself calls UNAVAILABLE once a stream is on
 // a connection.
 func isTransportLoss(message string) bool {
 	return isConnectionLoss(message) || hasAnyPrefix(message,
 		"closing transport due to: ", "closing connection since the server is not reading", "keepalive ping failed",
 		`connection error: desc = "keepalive ping failed`, "received goaway ", "no active streams left",
-		"unexpected HTTP status code received from server: 502",
-		"unexpected HTTP status code received from server: 504")
+		proxyStatus+"502", proxyStatus+"504")
 }
 
 // isProxyLoss recognizes the status that Envoy makes when it has lost the connection to the

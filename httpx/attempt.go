@@ -23,7 +23,6 @@ type call struct {
 	declared    bool   // idempotent by WithIdempotentPaths
 	criticality string // the X-Criticality to add; "": none
 	once        bool   // the policy never retries
-	released    bool   // the call no longer uses the request's body
 	placed      bool   // the context of every attempt has a record for endpoints.Transport
 	bodies      bodies
 	shadows     shadows
@@ -219,18 +218,9 @@ func (c *call) Keep(resp *http.Response, cancel context.CancelFunc) *http.Respon
 	return keep(resp, cancel)
 }
 
-// release ends the call's use of the request's body. It is also called after a panic or
-// runtime.Goexit in a function of the caller's.
-func (c *call) release() {
-	if !c.released {
-		c.released = true
-		c.bodies.end()
-	}
-}
-
 // finish returns the response or error of a call that has stopped.
 func (c *call) finish(a *drive.Answer[*http.Response]) (*http.Response, error) {
-	c.release()
+	c.bodies.end()
 	resp, stopped := a.Value, a.Stopped
 	switch {
 	case stopped == nil:

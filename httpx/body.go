@@ -158,15 +158,17 @@ func (b *bodies) cut() {
 }
 
 // end is called when no further attempt will be made. The latest may still be reading. If there
-// was none, end closes the body.
+// was none, end closes the body. Only the first call of end does anything.
 func (b *bodies) end() {
 	if b.none() {
 		return
 	}
 	b.mu.Lock()
+	ended := b.over
 	b.over = true
 	b.mu.Unlock()
 	switch {
+	case ended:
 	case b.record != nil:
 		b.record.release()
 	case !b.taken:

@@ -144,6 +144,7 @@ func wasHandedBack(t texts) bool {
 // package net puts them together anew each time.
 type texts []string
 
+// textsOf returns the texts of err and of the errors that it wraps, outermost first.
 func textsOf(err error) (t texts) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		t = append(t, err.Error())

@@ -84,7 +84,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 		return t.runFast(req, p)
 	}
 	c := t.newCall(req, p)
-	defer c.release()
+	defer c.bodies.end() // also after a panic or runtime.Goexit in a function of the caller's
 	ctx, watch := c.watchCancel()
 	defer watch.end()
 	if placement.InUse() { // a balancer below records in ctx where each attempt goes
